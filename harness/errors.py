@@ -1,0 +1,15 @@
+"""What only the referee can meet; the tree is drawn in methods/errors.py."""
+
+from methods.errors import MergeboardError
+
+
+class BadWeights(MergeboardError):
+    """Weights that cannot be merged: not finite, truncated, or in a format that can run code."""
+
+
+class BadData(MergeboardError):
+    """Data that is missing or malformed; the text names the file and, where there is one, the line."""
+
+
+class BadModel(MergeboardError):
+    """A model that cannot be found or is of a kind that no family knows."""

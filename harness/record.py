@@ -1,0 +1,199 @@
+"""Records: one JSON file per cell, written whole or not at all, found again by the hash of its recipe.
+
+Standard library only, so that the leaderboard reads results where no torch is installed.
+
+    <root>/<suite>/<setting>/<model>/<method>-s<seed>-<key>.json     one record
+    <root>/gold/<sha>.json                                           the gold labels that records' predictions refer to
+
+Gold labels are numbers without texts; they are kept once, named by their content, so that a later reader can count
+hits and misses per example (paired intervals) without the corpora.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1  # raise it when the meaning of a field changes; records of another schema are ignored, never deleted
+
+
+class BadRecord(ValueError):
+    """A record that cannot be read or contradicts itself; the text is one line that names the file."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What one cell answered, and everything that decided the answer.
+
+    `scores` are on the metric's own scale, 0 to 1 for macro-F1; `score` is their mean over datasets.
+    """
+
+    key: str  # hash of `recipe`: same recipe, same key, same file
+    suite: str  # "emotion"
+    setting: str  # "in_domain"
+    model: str  # display name, "roberta-base"
+    method: str  # "ties_evolver"
+    seed: int
+    population: str  # which members were merged: "all" or "dailydialog+tec"
+    heads: str  # "same", "diff" or "none": how the members' fresh heads were initialised
+    recipe: dict[str, Any]  # model and data fingerprints, protocol, method fields, versions
+    score: float
+    scores: dict[str, float]  # dataset -> score, of the examined splits
+    metric: str  # "macro_f1"
+    members: tuple[str, ...] = ()
+    coverage: str = ""  # "3 of 5": how many of the setting's corpora were there
+    details: dict[str, Any] = field(default_factory=dict)  # per-label scores, score at another threshold, sizes
+    predictions: dict[str, Any] = field(default_factory=dict)  # dataset -> {"gold": sha, "rows", "outputs", "bits"}
+    dev: dict[str, Any] = field(default_factory=dict)  # {"score", "calls", "history"}
+    cost: dict[str, Any] = field(default_factory=dict)  # seconds, peak bytes, inference multiplier
+    weights_sha256: str = ""  # of the merged weights, "" for an ensemble
+    trace: dict[str, Any] | None = None  # how a search came about; replayed, it gives weights_sha256 again
+    environment: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def path(self) -> Path:
+        """Where the record lies, relative to a store's root."""
+        name = f"{slug(self.method)}-s{self.seed}-{self.key}.json"
+        return Path(slug(self.suite), slug(self.setting), slug(self.model), name)
+
+
+def recipe_key(recipe: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that change with anything in the recipe, and with nothing else."""
+    return hashlib.sha256(canonical(recipe).encode()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces; NaN is refused, it has no JSON form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Floats cut to `digits` significant decimals after the point, so that diffs of results stay readable."""
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {str(k): rounded(v, digits) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v, digits) for v in value]
+    return value
+
+
+def slug(name: str) -> str:
+    """A file-system safe form of a name: "microsoft/deberta-v3-large" -> "microsoft--deberta-v3-large"."""
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", name.replace("/", "--")).lstrip(".") or "_"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a killed process, never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A folder of records. Two processes may write at once: a cell's file is replaced whole, never edited."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def find(self, suite: str, setting: str, model: str, method: str, seed: int, key: str) -> RunRecord | None:
+        """The stored record of this cell, or None. Raises `BadRecord` if a file is there but cannot be believed."""
+        name = f"{slug(method)}-s{seed}-{key}.json"
+        path = self.root / slug(suite) / slug(setting) / slug(model) / name
+        return read(path) if path.exists() else None
+
+    def put(self, record: RunRecord) -> Path:
+        """Write the record under its own path and return that path."""
+        path = self.root / record.path
+        text = json.dumps(rounded(asdict(record)), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        write_whole(path, text + "\n")
+        return path
+
+    def put_gold(self, labels: list[list[int]]) -> str:
+        """Keep gold labels, rows x outputs with -100 where an output is not annotated; returns their name."""
+        text = canonical(labels) + "\n"
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        path = self.root / "gold" / f"{name}.json"
+        if not path.exists():
+            write_whole(path, text)
+        return name
+
+    def gold(self, name: str) -> list[list[int]]:
+        """The gold labels kept under this name."""
+        path = self.root / "gold" / f"{name}.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
+        if hashlib.sha256(text.encode()).hexdigest()[:16] != name:
+            raise BadRecord(f"{path}: the content does not match its name; copy the file again")
+        labels: list[list[int]] = json.loads(text)
+        return labels
+
+    def paths(self) -> list[Path]:
+        """Every record file, in a stable order."""
+        return sorted(p for p in self.root.glob("*/*/*/*.json") if not p.name.startswith("."))
+
+    def records(self) -> Iterator[RunRecord]:
+        """Every readable record of this schema; damaged ones raise `BadRecord` (see `damaged` for a report)."""
+        for path in self.paths():
+            record = read(path)
+            if record is not None:
+                yield record
+
+    def healthy(self) -> tuple[list[RunRecord], list[str]]:
+        """All records that can be believed, and one line for each file that cannot."""
+        good: list[RunRecord] = []
+        problems: list[str] = []
+        for path in self.paths():
+            try:
+                record = read(path)
+            except BadRecord as error:
+                problems.append(str(error))
+                continue
+            if record is not None:
+                good.append(record)
+        return good, problems
+
+
+def read(path: Path) -> RunRecord | None:
+    """One record from its file; None if it is of another schema; `BadRecord` if it is damaged."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None
+    if not isinstance(raw, dict):
+        raise BadRecord(f"{path}: a record is a JSON object, this is a {type(raw).__name__}")
+    if raw.get("schema") != SCHEMA:
+        return None
+    known = {f.name for f in fields(RunRecord)}
+    unknown = sorted(set(raw) - known)
+    missing = sorted(f for f in ("key", "suite", "setting", "model", "method", "seed", "recipe", "score") if f not in raw)
+    if unknown or missing:
+        raise BadRecord(f"{path}: unknown fields {unknown}, missing fields {missing}")
+    if recipe_key(raw["recipe"]) != raw["key"]:
+        raise BadRecord(f"{path}: the recipe does not hash to key {raw['key']}; the file was edited or damaged")
+    raw["members"] = tuple(raw.get("members", ()))
+    try:
+        return RunRecord(**raw)
+    except TypeError as error:
+        raise BadRecord(f"{path}: {error}") from None

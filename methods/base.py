@@ -1,0 +1,137 @@
+"""The words every merging method speaks: weights, a population, a development score, a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from methods.errors import Misfit
+
+Weights = Mapping[str, Tensor]
+"""Parameter name -> tensor. A tied tensor appears once; buffers do not appear."""
+
+Statistics = Mapping[str, tuple[Mapping[str, Tensor], ...]]
+"""Kind ("fisher", "gram") -> one mapping per member, keyed by parameter name; computed on first touch."""
+
+
+class Traced(dict[str, Tensor]):
+    """Merged weights that remember how they came about.
+
+    `trace` is plain JSON from which the method's `replay(population, trace, score, rng)` makes the same weights again,
+    bit for bit, without searching: a few kilobytes instead of a checkpoint.
+    """
+
+    def __init__(self, weights: Weights, trace: Mapping[str, Any]) -> None:
+        super().__init__(weights)
+        self.trace = dict(trace)
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Several models whose raw outputs are averaged at inference; it costs N forward passes."""
+
+    members: tuple[Weights, ...]
+    annotated: Tensor | None = None  # (N, outputs) bool: a member votes only on outputs that it was trained on
+    trace: Mapping[str, Any] | None = None
+
+
+Merged = Weights | Ensemble
+
+
+class DevScore(Protocol):
+    """All that a method may know about quality: the development split, higher is better."""
+
+    calls: int
+
+    def __call__(self, merged: Merged) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """N models fine-tuned from one ancestor.
+
+    Errors: `Misfit` when members differ in names, shapes or dtypes, naming the first difference.
+    """
+
+    members: tuple[Weights, ...]  # same names, same shapes, same dtypes
+    names: tuple[str, ...]  # "dailydialog", "tec", ...
+    ancestor: Weights  # theta_0: the pre-trained trunk and, when all members started from one head, that head
+    statistics: Statistics = field(default_factory=lambda: MappingProxyType({}))
+    transposed: frozenset[str] = frozenset()  # weights stored (in, out), as GPT-2's Conv1D; all others are (out, in)
+    output_layer: tuple[str, ...] = ()  # tensors with one row per output, merged by annotation
+    annotated: Tensor | None = None  # (N, outputs) bool: the outputs that member i was trained on
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise Misfit("a population needs at least one member; none was given")
+        if len(self.members) != len(self.names):
+            raise Misfit(f"{len(self.members)} members but {len(self.names)} names; give one name per member")
+        for name, member in zip(self.names[1:], self.members[1:], strict=True):
+            require_same_layout(self.names[0], self.members[0], name, member)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def swap(self, i: int, weights: Weights) -> Population:
+        """This population with member i replaced; statistics stay those of the original members, as published."""
+        members = (*self.members[:i], weights, *self.members[i + 1 :])
+        return replace(self, members=members)
+
+    def subset(self, indices: tuple[int, ...]) -> Population:
+        """The population of the members at `indices` alone, with their statistics."""
+        return replace(
+            self,
+            members=tuple(self.members[i] for i in indices),
+            names=tuple(self.names[i] for i in indices),
+            statistics=_SubsetStatistics(self.statistics, indices),
+            annotated=None if self.annotated is None else self.annotated[list(indices)],
+        )
+
+
+class _SubsetStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
+    """A view of some members' statistics that stays lazy: nothing is computed before it is read."""
+
+    def __init__(self, whole: Statistics, indices: tuple[int, ...]) -> None:
+        self._whole, self._indices = whole, indices
+
+    def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
+        every = self._whole[kind]
+        return tuple(every[i] for i in self._indices)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+
+@runtime_checkable
+class MergeMethod(Protocol):
+    """A frozen dataclass: its fields are its hyper-parameters, with the paper's defaults."""
+
+    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Merged:
+        """Merge the population. Members are never written to; all randomness comes from `rng`."""
+        ...
+
+
+def require_same_layout(name_a: str, a: Weights, name_b: str, b: Weights) -> None:
+    """Raise `Misfit` naming the first parameter in which two members' names, shapes or dtypes differ."""
+    for key in a:
+        if key not in b:
+            raise Misfit(f"{key} is in {name_a} but not in {name_b}; members must have the same parameters")
+    for key in b:
+        if key not in a:
+            raise Misfit(f"{key} is in {name_b} but not in {name_a}; members must have the same parameters")
+    for key, tensor in a.items():
+        other = b[key]
+        if tensor.shape != other.shape:
+            raise Misfit(
+                f"{key} is {tuple(tensor.shape)} in {name_a} and {tuple(other.shape)} in {name_b}; members must agree"
+            )
+        if tensor.dtype != other.dtype:
+            raise Misfit(f"{key} is {tensor.dtype} in {name_a} and {other.dtype} in {name_b}; members must agree")

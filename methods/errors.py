@@ -1,0 +1,48 @@
+"""What can go wrong, as a tree:
+
+    MergeboardError              one line for the user: what was met, what was wanted, what to do
+    ├── UnknownName              a model, method, protocol or knob that does not exist ("did you mean")
+    │   └── UnknownMethod
+    ├── NotApplicable            an answer, not a failure: this method has no meaning here; the cell is skipped
+    ├── Misfit                   members of one population do not fit each other
+    └── (harness/errors.py)      BadWeights, BadData: what only the referee can meet
+
+`BadRecord` stands apart in harness/record.py, which is read without torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MergeboardError(Exception):
+    """Base of every error that mergeboard raises on purpose; its text is one complete line."""
+
+
+class UnknownName(MergeboardError):
+    """A name that is not known, with the closest known one as a hint.
+
+    Args:
+        kind: what the name should have been, e.g. "merging method".
+        name: what was met.
+        known: every name that would have been accepted.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(names) or 'none'}")
+
+
+class UnknownMethod(UnknownName):
+    """No merging method is registered under this name."""
+
+
+class NotApplicable(MergeboardError):
+    """The method has no meaning for this population; the text says why and becomes the skip reason."""
+
+
+class Misfit(MergeboardError):
+    """Members differ in names, shapes, dtypes or labels; the text names the first difference."""
