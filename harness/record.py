@@ -122,7 +122,9 @@ class Store:
     def put(self, record: RunRecord) -> Path:
         """Write the record under its own path and return that path."""
         path = self.root / record.path
-        text = json.dumps(rounded(asdict(record)), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
+        content = {**rounded(asdict(record)), **exact}
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
         write_whole(path, text + "\n")
         return path
 
