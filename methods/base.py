@@ -119,6 +119,11 @@ class MergeMethod(Protocol):
         ...
 
 
+def working_dtype(tensor: Tensor) -> torch.dtype:
+    """The type that arithmetic on `tensor` is done in: float64 stays float64, other floats are raised to float32."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
 def require_same_layout(name_a: str, a: Weights, name_b: str, b: Weights) -> None:
     """Raise `Misfit` naming the first parameter in which two members' names, shapes or dtypes differ."""
     for key in a:

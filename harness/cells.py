@@ -1,0 +1,62 @@
+"""A cell: one question to one method about one population. Its name is the test's id, its recipe is its identity."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from harness.models import ModelName
+from harness.settings import Heads, Setting, member_seeds
+
+
+@dataclass(frozen=True)
+class PopulationKey:
+    """Which models are merged. Equal keys share one trained population, across test functions and files."""
+
+    model: ModelName
+    suite: str
+    members: tuple[str, ...]  # corpora
+    every: tuple[str, ...]  # all corpora of the setting's list: the places that seeds are dealt by
+    seed: int
+    heads: Heads
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed that each member is trained with."""
+        return member_seeds(self.every, self.members, self.seed, self.heads)
+
+    @property
+    def population(self) -> str:
+        """What a record calls it: "all", or the pair's names."""
+        return "+".join(self.members) if len(self.members) == 2 else "all"
+
+    def __str__(self) -> str:
+        """The part of a test id before the method: roberta-base-s1, roberta-base-s1-diff-dailydialog+isear."""
+        parts = [str(self.model).replace("/", "--"), f"s{self.seed}"]
+        parts += ["diff"] if self.heads == "diff" else []
+        parts += [self.population] if self.population != "all" else []
+        return "-".join(parts)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One test of the benchmark."""
+
+    setting: Setting
+    key: PopulationKey
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.setting.name}[{self.key}-{self.method}]"
+
+
+def seed_from(*names: object) -> int:
+    """A 63-bit seed that depends on these names alone, so that a new method or corpus moves nobody's numbers."""
+    digest = hashlib.sha256(":".join(map(str, names)).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def identity(key: PopulationKey) -> dict[str, Any]:
+    """What a record says of its population in words."""
+    return {"members": list(key.members), "seeds": list(key.seeds), "heads": key.heads}

@@ -1,0 +1,1 @@
+"""Names in, labelled splits out."""

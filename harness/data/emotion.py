@@ -1,0 +1,99 @@
+"""Emotion corpora: one unified JSON-lines file in, ten labelled domains out.
+
+The file is what the unify-emotion-datasets scripts write (github.com/sarnthil/unify-emotion-datasets): one object a
+line with `source`, `text`, `emotions` (13 numbers or nulls) and `VAD`. A null means that the corpus does not annotate
+the label; it is masked, never counted as absent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.corpus import MASKED, Corpus, Split, cut
+from harness.errors import BadData
+
+LABELS = (
+    *("joy", "anger", "sadness", "disgust", "fear", "surprise", "trust", "love"),
+    *("noemo", "confusion", "anticipation", "shame", "guilt", "valence", "arousal", "dominance"),
+)
+BASIC = ("anger", "disgust", "fear", "joy", "sadness", "surprise")  # what out-of-domain rows are scored on (D11)
+IN_DOMAIN = ("dailydialog", "crowdflower", "tec", "tales-emotion", "isear")
+OUT_OF_DOMAIN = ("emoint", "ssec", "electoraltweets", "grounded_emotions", "affectivetext")
+PRESENT_ABOVE = 0.1  # a value above this counts as the emotion being there, as in the published code
+
+FILE = Path("emotion", "unified-dataset.jsonl")
+ORIGIN = "run the scripts of github.com/sarnthil/unify-emotion-datasets, which download the corpora and write this file"
+
+
+def load(folder: Path, seed: int) -> Mapping[str, Corpus]:
+    """The corpora that `<folder>/emotion/unified-dataset.jsonl` holds, shuffled and cut by `seed`.
+
+    Errors: `BadData` if the file is missing, a line is malformed (with its number), or a corpus cannot be learned from.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise BadData(f"{path} is not there; {ORIGIN}")
+    return _load(path.resolve(), path.stat().st_mtime_ns, seed)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, list[list[int]]] = {}
+    for source, text, row in _rows(path):
+        texts.setdefault(source, []).append(text)
+        labels.setdefault(source, []).append(row)
+    corpora = {}
+    for name in (*IN_DOMAIN, *OUT_OF_DOMAIN):
+        if name in texts:
+            rows = Split(tuple(texts[name]), np.array(labels[name], dtype=np.int64))
+            annotated = tuple(bool(x) for x in (rows.labels != MASKED).any(axis=0))
+            require_learnable(name, rows)
+            corpora[name] = cut(rows, name, annotated, seed)
+    if not corpora:
+        raise BadData(f"{path}: none of the corpora {', '.join((*IN_DOMAIN, *OUT_OF_DOMAIN))} is in this file; {ORIGIN}")
+    return corpora
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, list[int]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                entry = json.loads(line)
+                yield entry["source"], _text(entry["text"]), _label_row(entry)
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"no field {error}" if isinstance(error, KeyError) else str(error)
+                raise BadData(f"{path}, line {number}: not a row of a unified emotion file ({what})") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is {type(value).__name__}, not a string")
+    return value
+
+
+def _label_row(entry: Mapping[str, Any]) -> list[int]:
+    values = {**entry["emotions"], **entry.get("VAD", {})}
+    row = []
+    for label in LABELS:
+        value = values.get(label)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise TypeError(f"{label} is {value!r}, not a number or null")
+        row.append(MASKED if value is None else int(value > PRESENT_ABOVE))
+    return row
+
+
+def require_learnable(name: str, rows: Split) -> None:
+    """Refuse a corpus in which no label ever changes: a model of it can learn nothing and scores mean nothing."""
+    for output in range(rows.labels.shape[1]):
+        column = rows.labels[:, output]
+        seen = column[column != MASKED]
+        if len(seen) and seen.min() != seen.max():
+            return
+    raise BadData(f"{name}: all {len(rows)} rows have the same labels (one class only); nothing can be learned from it")

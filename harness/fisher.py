@@ -1,0 +1,196 @@
+"""Fisher diagonals of a model, for any architecture: how much each parameter matters to the model's own predictions.
+
+    F_j = 1/N sum_n sum_k (d <c_nk, z_n> / d theta_j)^2
+
+with z_n the logits of row n and c_nk its cotangents: the directions in output space whose squared gradients make up the
+Fisher information (see `cotangents`). Per-example gradients, never the square of a batch mean (protocol 3.4, D15).
+
+Two ways to the same numbers: `by_hooks` reads the per-example gradients off one batched backward pass; `by_loop` takes
+one row at a time and works for every module there is. `diagonal` picks.
+
+References: Matena & Raffel, "Merging Models with Fisher-Weighted Averaging", NeurIPS 2022, arXiv:2111.09832.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from harness.batches import Batch, Batches
+from harness.data.corpus import MASKED
+
+Labels = Literal["expected", "sampled", "hard", "empirical"]
+Logits = Callable[[nn.Module, Batch], Tensor]
+
+
+def diagonal(
+    model: nn.Module, logits: Logits, rows: Batches, labels: Labels, per_example: bool, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """Fisher diagonal of every parameter, by name. `per_example=False` is the released code's square of a batch mean."""
+    pieces = [p for batch in rows for p in pieces_of(batch, 16)]
+    if not per_example:
+        return by_batch_mean(model, logits, pieces, rows.labels, labels, rng)
+    if handles(model):
+        found = by_hooks(model, logits, pieces, rows.labels, labels, rng)
+        if found is not None:
+            return found
+    return by_loop(model, logits, pieces, rows.labels, labels, rng)
+
+
+def pieces_of(batch: Batch, size: int) -> Iterable[Batch]:
+    """A batch cut into batches of at most `size` rows."""
+    for i in range(0, len(batch.index), size):
+        yield Batch(batch.index[i : i + size], batch.ids[i : i + size], batch.mask[i : i + size])
+
+
+def cotangents(logits: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
+    """Directions in output space, each (rows, outputs), whose squared gradients sum to the Fisher diagonal.
+
+    Outputs are independent yes/no labels with p = sigmoid(z); d log p(v) / dz = v - p.
+    `expected`   one direction per annotated output, of length sqrt(p (1 - p)): the exact expectation over both answers
+    `sampled`    one direction, v - p with v drawn from the model: the same in expectation, at the cost of one pass
+    `empirical`  the same with the given labels
+    `hard`       softmax cross-entropy of the arg max over all outputs, as the released code does (defect B5)
+    """
+    z = logits.detach()
+    if labels == "hard":
+        return [torch.softmax(z, dim=1) - nn.functional.one_hot(z.argmax(dim=1), z.shape[1]).to(z.dtype)]
+    p, there = torch.sigmoid(z), gold != MASKED
+    if labels == "empirical":
+        return [torch.where(there, gold.to(z.dtype) - p, 0)]
+    if labels == "sampled":
+        return [torch.where(there, torch.bernoulli(p, generator=rng) - p, 0)]
+    length = torch.where(there, (p * (1 - p)).sqrt(), 0)
+    used = there.any(dim=0).nonzero().flatten().tolist()
+    return [length * nn.functional.one_hot(torch.tensor(k), z.shape[1]).to(z.dtype) for k in used]
+
+
+def by_loop(
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """One row and one backward pass at a time: the definition itself."""
+    rows = [row for piece in pieces for row in pieces_of(piece, 1)]
+    return _mean_of_squares(model, logits, rows, gold, labels, rng)
+
+
+def by_batch_mean(
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """Squares of batch-mean gradients, averaged over batches: what the released code computes."""
+    return _mean_of_squares(model, logits, pieces, gold, labels, rng)
+
+
+def _mean_of_squares(
+    model: nn.Module, logits: Logits, batches: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+) -> dict[str, Tensor]:
+    parameters = dict(model.named_parameters())
+    fisher = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+    for batch in batches:
+        z = logits(model, batch)
+        for direction in cotangents(z, gold[batch.index], labels, rng):
+            found = torch.autograd.grad(
+                z, list(parameters.values()), direction / len(batch.index), retain_graph=True, allow_unused=True
+            )
+            for total, gradient in zip(fisher.values(), found, strict=True):
+                if gradient is not None:
+                    total.add_(gradient.square())
+    return {name: total / len(batches) for name, total in fisher.items()}
+
+
+def handles(model: nn.Module) -> bool:
+    """Whether every parameter belongs, untied, to a module whose per-example gradients `by_hooks` can write down."""
+    owners: dict[int, int] = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            if type(module) not in (nn.Linear, Conv1D, nn.Embedding, nn.LayerNorm):
+                return False
+            owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    return all(count == 1 for count in owners.values())
+
+
+def by_hooks(
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+) -> dict[str, Tensor] | None:
+    """Per-example gradients from the inputs and output gradients of every module, one batched backward per direction.
+
+    None if some module is called on something that is not one entry per row (or is called twice), as DeBERTa's
+    relative positions are: then only `by_loop` is right.
+    """
+    fisher = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)  # only the outputs' gradients are wanted
+    calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+
+    def note(name: str, rows: int) -> Callable[..., Tensor]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            if isinstance(module, nn.Embedding):
+                if len(output) == 1 and rows > 1:  # one table of positions for all rows: give each row its own copy
+                    output = output.expand(rows, *output.shape[1:])
+                output = output.detach().requires_grad_()
+            calls.append((name, module, inputs[0].detach(), output))
+            return output
+
+        return hook
+
+    for batch in pieces:
+        calls.clear()
+        rows = len(batch.index)
+        owners = [(n, m) for n, m in model.named_modules() if next(m.parameters(recurse=False), None) is not None]
+        handles_ = [module.register_forward_hook(note(name, rows)) for name, module in owners]
+        try:
+            z = logits(model, batch)
+        finally:
+            for handle in handles_:
+                handle.remove()
+        names = [name for name, *_ in calls]
+        if len(set(names)) < len(names) or any(len(output) != rows for *_, output in calls):
+            return None
+        for direction in cotangents(z, gold[batch.index], labels, rng):
+            gradients = torch.autograd.grad(z, [o for *_, o in calls], direction, retain_graph=True, allow_unused=True)
+            for (name, module, x, _), g in zip(calls, gradients, strict=True):
+                if g is not None:
+                    _add_squares(fisher, name, module, x.expand(rows, *x.shape[1:]), g)
+    count = sum(len(batch.index) for batch in pieces)
+    return {name: total / count for name, total in fisher.items()}
+
+
+def _add_squares(fisher: dict[str, Tensor], name: str, module: nn.Module, x: Tensor, g: Tensor) -> None:
+    """Add every row's squared gradient to the module's parameters; `x` is (rows, ..., in), `g` is (rows, ..., out)."""
+    weight, bias = fisher.get(f"{name}.weight"), fisher.get(f"{name}.bias")
+    g = g.reshape(len(g), -1, g.shape[-1])  # (rows, tokens, out)
+    if bias is not None:
+        bias.add_(g.sum(dim=1).square().sum(dim=0))
+    if weight is None:
+        return
+    if isinstance(module, nn.Embedding):
+        _add_embedding(weight, x.reshape(len(x), -1), g, module.padding_idx)
+        return
+    x = x.reshape(len(x), -1, x.shape[-1])  # (rows, tokens, in)
+    if isinstance(module, nn.LayerNorm):
+        normal = nn.functional.layer_norm(x, module.normalized_shape, eps=module.eps)
+        weight.add_((g * normal).sum(dim=1).square().sum(dim=0))
+        return
+    left, right = (x, g) if isinstance(module, Conv1D) else (g, x)
+    if x.shape[1] == 1:  # one token: the square of an outer product is the outer product of the squares
+        weight.add_(left[:, 0].square().T @ right[:, 0].square())
+        return
+    step = max(1, 2**22 // weight.numel())  # rows at a time: at most 16 MiB of per-example gradients
+    for i in range(0, len(x), step):
+        each = torch.bmm(left[i : i + step].transpose(1, 2), right[i : i + step])  # (rows, out, in)
+        weight.add_(each.square_().sum(dim=0))
+
+
+def _add_embedding(weight: Tensor, ids: Tensor, g: Tensor, padding: int | None) -> None:
+    """A row's gradient of a token's vector is the sum over the token's places in that row; then square, then add."""
+    rows = torch.arange(len(ids)).unsqueeze(1).expand_as(ids)
+    there = torch.ones_like(ids, dtype=torch.bool) if padding is None else ids != padding
+    place = (rows * weight.shape[0] + ids)[there]
+    places, where = place.unique(return_inverse=True)
+    sums = torch.zeros(len(places), g.shape[-1], dtype=g.dtype).index_add_(0, where, g[there])
+    weight.index_add_(0, places % weight.shape[0], sums.square_())

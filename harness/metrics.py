@@ -1,0 +1,64 @@
+"""Metrics, as evaluate.Metric classes that need no hub: the only file that knows `evaluate` and scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import f1_score
+
+from harness.data.corpus import MASKED
+
+Bits = npt.NDArray[np.int64]  # (rows, outputs) of 0 / 1
+
+
+class MaskedMacroF1(evaluate.Metric):
+    """Mean over labels of the binary F1 of the positive class, each over the rows that annotate it (protocol 1.5).
+
+    A label whose F1 is undefined (never there, never predicted) scores 0, as scikit-learn's default does; a label that
+    no row annotates is left out. Same as the released code's `macro_f1`.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=self.__doc__ or "",
+            citation="Jin et al., ICLR 2023, arXiv:2212.09849",
+            inputs_description="predictions, references: lists of 0/1 rows; -100 in references is not annotated",
+            features=datasets.Features(
+                {
+                    "predictions": datasets.Sequence(datasets.Value("int64")),
+                    "references": datasets.Sequence(datasets.Value("int64")),
+                }
+            ),
+        )
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+        per_label = label_f1(np.asarray(predictions), np.asarray(references))
+        defined = [f1 for f1 in per_label if f1 is not None]
+        return {"macro_f1": float(np.mean(defined)) if defined else 0.0, "f1": per_label}
+
+
+def label_f1(predicted: Bits, gold: Bits) -> list[float | None]:
+    """Binary F1 of every output over its annotated rows; None where no row annotates it."""
+    scores: list[float | None] = []
+    for output in range(gold.shape[1]):
+        there = gold[:, output] != MASKED
+        if not there.any():
+            scores.append(None)
+        else:
+            scores.append(float(f1_score(gold[there, output], predicted[there, output], zero_division=0.0)))
+    return scores
+
+
+def macro_f1(predicted: Bits, gold: Bits) -> float:
+    """The number of `MaskedMacroF1` without the bookkeeping of `evaluate`; called thousands of times in a search."""
+    hits = predicted.astype(bool)
+    there, positive = gold != MASKED, gold == 1
+    true_positive = (hits & positive).sum(axis=0)
+    denominator = (hits & there).sum(axis=0) + positive.sum(axis=0)  # 2 TP + FP + FN
+    f1 = np.divide(2 * true_positive, denominator, out=np.zeros(len(denominator)), where=denominator > 0)
+    annotated = there.any(axis=0)
+    return float(f1[annotated].mean()) if annotated.any() else 0.0

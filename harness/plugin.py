@@ -1,0 +1,151 @@
+"""pytest glue, hooks in the order of a session: options, matrix, fixtures, status, workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness import options
+from harness.bench import Bench
+from harness.cells import Cell, PopulationKey
+from harness.environment import commit, set_command
+from harness.settings import Setting
+
+BENCH = pytest.StashKey[Bench]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Everything that is not here is pytest's own: -k, -m, --lf, --collect-only, -n."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that carries a setting; check the options only where a suite will run."""
+    config.addinivalue_line("markers", "setting(setting): the question a suite function asks; harness.settings.Setting")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Where answers come from and go to, when a suite was named."""
+    if not any("suites" in str(a) for a in config.args):
+        return []
+    found = options.read(config)
+    stamp = commit()
+    lines = [f"mergeboard: results {_near(config, found.results)}, commit {stamp or 'unknown'}"]
+    if found.data is not None:
+        lines += _missing(bench_of(config))
+    return lines
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The matrix: populations, shared by a whole session, times methods."""
+    marker = metafunc.definition.get_closest_marker("setting")
+    if marker is None or "population" not in metafunc.fixturenames:
+        return
+    bench, setting = bench_of(metafunc.config), marker.args[0]
+    keys = [key for model in bench.options.models for key in bench.populations(setting, model)]
+    metafunc.parametrize("population", keys, ids=str, indirect=True, scope="session")
+    metafunc.parametrize("method", bench.options.methods)
+
+
+@pytest.fixture(scope="session")
+def population(request: pytest.FixtureRequest) -> PopulationKey:
+    """The population of a cell. Trained lazily: a session that is answered from the store trains nothing."""
+    key: PopulationKey = request.param
+    return key
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a suite function holds: its cell, and the way to have it answered."""
+
+    cell: Cell
+    ask: Callable[[], Any]
+
+
+@pytest.fixture
+def question(request: pytest.FixtureRequest, population: PopulationKey, method: str) -> Question:
+    """The cell of this test. `question.ask()` answers it from the store or by running it, and gives the record."""
+    from methods.errors import MergeboardError, NotApplicable
+
+    marker = request.node.get_closest_marker("setting")
+    cell = Cell(marker.args[0], population, method)
+    bench = bench_of(request.config)
+
+    def ask() -> Any:
+        try:
+            record, cached = bench.answer(cell)
+        except NotApplicable as reason:
+            pytest.skip(str(reason))
+        except (MergeboardError, OSError) as error:
+            pytest.fail(f"{cell}: {error}", pytrace=False)
+        request.node.user_properties.append(("record", record.path.as_posix()))
+        request.node.user_properties.append(("cached", cached))
+        return record
+
+    return Question(cell, ask)
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """A cell that was answered from the store says so."""
+    if isinstance(report, pytest.TestReport) and report.when == "call" and report.passed:
+        if any(name == "cached" and value for name, value in report.user_properties):
+            return "cached", "c", ("CACHED", {"cyan": True})
+    return None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With -n, every population is trained by one worker: cells go together by what stands before the method."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPopulation(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            name, bracket, rest = nodeid.partition("[")
+            return rest.rpartition("-")[0] if bracket else name
+
+    return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
+
+
+def bench_of(config: pytest.Config) -> Bench:
+    """The bench of this session, made from checked options on first use."""
+    if BENCH not in config.stash:
+        found = options.read(config)
+        set_command(found.command)
+        config.stash[BENCH] = Bench(found, _speaker(config))
+    return config.stash[BENCH]
+
+
+def _speaker(config: pytest.Config) -> Callable[[str], None]:
+    """Progress lines go past pytest's capture to the terminal; a worker of xdist has none and stays silent."""
+
+    def say(line: str) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        if terminal is None or hasattr(config, "workerinput"):
+            return
+        if capture is None:
+            terminal.write_line(f"  {line}")
+            return
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(f"  {line} ...")
+
+    return say
+
+
+def _missing(bench: Bench) -> list[str]:
+    """One line on the corpora that the user does not have."""
+    from harness.data.emotion import IN_DOMAIN, ORIGIN, OUT_OF_DOMAIN
+
+    missing = [c for c in (*IN_DOMAIN, *OUT_OF_DOMAIN) if c not in bench.corpora]
+    return [f"mergeboard: not in the data: {', '.join(missing)}; {ORIGIN}"] if missing else []
+
+
+def _near(config: pytest.Config, path: Any) -> str:
+    try:
+        return str(path.relative_to(config.rootpath))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,163 @@
+"""Protocols: every number and choice of an experiment, with a name. D1-D30 are explained in docs/protocols.md.
+
+`paper` follows the paper and fixes what it leaves open; `official_code` follows the authors' released code, quirks
+included, except that nothing is ever selected on the test split; `quick` is for CPUs and for a first look.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from methods.errors import MergeboardError, UnknownName
+
+Knobs = Mapping[str, Mapping[str, Any]]  # method name -> its hyper-parameters, where they differ from the defaults
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One complete way to run the experiment. All of it, seeds excepted, is part of every record's recipe."""
+
+    name: str = "paper"
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+
+    # rows per corpus; None is all of them, a number is a prefix of the fixed shuffle
+    train_rows: int | None = None
+    dev_rows: int | None = None
+    test_rows: int | None = None
+    dev_fraction: float = 1.0  # D28: share of the dev rows that candidates are scored on
+    split_seed: int = 0  # D27
+
+    # fine-tuning (paper, section 4.1)
+    epochs: int = 30
+    learning_rate: float = 1e-5
+    batch_size: int = 16
+    warmup: float = 0.06  # share of the steps
+    max_length: int = 128  # tokens
+    checkpoint: Literal["best_dev", "last"] = "best_dev"  # D22
+
+    # scoring
+    threshold: float = 0.5  # D10: on the raw logit, as published
+    fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean"  # D8
+    fitness_digits: int | None = None  # D5: the published code compares scores rounded to 5 digits
+    ood_labels: Literal["basic", "annotated"] = "basic"  # D11
+    ood_rows: Literal["all", "test_if_diff"] = "all"  # D12
+    head_merge: Literal["label_aware", "label_aware_weight", "plain"] = "label_aware"  # D18
+    dtype: Literal["fp32", "bf16"] = "fp32"  # of the weights while scoring
+    batch_tokens: int = 4096  # padded tokens per scoring batch
+
+    # statistics of the members
+    fisher_labels: Literal["expected", "sampled", "hard", "empirical"] = "expected"  # D15
+    fisher_per_example: bool = True  # D15
+    fisher_rows: int = 1000
+    gram_rows: int = 16000
+    gram_padding: Literal["masked", "counted"] = "masked"  # D17
+
+    methods: Knobs = field(default_factory=dict)
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides an outcome: all fields but the list of seeds (a new seed must not rename old results) and the
+        knobs of methods (each record describes its own method)."""
+        content = asdict(self)
+        del content["seeds"], content["methods"]
+        return content
+
+
+_OFFICIAL_METHODS: Knobs = {
+    "ties": {"trim": "official"},
+    "evolver": {"mutation": "to_reference", "order": "permuted"},
+    "regmean": {"alpha": 0.3},
+}
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    "paper": Protocol(),
+    "official_code": Protocol(
+        name="official_code",
+        fitness="pooled",
+        fitness_digits=5,
+        ood_labels="annotated",
+        ood_rows="test_if_diff",
+        head_merge="label_aware_weight",
+        fisher_labels="hard",
+        fisher_per_example=False,
+        fisher_rows=16000,
+        gram_padding="counted",
+        methods=_OFFICIAL_METHODS,
+    ),
+    "quick": Protocol(
+        name="quick",
+        seeds=(1, 2),
+        train_rows=2000,
+        dev_rows=300,
+        test_rows=2000,
+        epochs=5,
+        learning_rate=1e-4,
+        fisher_rows=200,
+        gram_rows=500,
+        methods={"evolver": {"generations": 5}},
+    ),
+}
+
+# Where the authors' configurations differ by architecture (model_type of transformers), D20-D22.
+BY_ARCHITECTURE: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("official_code", "distilbert"): {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"},
+    ("official_code", "deberta-v2"): {"learning_rate": 6e-6},
+    ("quick", "tiny"): {"train_rows": 400, "epochs": 12, "learning_rate": 2e-3, "fisher_rows": 100, "gram_rows": 200},
+}
+
+
+def named(name: str) -> Protocol:
+    """The protocol of this name. Errors: `UnknownName` with a hint."""
+    if name not in PROTOCOLS:
+        raise UnknownName("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+def for_architecture(protocol: Protocol, architecture: str, settings: Sequence[str]) -> Protocol:
+    """The protocol with its architecture's own values, then with the user's `NAME=VALUE` settings on top."""
+    protocol = replace(protocol, **BY_ARCHITECTURE.get((protocol.name, architecture), {}))
+    for setting in settings:
+        protocol = with_setting(protocol, setting)
+    return protocol
+
+
+def with_setting(protocol: Protocol, setting: str) -> Protocol:
+    """One `NAME=VALUE` from the command line: a field of the protocol, or `METHOD.FIELD` for a method's.
+
+    Errors: `UnknownName` for a name that is not there, `MergeboardError` for a value that does not fit.
+    """
+    name, separator, text = setting.partition("=")
+    if not separator:
+        raise MergeboardError(f"--set {setting}: write NAME=VALUE, for instance --set epochs=3 or --set ties.k=0.3")
+    if "." in name:
+        method, _, knob = name.partition(".")
+        known = {**protocol.methods, method: {**protocol.methods.get(method, {}), knob: text}}
+        return replace(protocol, methods=known)  # the registry checks the knob when it builds the method
+    hints = typing.get_type_hints(Protocol)
+    settable = [f.name for f in fields(Protocol) if f.name not in ("name", "methods", "seeds")]
+    if name not in settable:
+        raise UnknownName("protocol knob", name, [*settable, "METHOD.FIELD"])
+    return replace(protocol, **{name: _convert(name, text, hints[name])})
+
+
+def _convert(name: str, text: str, kind: Any) -> Any:
+    """The text as a value of the field's type."""
+    if typing.get_origin(kind) is Literal:
+        if text not in typing.get_args(kind):
+            raise UnknownName(f"value for {name}", text, typing.get_args(kind))
+        return text
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        if text.lower() == "none":
+            return None
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise MergeboardError(f"--set {name}={text}: {name} is true or false")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError:
+        raise MergeboardError(f"--set {name}={text}: {name} is a {kind.__name__}") from None

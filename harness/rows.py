@@ -1,0 +1,71 @@
+"""The table's reference rows: what the models score unmerged, and what one model trained on everything scores.
+
+These are no merging methods (methods/ knows nothing of them): `avg` and `domain_specific` have no weights to return,
+`mtl` trains. The fourth reference row, `best`, is a choice on the development split and lives with the methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.cells import Cell
+from harness.lab import Lab
+from harness.meter import Meter
+from harness.scoring import Exam
+from methods import NotApplicable, Weights
+
+
+@dataclass(frozen=True, eq=False)
+class RowResult:
+    """What a reference row scores; `exams` only where one model gave all the answers."""
+
+    scores: dict[str, float]
+    exams: dict[str, Exam] = field(default_factory=dict)
+    weights: Weights | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+
+
+def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """The mean score of the members, each examined on everything."""
+    table = _every_member(cell, lab, corpora)
+    scores = {c: sum(table[m][c] for m in table) / len(table) for c in corpora}
+    return RowResult(scores, details={"members": table})
+
+
+def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """Every member on its own corpus: what merging would have to keep."""
+    if cell.setting.examined is not None:
+        raise NotApplicable("domain_specific: no member was fine-tuned on an out-of-domain corpus")
+    table = _every_member(cell, lab, corpora)
+    return RowResult({c: table[c][c] for c in corpora}, cost={"inference_models": len(table)})
+
+
+def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """One model fine-tuned on all members' rows together: needs the data that merging does without."""
+    with Meter() as training:
+        weights = lab.member(cell.key.members, cell.key.seed)
+    exams = lab.examiner(cell, corpora).examine(weights)
+    cost = {"merge_seconds": training.seconds, "peak_bytes": training.peak_bytes, "inference_models": 1}
+    return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
+
+
+def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Member -> corpus -> score. Members are examined once in a laboratory's life, whatever the rows that ask."""
+    examiner = lab.examiner(cell, corpora)
+    table: dict[str, dict[str, float]] = {}
+    for corpus, seed in zip(cell.key.members, cell.key.seeds, strict=True):
+        rows = {c: lab.exam_split(cell, c).fingerprint for c in corpora}
+        known = lab.marks.setdefault((corpus, seed), {})
+        if any(f not in known for f in rows.values()):
+            exams = examiner.examine(lab.member((corpus,), seed))
+            known.update({rows[c]: exam.score for c, exam in exams.items()})
+        table[corpus] = {c: known[f] for c, f in rows.items()}
+    return table
+
+
+Row = Callable[[Cell, Lab, tuple[str, ...]], RowResult]
+ROWS: dict[str, Row] = {"avg": avg, "domain_specific": domain_specific, "mtl": mtl}
+VERSION = 1  # of the reference rows: raise it when one of them comes to mean something else

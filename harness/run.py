@@ -1,0 +1,185 @@
+"""One cell from question to record: build the population, merge, and only then open the test split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from harness.bits import pack
+from harness.cells import Cell, identity, seed_from
+from harness.data.corpus import MASKED
+from harness.environment import environment
+from harness.lab import TASK, Lab
+from harness.meter import Meter
+from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
+from harness.rows import ROWS
+from harness.rows import VERSION as ROWS_VERSION
+from harness.scoring import Exam
+from harness.statistics import LazyStatistics
+from methods import DevScore, Ensemble, Merged, MergeMethod, Population, Weights, describe, resolve
+
+
+def recipe_of(cell: Cell, lab: Lab) -> dict[str, Any]:
+    """Everything that decides this cell's outcome; the record's key is its hash."""
+    key, protocol = cell.key, lab.protocol
+    corpora = cell.setting.exam(key.members, lab.corpora)
+    row = cell.method in ROWS
+    return {
+        "model": lab.identity,
+        "setting": {"suite": cell.setting.suite, "name": cell.setting.name, "version": cell.setting.version},
+        "population": identity(key),
+        "members": [recipe_key(lab.member_recipe((c,), s)) for c, s in zip(key.members, key.seeds, strict=True)],
+        "protocol": protocol.recipe(),
+        "method": {"name": cell.method, "version": ROWS_VERSION} if row else describe(method_of(cell, lab)),
+        "data": {
+            "dev": {c: lab.dev_split(c).fingerprint for c in key.members},
+            "exam": {c: lab.exam_split(cell, c).fingerprint for c in corpora},
+        },
+        "seed": key.seed,
+    }
+
+
+def method_of(cell: Cell, lab: Lab) -> MergeMethod:
+    """The merging method of this cell with the protocol's knobs."""
+    return resolve(cell.method, lab.protocol.methods)
+
+
+def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any]) -> RunRecord:
+    """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record."""
+    corpora = cell.setting.exam(cell.key.members, lab.corpora)
+    if cell.method in ROWS:
+        with Meter() as examining:
+            row = ROWS[cell.method](cell, lab, corpora)
+        cost = {"exam_seconds": examining.seconds, **row.cost}
+        return _record(cell, lab, store, recipe, row.scores, row.exams, row.weights, cost, row.details)
+
+    population = lab.population(cell.key)
+    method = method_of(cell, lab)
+    score = lab.dev_scorer(cell.key.members, lab.protocol.dev_fraction)
+    rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
+    before = _same_merge(cell, store, recipe)
+    with Meter() as merging:
+        merged = _merge(method, population, score, rng, before)
+    dev, cost = _search_of(merged, score, merging, population, before)
+    with Meter() as examining:
+        exams = lab.examiner(cell, corpora).examine(merged)
+    cost["exam_seconds"] = examining.seconds
+    scores = {c: e.score for c, e in exams.items()}
+    return _record(cell, lab, store, recipe, scores, exams, merged, cost, {}, dev)
+
+
+def _merge(
+    method: MergeMethod, population: Population, score: DevScore, rng: torch.Generator, before: RunRecord | None
+) -> Merged:
+    """Merge, or replay a search that another setting has already made for this very population."""
+    replay = getattr(method, "replay", None)
+    if before is None or replay is None:
+        return method.merge(population, score, rng)
+    merged: Merged = replay(population, before.trace, score, rng)
+    if before.weights_sha256 and weights_sha256(merged) != before.weights_sha256:
+        raise BadRecord(f"{before.path}: its trace does not give its weights again; delete it and run the cell again")
+    return merged
+
+
+def _same_merge(cell: Cell, store: Store, recipe: Mapping[str, Any]) -> RunRecord | None:
+    """A stored record of the same merge, with a trace to replay: out-of-domain asks the in-domain merge again."""
+    pattern = f"{slug(cell.setting.suite)}/*/{slug(cell.key.model.display)}/{cell.method}-s{cell.key.seed}-*.json"
+    for path in sorted(store.root.glob(pattern)):
+        try:
+            record = read(path)
+        except BadRecord:
+            continue  # reported by the leaderboard; here it is only not used
+        if record is not None and record.trace is not None and _merge_part(record.recipe) == _merge_part(recipe):
+            return record
+    return None
+
+
+def _merge_part(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the merged weights: all of the recipe but the exam."""
+    part = {name: recipe.get(name) for name in ("model", "population", "members", "protocol", "method", "seed")}
+    return {**part, "dev": recipe.get("data", {}).get("dev")}
+
+
+def _search_of(
+    merged: Merged, score: DevScore, merging: Meter, population: Population, before: RunRecord | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the search saw and what it cost; a replayed search costs what it cost when it was made."""
+    models = len(merged.members) if isinstance(merged, Ensemble) else 1
+    if before is not None:
+        return dict(before.dev), {**before.cost, "inference_models": models}
+    statistics = population.statistics
+    lazy = statistics if isinstance(statistics, LazyStatistics) else None
+    cost = {
+        "merge_seconds": merging.seconds - (lazy.waited if lazy else 0.0),
+        "statistics_seconds": lazy.seconds if lazy else 0.0,
+        "peak_bytes": merging.peak_bytes,
+        "inference_models": models,
+    }
+    calls = score.calls
+    trace = getattr(merged, "trace", None) or {}
+    dev = {"score": score(merged), "calls": calls, "history": trace.get("history", [])}
+    return dev, cost
+
+
+def _record(
+    cell: Cell,
+    lab: Lab,
+    store: Store,
+    recipe: Mapping[str, Any],
+    scores: dict[str, float],
+    exams: Mapping[str, Exam],
+    merged: Merged | None,
+    cost: dict[str, Any],
+    details: dict[str, Any],
+    dev: dict[str, Any] | None = None,
+) -> RunRecord:
+    trace = getattr(merged, "trace", None)
+    return RunRecord(
+        key=recipe_key(recipe),
+        suite=cell.setting.suite,
+        setting=cell.setting.name,
+        model=cell.key.model.display,
+        method=cell.method,
+        seed=cell.key.seed,
+        population=cell.key.population,
+        heads=cell.key.heads,
+        recipe=dict(recipe),
+        score=sum(scores.values()) / len(scores),
+        scores=scores,
+        metric="macro_f1",
+        members=cell.key.members,
+        coverage=cell.setting.coverage(cell.key.members, lab.corpora),
+        details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
+        predictions={c: _predictions(e, store) for c, e in exams.items()},
+        dev=dev or {},
+        cost=cost,
+        weights_sha256="" if merged is None else weights_sha256(merged),
+        trace=None if trace is None else dict(trace),
+        environment=environment(),
+    )
+
+
+def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
+    """Which labels were predicted for every row, over the labels that the corpus was examined on."""
+    asked = [k for k in range(exam.gold.shape[1]) if (exam.gold[:, k] != MASKED).any()]
+    return {
+        "gold": store.put_gold(exam.gold[:, asked].tolist()),
+        "rows": len(exam.gold),
+        "outputs": [TASK.outputs[k] for k in asked],
+        "bits": pack(exam.predicted[:, asked].tolist()),
+    }
+
+
+def weights_sha256(merged: Merged) -> str:
+    """The hash of all tensors' names and bytes, in name order; of all members, for an ensemble."""
+    digest = hashlib.sha256()
+    parts: tuple[Weights, ...] = merged.members if isinstance(merged, Ensemble) else (merged,)
+    for weights in parts:
+        for name in sorted(weights):
+            digest.update(name.encode())
+            tensor = weights[name].detach().contiguous()
+            digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""The zoo: checkpoints, statistics and built models, each kept once under the hash of what made it.
+
+    <root>/<kind>/<key>/     made in a temporary folder beside it and renamed when whole
+    <root>/<kind>/<key>.lock held while one process makes it, so that two runs never train the same member twice
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from harness.errors import BadWeights
+from harness.record import recipe_key
+from methods.base import Weights
+
+RECIPE = "recipe.json"
+
+
+class Zoo:
+    """A content-addressed folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, kind: str, recipe: Mapping[str, Any]) -> Path:
+        """Where the thing with this recipe lies, or would lie."""
+        return self.root / kind / recipe_key(recipe)
+
+    def has(self, kind: str, recipe: Mapping[str, Any]) -> bool:
+        """Whether it is there, whole."""
+        return (self.path(kind, recipe) / RECIPE).is_file()
+
+    def get(self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """The folder of the thing with this recipe; `make(folder)` fills an empty one if it is not there yet.
+
+        A killed `make` leaves only a temporary folder, which the next call removes.
+        """
+        target = self.path(kind, recipe)
+        if (target / RECIPE).is_file():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if (target / RECIPE).is_file():
+                return target  # another process made it while we waited
+            for leftover in target.parent.glob(f".{target.name}-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+            try:
+                make(folder)
+                (folder / RECIPE).write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+                folder.rename(target)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        return target
+
+
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write tensors to a safetensors file, in name order."""
+    save_file({name: weights[name].detach().contiguous() for name in sorted(weights)}, path)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, mapped into memory, not read.
+
+    Errors: `BadWeights` with the path if the file is damaged.
+    """
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise BadWeights(f"{path} cannot be read ({error}); delete it and it will be made again") from None
+    return tensors
+
+
+def require_finite(who: str, weights: Weights) -> None:
+    """Raise `BadWeights` naming the first parameter that holds NaN or an infinity."""
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            kind = "NaN" if bool(torch.isnan(tensor).any()) else "an infinite value"
+            raise BadWeights(f"{who}: {name} holds {kind}; such a model cannot be merged")

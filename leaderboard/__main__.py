@@ -1,0 +1,67 @@
+"""`python -m leaderboard show | publish | check`, from the root of a checkout.
+
+Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.record import Store
+from leaderboard import audit, publish, render
+from leaderboard.group import groups
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    root: Path = options.root
+    if options.command == "check":
+        return _report(publish.check(root))
+    results = root / (options.results or publish.LOCAL)
+    if not results.is_dir():
+        print(
+            f"leaderboard: no results at {results}; run pytest suites/ first, or name a folder with --results",
+            file=sys.stderr,
+        )
+        return 2
+    if options.command == "show":
+        found = audit.load(Store(results))
+        print(render.terminal(groups(found.records)) or f"no records of this schema at {results}")
+        return _report(found.damaged)
+    try:
+        done, refused = publish.publish(root, Store(results))
+    except (OSError, ValueError) as error:
+        print(f"leaderboard: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(done))
+    return _report(refused)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m leaderboard", description="Read records, write tables.")
+    parser.add_argument("--root", type=Path, default=Path(), help="checkout to work in (default: the current folder)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_text in (
+        ("show", "print the tables of a store"),
+        ("publish", "copy healthy records to leaderboard/results and write docs/leaderboard.md"),
+        ("check", "compare what is published with its records"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        if name != "check":
+            command.add_argument("--results", type=Path, help=f"store to read (default: {publish.LOCAL})")
+    return parser
+
+
+def _report(problems: Sequence[str]) -> int:
+    """Print problems one per line; the exit code."""
+    for line in problems:
+        print(f"leaderboard: {line}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Which records may stand in one table (same model, suite, protocol), and which in one column (same question)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from harness.record import RunRecord, canonical
+from leaderboard import words
+
+
+class Key(NamedTuple):
+    """What two records must share to be compared."""
+
+    model: str
+    suite: str
+    protocol: str  # its name
+    digest: str  # of its whole content: two protocols of one name are not one
+
+
+class Question(NamedTuple):
+    """What records of one column answer: the same setting, asked of the same share of its corpora."""
+
+    setting: str
+    coverage: str  # "3 of 5"
+
+
+class Block(NamedTuple):
+    """The records of one column."""
+
+    question: Question
+    heads: str
+    records: tuple[RunRecord, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records that may stand in one table."""
+
+    key: Key
+    records: tuple[RunRecord, ...]
+
+    def blocks(self) -> list[Block]:
+        """One block for each column of scores, in order; the same setting with fewer corpora is another column."""
+        found: dict[tuple[Question, str], list[RunRecord]] = defaultdict(list)
+        for record in self.records:
+            found[question_of(record), record.heads].append(record)
+        order = sorted(found, key=lambda k: (*_question_rank(k[0]), words.rank(k[1], words.HEADS)))
+        return [Block(question, heads, tuple(found[question, heads])) for question, heads in order]
+
+    def questions(self) -> tuple[Question, ...]:
+        """What was asked, in order."""
+        return tuple(dict.fromkeys(block.question for block in self.blocks()))
+
+    def populations(self, question: Question) -> tuple[str, ...]:
+        """All populations that any method merged to answer this question."""
+        return tuple(sorted({r.population for r in self.records if question_of(r) == question}))
+
+
+def question_of(record: RunRecord) -> Question:
+    """The question a record answers."""
+    return Question(record.setting, record.coverage)
+
+
+def key_of(record: RunRecord) -> Key:
+    """The group a record belongs to."""
+    protocol = record.recipe.get("protocol")
+    name = str(protocol.get("name", "unnamed")) if isinstance(protocol, Mapping) else "unnamed"
+    digest = hashlib.sha256(canonical(protocol).encode()).hexdigest()[:8]
+    return Key(record.model, record.suite, name, digest)
+
+
+def groups(records: Iterable[RunRecord]) -> list[Group]:
+    """All groups, in the order of the page, whatever the order of the records."""
+    found: dict[Key, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        found[key_of(record)].append(record)
+    return [Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix()))) for key in sorted(found, key=_rank)]
+
+
+def _rank(key: Key) -> tuple[Any, ...]:
+    """Within a model: known suites first, the paper's protocol before others."""
+    return (
+        words.model_rank(key.model),
+        words.rank(key.suite, words.SUITES),
+        words.rank(key.protocol, words.PROTOCOLS),
+        key,
+    )
+
+
+def _question_rank(question: Question) -> tuple[Any, ...]:
+    """Settings in their order, more corpora before fewer."""
+    counts = [-int(word) for word in question.coverage.split() if word.isdecimal()]
+    return (words.rank(question.setting, words.SETTINGS), counts, question.coverage)

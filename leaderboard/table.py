@@ -1,0 +1,106 @@
+"""A group of records as plain tables: scores per setting, scores per corpus, costs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.record import RunRecord
+from leaderboard import captions
+from leaderboard.cell import Column, Value, cells, methods_of, seeds_of
+from leaderboard.group import Block, Group, Question, question_of
+from leaderboard.paper import published
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A table of scores and what its caption needs to know."""
+
+    title: str
+    columns: tuple[Column, ...]
+    methods: tuple[str, ...]  # the rows, in order
+    questions: tuple[Question, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians of what a method spent; None where no record says."""
+
+    merge_seconds: float | None
+    statistics_seconds: float | None
+    dev_calls: float | None
+    peak_bytes: float | None
+    inference_models: float | None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """A table of costs of one setting: merging two models is cheaper than merging five."""
+
+    title: str
+    rows: Mapping[str, Cost]  # method -> cost, in the order of the rows
+
+
+def headline(group: Group) -> Scores:
+    """A column for each setting and head policy, the paper's numbers beside ours."""
+    columns = []
+    for block in group.blocks():
+        column = cells(block.records, group.populations(block.question), lambda record: record.score)
+        where = group.key.suite, group.key.model, block.question.setting, block.heads
+        shown = {method: replace(cell, paper=published(*where, method)) for method, cell in column.items()}
+        columns.append(Column(_title(group, block), shown))
+    return Scores("Scores", tuple(columns), methods_of(group.records), group.questions(), seeds_of(group.records))
+
+
+def per_corpus(group: Group) -> list[Scores]:
+    """A table for each column that examines the same corpora every time, with a column for each corpus."""
+    tables = []
+    for block in group.blocks():
+        populations = group.populations(block.question)
+        corpora = sorted({corpus for record in block.records for corpus in record.scores})
+        if len(populations) == 1 and corpora:
+            columns = tuple(Column(corpus, cells(block.records, populations, _score_on(corpus))) for corpus in corpora)
+            title, methods = f"Per corpus, {_title(group, block)}", methods_of(block.records)
+            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
+    return tables
+
+
+def costs(group: Group) -> Costs:
+    """Medians over seeds and populations of the group's first question."""
+    question = group.questions()[0]
+    records = [r for r in group.records if question_of(r) == question]
+    rows = {method: _cost([r for r in records if r.method == method]) for method in methods_of(records)}
+    return Costs(f"Cost, {asked(question)}", rows)
+
+
+def asked(question: Question) -> str:
+    """`in-domain, 3 of 5`."""
+    return f"{captions.title(question.setting)}, {question.coverage or 'coverage not recorded'}"
+
+
+def _score_on(corpus: str) -> Value:
+    return lambda record: record.scores.get(corpus)
+
+
+def _title(group: Group, block: Block) -> str:
+    """`in-domain`, or with its coverage or heads, where two columns could be confused without them."""
+    blocks = [b for b in group.blocks() if b.question.setting == block.question.setting]
+    several = len({b.question for b in blocks}) > 1
+    others = {b.heads for b in blocks} - {"diff", block.heads}
+    title = asked(block.question) if several else captions.title(block.question.setting)
+    return title + (f" ({block.heads} heads)" if block.heads == "diff" or others else "")
+
+
+def _cost(records: Iterable[RunRecord]) -> Cost:
+    spent = [{**r.cost, "dev_calls": r.dev.get("calls")} for r in records]
+    return Cost(**{name: _median([s.get(name) for s in spent]) for name in Cost.__dataclass_fields__})
+
+
+def _median(values: Iterable[Any]) -> float | None:
+    """The median of those values that are finite numbers."""
+    numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    return float(statistics.median(numbers)) if numbers else None

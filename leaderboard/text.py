@@ -1,0 +1,51 @@
+"""Names and numbers as text: whatever stands in a record, it can neither break a table nor run in a browser."""
+
+from __future__ import annotations
+
+import re
+
+from leaderboard.cell import Cell
+from leaderboard.paper import Published
+
+GAP = "—"
+_SPECIAL = re.compile(r"[&<>|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def plain(text: str) -> str:
+    """One line without control characters, for a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def escaped(text: str) -> str:
+    """The same line for Markdown: everything that could mean something there is written as an entity."""
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", plain(text))
+
+
+def score(cell: Cell | None) -> str:
+    """`41.20 ± 0.31`, `41.20 (n=1)`, `— (2 of 3)` or `—`."""
+    if cell is None:
+        return GAP
+    if cell.mean is None:
+        why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
+        return f"{GAP} ({why})" if why else GAP
+    if cell.half is None:
+        return f"{100 * cell.mean:.2f} (n=1)"
+    return f"{100 * cell.mean:.2f} ± {100 * cell.half:.2f}"
+
+
+def paper(number: Published | None, method: str) -> str:
+    """The paper's number, with a dagger where it is doubtful."""
+    if number is None:
+        return "‡" if method == "evolver" else ""
+    return f"{number.value:.2f}" + ("†" if number.doubt else "") + ("‡" if method == "simple_evolver" else "")
+
+
+def amount(value: float | None, digits: int) -> str:
+    """A cost, or a gap."""
+    return GAP if value is None else f"{value:.{digits}f}"
+
+
+def listed(values: list[str], most: int = 3) -> str:
+    """`a, b, c and 2 more`."""
+    rest = len(values) - most
+    return ", ".join(values[:most]) + (f" and {rest} more" if rest > 0 else "")

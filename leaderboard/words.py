@@ -1,0 +1,60 @@
+"""The order in which methods, settings and models are shown, and which rows do not compete."""
+
+from __future__ import annotations
+
+SUITES = ("emotion", "glue")
+SETTINGS = ("in_domain", "pairwise", "out_of_domain", "non_iid", "cross_task")
+HEADS = ("none", "same", "diff")
+PROTOCOLS = ("paper", "official_code", "quick")
+
+ABOVE = ("avg", "best")
+BELOW = ("domain_specific", "mtl")
+REFERENCES = frozenset(ABOVE + BELOW)  # yardsticks: never bold, never tied
+MERGES = (  # the paper's order of rows
+    "ensemble",
+    "greedy_soup",
+    "simple",
+    "evolver",
+    "simple_evolver",
+    "fisher",
+    "fisher_evolver",
+    "regmean",
+    "regmean_evolver",
+    "ties",
+    "ties_evolver",
+)
+
+Rank = tuple[int | str, ...]
+
+
+def rank(name: str, known: tuple[str, ...]) -> tuple[int, str]:
+    """Known names in their given order, then the others by name."""
+    return (known.index(name), "") if name in known else (len(known), name)
+
+
+def method_rank(method: str) -> Rank:
+    """References on top, merges in the paper's order, newcomers by name, references at the bottom.
+
+    An evolved newcomer stands right below what it evolves: `greedy_soup_evolver` after `greedy_soup`.
+    """
+    if method in ABOVE:
+        return (0, ABOVE.index(method))
+    if method in BELOW:
+        return (2, BELOW.index(method))
+    if method in MERGES:
+        return (1, MERGES.index(method), 0, "", "")
+    base = method
+    while base.endswith("_evolver") and base not in MERGES:
+        base = base.removesuffix("_evolver")
+    place = MERGES.index(base) if base in MERGES else len(MERGES)
+    return (1, place, 1, base, method)
+
+
+def synthetic(model: str) -> bool:
+    """Whether this is one of the tiny architectures that live in the synthetic world."""
+    return model.startswith("tiny-")
+
+
+def model_rank(model: str) -> Rank:
+    """The synthetic world first, so that nobody reads its numbers among those of real models."""
+    return (0 if synthetic(model) else 1, model)

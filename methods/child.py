@@ -1,0 +1,159 @@
+"""One Evolver child: every scalar is the parent's or, with probability Cr, the mutant's; the same again from its seed.
+
+    v = x_i + F (x_r1 - x_r2)            mutation "rand_diff", the paper's
+    v = (1 - F) x_i + F x_r              mutation "to_reference", the released code's
+    child = v where lane < round(65536 Cr), x_i elsewhere
+
+A lane is 16 bits of splitmix64(stream + counter): four scalars share one 64-bit hash, counter = index of the scalar //
+4, and the stream is derived from (seed, parameter name). So a draw belongs to its scalar, whatever the chunk size, the
+number of threads or the device: a child can be made again from its seed instead of being stored. Sums and products are
+separate IEEE steps, in float32 (float64 stays float64), rounded once. Scalars that are not taken equal the parent bit
+for bit, -0.0 and NaN included.
+
+References:
+    Storn, Price. Differential Evolution. Journal of Global Optimization 11, 1997.
+    Du, Li, Liu, Jiang, et al. Knowledge Fusion By Evolving Weights of Language Models. Findings of ACL 2024.
+    https://arxiv.org/abs/2406.12208
+    Steele, Lea, Flood. Fast splittable pseudorandom number generators. OOPSLA 2014.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from methods.base import Weights, working_dtype
+
+Mutation = Literal["rand_diff", "to_reference"]
+
+CHUNK = 1 << 19  # scalars worked on at a time; the scratch stays in cache
+LANES = 4  # 16-bit draws in one 64-bit hash
+_STEP = 0x9E3779B97F4A7C15  # splitmix64's counter increment
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a float -> integer of that size
+
+
+class Crossover(Protocol):
+    """Who takes the mutant: writes to `out` (int32) -1 where scalar start, start + 1, ... of `name` does, else 0."""
+
+    def __call__(self, name: str, start: int, out: Tensor) -> None: ...
+
+
+class Draws:
+    """The crossover of a seed: every scalar takes the mutant with probability `rate`, in steps of 1/65536."""
+
+    def __init__(self, seed: int, rate: float) -> None:
+        self.seed, self.threshold = seed, round(rate * (1 << 16))
+        self._ramp = self._hash = self._shifted = torch.empty(0, dtype=torch.int64)
+
+    def __call__(self, name: str, start: int, out: Tensor) -> None:
+        first, last = start // LANES, -(-(start + out.numel()) // LANES)
+        lanes = self._hashes(_stream(self.seed, name), first, last - first, out.device).view(torch.int16)
+        out.copy_(lanes[start - LANES * first :][: out.numel()])
+        # Signed lanes are unsigned ones less 2^15, and so is the threshold: negative means lane < threshold.
+        out.sub_(self.threshold - (1 << 15)).bitwise_right_shift_(31)
+
+    def _hashes(self, stream: int, first: int, count: int, device: torch.device) -> Tensor:
+        """splitmix64 of the counters first, first + 1, ...; all products wrap, as they should."""
+        if len(self._ramp) < count or self._ramp.device != device:
+            self._ramp = torch.arange(count, dtype=torch.int64, device=device).mul_(_signed(_STEP))
+            self._hash, self._shifted = torch.empty_like(self._ramp), torch.empty_like(self._ramp)
+        z, shifted = self._hash[:count], self._shifted[:count]
+        torch.add(self._ramp[:count], _signed(stream + (first + 1) * _STEP), out=z)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+            torch.bitwise_right_shift(z, shift, out=shifted)
+            z.bitwise_xor_(shifted.bitwise_and_((1 << (64 - shift)) - 1))  # the shift copied the sign; clear it
+            if factor != 1:
+                z.mul_(_signed(factor))
+        return z.bitwise_xor_(_signed(0x8000_8000_8000_8000))  # lanes from unsigned to signed order
+
+
+def crossover_mask(seed: int, name: str, size: int, rate: float) -> Tensor:
+    """Which of the `size` scalars of parameter `name` take the mutant, as bool."""
+    out = torch.empty(size, dtype=torch.int32)
+    Draws(seed, rate)(name, 0, out)
+    return out != 0
+
+
+def mutant(parent: Tensor, plus: Tensor, minus: Tensor | None, scale: float, out: Tensor, scratch: Tensor) -> Tensor:
+    """The mutant of flat tensors, written to `out`: parent + scale (plus - minus), or towards `plus` without `minus`.
+
+    `out` and `scratch` have the working type. No step is fused, so no rounding depends on how the work is cut.
+    """
+    if minus is None:
+        torch.mul(parent.to(out.dtype), 1 - scale, out=out)
+        return out.add_(torch.mul(plus.to(out.dtype), scale, out=scratch))
+    torch.sub(plus.to(out.dtype), minus.to(out.dtype), out=out)
+    return out.mul_(scale).add_(parent.to(out.dtype))
+
+
+def write_child(
+    out: Weights,
+    parent: Weights,
+    plus: Weights,
+    minus: Weights | None,
+    scale: float,
+    crossover: Crossover,
+    chunk: int = CHUNK,
+) -> None:
+    """Write a child into the contiguous tensors of `out`; a tensor that is not floating is the parent's.
+
+    Args:
+        plus, minus: the mates x_r1 and x_r2; with `minus` None, `plus` is the reference x_r.
+        scale: F.
+        crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
+    """
+    mates = (plus,) if minus is None else (plus, minus)
+    scratch = _Scratch(chunk)
+    for name, x in parent.items():
+        if not x.is_floating_point() or scale == 0:  # F = 0 mutates nothing, not even the sign of a zero
+            out[name].copy_(x)
+            continue
+        target, x = out[name].view(-1), x.reshape(-1)
+        others = [mate[name].reshape(-1) for mate in mates]
+        for start in range(0, x.numel(), chunk):
+            piece = slice(start, min(start + chunk, x.numel()))
+            mixed, spare, mask = scratch.of(x[piece])
+            crossover(name, start, mask)
+            mutant(x[piece], others[0][piece], others[1][piece] if minus else None, scale, mixed, spare)
+            _select(target[piece], x[piece], mixed.to(x.dtype), mask)
+
+
+def blank_like(weights: Weights) -> dict[str, Tensor]:
+    """Uninitialised tensors of the same layout, for children to be written into."""
+    return {name: torch.empty_like(tensor, memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+
+
+def _select(out: Tensor, x: Tensor, v: Tensor, mask: Tensor) -> None:
+    """out = v where mask is -1, x where it is 0, as bits: arithmetic would turn -0.0 and NaN into something else."""
+    bits = _BITS[x.element_size()]
+    taken = torch.bitwise_xor(x.view(bits), v.view(bits)).bitwise_and_(mask.to(bits))
+    torch.bitwise_xor(x.view(bits), taken, out=out.view(bits))
+
+
+class _Scratch:
+    """Two working tensors and a mask, made once per device and type and cut to size."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._made: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
+
+    def of(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        work = working_dtype(x)
+        if (x.device, work) not in self._made:
+            floats = torch.empty(2, self._size, dtype=work, device=x.device)
+            self._made[x.device, work] = floats[0], floats[1], torch.empty_like(floats[0], dtype=torch.int32)
+        mixed, spare, mask = self._made[x.device, work]
+        return mixed[: x.numel()], spare[: x.numel()], mask[: x.numel()]
+
+
+def _stream(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "little")
+
+
+def _signed(value: int) -> int:
+    """The int64 with the bits of an unsigned 64-bit value."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value

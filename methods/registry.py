@@ -1,0 +1,166 @@
+"""Methods by name: `@register("ties", paper=...)` puts one in, `resolve("ties_evolver")` gets one out.
+
+A third-party package joins by an entry point in the group `mergeboard.methods` that names the module (or the class)
+that calls `register`. Entry points are loaded only when a name is met that is not built in, or when all names are asked
+for."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, TypeVar, cast
+
+from methods.base import MergeMethod
+from methods.errors import MergeboardError, NotApplicable, UnknownMethod
+from methods.knobs import fields_from, knob_of
+
+PLUGINS = "mergeboard.methods"
+SUFFIX = "_evolver"
+
+Class = TypeVar("Class", bound=type[Any])
+Knobs = Mapping[str, Mapping[str, Any]]
+"""Method name -> knob -> value, e.g. {"ties": {"k": 0.3}, "evolver": {"generations": "5"}}."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    cls: type[Any]
+    paper: str
+
+
+_entries: dict[str, _Entry] = {}
+_broken: list[str] = []  # one line per plug-in that could not be loaded
+_plugins_loaded = False
+
+
+def register(name: str, *, paper: str) -> Callable[[Class], Class]:
+    """Make a method available under `name`.
+
+    The class is a frozen dataclass whose fields all have defaults: they are its hyper-parameters. A class variable
+    `version` (1 if absent) goes into every record; raise it when the method's results change.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise MergeboardError(f"{name!r} cannot name a method; use lower-case letters, digits and _, a letter first")
+
+    def enter(cls: Class) -> Class:
+        _require_method(name, cls)
+        before = _entries.get(name)
+        # The same class again is a reloaded module, not a rival.
+        if before is not None and _path(before.cls) != _path(cls):
+            raise MergeboardError(
+                f"{name!r} is already registered by {_path(before.cls)}; {_path(cls)} needs another name"
+            )
+        _entries[name] = _Entry(cls, paper)
+        return cls
+
+    return enter
+
+
+def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
+    """The method called `name`; `<method>_evolver` is that method inside Evolver unless the name itself is registered.
+
+    `knobs` apply to the class registered by their name, so {"ties": ..., "evolver": ...} reaches both halves of
+    `ties_evolver`; knobs of methods that are not part of `name` are left for the other methods of the session.
+
+    Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
+    """
+    knobs = knobs or {}
+    for named in knobs:
+        if _find(named) is None:
+            raise _unknown(named)
+    if _find(name) is not None:
+        return _build(name, knobs)
+    inner = name.removesuffix(SUFFIX)
+    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and _find(inner) is None)):
+        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
+    if inner == name or _find(inner) is None:
+        raise _unknown(name)
+    return _build("evolver", knobs, inner=_build(inner, knobs))
+
+
+def known() -> list[str]:
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver."""
+    _load_plugins()
+    return sorted(_entries)
+
+
+def paper_of(name: str) -> str:
+    """Where the method called `name` comes from; that of `<method>_evolver` cites both."""
+    entry = _find(name)
+    if entry is not None:
+        return entry.paper
+    resolve(name)  # raises for a name that means nothing
+    return f"{_entries['evolver'].paper}; {paper_of(name.removesuffix(SUFFIX))}"
+
+
+def describe(method: MergeMethod) -> dict[str, Any]:
+    """All that decides what `method` does, as JSON: its name, its version and every knob; an inner method is nested."""
+    names = [name for name, entry in _entries.items() if entry.cls is type(method)]
+    if not names:
+        raise MergeboardError(f"{_path(type(method))} is not registered; decorate it with @register(name, paper=...)")
+    name = names[0]
+    fields = dataclasses.fields(cast(Any, method))
+    knobs = {knob_of(field.name): _plain(name, field.name, getattr(method, field.name)) for field in fields}
+    return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
+
+
+def _plain(method: str, field: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(method, field, part) for part in value]
+    if isinstance(value, MergeMethod):
+        return describe(value)
+    raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
+
+
+def _build(name: str, knobs: Knobs, **fixed: MergeMethod) -> MergeMethod:
+    cls = _entries[name].cls
+    return cast(MergeMethod, cls(**fields_from(name, cls, knobs.get(name, {})), **fixed))
+
+
+def _find(name: str) -> _Entry | None:
+    if name not in _entries:
+        _load_plugins()
+    return _entries.get(name)
+
+
+def _unknown(name: str) -> UnknownMethod:
+    names = known()
+    wrapped = [f"{inner}{SUFFIX}" for inner in names if inner != "evolver"] if name.endswith(SUFFIX) else []
+    error = UnknownMethod("merging method", name, [*names, *wrapped])
+    if _broken:
+        error.args = (f"{error}. {' '.join(_broken)}",)
+    return error
+
+
+def _load_plugins() -> None:
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True  # first, because a plug-in may itself look names up while it is imported
+    for point in sorted(entry_points(group=PLUGINS), key=lambda point: point.name):
+        try:
+            point.load()
+        except Exception as error:  # whatever a stranger's import raises must not take the built-in methods down
+            reason = " ".join(str(error).split())
+            _broken.append(f"The plug-in {point.name!r} ({point.value}) failed: {type(error).__name__}: {reason}")
+            warnings.warn(_broken[-1], RuntimeWarning, stacklevel=3)
+
+
+def _require_method(name: str, cls: type[Any]) -> None:
+    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise MergeboardError(f"{_path(cls)} must be a frozen dataclass to be registered as {name!r}")
+    if not callable(getattr(cls, "merge", None)):
+        raise MergeboardError(f"{_path(cls)} needs merge(population, score, rng) to be registered as {name!r}")
+    for field in dataclasses.fields(cls):
+        if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise MergeboardError(f"{_path(cls)}.{field.name} needs a default to be registered as {name!r}")
+
+
+def _path(cls: type[Any]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

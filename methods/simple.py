@@ -1,0 +1,67 @@
+"""Simple averaging: every parameter of the merged model is the mean of that parameter over the members.
+
+    merged = sum_i c_i x_i,    c_i = coefficients[i], 1/N each when none are given
+
+It costs nothing and is hard to beat while members stay in one loss basin (one ancestor, small learning rate).
+Coefficients are used as they are: give ones that sum to 1 unless a scaled model is what you want. Sums are held in
+float32 (float64 stays float64) and rounded once; integer and bool tensors are the first member's.
+
+References:
+    Wortsman et al. Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
+    inference time. ICML 2022. https://arxiv.org/abs/2203.05482
+    Jin et al. Dataless Knowledge Fusion by Merging Weights of Language Models. ICLR 2023.
+    https://arxiv.org/abs/2212.09849
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from methods.base import DevScore, Population, Weights, working_dtype
+from methods.errors import Misfit
+from methods.heads import label_aware
+from methods.registry import register
+
+
+def average(tensors: Sequence[Tensor], coefficients: Sequence[float] | None = None) -> Tensor:
+    """The (weighted) mean of tensors of one shape and dtype; a non-floating tensor is passed through from the first."""
+    first = tensors[0]
+    if not first.is_floating_point():
+        return first
+    total = first.to(working_dtype(first), copy=True)
+    if coefficients is None:
+        for tensor in tensors[1:]:
+            total.add_(tensor.to(total.dtype))
+        total.div_(len(tensors))
+    else:
+        total.mul_(coefficients[0])
+        for tensor, coefficient in zip(tensors[1:], coefficients[1:], strict=True):
+            total.add_(tensor.to(total.dtype), alpha=coefficient)
+    return total.to(first.dtype)
+
+
+def require_one_each(method: str, numbers: Sequence[float] | None, population: Population) -> None:
+    """Raise `Misfit` unless there is one number per member (or none at all)."""
+    if numbers is not None and len(numbers) != len(population):
+        raise Misfit(f"{method} was given {len(numbers)} numbers for {len(population)} members; give one per member")
+
+
+@register("simple", paper="Wortsman et al., ICML 2022, arXiv:2203.05482")
+@dataclass(frozen=True)
+class Simple:
+    """The mean of the members, weighted by `coefficients` if given."""
+
+    version: ClassVar[int] = 1
+
+    coefficients: tuple[float, ...] | None = None  # one per member, used as they are
+
+    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+        require_one_each("simple.coefficients", self.coefficients, population)
+        members = population.members
+        merged = {key: average([member[key] for member in members], self.coefficients) for key in members[0]}
+        return label_aware(population, merged)

@@ -1,0 +1,111 @@
+"""The plugin in small sessions of its own: what it shows, what it writes, when it keeps silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.record import RunRecord, Store
+from leaderboard.publish import LOCAL, PAGE, PUBLISHED
+from tests.test_leaderboard_table import record
+
+CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--results", default=".mergeboard/results")
+"""
+
+
+@pytest.fixture
+def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project whose harness is a single option."""
+    pytester.makeconftest(CONFTEST)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    return pytester
+
+
+def cell_for(session: pytest.Pytester, *records: RunRecord) -> None:
+    """A test file with one test per record that names it, as the harness does."""
+    lines = [
+        f"def test_{i}(record_property): record_property('record', {str(r.path)!r})" for i, r in enumerate(records)
+    ]
+    session.makepyfile("\n".join([*lines, "def test_other(): pass"]))
+
+
+def test_shows_and_writes_the_union_of_published_and_local(session: pytest.Pytester) -> None:
+    local, published = Store(session.path / LOCAL), Store(session.path / PUBLISHED)
+    mine, stale, theirs = record(score=0.6), record(score=0.1), record("ties", score=0.5)
+    local.put(mine)
+    published.put(stale)
+    published.put(theirs)
+    assert stale.path == mine.path
+    cell_for(session, mine)
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*= leaderboard =*", "tiny-encoder: emotion, protocol quick*", "simple*60.00 (n=1) *"])
+    result.stdout.no_fnmatch_line("ties*")  # published, but not of this session's store
+    page = (session.path / PAGE).read_text(encoding="utf-8")
+    assert "| simple | **60.00 (n=1)** |" in page and "| ties | 50.00 (n=1) |" in page
+
+
+def test_only_groups_of_this_session_are_shown(session: pytest.Pytester) -> None:
+    store = Store(session.path / LOCAL)
+    mine, other = record(), record(model="tiny-decoder")
+    store.put(mine)
+    store.put(other)
+    cell_for(session, mine)
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.no_fnmatch_line("tiny-decoder:*")
+    assert "## tiny-decoder" in (session.path / PAGE).read_text(encoding="utf-8")
+
+
+def test_another_store_keeps_its_page_beside_its_records(session: pytest.Pytester) -> None:
+    Store(session.path / "elsewhere").put(record())
+    Store(session.path / PUBLISHED).put(record("ties"))
+    cell_for(session, record())
+    session.runpytest("-p", "leaderboard.plugin", "--results=elsewhere")
+    assert "ties" not in (session.path / "elsewhere" / "leaderboard.md").read_text(encoding="utf-8").split("Scores")[1]
+    assert not (session.path / PAGE).exists()
+
+
+def test_the_page_goes_where_it_is_asked_to(session: pytest.Pytester) -> None:
+    Store(session.path / LOCAL).put(record())
+    cell_for(session, record())
+    session.runpytest("-p", "leaderboard.plugin", "--leaderboard=out/page.md")
+    assert (session.path / "out" / "page.md").exists() and not (session.path / PAGE).exists()
+
+
+def test_a_session_without_records_is_left_alone(session: pytest.Pytester) -> None:
+    Store(session.path / LOCAL).put(record())
+    cell_for(session)
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.no_fnmatch_line("*= leaderboard =*")
+    assert not (session.path / PAGE).exists()
+
+
+def test_a_damaged_record_is_reported_and_not_averaged(session: pytest.Pytester) -> None:
+    store = Store(session.path / LOCAL)
+    store.put(record(seed=1, score=0.6))
+    store.put(record(seed=2, score=0.2)).write_text("{", encoding="utf-8")
+    cell_for(session, record(seed=1), record(seed=2))
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.fnmatch_lines(
+        ["simple*60.00 (n=1) *", "damaged, not averaged: *simple-s2-*: not a whole JSON record*"]
+    )
+
+
+def test_a_record_that_is_named_but_gone_is_reported(session: pytest.Pytester) -> None:
+    cell_for(session, record())
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.fnmatch_lines([f"named by this session but not in the store: {record().path}"])
+
+
+def test_workers_report_to_the_controller(session: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    records = [record(seed=s, score=s / 10) for s in (1, 2, 3)]
+    for one in records:
+        Store(session.path / LOCAL).put(one)
+    cell_for(session, *records)
+    result = session.runpytest_subprocess("-p", "leaderboard.plugin", "-n", "2")
+    result.stdout.fnmatch_lines(["simple*20.00 ± 24.84 *"])  # .2 ± 4.302653 * .1 / sqrt 3
+    assert str(result.stdout).count("= leaderboard =") == 1

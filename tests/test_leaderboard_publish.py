@@ -1,0 +1,165 @@
+"""From a local store to a published page and back to the records: nothing damaged gets through, nothing stale stays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.bits import pack
+from harness.record import RunRecord, Store
+from leaderboard import audit
+from leaderboard.__main__ import main
+from leaderboard.publish import BEGIN, END, LOCAL, PAGE, PUBLISHED
+from tests.test_leaderboard_table import record
+
+GOLD = [[1, -100, 0], [1, -100, 1], [0, -100, 1], [0, -100, -100]]
+SAID = [[1, 1, 1], [0, 0, 1], [0, 1, 0], [1, 1, 1]]
+# output 1: 1 hit, 1 miss, 1 false alarm: 2 / (2 + 2) = .5; output 2 is not annotated; output 3: 1 hit, 1 miss, 1 false
+# alarm, the last row not annotated: .5; macro-F1 = .5
+
+
+def answered(store: Store, **fields: object) -> RunRecord:
+    """A record in the store whose predictions give its score of .5 again."""
+    kept = {"gold": store.put_gold(GOLD), "rows": 4, "outputs": ["joy", "fear", "anger"], "bits": pack(SAID)}
+    made = replace(record(score=0.5, scores={"isear": 0.5}), predictions={"isear": kept}, **fields)  # type: ignore[arg-type]
+    store.put(made)
+    return made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout with a README and a local store of two records."""
+    (tmp_path / "README.md").write_text(f"# Hello\n\n{BEGIN}\nold\n{END}\n\nBye\n", encoding="utf-8")
+    local = Store(tmp_path / LOCAL)
+    answered(local)
+    local.put(record("avg", score=0.3, scores={"isear": 0.3}))
+    return tmp_path
+
+
+def run(root: Path, *words: str) -> int:
+    """The exit code of a command in this checkout."""
+    return main(["--root", str(root), *words])
+
+
+def test_macro_f1_leaves_out_what_nobody_annotated() -> None:
+    assert audit.macro_f1(GOLD, SAID) == 0.5
+    assert audit.macro_f1([[0], [0]], [[0], [0]]) == 0.0  # annotated but undefined
+
+
+def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "publish") == 0
+    assert run(root, "check") == 0
+    assert "| simple | **50.00 (n=1)** |" in (root / PAGE).read_text(encoding="utf-8")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith(f"# Hello\n\n{BEGIN}\n|") and readme.endswith(f"{END}\n\nBye\n") and "old" not in readme
+    capsys.readouterr()
+    assert run(root, "publish") == 0
+    assert capsys.readouterr().out == "0 of 2 records copied to leaderboard/results\n"
+
+
+@pytest.mark.parametrize("name", [PAGE, Path("README.md")])
+def test_check_sees_one_changed_byte(root: Path, name: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    (root / name).write_bytes((root / name).read_bytes().replace(b"50.00", b"50.01"))
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    assert capsys.readouterr().err.startswith(f"leaderboard: {name}: not what")
+
+
+def test_a_score_that_predictions_do_not_give_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    local = Store(root / LOCAL)
+    answered(local, score=0.6, scores={"isear": 0.6})
+    assert run(root, "publish") == 1
+    assert "predictions on isear give 0.500000, the record says 0.6" in capsys.readouterr().err
+    assert len(Store(root / PUBLISHED).paths()) == 1
+
+
+def test_check_reproduces_published_scores(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    answered(Store(root / PUBLISHED), score=0.6, scores={"isear": 0.6})
+    assert run(root, "check") == 1
+    assert "give 0.500000" in capsys.readouterr().err
+
+
+def test_check_misses_gold_labels(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    for path in (root / PUBLISHED / "gold").iterdir():
+        path.unlink()
+    assert run(root, "check") == 1
+    assert "gold labels named by a record cannot be read" in capsys.readouterr().err
+
+
+def damage(path: Path, **changes: object) -> None:
+    """Overwrite fields of a stored record."""
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recipe": {}}, "does not hash to key"),
+        ({"schema": 0}, "not of schema 1"),
+        ({"score": "0.5"}, "score is '0.5'"),
+        ({"score": float("nan")}, "score is nan"),
+        ({"score": 0.9}, "not the mean"),
+        ({"members": 7}, "not iterable"),
+        ({"seed": 2}, "belongs to"),
+        ({"predictions": {"isear": {"gold": "../../../secret"}}}, "name no gold labels"),
+        ({"surprise": 1}, "unknown fields"),
+    ],
+)
+def test_a_damaged_record_is_one_line_and_never_shown(
+    root: Path, changes: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, "publish")
+    (path,) = (p for p in Store(root / PUBLISHED).paths() if p.name.startswith("simple"))
+    damage(path, **changes)
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert said in lines[0]
+    assert "emotion/in_domain/tiny-encoder/simple-s1-" in lines[0]
+    assert lines[1:] == [
+        "leaderboard: docs/leaderboard.md: not what the published records say; run python -m leaderboard publish",
+        "leaderboard: README.md: not what the published records say; run python -m leaderboard publish",
+    ]
+
+
+def test_half_a_file_is_reported_by_show(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = (p for p in Store(root / LOCAL).paths() if p.name.startswith("avg"))
+    path.write_text(path.read_text(encoding="utf-8")[:50], encoding="utf-8")
+    assert run(root, "show") == 1
+    out, err = capsys.readouterr()
+    assert "simple" in out and "avg" not in out
+    assert err.count("\n") == 1 and "not a whole JSON record" in err
+
+
+def test_one_marker_alone_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "README.md").write_text(BEGIN, encoding="utf-8")
+    assert run(root, "publish") == 1
+    assert "README.md: wanted one" in capsys.readouterr().err
+
+
+def test_a_missing_store_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "show") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_nothing_here_imports_torch(root: Path) -> None:
+    program = (
+        "import sys, leaderboard.table, leaderboard.render, leaderboard.plugin\n"
+        "from leaderboard.__main__ import main\n"
+        "assert 'torch' not in sys.modules\n"
+        f"assert main(['--root', {str(root)!r}, 'show']) == 0\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'methods'} & set(sys.modules)\n"
+        "ours = {n for n in sys.modules if n.startswith('harness.')} - {'harness.record', 'harness.bits'}\n"
+        "assert not heavy and not ours, (heavy, ours)\n"
+    )
+    checkout = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
