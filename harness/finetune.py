@@ -40,6 +40,8 @@ def finetune(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _FamilyTrainer(
             family=family,
+            fresh=loaded.fresh,
+            head_rate=protocol.head_rate,
             model=loaded.model.train(),
             args=arguments(protocol, seed, scratch, len(rows)),
             train_dataset=rows,
@@ -64,6 +66,7 @@ def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> Trainin
         warmup_steps=round(protocol.warmup * steps),
         weight_decay=0.0,
         max_grad_norm=1.0,
+        bf16=protocol.train_dtype == "bf16",
         seed=seed,
         data_seed=seed,
         save_strategy="no",
@@ -95,11 +98,20 @@ class BestEpoch(TrainerCallback):  # type: ignore[misc]
 
 
 class _FamilyTrainer(Trainer):  # type: ignore[misc]
-    """The Trainer with the family's loss."""
+    """The Trainer with the family's loss, and a learning rate of its own for the fresh head."""
 
-    def __init__(self, family: Family, **options: Any) -> None:
+    def __init__(self, family: Family, fresh: frozenset[str], head_rate: float, **options: Any) -> None:
         super().__init__(**options)
-        self._family = family
+        self._family, self._fresh, self._head_rate = family, fresh, head_rate
+
+    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            heads = [p for name, p in self.model.named_parameters() if name in self._fresh]
+            trunk = [p for name, p in self.model.named_parameters() if name not in self._fresh]
+            groups = [{"params": trunk}, {"params": heads, "lr": options["lr"] * self._head_rate}]
+            self.optimizer = kind([g for g in groups if g["params"]], **options)
+        return self.optimizer
 
     def compute_loss(self, model: nn.Module, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
         loss = self._family.loss(model, inputs["ids"], inputs["mask"], inputs["labels"])

@@ -30,7 +30,7 @@ Logits = Callable[[nn.Module, Batch], Tensor]
 def diagonal(
     model: nn.Module, logits: Logits, rows: Batches, labels: Labels, per_example: bool, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    """Fisher diagonal of every parameter, by name. `per_example=False` is the released code's square of a batch mean."""
+    """Fisher diagonal of every parameter, by name; `per_example=False` squares batch means, as the released code does."""
     pieces = [p for batch in rows for p in pieces_of(batch, 16)]
     if not per_example:
         return by_batch_mean(model, logits, pieces, rows.labels, labels, rng)
@@ -191,6 +191,6 @@ def _add_embedding(weight: Tensor, ids: Tensor, g: Tensor, padding: int | None) 
     rows = torch.arange(len(ids)).unsqueeze(1).expand_as(ids)
     there = torch.ones_like(ids, dtype=torch.bool) if padding is None else ids != padding
     place = (rows * weight.shape[0] + ids)[there]
-    places, where = place.unique(return_inverse=True)
+    places, where = torch.unique(place, return_inverse=True)
     sums = torch.zeros(len(places), g.shape[-1], dtype=g.dtype).index_add_(0, where, g[there])
     weight.index_add_(0, places % weight.shape[0], sums.square_())

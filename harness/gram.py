@@ -20,7 +20,7 @@ Logits = Callable[[nn.Module, Batch], Tensor]
 
 
 def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Parameter name of the weight -> module, for every Linear and Conv1D whose weight is not tied to another module."""
+    """Parameter name of the weight -> module, for every Linear and Conv1D whose weight is not tied elsewhere."""
     own = {name for name, _ in model.named_parameters()}
     found = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D)}
     shared = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}

@@ -1,4 +1,4 @@
-"""The laboratory of one model: makes its members, populations and judges, each once, from a protocol and a set of corpora."""
+"""The laboratory of one model: makes its members, populations and judges, each once, under one protocol."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from methods.errors import Misfit
 
 TASK = Task("emotion", LABELS)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-TRAINING = ("epochs", "learning_rate", "batch_size", "warmup", "max_length", "checkpoint", "threshold", "dev_rows")
+TRAINING = ("epochs", "learning_rate", "head_rate", "batch_size", "warmup", "max_length", "checkpoint", "train_dtype")
+CHOOSING = ("threshold", "fitness", "fitness_digits", "dtype")  # what the best epoch is chosen by
 STATISTICS = {
     "fisher": ("fisher_labels", "fisher_per_example", "fisher_rows", "max_length"),
     "gram": ("gram_rows", "gram_padding", "max_length"),
@@ -86,7 +87,7 @@ class Lab:
             "family": self.family.kind,
             "train": [self.train_split(c).fingerprint for c in corpora],
             "dev": [self.dev_split(c).fingerprint for c in corpora],
-            "training": {name: knobs[name] for name in TRAINING},
+            "training": {name: knobs[name] for name in (*TRAINING, *CHOOSING)},
             "seed": seed,
             "version": FINETUNE_VERSION,
         }
@@ -157,9 +158,7 @@ class Lab:
             self._say(f"fine-tuning {self.model} on {'+'.join(corpora)}, seed {seed}")
             train = concatenate([self.train_split(c) for c in corpora])
             score = self.dev_scorer(corpora)
-            weights, _ = finetune(
-                self.family, self._load(seed), self.tokenizer, train, self.protocol, seed, score
-            )
+            weights, _ = finetune(self.family, self._load(seed), self.tokenizer, train, self.protocol, seed, score)
             zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(corpora)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
 

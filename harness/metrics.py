@@ -15,7 +15,7 @@ from harness.data.corpus import MASKED
 Bits = npt.NDArray[np.int64]  # (rows, outputs) of 0 / 1
 
 
-class MaskedMacroF1(evaluate.Metric):
+class MaskedMacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     """Mean over labels of the binary F1 of the positive class, each over the rows that annotate it (protocol 1.5).
 
     A label whose F1 is undefined (never there, never predicted) scores 0, as scikit-learn's default does; a label that

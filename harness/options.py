@@ -29,7 +29,9 @@ def add(parser: pytest.Parser) -> None:
     option = group.addoption
     option("--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, or tiny-encoder")
     option("--method", action="append", metavar="NAME", help="Method or row to run; repeat it; all of them by default")
-    option("--data", metavar="FOLDER", help="Folder with emotion/unified-dataset.jsonl, needed by models that are not tiny")
+    option(
+        "--data", metavar="FOLDER", help="Folder with emotion/unified-dataset.jsonl, needed by models that are not tiny"
+    )
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
     option("--heads", choices=("same", "diff"), help="Only the runs with this initialisation of heads")
@@ -38,6 +40,7 @@ def add(parser: pytest.Parser) -> None:
     option("--results", metavar="FOLDER", help=f"Where records are kept; {LOCAL}/results by default")
     option("--zoo", metavar="FOLDER", help=f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default")
     option("--rerun", action="store_true", help="Answer no cell from stored records")
+    option("--speed-shape", choices=("small", "roberta-base"), default="small", help="Size of the models in test_speed")
     option("--threads", type=int, metavar="N", help="Threads of torch; 1 for tiny models by default")
 
 
@@ -158,7 +161,9 @@ def _given(asked: Sequence[str]) -> dict[str, Path]:
         if corpus not in IN_DOMAIN:
             raise UnknownName("in-domain corpus", corpus, IN_DOMAIN)
         if not (Path(folder).expanduser() / "config.json").is_file():
-            raise MergeboardError(f"--member {text}: {folder} has no config.json; name a folder in transformers' layout")
+            raise MergeboardError(
+                f"--member {text}: {folder} has no config.json; name a folder in transformers' layout"
+            )
         given[corpus] = Path(folder).expanduser().resolve()
     return given
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from harness import options
 from harness.bench import Bench
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
-from harness.settings import Setting
 
 BENCH = pytest.StashKey[Bench]()
 
@@ -23,20 +23,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that carries a setting; check the options only where a suite will run."""
+    """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", "setting(setting): the question a suite function asks; harness.settings.Setting")
+    if _asks_a_suite(config):
+        bench_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Where answers come from and go to, when a suite was named."""
-    if not any("suites" in str(a) for a in config.args):
+    if not _asks_a_suite(config):
         return []
-    found = options.read(config)
-    stamp = commit()
-    lines = [f"mergeboard: results {_near(config, found.results)}, commit {stamp or 'unknown'}"]
-    if found.data is not None:
-        lines += _missing(bench_of(config))
-    return lines
+    bench = bench_of(config)
+    lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
+    return lines if bench.options.data is None else [*lines, *_missing(bench)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -90,9 +89,9 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """A cell that was answered from the store says so."""
-    if isinstance(report, pytest.TestReport) and report.when == "call" and report.passed:
-        if any(name == "cached" and value for name, value in report.user_properties):
-            return "cached", "c", ("CACHED", {"cyan": True})
+    done = isinstance(report, pytest.TestReport) and report.when == "call" and report.passed
+    if done and ("cached", True) in map(tuple, report.user_properties):  # xdist turns the pairs into lists
+        return "cached", "c", ("CACHED", {"cyan": True})
     return None
 
 
@@ -107,6 +106,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return rest.rpartition("-")[0] if bracket else name
 
     return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
+
+
+def _asks_a_suite(config: pytest.Config) -> bool:
+    return any("suites" in str(argument) for argument in config.args)
 
 
 def bench_of(config: pytest.Config) -> Bench:
@@ -144,7 +147,7 @@ def _missing(bench: Bench) -> list[str]:
     return [f"mergeboard: not in the data: {', '.join(missing)}; {ORIGIN}"] if missing else []
 
 
-def _near(config: pytest.Config, path: Any) -> str:
+def _near(config: pytest.Config, path: Path) -> str:
     try:
         return str(path.relative_to(config.rootpath))
     except ValueError:

@@ -34,10 +34,12 @@ class Protocol:
     # fine-tuning (paper, section 4.1)
     epochs: int = 30
     learning_rate: float = 1e-5
+    head_rate: float = 1.0  # learning rate of the fresh head, as a multiple
     batch_size: int = 16
     warmup: float = 0.06  # share of the steps
     max_length: int = 128  # tokens
     checkpoint: Literal["best_dev", "last"] = "best_dev"  # D22
+    train_dtype: Literal["fp32", "bf16"] = "fp32"  # of the products while training; weights stay fp32
 
     # scoring
     threshold: float = 0.5  # D10: on the raw logit, as published
@@ -90,12 +92,14 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "quick": Protocol(
         name="quick",
         seeds=(1, 2),
-        train_rows=2000,
-        dev_rows=300,
-        test_rows=2000,
-        epochs=5,
-        learning_rate=1e-4,
-        fisher_rows=200,
+        train_rows=3000,
+        dev_rows=200,
+        test_rows=1000,
+        epochs=4,
+        learning_rate=1.5e-4,
+        head_rate=20.0,  # a few hundred steps are too few for a head that learns as slowly as the trunk
+        max_length=64,
+        fisher_rows=100,
         gram_rows=500,
         methods={"evolver": {"generations": 5}},
     ),
@@ -105,7 +109,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 BY_ARCHITECTURE: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("official_code", "distilbert"): {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"},
     ("official_code", "deberta-v2"): {"learning_rate": 6e-6},
-    ("quick", "tiny"): {"train_rows": 400, "epochs": 12, "learning_rate": 2e-3, "fisher_rows": 100, "gram_rows": 200},
+    ("quick", "tiny"): {"train_rows": 400, "epochs": 12, "learning_rate": 2e-3, "head_rate": 1.0, "gram_rows": 200},
 }
 
 

@@ -16,7 +16,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -153,27 +153,6 @@ class Store:
         """Every record file, in a stable order."""
         return sorted(p for p in self.root.glob("*/*/*/*.json") if not p.name.startswith("."))
 
-    def records(self) -> Iterator[RunRecord]:
-        """Every readable record of this schema; damaged ones raise `BadRecord` (see `damaged` for a report)."""
-        for path in self.paths():
-            record = read(path)
-            if record is not None:
-                yield record
-
-    def healthy(self) -> tuple[list[RunRecord], list[str]]:
-        """All records that can be believed, and one line for each file that cannot."""
-        good: list[RunRecord] = []
-        problems: list[str] = []
-        for path in self.paths():
-            try:
-                record = read(path)
-            except BadRecord as error:
-                problems.append(str(error))
-                continue
-            if record is not None:
-                good.append(record)
-        return good, problems
-
 
 def read(path: Path) -> RunRecord | None:
     """One record from its file; None if it is of another schema; `BadRecord` if it is damaged."""
@@ -189,7 +168,9 @@ def read(path: Path) -> RunRecord | None:
         return None
     known = {f.name for f in fields(RunRecord)}
     unknown = sorted(set(raw) - known)
-    missing = sorted(f for f in ("key", "suite", "setting", "model", "method", "seed", "recipe", "score") if f not in raw)
+    missing = sorted(
+        f for f in ("key", "suite", "setting", "model", "method", "seed", "recipe", "score") if f not in raw
+    )
     if unknown or missing:
         raise BadRecord(f"{path}: unknown fields {unknown}, missing fields {missing}")
     if recipe_key(raw["recipe"]) != raw["key"]:

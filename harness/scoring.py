@@ -1,4 +1,4 @@
-"""The two judges: DevScorer, which methods may ask as often as they like, and Examiner, which alone holds the test rows."""
+"""Two judges: DevScorer, which methods may ask as often as they like, and Examiner, which alone has the test rows."""
 
 from __future__ import annotations
 

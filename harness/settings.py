@@ -12,7 +12,7 @@ Heads = Literal["same", "diff", "none"]
 
 @dataclass(frozen=True)
 class Setting:
-    """A question. `version` is part of every record's recipe: raise it when the same words come to mean another exam."""
+    """A question. `version` is part of every recipe: raise it when the same words come to mean another exam."""
 
     suite: str  # "emotion"
     name: str  # "in_domain"
@@ -42,7 +42,9 @@ class Setting:
         return f"{there} members, {len(self.exam(members, available))} of {len(self.examined)} corpora"
 
 
-def member_seeds(setting_members: tuple[str, ...], members: tuple[str, ...], seed: int, heads: Heads) -> tuple[int, ...]:
+def member_seeds(
+    setting_members: tuple[str, ...], members: tuple[str, ...], seed: int, heads: Heads
+) -> tuple[int, ...]:
     """The seed that each member is trained with (protocol 2.2).
 
     Same heads: one seed for all, so that every head starts equal. Different heads: member k of the full list of n gets

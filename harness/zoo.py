@@ -1,7 +1,7 @@
 """The zoo: checkpoints, statistics and built models, each kept once under the hash of what made it.
 
-    <root>/<kind>/<key>/     made in a temporary folder beside it and renamed when whole
-    <root>/<kind>/<key>.lock held while one process makes it, so that two runs never train the same member twice
+<root>/<kind>/<key>/     made in a temporary folder beside it and renamed when whole
+<root>/<kind>/<key>.lock held while one process makes it, so that two runs never train the same member twice
 """
 
 from __future__ import annotations

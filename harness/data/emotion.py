@@ -8,6 +8,7 @@ the label; it is masked, never counted as absent.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -56,25 +57,31 @@ def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
             annotated = tuple(bool(x) for x in (rows.labels != MASKED).any(axis=0))
             require_learnable(name, rows)
             corpora[name] = cut(rows, name, annotated, seed)
+            if not len(corpora[name].dev):  # the smallest of the three
+                raise BadData(f"{path}: {name}: {len(rows)} rows leave none to develop on; give ten at least")
     if not corpora:
-        raise BadData(f"{path}: none of the corpora {', '.join((*IN_DOMAIN, *OUT_OF_DOMAIN))} is in this file; {ORIGIN}")
+        raise BadData(
+            f"{path}: none of the corpora {', '.join((*IN_DOMAIN, *OUT_OF_DOMAIN))} is in this file; {ORIGIN}"
+        )
     return corpora
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, list[int]]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:  # as bytes, so that a line that is no text is met, and named, as a line
         for number, line in enumerate(file, 1):
             try:
                 entry = json.loads(line)
-                yield entry["source"], _text(entry["text"]), _label_row(entry)
+                yield _text(entry, "source"), _text(entry, "text"), _label_row(entry)
             except (ValueError, KeyError, TypeError) as error:
                 what = f"no field {error}" if isinstance(error, KeyError) else str(error)
                 raise BadData(f"{path}, line {number}: not a row of a unified emotion file ({what})") from None
 
 
-def _text(value: Any) -> str:
+def _text(entry: Mapping[str, Any], field: str) -> str:
+    value = entry[field]
     if not isinstance(value, str):
-        raise TypeError(f"text is {type(value).__name__}, not a string")
+        raise TypeError(f"{field} is {type(value).__name__}, not a string")
+    value.encode()  # half of a surrogate pair is no text; no tokenizer takes it
     return value
 
 
@@ -83,7 +90,8 @@ def _label_row(entry: Mapping[str, Any]) -> list[int]:
     row = []
     for label in LABELS:
         value = values.get(label)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if value is not None and not number:
             raise TypeError(f"{label} is {value!r}, not a number or null")
         row.append(MASKED if value is None else int(value > PRESENT_ABOVE))
     return row

@@ -114,9 +114,7 @@ def _cue(rng: np.random.Generator, world: World, words: Sequence[str]) -> list[s
     return [str(w) for w in rng.choice(use, size=rng.integers(1, 3))]
 
 
-def _sentence(
-    rng: np.random.Generator, cues: list[list[str]], topic: Sequence[str], fillers: Sequence[str]
-) -> str:
+def _sentence(rng: np.random.Generator, cues: list[list[str]], topic: Sequence[str], fillers: Sequence[str]) -> str:
     words = [w for cue in cues for w in cue]
     words += [str(w) for w in rng.choice(topic, size=rng.integers(1, 4))]
     words += [str(w) for w in rng.choice(fillers, size=rng.integers(2, 7))]
