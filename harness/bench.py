@@ -12,7 +12,7 @@ from harness.models import ModelName
 from harness.options import Options
 from harness.protocols import Protocol
 from harness.record import BadRecord, RunRecord, Store, recipe_key
-from harness.settings import Setting
+from harness.settings import Heads, Setting
 
 
 class Bench:
@@ -49,13 +49,18 @@ class Bench:
 
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
         """All populations that this setting merges of this model."""
-        return [
-            PopulationKey(model, setting.suite, members, setting.members, seed, heads)
+        keys = [
+            PopulationKey(model, setting.suite, members, setting.members, seed, self._heads(heads, members))
             for seed in self.options.seeds_of(self.options.protocol_of(model, ""))
             for heads in setting.heads
             if heads in self.options.heads
             for members in setting.populations(self.available(model))
         ]
+        return list(dict.fromkeys(keys))
+
+    def _heads(self, heads: Heads, members: tuple[str, ...]) -> Heads:
+        """A member that the user brought started from a head of its own, whatever the others did."""
+        return "diff" if any(m in self.options.given for m in members) else heads
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.models import ModelName
+from harness.record import slug
 from harness.settings import Heads, Setting, member_seeds
+
+if TYPE_CHECKING:
+    from harness.models import ModelName  # which knows the methods' errors, and so torch
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class PopulationKey:
 
     def __str__(self) -> str:
         """The part of a test id before the method: roberta-base-s1, roberta-base-s1-diff-dailydialog+isear."""
-        parts = [str(self.model).replace("/", "--"), f"s{self.seed}"]
+        parts = [slug(str(self.model)), f"s{self.seed}"]  # what a slug holds, -k can take
         parts += ["diff"] if self.heads == "diff" else []
         parts += [self.population] if self.population != "all" else []
         return "-".join(parts)

@@ -14,6 +14,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from harness.batches import padded
 from harness.data.corpus import Split
 from harness.families.base import Family, Loaded
+from harness.progress import Progress
 from harness.protocols import Protocol
 from methods.base import Weights
 
@@ -28,13 +29,14 @@ def finetune(
     protocol: Protocol,
     seed: int,
     dev_score: Callable[[Weights], float],
+    progress: Progress,
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Fine-tune `loaded.model` on `train`; returns the chosen weights and the dev score after every epoch.
 
     AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1 (protocol 2.3). With
     `checkpoint="best_dev"` the epoch with the best dev score is kept, the first one on a tie.
     """
-    keep = BestEpoch(loaded.model, dev_score, protocol.checkpoint == "last")
+    keep = BestEpoch(loaded.model, dev_score, protocol, progress)
     rows = _Rows(family.encode(tokenizer, train.texts, protocol.max_length), torch.from_numpy(train.labels))
     pad = int(getattr(tokenizer, "pad_token_id", None) or 0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -83,8 +85,11 @@ def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> Trainin
 class BestEpoch(TrainerCallback):  # type: ignore[misc]
     """Keeps the weights of the epoch with the best dev score, in memory: no checkpoint is written per epoch."""
 
-    def __init__(self, model: nn.Module, dev_score: Callable[[Weights], float], last: bool) -> None:
-        self._model, self._score, self._last = model, dev_score, last
+    def __init__(
+        self, model: nn.Module, dev_score: Callable[[Weights], float], protocol: Protocol, progress: Progress
+    ) -> None:
+        self._model, self._score, self._progress = model, dev_score, progress
+        self._last, self._epochs = protocol.checkpoint == "last", protocol.epochs
         self.history: list[float] = []
         self.weights: dict[str, Tensor] = {}
 
@@ -95,6 +100,7 @@ class BestEpoch(TrainerCallback):  # type: ignore[misc]
         if self._last or not self.history or score > max(self.history):
             self.weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         self.history.append(score)
+        self._progress.tick(f"epoch {len(self.history)} of {self._epochs}, dev score {score:.4f}")
 
 
 class _FamilyTrainer(Trainer):  # type: ignore[misc]
@@ -104,8 +110,8 @@ class _FamilyTrainer(Trainer):  # type: ignore[misc]
         super().__init__(**options)
         self._family, self._fresh, self._head_rate = family, fresh, head_rate
 
-    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
-        if self.optimizer is None:
+    def create_optimizer(self, *_: Any) -> Any:
+        if getattr(self, "optimizer", None) is None:
             kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             heads = [p for name, p in self.model.named_parameters() if name in self._fresh]
             trunk = [p for name, p in self.model.named_parameters() if name not in self._fresh]

@@ -24,21 +24,33 @@ from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
 
 Labels = Literal["expected", "sampled", "hard", "empirical"]
+Kind = Literal["multi_label", "classification"]  # outputs are independent yes/no labels, or classes of which one holds
 Logits = Callable[[nn.Module, Batch], Tensor]
+Directions = Callable[[Tensor, Tensor], list[Tensor]]  # (logits, gold) -> cotangents
 
 
 def diagonal(
-    model: nn.Module, logits: Logits, rows: Batches, labels: Labels, per_example: bool, rng: torch.Generator
+    model: nn.Module,
+    logits: Logits,
+    rows: Batches,
+    labels: Labels,
+    per_example: bool,
+    rng: torch.Generator,
+    kind: Kind = "multi_label",
 ) -> dict[str, Tensor]:
-    """Fisher diagonal of every parameter, by name; `per_example=False` squares batch means, as the released code does."""
+    """Fisher diagonal of every parameter, by name; `per_example=False` squares batch means, as released."""
     pieces = [p for batch in rows for p in pieces_of(batch, 16)]
+
+    def directions(z: Tensor, gold: Tensor) -> list[Tensor]:
+        return cotangents(z, gold, labels, rng, kind)
+
     if not per_example:
-        return by_batch_mean(model, logits, pieces, rows.labels, labels, rng)
+        return by_batch_mean(model, logits, pieces, rows.labels, directions)
     if handles(model):
-        found = by_hooks(model, logits, pieces, rows.labels, labels, rng)
+        found = by_hooks(model, logits, pieces, rows.labels, directions)
         if found is not None:
             return found
-    return by_loop(model, logits, pieces, rows.labels, labels, rng)
+    return by_loop(model, logits, pieces, rows.labels, directions)
 
 
 def pieces_of(batch: Batch, size: int) -> Iterable[Batch]:
@@ -47,45 +59,63 @@ def pieces_of(batch: Batch, size: int) -> Iterable[Batch]:
         yield Batch(batch.index[i : i + size], batch.ids[i : i + size], batch.mask[i : i + size])
 
 
-def cotangents(logits: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
+def cotangents(
+    logits: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator, kind: Kind = "multi_label"
+) -> list[Tensor]:
     """Directions in output space, each (rows, outputs), whose squared gradients sum to the Fisher diagonal.
 
-    Outputs are independent yes/no labels with p = sigmoid(z); d log p(v) / dz = v - p.
-    `expected`   one direction per annotated output, of length sqrt(p (1 - p)): the exact expectation over both answers
-    `sampled`    one direction, v - p with v drawn from the model: the same in expectation, at the cost of one pass
+    `multi_label`: p = sigmoid(z), d log p(v) / dz = v - p for each annotated output; `gold` is (rows, outputs).
+    `classification`: p = softmax(z), d log p(c) / dz = 1[c] - p; `gold` is (rows, 1).
+    `expected`   one direction per output, whose squares add up to the exact expectation over all answers
+    `sampled`    one direction, with answers drawn from the model: the same in expectation, at the cost of one pass
     `empirical`  the same with the given labels
-    `hard`       softmax cross-entropy of the arg max over all outputs, as the released code does (defect B5)
+    `hard`       the class of the largest logit, whatever the outputs mean, as the released code does (defect B5)
     """
     z = logits.detach()
-    if labels == "hard":
-        return [torch.softmax(z, dim=1) - nn.functional.one_hot(z.argmax(dim=1), z.shape[1]).to(z.dtype)]
+    if kind == "classification" or labels == "hard":
+        return _of_classes(z, gold, labels, rng)
     p, there = torch.sigmoid(z), gold != MASKED
     if labels == "empirical":
         return [torch.where(there, gold.to(z.dtype) - p, 0)]
     if labels == "sampled":
         return [torch.where(there, torch.bernoulli(p, generator=rng) - p, 0)]
-    length = torch.where(there, (p * (1 - p)).sqrt(), 0)
+    length = torch.where(there, (p * (1 - p)).sqrt(), 0)  # E (v - p)^2 = p (1 - p)
     used = there.any(dim=0).nonzero().flatten().tolist()
     return [length * nn.functional.one_hot(torch.tensor(k), z.shape[1]).to(z.dtype) for k in used]
 
 
+def _of_classes(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
+    p = torch.softmax(z, dim=1)
+
+    def towards(classes: Tensor) -> Tensor:  # (rows,) -> (rows, outputs)
+        return nn.functional.one_hot(classes, z.shape[1]).to(z.dtype) - p
+
+    if labels == "hard":
+        return [towards(z.argmax(dim=1))]
+    if labels == "empirical":
+        return [towards(gold.flatten())]
+    if labels == "sampled":
+        return [towards(torch.multinomial(p, 1, generator=rng).flatten())]
+    return [p[:, [c]].sqrt() * towards(torch.full((len(z),), c)) for c in range(z.shape[1])]
+
+
 def by_loop(
-    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, directions: Directions
 ) -> dict[str, Tensor]:
     """One row and one backward pass at a time: the definition itself."""
     rows = [row for piece in pieces for row in pieces_of(piece, 1)]
-    return _mean_of_squares(model, logits, rows, gold, labels, rng)
+    return _mean_of_squares(model, logits, rows, gold, directions)
 
 
 def by_batch_mean(
-    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, directions: Directions
 ) -> dict[str, Tensor]:
     """Squares of batch-mean gradients, averaged over batches: what the released code computes."""
-    return _mean_of_squares(model, logits, pieces, gold, labels, rng)
+    return _mean_of_squares(model, logits, pieces, gold, directions)
 
 
 def _mean_of_squares(
-    model: nn.Module, logits: Logits, batches: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+    model: nn.Module, logits: Logits, batches: list[Batch], gold: Tensor, directions: Directions
 ) -> dict[str, Tensor]:
     parameters = dict(model.named_parameters())
     fisher = {name: torch.zeros_like(p) for name, p in parameters.items()}
@@ -93,7 +123,7 @@ def _mean_of_squares(
         parameter.requires_grad_(True)
     for batch in batches:
         z = logits(model, batch)
-        for direction in cotangents(z, gold[batch.index], labels, rng):
+        for direction in directions(z, gold[batch.index]):
             found = torch.autograd.grad(
                 z, list(parameters.values()), direction / len(batch.index), retain_graph=True, allow_unused=True
             )
@@ -115,7 +145,7 @@ def handles(model: nn.Module) -> bool:
 
 
 def by_hooks(
-    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, labels: Labels, rng: torch.Generator
+    model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, directions: Directions
 ) -> dict[str, Tensor] | None:
     """Per-example gradients from the inputs and output gradients of every module, one batched backward per direction.
 
@@ -129,9 +159,9 @@ def by_hooks(
 
     def note(name: str, rows: int) -> Callable[..., Tensor]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if isinstance(module, nn.Embedding):
-                if len(output) == 1 and rows > 1:  # one table of positions for all rows: give each row its own copy
-                    output = output.expand(rows, *output.shape[1:])
+            if isinstance(module, nn.Embedding) and len(output) == 1 and rows > 1:
+                output = output.expand(rows, *output.shape[1:])  # positions shared by all rows: each gets its own copy
+            if not output.requires_grad:  # the first to be called: here the graph begins
                 output = output.detach().requires_grad_()
             calls.append((name, module, inputs[0].detach(), output))
             return output
@@ -151,7 +181,9 @@ def by_hooks(
         names = [name for name, *_ in calls]
         if len(set(names)) < len(names) or any(len(output) != rows for *_, output in calls):
             return None
-        for direction in cotangents(z, gold[batch.index], labels, rng):
+        if any(isinstance(module, nn.Embedding) and output.dim() < 3 for _, module, _, output in calls):
+            return None  # looked up without a dimension of rows, and yet, by chance, as many as there are rows
+        for direction in directions(z, gold[batch.index]):
             gradients = torch.autograd.grad(z, [o for *_, o in calls], direction, retain_graph=True, allow_unused=True)
             for (name, module, x, _), g in zip(calls, gradients, strict=True):
                 if g is not None:

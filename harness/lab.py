@@ -23,6 +23,7 @@ from harness.families.encoder import Encoder
 from harness.finetune import VERSION as FINETUNE_VERSION
 from harness.finetune import finetune
 from harness.models import ModelName, fingerprint
+from harness.progress import Progress
 from harness.protocols import Protocol
 from harness.scoring import DevScorer, Examiner, LiveModel
 from harness.statistics import LazyStatistics
@@ -133,13 +134,14 @@ class Lab:
     @cached_property
     def live(self) -> LiveModel:
         """The module that every score is computed with."""
-        return LiveModel(self.family, self._load(seed=1).model, DTYPES[self.protocol.dtype])
+        return LiveModel(self.family, self._load(seed=1).model, DTYPES[self.protocol.dtype], device())
 
     def dev_scorer(self, corpora: tuple[str, ...], fraction: float = 1.0) -> DevScorer:
         """Scores on the development rows of these corpora; `fraction` takes a prefix of each."""
         splits = {c: self.dev_split(c) for c in corpora}
         parts = {c: self.prepared(s.first(max(1, round(fraction * len(s))))) for c, s in splits.items()}
-        return DevScorer(self.live, parts, self.protocol.threshold, self.protocol.fitness, self.protocol.fitness_digits)
+        p, progress = self.protocol, Progress(self._say, f"searching with {self.model} on {'+'.join(corpora)}")
+        return DevScorer(self.live, parts, p.threshold, p.fitness, p.fitness_digits, progress)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...]) -> Examiner:
         """The keeper of the test rows of this cell."""
@@ -155,10 +157,13 @@ class Lab:
         recipe = self.member_recipe(corpora, seed)
 
         def make(folder: Path) -> None:
-            self._say(f"fine-tuning {self.model} on {'+'.join(corpora)}, seed {seed}")
+            what = f"fine-tuning {self.model} on {'+'.join(corpora)}, seed {seed}"
+            self._say(what)
             train = concatenate([self.train_split(c) for c in corpora])
             score = self.dev_scorer(corpora)
-            weights, _ = finetune(self.family, self._load(seed), self.tokenizer, train, self.protocol, seed, score)
+            progress = Progress(self._say, what)
+            loaded = self._load(seed)
+            weights, _ = finetune(self.family, loaded, self.tokenizer, train, self.protocol, seed, score, progress)
             zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(corpora)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
 
@@ -249,6 +254,11 @@ class Lab:
 
     def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
         return self.family.logits(model, batch.ids, batch.mask)
+
+
+def device() -> str:
+    """Where fine-tuning and scoring run; merging and statistics stay on the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def masked_but(split: Split, keep: tuple[str, ...]) -> Split:

@@ -109,7 +109,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _asks_a_suite(config: pytest.Config) -> bool:
-    return any("suites" in str(argument) for argument in config.args)
+    """Whether the session's arguments name something in suites/, or a folder that it lies in."""
+    suites = config.rootpath / "suites"
+    named = [config.invocation_params.dir / str(argument).partition("::")[0] for argument in config.args]
+    return any(path == suites or suites in path.parents or path in suites.parents for path in map(Path.resolve, named))
 
 
 def bench_of(config: pytest.Config) -> Bench:

@@ -60,6 +60,20 @@ class Protocol:
 
     methods: Knobs = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows"):
+            self._require(name, getattr(self, name) >= 1, "a whole number from 1 up")
+        for name in ("train_rows", "dev_rows", "test_rows"):
+            self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "none, or a number from 1 up")
+        for name in ("learning_rate", "head_rate"):
+            self._require(name, getattr(self, name) > 0, "more than 0")
+        self._require("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1")
+        self._require("dev_fraction", 0 < self.dev_fraction <= 1, "above 0, up to 1; no dev rows is the inner method")
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise MergeboardError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+
     def recipe(self) -> dict[str, Any]:
         """What decides an outcome: all fields but the list of seeds (a new seed must not rename old results) and the
         knobs of methods (each record describes its own method)."""
@@ -109,7 +123,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 BY_ARCHITECTURE: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("official_code", "distilbert"): {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"},
     ("official_code", "deberta-v2"): {"learning_rate": 6e-6},
-    ("quick", "tiny"): {"train_rows": 400, "epochs": 12, "learning_rate": 2e-3, "head_rate": 1.0, "gram_rows": 200},
+    ("quick", "tiny"): {"train_rows": 400, "epochs": 8, "learning_rate": 1.5e-3, "gram_rows": 200},
 }
 
 

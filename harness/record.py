@@ -16,6 +16,8 @@ import json
 import os
 import re
 import tempfile
+import types
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -117,7 +119,10 @@ class Store:
         """The stored record of this cell, or None. Raises `BadRecord` if a file is there but cannot be believed."""
         name = f"{slug(method)}-s{seed}-{key}.json"
         path = self.root / slug(suite) / slug(setting) / slug(model) / name
-        return read(path) if path.exists() else None
+        record = read(path) if path.exists() else None
+        if record is not None and self.root / record.path != path:
+            raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
+        return record
 
     def put(self, record: RunRecord) -> Path:
         """Write the record under its own path and return that path."""
@@ -133,7 +138,7 @@ class Store:
         text = canonical(labels) + "\n"
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         path = self.root / "gold" / f"{name}.json"
-        if not path.exists():
+        if not path.is_file() or path.read_bytes() != text.encode():  # not there, or damaged since
             write_whole(path, text)
         return name
 
@@ -141,10 +146,10 @@ class Store:
         """The gold labels kept under this name."""
         path = self.root / "gold" / f"{name}.json"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes()
         except OSError as error:
             raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
-        if hashlib.sha256(text.encode()).hexdigest()[:16] != name:
+        if hashlib.sha256(text).hexdigest()[:16] != name:
             raise BadRecord(f"{path}: the content does not match its name; copy the file again")
         labels: list[list[int]] = json.loads(text)
         return labels
@@ -160,23 +165,46 @@ def read(path: Path) -> RunRecord | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None
     if not isinstance(raw, dict):
         raise BadRecord(f"{path}: a record is a JSON object, this is a {type(raw).__name__}")
     if raw.get("schema") != SCHEMA:
         return None
-    known = {f.name for f in fields(RunRecord)}
-    unknown = sorted(set(raw) - known)
+    unknown = sorted(set(raw) - set(_TYPES))
     missing = sorted(
         f for f in ("key", "suite", "setting", "model", "method", "seed", "recipe", "score") if f not in raw
     )
     if unknown or missing:
         raise BadRecord(f"{path}: unknown fields {unknown}, missing fields {missing}")
-    if recipe_key(raw["recipe"]) != raw["key"]:
-        raise BadRecord(f"{path}: the recipe does not hash to key {raw['key']}; the file was edited or damaged")
-    raw["members"] = tuple(raw.get("members", ()))
+    for name, value in raw.items():
+        if not _fits(value, _TYPES[name]):
+            raise BadRecord(f"{path}: {name} is {repr(value)[:40]}, which it cannot be; the file was edited or damaged")
     try:
-        return RunRecord(**raw)
-    except TypeError as error:
+        canonical(raw)  # refuses NaN wherever it hides
+        key = recipe_key(raw["recipe"])
+        record = RunRecord(**{**raw, "members": tuple(raw.get("members", ()))})
+    except (TypeError, ValueError) as error:
         raise BadRecord(f"{path}: {error}") from None
+    if key != record.key:
+        raise BadRecord(f"{path}: the recipe does not hash to key {record.key}; the file was edited or damaged")
+    return record
+
+
+_TYPES = typing.get_type_hints(RunRecord)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value read from JSON is of a field's type."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return any(_fits(value, part) for part in parts)
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(v, parts[0]) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(v, parts[1]) for v in value.values())
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return kind is Any or isinstance(value, kind)

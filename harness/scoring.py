@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.batches import Batches
+from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
 from harness.families.base import Family
 from harness.metrics import Bits, MaskedMacroF1, macro_f1
+from harness.progress import Progress
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
 
@@ -21,18 +22,20 @@ from methods.ensemble import combine
 class LiveModel:
     """One module of the members' shape whose parameters are pointed at whatever weights are to be scored.
 
-    Pointing copies nothing; weights of another dtype than `dtype` are cast once per call.
+    Pointing copies nothing; weights of another dtype or on another device are brought over once per call.
     """
 
-    def __init__(self, family: Family, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-        self.family, self.dtype = family, dtype
-        self.model = model.eval().to(dtype)
+    def __init__(
+        self, family: Family, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> None:
+        self.family, self.dtype, self.device = family, dtype, device
+        self.model = model.eval().to(device, dtype)
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
 
     def point_at(self, weights: Weights) -> None:
         """Use these weights from now on. They are read, never written."""
         for name, parameter in self._parameters.items():
-            parameter.data = weights[name].to(self.dtype)
+            parameter.data = weights[name].to(self.device, self.dtype)
 
     def logits(self, merged: Merged, rows: Batches) -> Tensor:
         """(rows, outputs) in float32, in the split's own order; an ensemble's are the mean of its members'."""
@@ -40,11 +43,14 @@ class LiveModel:
             return combine(torch.stack([self.logits(m, rows) for m in merged.members]), merged.annotated)
         self.point_at(merged)
         with torch.inference_mode():
-            parts = [self.family.logits(self.model, b.ids, b.mask).float() for b in rows]
+            parts = [self._answer(b) for b in rows]
         out = torch.empty(len(rows), parts[0].shape[1])
         for batch, part in zip(rows, parts, strict=True):
             out[batch.index] = part
         return out
+
+    def _answer(self, batch: Batch) -> Tensor:
+        return self.family.logits(self.model, batch.ids.to(self.device), batch.mask.to(self.device)).float().cpu()
 
 
 class DevScorer:
@@ -57,10 +63,12 @@ class DevScorer:
         threshold: float,
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._live, self._dev, self._threshold = live, dict(dev), threshold
-        self._fitness, self._digits = fitness, digits
+        self._fitness, self._digits, self._progress = fitness, digits, progress
         self.calls = 0
+        self._best = 0.0
 
     def __call__(self, merged: Merged) -> float:
         """Macro-F1 on the development rows, the mean over corpora or of all rows pooled (D8); higher is better."""
@@ -69,6 +77,9 @@ class DevScorer:
         if self._fitness == "pooled":
             found = [(np.concatenate([p for p, _ in found]), np.concatenate([g for _, g in found]))]
         score = float(np.mean([macro_f1(predicted, gold) for predicted, gold in found]))
+        self._best = max(self._best, score)
+        if self._progress is not None:
+            self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
         return score if self._digits is None else round(score, self._digits)
 
 

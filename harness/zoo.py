@@ -67,7 +67,10 @@ class Zoo:
 
 def save_weights(weights: Weights, path: Path) -> None:
     """Write tensors to a safetensors file, in name order."""
-    save_file({name: weights[name].detach().contiguous() for name in sorted(weights)}, path)
+    try:
+        save_file({name: weights[name].detach().contiguous() for name in sorted(weights)}, path)
+    except safetensors.SafetensorError as error:  # a full disk, above all
+        raise OSError(f"{path.name} cannot be written ({error})") from None
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -107,7 +107,7 @@ def damage(path: Path, **changes: object) -> None:
         ({"score": "0.5"}, "score is '0.5'"),
         ({"score": float("nan")}, "score is nan"),
         ({"score": 0.9}, "not the mean"),
-        ({"members": 7}, "not iterable"),
+        ({"members": 7}, "members is 7"),
         ({"seed": 2}, "belongs to"),
         ({"predictions": {"isear": {"gold": "../../../secret"}}}, "name no gold labels"),
         ({"surprise": 1}, "unknown fields"),

@@ -1,0 +1,42 @@
+# The few words. Everything runs in .venv, which is made on first use and again when a requirement changes.
+#
+#   make bench                            the whole benchmark: pytest suites/
+#   make bench ARGS="-k in_domain -n 2"   the same with pytest's and mergeboard's options
+#   make test                             mergeboard's own tests
+#   make check                            lint and types
+#   make publish                          copy this machine's records to leaderboard/results and write the tables
+#   make docs                             write all tables again: published records, knobs of docs/protocols.md
+#   make clean                            remove .venv and caches; results and checkpoints in .mergeboard stay
+
+PYTHON ?= python3
+ARGS ?=
+RUN := .venv/bin/python -m
+READY := .venv/ready
+
+.PHONY: bench test check publish docs clean
+
+bench: $(READY)
+	$(RUN) pytest suites/ $(ARGS)
+
+test: $(READY)
+	$(RUN) pytest $(ARGS)
+
+check: $(READY)
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+publish: $(READY)
+	$(RUN) leaderboard publish $(ARGS)
+
+docs: $(READY)
+	$(RUN) tests.test_docs
+	$(RUN) leaderboard publish --results leaderboard/results
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	find . -name __pycache__ -not -path './.mergeboard/*' -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -c constraints.txt -e '.[dev]'
+	touch $@

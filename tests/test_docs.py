@@ -1,0 +1,257 @@
+"""What README and docs promise is there: options, knobs, values, links, and plug-ins that can be pasted."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import options
+from harness.protocols import BY_ARCHITECTURE, PROTOCOLS, Protocol, with_setting
+from harness.settings import Setting
+from leaderboard import plugin as leaderboard_plugin
+from leaderboard.publish import BEGIN, END
+from methods import known, registry, resolve
+from methods.contract import check_method
+from methods.knobs import knob_of
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(path for path in sorted(DOCS.glob("*.md")) if path.name not in ("leaderboard.md", "LOG.md")),
+    *sorted((ROOT / "examples").rglob("README.md")),
+]
+BUILT_IN = [name for name in known() if registry._entries[name].cls.__module__.startswith("methods.")]
+FOREIGN = {"--collect-only", "--lf"}  # pytest's own
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+class Recorder:
+    """As much of pytest's parser as our two plugins use."""
+
+    def __init__(self) -> None:
+        self.parser = argparse.ArgumentParser(add_help=False)
+
+    def getgroup(self, _name: str) -> Recorder:
+        return self
+
+    def addoption(self, *names: str, **rest: Any) -> None:
+        self.parser.add_argument(*names, **rest)
+
+
+@pytest.fixture(scope="module")
+def own_options() -> set[str]:
+    recorder = Recorder()
+    options.add(recorder)  # type: ignore[arg-type]
+    leaderboard_plugin.pytest_addoption(recorder)  # type: ignore[arg-type]
+    return {name for action in recorder.parser._actions for name in action.option_strings}
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a page registers is forgotten after the test."""
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    yield
+    for name in ("pasted", "my_method"):
+        sys.modules.pop(name, None)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str = "python") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def paste(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "pasted") -> types.ModuleType:
+    """The module that a reader has who saved this block."""
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    return importlib.import_module(name)
+
+
+# -- options, knobs, links ---------------------------------------------------------------------------------------------
+
+
+@each_page
+def test_every_option_that_is_named_exists(page: Path, own_options: set[str]) -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text_of(page)))
+    assert named <= own_options | FOREIGN
+
+
+def test_the_readme_names_every_option(own_options: set[str]) -> None:
+    assert own_options <= set(re.findall(r"--[a-z-]+", text_of(ROOT / "README.md")))
+
+
+@each_page
+def test_every_knob_that_is_set_exists(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
+) -> None:
+    paste(blocks(DOCS / "add-a-method.md")[0], tmp_path, monkeypatch, "my_method")
+    for setting in re.findall(r"--set[ =]([a-z][\w.]*=[^\s`\"]+)", text_of(page)):
+        protocol = with_setting(Protocol(), setting)
+        if "." in setting:
+            resolve(setting.partition(".")[0], protocol.methods)
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    written_elsewhere = {"leaderboard.md", "LOG.md"}  # by `publish`, and by hand after each experiment
+    for target in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
+        assert Path(target).name in written_elsewhere or (page.parent / target).exists(), target
+
+
+@each_page
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:methods|harness|suites|leaderboard|tests|docs|examples)/[\w./-]+)`", text_of(page))
+    to_come = {"docs/leaderboard.md", "docs/LOG.md", "leaderboard/results", "suites/test_left_out.py"}
+    assert [name for name in named if not (ROOT / name).exists() and name.rstrip("/") not in to_come] == []
+
+
+def test_the_readme_has_its_table_between_one_pair_of_markers() -> None:
+    text = text_of(ROOT / "README.md")
+    assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+
+
+# -- protocols.md ------------------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> str:
+    """A value as one writes it after `--set`; numbers as people write them."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}".replace("e-0", "e-")
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def wanted(kind: Any) -> str:
+    """What a knob of this type may be."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return ", ".join(f"`{choice}`" for choice in arguments)
+    if isinstance(kind, types.UnionType):
+        return " or ".join(wanted(part) if part is not type(None) else "`none`" for part in arguments)
+    if typing.get_origin(kind) is tuple:
+        return "numbers with commas"
+    return {int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    head, *rest = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *rest))
+
+
+def knob_table() -> str:
+    kinds = typing.get_type_hints(Protocol)
+    names = [field.name for field in dataclasses.fields(Protocol) if field.name not in ("name", "methods")]
+    rows = [
+        (f"`{name}`", wanted(kinds[name]), *(plain(getattr(protocol, name)) for protocol in PROTOCOLS.values()))
+        for name in names
+    ]
+    return table(("knob", "may be", *(f"`{name}`" for name in PROTOCOLS)), *rows)
+
+
+def architecture_table() -> str:
+    def listed(values: Mapping[str, Any]) -> str:
+        return ", ".join(f"`{name}` {plain(value)}" for name, value in values.items())
+
+    rows = [(f"`{p}`", architecture, listed(values)) for (p, architecture), values in BY_ARCHITECTURE.items()]
+    return table(("protocol", "architecture", "values"), *rows)
+
+
+def method_table() -> str:
+    rows = []
+    for name in BUILT_IN:
+        cls = registry._entries[name].cls
+        kinds = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            if field.name == "inner":  # chosen by name: <method>_evolver
+                continue
+            knob = knob_of(field.name)
+            set_by = [
+                f"`{p}` {plain(protocol.methods[name][knob])}"
+                for p, protocol in PROTOCOLS.items()
+                if knob in protocol.methods.get(name, {})
+            ]
+            rows.append((f"`{name}.{knob}`", wanted(kinds[field.name]), plain(field.default), ", ".join(set_by)))
+    return table(("knob", "may be", "default", "other values"), *rows)
+
+
+TABLES = {"knobs": knob_table, "architectures": architecture_table, "methods": method_table}
+
+
+def with_tables(text: str) -> str:
+    """The page with its three tables as the code has them."""
+    for name, make in TABLES.items():
+        head, rest = text.split(f"<!-- {name}:begin -->\n")
+        text = f"{head}<!-- {name}:begin -->\n{make()}<!-- {name}:end -->{rest.split(f'<!-- {name}:end -->')[1]}"
+    return text
+
+
+def test_protocols_md_has_every_knob_with_its_values() -> None:
+    text = text_of(DOCS / "protocols.md")
+    assert text == with_tables(text), "run make docs"
+
+
+def test_protocols_md_speaks_of_every_choice() -> None:
+    text = text_of(DOCS / "protocols.md")
+    assert re.findall(r"^\| (D\d+) \|", text, re.MULTILINE) == [f"D{i}" for i in range(1, 31)]
+    chosen = "".join(re.findall(r"^\| D\d+ \|.*", text, re.MULTILINE))
+    for knob in re.findall(r"`(\w+\.\w+)(?:=\w+)?`", chosen):
+        assert f"| `{knob}` |" in method_table(), knob
+
+
+# -- plug-ins that can be pasted ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "add-a-method.md"], ids=lambda page: page.name)
+def test_the_plug_in_keeps_the_contract(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
+) -> None:
+    paste(blocks(page)[0], tmp_path, monkeypatch, "my_method")
+    for pull in ("0", "0.5", "1"):
+        check_method(resolve("my_method", {"my_method": {"pull": pull}}))
+    check_method(resolve("my_method_evolver", {"evolver": {"generations": 2}}))
+
+
+def test_every_block_of_add_a_method_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None) -> None:
+    code = blocks(DOCS / "add-a-method.md")
+    paste(code[0], tmp_path, monkeypatch, "my_method")
+    pasted = paste("\n".join(code[1:]), tmp_path, monkeypatch)
+    check_method(resolve("best_pair"))
+    check_method(resolve("best_pair_evolver", {"evolver": {"generations": 2}}))
+    pasted.test_my_method_keeps_the_contract()
+
+
+def test_the_suite_of_add_a_suite_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = paste(blocks(DOCS / "add-a-suite.md")[0], tmp_path, monkeypatch)
+    (mark,) = suite.test_without_tec.pytestmark
+    (setting,) = mark.args
+    assert mark.name == "setting" and isinstance(setting, Setting)
+    everything = (*suite.FOUR, "tec")
+    assert setting.populations(everything) == [suite.FOUR] and setting.exam(suite.FOUR, everything) == ("tec",)
+
+
+def test_add_a_suite_names_every_field_of_a_setting() -> None:
+    text = text_of(DOCS / "add-a-suite.md")
+    assert all(f"`{field.name}`" in text for field in dataclasses.fields(Setting))
+
+
+if __name__ == "__main__":  # python -m tests.test_docs, from the root: write the tables of protocols.md
+    PAGE = DOCS / "protocols.md"
+    PAGE.write_text(with_tables(text_of(PAGE)), encoding="utf-8")

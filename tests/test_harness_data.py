@@ -1,0 +1,297 @@
+"""Corpora: published sizes, splits that never mix, masks, files that cannot be believed, and the made-up world."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.data import emotion, synthetic
+from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
+from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN
+from harness.errors import BadData
+from harness.lab import masked_but
+
+DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+PUBLISHED = {  # paper, Table 7
+    "dailydialog": (72085, 10298, 20596),
+    "crowdflower": (27818, 3974, 7948),
+    "tec": (14735, 2105, 4211),
+    "tales-emotion": (10339, 1477, 2955),
+    "isear": (5366, 766, 1534),
+}
+WHOLE = {"ssec": 4868, "affectivetext": 1250}
+
+
+def numbered(rows: int) -> Split:
+    """Rows that are told apart by their text and, with the same number, by their only label."""
+    return Split(tuple(map(str, range(rows))), np.arange(rows).reshape(-1, 1))
+
+
+def splits(corpus: Corpus) -> tuple[Split, Split, Split]:
+    return corpus.train, corpus.dev, corpus.test
+
+
+# -- cutting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "sizes"), PUBLISHED.items(), ids=str)
+def test_cut_gives_the_published_sizes(name: str, sizes: tuple[int, ...]) -> None:
+    assert tuple(map(len, splits(cut(numbered(sum(sizes)), name, (True,), 0)))) == sizes
+
+
+def test_cut_keeps_every_row_once_and_with_its_label() -> None:
+    corpus = cut(numbered(997), "isear", (True,), 0)
+    texts = [text for split in splits(corpus) for text in split.texts]
+    assert sorted(map(int, texts)) == list(range(997))
+    assert [int(text) for text in corpus.everything.texts] == corpus.everything.labels[:, 0].tolist()
+
+
+def test_cut_depends_on_seed_and_name_alone() -> None:
+    first = cut(numbered(100), "isear", (True,), 0)
+    assert cut(numbered(100), "isear", (True,), 0).train.texts == first.train.texts
+    assert cut(numbered(100), "isear", (True,), 1).train.texts != first.train.texts
+    assert cut(numbered(100), "tec", (True,), 0).train.texts != first.train.texts
+    assert first.train.texts != numbered(70).texts, "rows are shuffled before the cut"
+
+
+def test_smaller_subsets_are_prefixes_of_larger_ones() -> None:
+    rows = numbered(10)
+    assert rows.first(3).texts == ("0", "1", "2")
+    assert rows.first(3).labels[:, 0].tolist() == [0, 1, 2]
+    assert rows.first(None) is rows and rows.first(11) is rows
+
+
+def test_a_fingerprint_changes_with_every_part_of_the_content() -> None:
+    rows = numbered(5)
+    others = [
+        numbered(4),
+        rows.take([1, 0, 2, 3, 4]),
+        Split(("x", *rows.texts[1:]), rows.labels),
+        Split(("01", "", *rows.texts[2:]), rows.labels),
+        Split(rows.texts, rows.labels + 1),
+    ]
+    assert len({split.fingerprint for split in (rows, *others)}) == 6
+    assert numbered(5).fingerprint == rows.fingerprint
+
+
+def test_labels_that_a_setting_does_not_ask_are_masked_and_nothing_else() -> None:
+    rows = Split(("a", "b"), np.tile(np.array([[1, 0] * 8]), (2, 1)))
+    masked = masked_but(rows, ("anger", "joy"))
+    asked = [LABELS.index("anger"), LABELS.index("joy")]
+    assert masked.texts == rows.texts
+    assert (masked.labels[:, asked] == rows.labels[:, asked]).all()
+    assert (np.delete(masked.labels, asked, axis=1) == MASKED).all()
+    assert (rows.labels != MASKED).all(), "the split itself stays as it was"
+
+
+# -- the real corpora ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real() -> Mapping[str, Corpus]:
+    if not (DATA / emotion.FILE).is_file():
+        pytest.skip(f"no {emotion.FILE} in {DATA}; MERGEBOARD_DATA names another folder")
+    return emotion.load(DATA, 0)
+
+
+def test_the_real_corpora_have_the_published_sizes(real: Mapping[str, Corpus]) -> None:
+    known = {name: sizes for name, sizes in PUBLISHED.items() if name in real}
+    assert {name: tuple(map(len, splits(real[name]))) for name in known} == known
+    assert {name: len(real[name].everything) for name in WHOLE if name in real} == {
+        name: rows for name, rows in WHOLE.items() if name in real
+    }
+    assert {"dailydialog", "crowdflower", "isear"} <= set(real)
+
+
+def test_the_real_corpora_annotate_the_published_label_sets(real: Mapping[str, Corpus]) -> None:
+    for name, corpus in real.items():
+        own = {label for label, there in zip(LABELS, corpus.annotated, strict=True) if there}
+        assert own == set(synthetic.ANNOTATED[name]), name
+        masked = corpus.train.labels == MASKED
+        assert (masked == ~np.array(corpus.annotated)).all(), f"{name}: masks differ from row to row"
+
+
+# -- reading a file --------------------------------------------------------------------------------------------------
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A row of a unified file, about the labels that isear annotates."""
+    own = synthetic.ANNOTATED["isear"]
+    emotions = {label: 0.0 if label in own else None for label in LABELS[:13]}
+    entry = {"source": "isear", "text": "words", "emotions": emotions, "VAD": dict.fromkeys(LABELS[13:]), "id": 1}
+    return entry | changes
+
+
+def about(**values: float | None) -> dict[str, Any]:
+    return row(emotions=row()["emotions"] | values)
+
+
+def write(folder: Path, *lines: Any) -> Path:
+    path = folder / emotion.FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), encoding="utf-8")
+    return folder
+
+
+GOOD = [about(joy=float(i % 2)) for i in range(10)]
+
+
+def labels_of(folder: Path, label: str) -> list[int]:
+    everything = emotion.load(folder, 0)["isear"].everything
+    return sorted(everything.labels[:, LABELS.index(label)].tolist())
+
+
+def test_a_value_is_present_only_above_a_tenth(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, about(anger=0.1), about(anger=0.11), about(anger=1), about(anger=0))
+    assert labels_of(tmp_path, "anger") == [0] * 12 + [1] * 2
+
+
+def test_null_is_masked_and_never_absent(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, about(anger=None))
+    assert labels_of(tmp_path, "anger") == [MASKED] + [0] * 10
+    assert labels_of(tmp_path, "surprise") == [MASKED] * 11
+    assert emotion.load(tmp_path, 0)["isear"].annotated == tuple(
+        label in synthetic.ANNOTATED["isear"] for label in LABELS
+    )
+
+
+def test_unknown_sources_are_left_aside(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, row(source="emobank"))
+    assert set(emotion.load(tmp_path, 0)) == {"isear"}
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path, *GOOD) / emotion.FILE
+    assert len(emotion.load(tmp_path, 0)["isear"].everything) == 10
+    write(tmp_path, *GOOD, *GOOD)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+    assert len(emotion.load(tmp_path, 0)["isear"].everything) == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("{", "", id="half a line"),
+        pytest.param("", "", id="an empty line"),
+        pytest.param("[]", "", id="no object"),
+        pytest.param({k: v for k, v in row().items() if k != "source"}, "no field 'source'", id="no source"),
+        pytest.param({k: v for k, v in row().items() if k != "text"}, "no field 'text'", id="no text"),
+        pytest.param({k: v for k, v in row().items() if k != "emotions"}, "no field 'emotions'", id="no emotions"),
+        pytest.param(row(text=7), "text is int", id="text is a number"),
+        pytest.param(row(text=None), "text is NoneType", id="text is null"),
+        pytest.param(row(source=["isear"]), "source is list", id="source is a list"),
+        pytest.param(row(emotions=[]), "", id="emotions are a list"),
+        pytest.param(about(joy="1"), "joy is '1'", id="a value is text"),  # type: ignore[arg-type]
+        pytest.param(about(joy=True), "joy is True", id="a value is a truth"),
+        pytest.param(about(joy=float("nan")), "joy is nan", id="a value is NaN"),
+        pytest.param(row(text="half a \ud83d pair"), "surrogates", id="text is no text"),
+    ],
+)
+def test_a_malformed_line_is_named_with_its_number(line: Any, said: str, tmp_path: Path) -> None:
+    write(tmp_path, *GOOD[:3], line, *GOOD[3:])
+    with pytest.raises(BadData) as error:
+        emotion.load(tmp_path, 0)
+    assert f"{emotion.FILE}, line 4: " in str(error.value) and said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text_are_named_with_their_line(tmp_path: Path) -> None:
+    path = write(tmp_path, *GOOD) / emotion.FILE
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6].replace(b"words", b"w\xffrds")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(BadData, match=r"unified-dataset\.jsonl, line 7: "):
+        emotion.load(tmp_path, 0)
+
+
+def test_a_missing_file_says_where_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"unified-dataset\.jsonl is not there; .*unify-emotion-datasets"):
+        emotion.load(tmp_path, 0)
+
+
+def test_a_file_without_any_known_corpus_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, row(source="emobank"))
+    with pytest.raises(BadData, match="none of the corpora dailydialog, .* is in this file"):
+        emotion.load(tmp_path, 0)
+
+
+def test_a_corpus_of_one_class_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, *[about(joy=1.0)] * 20)
+    with pytest.raises(BadData, match="isear: all 20 rows have the same labels"):
+        emotion.load(tmp_path, 0)
+
+
+def test_a_corpus_too_small_for_three_splits_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD[:3])
+    with pytest.raises(BadData, match="isear: 3 rows"):
+        emotion.load(tmp_path, 0)
+
+
+# -- the made-up world -----------------------------------------------------------------------------------------------
+
+WORLD = synthetic.World(rows=60)
+
+
+def test_the_world_is_the_same_every_time() -> None:
+    first = {name: corpus.everything.fingerprint for name, corpus in synthetic.load(WORLD, 0).items()}
+    synthetic._load.cache_clear()
+    assert {name: corpus.everything.fingerprint for name, corpus in synthetic.load(WORLD, 0).items()} == first
+    assert len(set(first.values())) == len(first) == 10
+
+
+def test_another_seed_makes_another_world_and_another_split_seed_only_another_cut() -> None:
+    rows = sorted(synthetic.load(WORLD, 0)["tec"].everything.texts)
+    assert sorted(synthetic.load(synthetic.World(rows=60, seed=1), 0)["tec"].everything.texts) != rows
+    recut = synthetic.load(WORLD, 1)["tec"]
+    assert sorted(recut.everything.texts) == rows
+    assert recut.everything.texts != synthetic.load(WORLD, 0)["tec"].everything.texts
+
+
+@pytest.mark.parametrize("name", [*IN_DOMAIN, *OUT_OF_DOMAIN])
+def test_a_corpus_of_the_world_has_the_label_set_of_the_real_one(name: str) -> None:
+    corpus = synthetic.load(WORLD, 0)[name]
+    there = corpus.everything.labels != MASKED
+    assert (there == np.array(corpus.annotated)).all()
+    assert {label for label, own in zip(LABELS, corpus.annotated, strict=True) if own} == set(
+        synthetic.ANNOTATED[name]
+    )
+    assert len(corpus.everything) == 60
+    emotion.require_learnable(name, corpus.train)
+
+
+def test_slang_means_different_things_in_different_corpora_and_plain_words_the_same() -> None:
+    world = synthetic.World()
+    meanings: dict[str, set[str]] = {}
+    for corpus in synthetic.ANNOTATED:
+        for label, words in world.lexicon(corpus).items():
+            for word in words:
+                meanings.setdefault(word, set()).add(label)
+    conflicts = {word for word, labels in meanings.items() if len(labels) > 1}
+    assert len(conflicts) == world.slang == 40
+    assert len(meanings) == world.slang + world.plain * 13
+
+
+def test_every_corpus_has_topic_words_of_its_own() -> None:
+    topics = [set(WORLD.topic(name)) for name in synthetic.ANNOTATED]
+    assert all(len(topic) == WORLD.topics for topic in topics)
+    assert len(set.union(*topics)) == 10 * WORLD.topics
+    assert set.union(*topics) <= set(WORLD.vocabulary)
+    assert len(set(WORLD.vocabulary)) == len(WORLD.vocabulary)
+
+
+def test_splits_of_the_world_share_no_row() -> None:
+    for corpus in synthetic.load(synthetic.World(), 0).values():
+        train, dev, test = ({*zip(s.texts, map(tuple, s.labels.tolist()), strict=True)} for s in splits(corpus))
+        assert not train & dev and not train & test and not dev & test, corpus.name
+
+
+def test_concatenated_splits_keep_order_and_labels() -> None:
+    both = concatenate([numbered(2), numbered(3)])
+    assert both.texts == ("0", "1", "0", "1", "2")
+    assert both.labels[:, 0].tolist() == [0, 1, 0, 1, 2]

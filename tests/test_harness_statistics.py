@@ -1,0 +1,398 @@
+"""Gram matrices and Fisher diagonals: reference vectors, two ways to one answer, and padding that counts nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from harness import fisher, gram
+from harness.batches import Batch, Batches
+from harness.data.corpus import MASKED
+from harness.statistics import LazyStatistics
+from harness.zoo import Zoo
+from tests.golden_cases import Case, Run, runs
+
+PAD = 1
+SHAPE: Mapping[str, Any] = {
+    **{"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12},
+    **{"max_position_embeddings": 18, "type_vocab_size": 1, "num_labels": 4, "pad_token_id": PAD},
+    **{"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+}
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def of_tokens(model: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+    return logits
+
+
+def of_numbers(model: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = model(batch.ids)
+    return logits
+
+
+def transformer(kind: str) -> nn.Module:
+    """A tiny random sequence classifier in float64, evaluation mode, eager attention."""
+    config = {
+        "roberta": lambda: transformers.RobertaConfig(**SHAPE),
+        "bert": lambda: transformers.BertConfig(**SHAPE),
+        "distilbert": lambda: transformers.DistilBertConfig(
+            **{"vocab_size": 20, "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 12, "num_labels": 4},
+            **{"max_position_embeddings": 18, "pad_token_id": PAD, "dropout": 0.0, "attention_dropout": 0.0},
+            seq_classif_dropout=0.0,
+        ),
+        "gpt2": lambda: transformers.GPT2Config(
+            **{"vocab_size": 20, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 18, "num_labels": 4},
+            **{"pad_token_id": PAD, "bos_token_id": 0, "eos_token_id": 2},
+        ),
+        "deberta-v2": lambda: transformers.DebertaV2Config(
+            **SHAPE, relative_attention=True, position_buckets=4, pos_att_type=["p2c", "c2p"], pooler_hidden_size=8
+        ),
+    }[kind]()
+    config._attn_implementation = "eager"
+    torch.manual_seed(0)
+    return transformers.AutoModelForSequenceClassification.from_config(config).double().eval()
+
+
+def token_batches(seed: int = 0, lengths: tuple[int, ...] = (7, 5, 3, 7), rows: int = 3) -> Batches:
+    """Padded batches of random tokens with labels, a third of them masked."""
+    draw = rng(seed)
+    batches, labels = [], []
+    for number, length in enumerate(lengths):
+        ids = torch.randint(3, 20, (rows, length), generator=draw)
+        ids[:, 1] = ids[:, 0]  # a token that occurs twice in its row
+        mask = torch.ones_like(ids)
+        for row in range(1, rows):
+            mask[row, length - row :] = 0
+        ids[mask == 0] = PAD
+        batches.append(Batch(torch.arange(rows) + rows * number, ids, mask))
+        gold = torch.randint(0, 2, (rows, 4), generator=draw)
+        gold[torch.rand(rows, 4, generator=draw) < 0.3] = MASKED
+        labels.append(gold)
+    return Batches(tuple(batches), torch.cat(labels))
+
+
+def close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], rtol: float = 1e-5) -> None:
+    assert set(found) == set(wanted)
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=rtol, atol=1e-12, msg=lambda text, n=name: f"{n}: {text}")
+
+
+# -- golden models ---------------------------------------------------------------------------------------------------
+
+
+class Layers(nn.Module):
+    """The linear nets of the reference cases, by the names of their parameters."""
+
+    def __init__(self, parameters: Mapping[str, Tensor], bend: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.bend = bend
+        for name in dict.fromkeys(key.partition(".")[0] for key in parameters):
+            weight = parameters[f"{name}.weight"]
+            layer = nn.Linear(weight.shape[1], weight.shape[0], bias=f"{name}.bias" in parameters, dtype=weight.dtype)
+            self.add_module(name, layer)
+        self.load_state_dict(dict(parameters))
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = (self.get_submodule(name) for name in self.order())
+        x = first(x)
+        for layer in others:
+            x = layer(self.bend(x))
+        return x
+
+    def order(self) -> list[str]:
+        names = [name for name, _ in self.named_children()]
+        return ["first", "mid", "last"] if "mid" in names else sorted(names)
+
+
+def golden_transformer(case: Case) -> nn.Module:
+    spec = case.spec["architecture"]
+    config = transformers.RobertaConfig(**spec["config"], attn_implementation="eager")
+    model = getattr(transformers, spec["class"])(config)
+    missing = model.load_state_dict(dict(case.inputs["param"]), strict=False)
+    assert not missing.unexpected_keys and all("position_ids" in key for key in missing.missing_keys)
+    return model.eval()
+
+
+# -- gram ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", runs("gram"))
+def test_gram_matrices_are_the_reference(run: Run) -> None:
+    case = run.case
+    inputs = case.numbered("batch")
+    if "architecture" in case.spec:
+        model, logits = golden_transformer(case), of_tokens
+        batches = [Batch(torch.arange(len(i["input_ids"])), i["input_ids"], i["attention_mask"]) for i in inputs]
+    else:
+        model, logits = Layers(case.inputs["param"], lambda x: x), of_numbers
+        batches = [Batch(torch.arange(len(i["x"])), i["x"], torch.ones(i["x"].shape[:2])) for i in inputs]
+    padding = "masked" if run.knobs.get("mask_padding", True) else "counted"
+    found = gram.matrices(model, logits, batches, padding)
+    run.require({name.removesuffix(".weight"): matrix for name, matrix in found.items()})
+
+
+def test_a_gram_matrix_by_hand() -> None:
+    model = Layers({"first.weight": torch.eye(2), "last.weight": torch.ones(1, 2)}, lambda x: 2 * x)
+    x = torch.tensor([[[1.0, 2.0], [3.0, 0.0]]])
+    found = gram.matrices(model, of_numbers, [Batch(torch.arange(1), x, torch.tensor([[1, 1]]))])
+    # ([1, 2]^T [1, 2] + [3, 0]^T [3, 0]) / 2, and four times that behind the doubling
+    assert torch.equal(found["first.weight"], torch.tensor([[5.0, 1.0], [1.0, 2.0]]))
+    assert torch.equal(found["last.weight"], 4 * found["first.weight"])
+    found = gram.matrices(model, of_numbers, [Batch(torch.arange(1), x, torch.tensor([[1, 0]]))])
+    assert torch.equal(found["first.weight"], torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert", "distilbert"])
+def test_padding_never_contributes_to_a_gram_matrix(kind: str) -> None:
+    model, rows = transformer(kind), token_batches()
+    repadded = [Batch(b.index, torch.where(b.mask == 0, 9, b.ids), b.mask) for b in rows]
+    if kind == "roberta":  # its positions are counted from the padding tokens
+        repadded = [Batch(b.index, nn.functional.pad(b.ids, (0, 2), value=PAD), nn.functional.pad(b.mask, (0, 2))) for b in rows]
+    close(gram.matrices(model, of_tokens, repadded), gram.matrices(model, of_tokens, rows), rtol=1e-9)
+    counted = gram.matrices(model, of_tokens, repadded, "counted")
+    differ = {n for n, m in gram.matrices(model, of_tokens, rows, "counted").items() if not torch.allclose(m, counted[n])}
+    assert differ, "counted padding does contribute"
+
+
+def test_gram_matrices_do_not_depend_on_how_rows_are_batched() -> None:
+    model, rows = transformer("roberta"), token_batches()
+    singly = [piece for batch in rows for piece in fisher.pieces_of(batch, 1)]
+    close(gram.matrices(model, of_tokens, singly), gram.matrices(model, of_tokens, rows))
+
+
+def test_conv1d_is_transposed_and_its_gram_has_the_width_of_its_input() -> None:
+    model = transformer("gpt2")
+    names = gram.transposed(model)
+    assert names == {n for n, m in gram.linear_modules(model).items() if isinstance(m, Conv1D)}
+    assert "transformer.h.0.mlp.c_fc.weight" in names and "score.weight" not in names
+    found = gram.matrices(model, of_tokens, token_batches())
+    weights = dict(model.named_parameters())
+    for name, matrix in found.items():
+        assert matrix.shape == (weights[name].shape[0 if name in names else 1],) * 2, name
+    assert not gram.transposed(transformer("roberta"))
+
+
+def test_a_tied_output_layer_has_no_gram_matrix_and_an_untied_one_has() -> None:
+    config = {"vocab_size": 20, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 18}
+    tied = transformers.GPT2LMHeadModel(transformers.GPT2Config(**config))
+    untied = transformers.GPT2LMHeadModel(transformers.GPT2Config(**config, tie_word_embeddings=False))
+    assert "lm_head.weight" not in gram.linear_modules(tied)
+    assert not any("wte" in name for name in gram.linear_modules(tied))
+    assert "lm_head.weight" in gram.linear_modules(untied)
+
+
+def test_reading_gram_matrices_leaves_no_hook_behind() -> None:
+    model, rows = transformer("roberta"), token_batches()
+    gram.matrices(model, of_tokens, rows)
+    with pytest.raises(RuntimeError, match="boom"):
+        gram.matrices(model, lambda *_: explode(), rows)
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def explode() -> Tensor:
+    raise RuntimeError("boom")
+
+
+# -- fisher ----------------------------------------------------------------------------------------------------------
+
+
+def golden_fisher(run: Run) -> tuple[nn.Module, fisher.Logits, Batches, str]:
+    case = run.case
+    kind = "multi_label" if "multilabel" in run.case_name else "classification"
+    y = case.inputs["y"][""]
+    sizes = run.knobs.get("batch_sizes", [len(y)])
+    if "architecture" in case.spec:
+        model, logits = golden_transformer(case).double(), of_tokens
+        x, mask = case.inputs["input_ids"][""], case.inputs["attention_mask"][""]
+    else:
+        model, logits = Layers(case.inputs["param"], torch.tanh), of_numbers
+        x = case.inputs["x"][""]
+        mask = torch.ones_like(x)
+    parts = zip(*(t.split(sizes) for t in (torch.arange(len(y)), x, mask)), strict=True)
+    return model, logits, Batches(tuple(Batch(*part) for part in parts), y.reshape(len(y), -1)), kind
+
+
+LABELS = {"empirical": "empirical", "expected": "expected", "hard_per_example": "hard"} | {
+    "batch_hard": "hard",
+    "batch_true": "empirical",
+}
+
+
+@pytest.mark.parametrize("run", [run for run in runs("fisher_diag") if "batch_soft" not in str(run.id)])
+def test_fisher_diagonals_are_the_reference(run: Run) -> None:
+    model, logits, rows, kind = golden_fisher(run)
+    labels: Any = LABELS[run.id]
+    found = fisher.diagonal(model, logits, rows, labels, not run.id.startswith("batch"), rng(), kind)  # type: ignore[arg-type]
+    run.require(found)
+
+
+def both_ways(model: nn.Module, logits: fisher.Logits, rows: Batches, labels: Any) -> tuple[Any, Any]:
+    """By the loop and by hooks."""
+    pieces = [piece for batch in rows for piece in fisher.pieces_of(batch, 16)]
+
+    def directions(z: Tensor, gold: Tensor) -> list[Tensor]:
+        return fisher.cotangents(z, gold, labels, rng())
+
+    loop = fisher.by_loop(model, logits, pieces, rows.labels, directions)
+    return loop, fisher.by_hooks(model, logits, pieces, rows.labels, directions)
+
+
+@pytest.mark.parametrize("labels", ["expected", "empirical", "hard"])
+@pytest.mark.parametrize("kind", ["roberta", "bert", "distilbert", "gpt2"])
+def test_hooks_and_loop_agree(kind: str, labels: str) -> None:
+    model = transformer(kind)
+    assert fisher.handles(model)
+    loop, hooks = both_ways(model, of_tokens, token_batches(), labels)
+    close(hooks, loop)
+    assert set(loop) == {name for name, _ in model.named_parameters()}
+    position = next(name for name in loop if "position_embeddings" in name or "wpe" in name)
+    assert loop[position].sum() > 0, "the table that all rows share has a gradient"
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert", "distilbert"])
+def test_the_row_of_the_padding_token_has_no_fisher_information(kind: str) -> None:
+    rows = token_batches()
+    found = fisher.diagonal(transformer(kind), of_tokens, rows, "expected", True, rng())
+    words = next(tensor for name, tensor in found.items() if "word_embeddings" in name)
+    labelled = (rows.labels != MASKED).any(dim=1)
+    seen = {int(i) for batch in rows for i in batch.ids[labelled[batch.index]].unique()} - {PAD}
+    assert len(seen) > 10 and not labelled.all()
+    assert torch.equal(words[PAD], torch.zeros(8, dtype=words.dtype))
+    assert {int(i) for i in words.sum(dim=1).nonzero()} == seen
+
+
+class Scaled(nn.Module):
+    """A module that no formula of `by_hooks` covers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+        self.out = nn.Linear(3, 4, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(x * self.scale))
+
+
+def number_batches(rows: int = 6, width: int = 3, seed: int = 0) -> Batches:
+    x = torch.randn(rows, width, generator=rng(seed), dtype=torch.float64)
+    gold = torch.randint(0, 2, (rows, 4), generator=rng(seed + 1))
+    return Batches((Batch(torch.arange(rows), x, torch.ones(rows, width)),), gold)
+
+
+def test_a_model_with_an_unknown_module_falls_back_to_the_loop() -> None:
+    torch.manual_seed(0)
+    model, rows = Scaled(), number_batches()
+    assert not fisher.handles(model)
+    found = fisher.diagonal(model, of_numbers, rows, "empirical", True, rng())
+    x, wanted = rows.batches[0].ids, torch.zeros(3, dtype=torch.float64)
+    for i in range(6):  # the definition, spelled out: gradient of the log-likelihood of the row's labels
+        log_p = torch.where(rows.labels[i] == 1, 1, -1) * model(x[i : i + 1])[0]
+        (gradient,) = torch.autograd.grad(nn.functional.logsigmoid(log_p).sum(), model.scale)
+        wanted += gradient.square() / 6
+    torch.testing.assert_close(found["scale"], wanted, rtol=1e-9, atol=0)
+
+
+def test_deberta_whose_relative_positions_are_shared_by_all_rows_falls_back_to_the_loop() -> None:
+    model, rows = transformer("deberta-v2"), token_batches(lengths=(5, 4))
+    loop, hooks = both_ways(model, of_tokens, rows, "expected")
+    assert hooks is None
+    close(fisher.diagonal(model, of_tokens, rows, "expected", True, rng()), loop)
+    table = next(name for name in loop if "rel_embeddings" in name)
+    assert loop[table].sum() > 0
+
+
+class SharedPositions(nn.Module):
+    """Looks its positions up once for all rows, without a dimension of rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(20, 4), nn.Embedding(9, 4)
+        self.out = nn.Linear(4, 4)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.words(ids) + self.places(torch.arange(ids.shape[1]))).mean(dim=1))
+
+
+@pytest.mark.parametrize("length", [3, 4, 7], ids=["as many places as rows", "more", "many more"])
+def test_positions_looked_up_once_for_all_rows_are_not_taken_for_rows(length: int) -> None:
+    torch.manual_seed(0)
+    model, rows = SharedPositions().double(), token_batches(lengths=(length,), rows=3)
+    found = fisher.diagonal(model, of_numbers, rows, "expected", True, rng())
+    close(found, both_ways(model, of_numbers, rows, "expected")[0])
+
+
+def test_a_tied_parameter_falls_back_to_the_loop() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 4)).double()
+    model[2].weight = model[0].weight
+    assert not fisher.handles(model)
+    rows = number_batches()
+    found = fisher.diagonal(model, of_numbers, rows, "expected", True, rng())
+    close(found, both_ways(model, of_numbers, rows, "expected")[0])
+
+
+def test_fisher_does_not_depend_on_how_rows_are_batched() -> None:
+    model, rows = transformer("bert"), token_batches()
+    singly = Batches(tuple(piece for batch in rows for piece in fisher.pieces_of(batch, 1)), rows.labels)
+    whole = fisher.diagonal(model, of_tokens, rows, "expected", True, rng())
+    close(fisher.diagonal(model, of_tokens, singly, "expected", True, rng()), whole)
+
+
+def test_a_label_that_no_row_annotates_contributes_nothing() -> None:
+    model, rows = transformer("roberta"), token_batches()
+    rows.labels[:, 2] = MASKED
+    found = fisher.diagonal(model, of_tokens, rows, "expected", True, rng())
+    assert torch.equal(found["classifier.out_proj.weight"][2], torch.zeros(8, dtype=torch.float64))
+    assert (found["classifier.out_proj.weight"][[0, 1, 3]].sum(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["multi_label", "classification"])
+def test_sampled_labels_approach_the_expectation(kind: Any) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+    one = number_batches(rows=4)
+    gold = one.labels if kind == "multi_label" else one.labels[:, :1]
+    x = one.batches[0].ids.repeat(2500, 1)
+    many = Batches((Batch(torch.arange(len(x)), x, torch.ones_like(x)),), gold.repeat(2500, 1))
+    expected = fisher.diagonal(model, of_numbers, Batches(one.batches, gold), "expected", True, rng(), kind)
+    sampled = fisher.diagonal(model, of_numbers, many, "sampled", True, rng(), kind)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(sampled[name], tensor, rtol=0.08, atol=0.02 * float(tensor.max()))
+    other = fisher.diagonal(model, of_numbers, many, "sampled", True, rng(1), kind)
+    assert not torch.equal(other["0.weight"], sampled["0.weight"])
+
+
+# -- lazily, and kept ------------------------------------------------------------------------------------------------
+
+
+def test_statistics_are_computed_when_touched_and_once(tmp_path: Path) -> None:
+    computed: list[tuple[str, int]] = []
+
+    def compute(kind: str, i: int) -> dict[str, Tensor]:
+        computed.append((kind, i))
+        return {"w": torch.full((2,), float(i))}
+
+    def lazy() -> LazyStatistics:
+        return LazyStatistics(Zoo(tmp_path), lambda kind, i: {"kind": kind, "member": i}, 2, compute)
+
+    first = lazy()
+    assert list(first) == ["fisher", "gram"] and len(first) == 2 and first.seconds == first.waited == 0 and not computed
+    assert [m["w"].tolist() for m in first["gram"]] == [[0, 0], [1, 1]]
+    assert first["gram"] is first["gram"] and computed == [("gram", 0), ("gram", 1)]
+    again = lazy()
+    assert [m["w"].tolist() for m in again["gram"]] == [[0, 0], [1, 1]]
+    assert len(computed) == 2, "the zoo had them"
+    assert again.seconds == first.seconds > 0 and first.waited >= first.seconds
+    with pytest.raises(KeyError, match="no statistics named 'hessian'; there are fisher, gram"):
+        first["hessian"]

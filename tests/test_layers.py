@@ -1,0 +1,59 @@
+"""Who imports whom, read from every file: the arrows between the layers go one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("methods", "harness", "leaderboard", "suites")
+FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+
+ALLOWED_OF_OURS = {
+    "methods": {"methods"},
+    "harness": {"harness", "methods"},
+    "leaderboard": {"leaderboard", "harness.record", "harness.bits"},
+    "suites": {"harness", "methods"},
+}
+ALLOWED_OF_OTHERS = {"methods": {"torch"}, "leaderboard": {"pytest", "scipy", "tabulate"}}  # the rest: as they need
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at any depth of the file, by its full name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides which layer is meant"
+            assert node.module is not None
+            # `from harness import record` means harness.record
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in allowed)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_go_one_way(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        top = name.partition(".")[0]
+        if top in LAYERS:
+            assert within(name, ALLOWED_OF_OURS[layer]), f"{layer} must not import {name}"
+        elif top not in sys.stdlib_module_names and layer in ALLOWED_OF_OTHERS:
+            assert top in ALLOWED_OF_OTHERS[layer], f"{layer} must not need {top}"
+
+
+def test_records_and_tables_are_read_without_torch() -> None:
+    code = "import sys, leaderboard.__main__, leaderboard.plugin; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_every_layer_was_read() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(LAYERS)
