@@ -106,14 +106,15 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "quick": Protocol(
         name="quick",
         seeds=(1, 2),
-        train_rows=3000,
-        dev_rows=200,
-        test_rows=1000,
-        epochs=4,
-        learning_rate=1.5e-4,
-        head_rate=20.0,  # a few hundred steps are too few for a head that learns as slowly as the trunk
+        train_rows=1200,
+        dev_rows=150,
+        test_rows=800,
+        epochs=10,
+        learning_rate=2e-4,
+        head_rate=15.0,  # a few hundred steps are too few for a head that learns as slowly as the trunk
         max_length=64,
-        fisher_rows=100,
+        fisher_labels="sampled",
+        fisher_rows=200,
         gram_rows=500,
         methods={"evolver": {"generations": 5}},
     ),
@@ -123,7 +124,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 BY_ARCHITECTURE: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("official_code", "distilbert"): {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"},
     ("official_code", "deberta-v2"): {"learning_rate": 6e-6},
-    ("quick", "tiny"): {"train_rows": 400, "epochs": 8, "learning_rate": 1.5e-3, "gram_rows": 200},
+    ("quick", "tiny"): {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200},
 }
 
 

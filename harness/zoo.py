@@ -52,12 +52,15 @@ class Zoo:
         with FileLock(f"{target}.lock"):
             if (target / RECIPE).is_file():
                 return target  # another process made it while we waited
+            if target.exists():
+                raise BadWeights(f"{target} has no {RECIPE}, so it is not whole; delete it and it will be made again")
             for leftover in target.parent.glob(f".{target.name}-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
             folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
             try:
                 make(folder)
                 (folder / RECIPE).write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+                folder.chmod(0o755)  # mkdtemp makes 0700, which nobody else could read
                 folder.rename(target)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -81,7 +84,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise BadWeights(f"{path} cannot be read ({error}); delete it and it will be made again") from None
+        raise BadWeights(f"{path} cannot be read ({error}); delete {path.parent} and it will be made again") from None
     return tensors
 
 
