@@ -79,7 +79,7 @@ class Bench:
                 stored = None
             if stored is not None:
                 return stored, True
-        record = run(cell, lab, self.store, recipe)
+        record = run(cell, lab, self.store, recipe, replay=not self.options.rerun)
         self.store.put(record)
         return record, False
 

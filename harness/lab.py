@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness import fisher, gram, zoo
+from harness import fisher, given, gram, zoo
 from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, seed_from
 from harness.data.corpus import MASKED, Corpus, Split, concatenate
@@ -28,7 +28,6 @@ from harness.protocols import Protocol
 from harness.scoring import DevScorer, Examiner, LiveModel
 from harness.statistics import LazyStatistics
 from methods import Population, Weights
-from methods.errors import Misfit
 
 TASK = Task("emotion", LABELS)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -46,7 +45,7 @@ class Lab:
     Args:
         model: the model as the user named it; `folder` is where it lies.
         corpora: the corpora at hand, by name.
-        given: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
+        brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
         say: takes a line about long work.
     """
 
@@ -57,11 +56,11 @@ class Lab:
         protocol: Protocol,
         corpora: Mapping[str, Corpus],
         zoo_: zoo.Zoo,
-        given: Mapping[str, Path],
+        brought: Mapping[str, Path],
         say: Callable[[str], None],
     ) -> None:
         self.model, self.folder, self.protocol = model, folder, protocol
-        self.corpora, self._zoo, self._given, self._say = corpora, zoo_, given, say
+        self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
         self.family = Encoder()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         if self.tokenizer.pad_token_id is None:
@@ -140,7 +139,7 @@ class Lab:
         """Scores on the development rows of these corpora; `fraction` takes a prefix of each."""
         splits = {c: self.dev_split(c) for c in corpora}
         parts = {c: self.prepared(s.first(max(1, round(fraction * len(s))))) for c, s in splits.items()}
-        p, progress = self.protocol, Progress(self._say, f"searching with {self.model} on {'+'.join(corpora)}")
+        p, progress = self.protocol, Progress(self.say, f"searching with {self.model} on {'+'.join(corpora)}")
         return DevScorer(self.live, parts, p.threshold, p.fitness, p.fitness_digits, progress)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...]) -> Examiner:
@@ -153,15 +152,16 @@ class Lab:
     def member(self, corpora: tuple[str, ...], seed: int) -> Weights:
         """The model fine-tuned on these corpora; from the zoo, if it was ever made."""
         if len(corpora) == 1 and corpora[0] in self._given:
-            return self._given_member(corpora[0])
+            given.require_same_words(corpora[0], self._given[corpora[0]], self.tokenizer.get_vocab())
+            return given.load(self.family, TASK, corpora[0], self._given[corpora[0]])
         recipe = self.member_recipe(corpora, seed)
 
         def make(folder: Path) -> None:
             what = f"fine-tuning {self.model} on {'+'.join(corpora)}, seed {seed}"
-            self._say(what)
+            self.say(what)
             train = concatenate([self.train_split(c) for c in corpora])
             score = self.dev_scorer(corpora)
-            progress = Progress(self._say, what)
+            progress = Progress(self.say, what)
             loaded = self._load(seed)
             weights, _ = finetune(self.family, loaded, self.tokenizer, train, self.protocol, seed, score, progress)
             zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(corpora)}", weights)
@@ -177,7 +177,7 @@ class Lab:
         if key.heads == "diff" or any(c in self._given for c in key.members):
             ancestor = {name: p for name, p in ancestor.items() if name not in loaded.fresh}  # no head is theirs all
         for name, weights in zip(key.members, members, strict=True):
-            require_descends(str(self.model), loaded.model, name, weights)
+            given.require_descends(str(self.model), loaded.model, name, weights)
         layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
         return Population(
             members=members,
@@ -198,24 +198,6 @@ class Lab:
     def _load(self, seed: int) -> Loaded:
         return self.family.load(self.folder, TASK, seed)
 
-    def _given_member(self, corpus: str) -> Weights:
-        folder = self._given[corpus]
-        fingerprint(folder)  # refuses a pickle before transformers meets it
-        loaded = self.family.load(folder, TASK, seed=1)
-        if loaded.fresh:
-            raise Misfit(
-                f"--member {corpus}: {folder.name} has no trained {min(loaded.fresh)}; "
-                f"a member needs a head with the {len(TASK.outputs)} emotion labels"
-            )
-        theirs = loaded_labels(folder)
-        if theirs is not None and theirs != TASK.outputs:
-            first = next((i for i, (a, b) in enumerate(zip(theirs, TASK.outputs, strict=False)) if a != b), len(theirs))
-            met = theirs[first] if first < len(theirs) else "missing"
-            raise Misfit(f"--member {corpus}: label {first} is {met!r} there and {TASK.outputs[first]!r} here")
-        weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
-        zoo.require_finite(f"--member {corpus}", weights)
-        return weights
-
     # -- statistics --------------------------------------------------------------------------------------------------
 
     def _statistics(self, key: PopulationKey) -> LazyStatistics:
@@ -232,7 +214,7 @@ class Lab:
 
         def compute(kind: str, i: int) -> dict[str, Tensor]:
             corpus, seed = key.members[i], key.seeds[i]
-            self._say(f"{kind} statistics of {self.model} on {corpus}, seed {seed}")
+            self.say(f"{kind} statistics of {self.model} on {corpus}, seed {seed}")
             return self._compute(kind, corpus, self.member((corpus,), seed), seed)
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute)
@@ -266,23 +248,3 @@ def masked_but(split: Split, keep: tuple[str, ...]) -> Split:
     labels = split.labels.copy()
     labels[:, [i for i, label in enumerate(LABELS) if label not in keep]] = MASKED
     return Split(split.texts, labels)
-
-
-def loaded_labels(folder: Path) -> tuple[str, ...] | None:
-    """The labels that a checkpoint's configuration names, in order; None if it names none of its own."""
-    from transformers import AutoConfig
-
-    names = AutoConfig.from_pretrained(folder).id2label
-    found = tuple(str(names[i]) for i in sorted(names))
-    return None if all(name.startswith("LABEL_") for name in found) else found
-
-
-def require_descends(model: str, ancestor: nn.Module, name: str, weights: Weights) -> None:
-    """Raise `Misfit` naming the first parameter in which a member does not fit the model it should descend from."""
-    own = {n: tuple(p.shape) for n, p in ancestor.named_parameters()}
-    for parameter in sorted(set(own) ^ set(weights)):
-        side = (name, model) if parameter in weights else (model, name)
-        raise Misfit(f"{parameter} is in {side[0]} but not in {side[1]}; members must descend from the model")
-    for parameter, shape in own.items():
-        if tuple(weights[parameter].shape) != shape:
-            raise Misfit(f"{parameter} is {shape} in {model} and {tuple(weights[parameter].shape)} in {name}")

@@ -1,4 +1,4 @@
-"""Metrics, as evaluate.Metric classes that need no hub: the only file that knows `evaluate` and scikit-learn."""
+"""Metrics, as evaluate.Metric classes that need no hub: the only file that knows `evaluate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import datasets
 import evaluate
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score
 
 from harness.data.corpus import MASKED
 
@@ -42,23 +41,20 @@ class MaskedMacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
 
 
 def label_f1(predicted: Bits, gold: Bits) -> list[float | None]:
-    """Binary F1 of every output over its annotated rows; None where no row annotates it."""
-    scores: list[float | None] = []
-    for output in range(gold.shape[1]):
-        there = gold[:, output] != MASKED
-        if not there.any():
-            scores.append(None)
-        else:
-            scores.append(float(f1_score(gold[there, output], predicted[there, output], zero_division=0.0)))
-    return scores
+    """Binary F1 of every output over its annotated rows, 2 TP / (2 TP + FP + FN); None where no row annotates it."""
+    return [None if np.isnan(f1) else float(f1) for f1 in _f1(predicted, gold)]
 
 
 def macro_f1(predicted: Bits, gold: Bits) -> float:
     """The number of `MaskedMacroF1` without the bookkeeping of `evaluate`; called thousands of times in a search."""
-    hits = predicted.astype(bool)
+    f1 = _f1(predicted, gold)
+    return float(np.nanmean(f1)) if not np.isnan(f1).all() else 0.0
+
+
+def _f1(predicted: Bits, gold: Bits) -> npt.NDArray[np.float64]:
     there, positive = gold != MASKED, gold == 1
-    true_positive = (hits & positive).sum(axis=0)
-    denominator = (hits & there).sum(axis=0) + positive.sum(axis=0)  # 2 TP + FP + FN
-    f1 = np.divide(2 * true_positive, denominator, out=np.zeros(len(denominator)), where=denominator > 0)
-    annotated = there.any(axis=0)
-    return float(f1[annotated].mean()) if annotated.any() else 0.0
+    said = predicted.astype(bool) & there
+    hits = (said & positive).sum(axis=0)
+    both = said.sum(axis=0) + positive.sum(axis=0)  # 2 TP + FP + FN
+    f1 = np.divide(2 * hits, both, out=np.zeros(len(both)), where=both > 0)
+    return np.where(there.any(axis=0), f1, np.nan)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from harness.errors import BadModel, BadWeights
 from methods.errors import UnknownName
 
@@ -89,7 +91,7 @@ def folder_of(where: str) -> Path:
 def fingerprint(folder: Path) -> str:
     """16 hexadecimal digits of a checkpoint folder: its weights, configuration and tokenizer.
 
-    Errors: `BadWeights` if it holds a pickle instead of safetensors.
+    Errors: `BadWeights` if it holds a pickle instead of safetensors, or a file that is damaged.
     """
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
@@ -100,6 +102,12 @@ def fingerprint(folder: Path) -> str:
                 "save the model with save_pretrained(safe_serialization=True) and name that folder"
             )
         raise BadWeights(f"{folder} holds no *.safetensors file")
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
     digest = hashlib.sha256()
     for path in (*(folder / name for name in _IDENTITY), *weights):
         if path.is_file():

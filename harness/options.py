@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from harness.models import ModelName
 from harness.models import parse as parse_model
 from harness.protocols import Protocol, for_architecture, named
+from harness.record import slug
 from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
@@ -76,7 +78,7 @@ def read(config: pytest.Config) -> Options:
     """The options of this session. Errors: `pytest.UsageError` with one line that says what to write instead."""
     get = config.getoption
     try:
-        models = tuple(m for text in get("--model") or ["tiny-encoder"] for m in parse_model(text))
+        models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny-encoder"] for m in parse_model(text)))
         _require_different(models)
         protocol = get("--protocol")
         data = _data(get("--data"), models, config)
@@ -89,10 +91,10 @@ def read(config: pytest.Config) -> Options:
             heads=(get("--heads"),) if get("--heads") else ("same", "diff"),
             settings=tuple(get("--set")),
             given=_given(get("--member")),
-            results=config.rootpath / (get("--results") or LOCAL / "results"),
-            zoo=config.rootpath / (get("--zoo") or LOCAL / "zoo"),
+            results=config.rootpath / Path(get("--results") or LOCAL / "results").expanduser(),
+            zoo=config.rootpath / Path(get("--zoo") or LOCAL / "zoo").expanduser(),
             rerun=get("--rerun"),
-            threads=get("--threads"),
+            threads=_threads(get("--threads")),
             command=command_of(config),
         )
         for model in models:  # resolve what can be wrong now: protocol, knobs, methods
@@ -123,11 +125,22 @@ def command_of(config: pytest.Config) -> str:
         option, separator, value = text.partition("=")
         head, inner, last = value.rpartition("=")
         path = last if separator else text
-        if path.startswith(("/", "~", "..")) and "::" not in path:
-            word_for = {"--data": "DATA", "--results": "RESULTS", "--zoo": "ZOO"}.get(option, "FOLDER")
-            text = f"{option}={head}{inner}{word_for}" if separator else word_for
+        if path.startswith(("/", "~", "..")):
+            file, colons, test = path.partition("::")
+            where = (config.invocation_params.dir / Path(file).expanduser()).resolve()
+            if where.is_relative_to(config.rootpath):
+                path = f"{where.relative_to(config.rootpath)}{colons}{test}"
+            else:
+                path = {"--data": "DATA", "--results": "RESULTS", "--zoo": "ZOO"}.get(option, "FOLDER")
+            text = f"{option}={head}{inner}{path}" if separator else path
         words.append(text)
-    return " ".join(words)
+    return shlex.join(words)
+
+
+def _threads(asked: int | None) -> int | None:
+    if asked is not None and asked < 1:
+        raise MergeboardError(f"--threads {asked}: write a whole number from 1 up")
+    return asked
 
 
 def _methods(asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -138,6 +151,8 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
     from harness.rows import ROWS
     from methods import known, resolve
 
+    for name in protocol.methods:  # also where no method of the session takes its knobs
+        resolve(name, protocol.methods)
     for name in options.methods:
         if name in ROWS:
             continue
@@ -190,5 +205,5 @@ def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config
 def _require_different(models: Sequence[ModelName]) -> None:
     seen: dict[str, Any] = {}
     for model in models:
-        if seen.setdefault(model.display, model) != model:
+        if seen.setdefault(slug(model.display), model) != model:
             raise MergeboardError(f"two models are called {model}; name one of them with --model=NAME=FOLDER")

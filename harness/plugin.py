@@ -79,7 +79,7 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         except NotApplicable as reason:
             pytest.skip(str(reason))
         except (MergeboardError, OSError) as error:
-            pytest.fail(f"{cell}: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"{cell}: {error}", pytrace=False) from None  # one line, without the cause
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))
         return record
@@ -120,8 +120,20 @@ def bench_of(config: pytest.Config) -> Bench:
     if BENCH not in config.stash:
         found = options.read(config)
         set_command(found.command)
-        config.stash[BENCH] = Bench(found, _speaker(config))
+        config.stash[BENCH] = bench = Bench(found, _speaker(config))
+        if found.data is not None:
+            _require_readable(bench)
     return config.stash[BENCH]
+
+
+def _require_readable(bench: Bench) -> None:
+    """A malformed corpus is a wrong word of the command line: it ends the session now, in one line."""
+    from harness.errors import BadData
+
+    try:
+        bench.corpora  # noqa: B018  # read on first touch
+    except BadData as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _speaker(config: pytest.Config) -> Callable[[str], None]:

@@ -6,6 +6,7 @@ included, except that nothing is ever selected on the test split; `quick` is for
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -177,6 +178,9 @@ def _convert(name: str, text: str, kind: Any) -> Any:
             raise MergeboardError(f"--set {name}={text}: {name} is true or false")
         return text.lower() == "true"
     try:
-        return kind(text)
+        value = kind(text)
     except ValueError:
         raise MergeboardError(f"--set {name}={text}: {name} is a {kind.__name__}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MergeboardError(f"--set {name}={text}: {name} is a finite number")
+    return value

@@ -19,7 +19,7 @@ from harness.rows import ROWS
 from harness.rows import VERSION as ROWS_VERSION
 from harness.scoring import Exam
 from harness.statistics import LazyStatistics
-from methods import DevScore, Ensemble, Merged, MergeMethod, Population, Weights, describe, resolve
+from methods import DevScore, Ensemble, Merged, MergeMethod, NotApplicable, Population, Weights, describe, resolve
 
 
 def recipe_of(cell: Cell, lab: Lab) -> dict[str, Any]:
@@ -47,9 +47,14 @@ def method_of(cell: Cell, lab: Lab) -> MergeMethod:
     return resolve(cell.method, lab.protocol.methods)
 
 
-def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any]) -> RunRecord:
-    """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record."""
+def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: bool = True) -> RunRecord:
+    """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record.
+
+    `replay`: a search that another setting has already made for this very population is replayed, not made again.
+    """
     corpora = cell.setting.exam(cell.key.members, lab.corpora)
+    if not corpora:
+        raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
     if cell.method in ROWS:
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
@@ -60,9 +65,13 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any]) -> RunRec
     method = method_of(cell, lab)
     score = lab.dev_scorer(cell.key.members, lab.protocol.dev_fraction)
     rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
-    before = _same_merge(cell, store, recipe)
-    with Meter() as merging:
-        merged = _merge(method, population, score, rng, before)
+    before = _same_merge(cell, store, recipe) if replay and hasattr(method, "replay") else None
+    merged = None if before is None else _replay(method, population, score, rng, before, lab)
+    merging = Meter()
+    if merged is None:
+        before = None
+        with merging:
+            merged = method.merge(population, score, rng)
     dev, cost = _search_of(merged, score, merging, population, before)
     with Meter() as examining:
         exams = lab.examiner(cell, corpora).examine(merged)
@@ -71,17 +80,19 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any]) -> RunRec
     return _record(cell, lab, store, recipe, scores, exams, merged, cost, {}, dev)
 
 
-def _merge(
-    method: MergeMethod, population: Population, score: DevScore, rng: torch.Generator, before: RunRecord | None
-) -> Merged:
-    """Merge, or replay a search that another setting has already made for this very population."""
-    replay = getattr(method, "replay", None)
-    if before is None or replay is None:
-        return method.merge(population, score, rng)
-    merged: Merged = replay(population, before.trace, score, rng)
-    if before.weights_sha256 and weights_sha256(merged) != before.weights_sha256:
-        raise BadRecord(f"{before.path}: its trace does not give its weights again; delete it and run the cell again")
-    return merged
+def _replay(
+    method: Any, population: Population, score: DevScore, rng: torch.Generator, before: RunRecord, lab: Lab
+) -> Merged | None:
+    """The weights of a stored search from its trace; None, and a line that says so, if they do not come out again."""
+    try:
+        merged: Merged = method.replay(population, before.trace, score, rng)
+        if not before.weights_sha256 or weights_sha256(merged) == before.weights_sha256:
+            return merged
+        reason = "it gives other weights"
+    except Exception as error:  # a damaged trace may break its reader anywhere
+        reason = f"{type(error).__name__}: {error}"
+    lab.say(f"{before.path}: its trace cannot be replayed ({reason}), so the search is made again")
+    return None
 
 
 def _same_merge(cell: Cell, store: Store, recipe: Mapping[str, Any]) -> RunRecord | None:

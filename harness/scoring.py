@@ -105,7 +105,7 @@ class Examiner:
     def __init__(self, live: LiveModel, test: Mapping[str, Batches], outputs: Sequence[str], threshold: float) -> None:
         self._live, self._test, self._threshold = live, dict(test), threshold
         self._outputs = tuple(outputs)
-        self._metric = MaskedMacroF1()
+        self._metric = MaskedMacroF1(keep_in_memory=True)  # no cache file, which other processes would wait for
 
     def examine(self, merged: Merged) -> dict[str, Exam]:
         """Answer every corpus' test rows once."""

@@ -1,4 +1,4 @@
-"""Settings and cells: who is trained with which seed, how much of a question could be asked, and names that -k takes."""
+"""Settings and cells: who is trained with which seed, how much of a question was asked, and names that -k takes."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def test_a_missing_file_says_where_it_comes_from(tmp_path: Path) -> None:
 
 def test_a_file_without_any_known_corpus_is_refused(tmp_path: Path) -> None:
     write(tmp_path, row(source="emobank"))
-    with pytest.raises(BadData, match="none of the corpora dailydialog, .* is in this file"):
+    with pytest.raises(BadData, match=r"none of the corpora dailydialog, .* is in this file"):
         emotion.load(tmp_path, 0)
 
 
@@ -258,9 +258,7 @@ def test_a_corpus_of_the_world_has_the_label_set_of_the_real_one(name: str) -> N
     corpus = synthetic.load(WORLD, 0)[name]
     there = corpus.everything.labels != MASKED
     assert (there == np.array(corpus.annotated)).all()
-    assert {label for label, own in zip(LABELS, corpus.annotated, strict=True) if own} == set(
-        synthetic.ANNOTATED[name]
-    )
+    assert {label for label, own in zip(LABELS, corpus.annotated, strict=True) if own} == set(synthetic.ANNOTATED[name])
     assert len(corpus.everything) == 60
     emotion.require_learnable(name, corpus.train)
 

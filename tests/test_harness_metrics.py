@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from torch import Tensor
 
 from harness.data.corpus import MASKED, Split
@@ -18,7 +19,7 @@ from harness.metrics import Bits, MaskedMacroF1, label_f1, macro_f1
 from harness.scoring import predict
 from tests.golden_cases import Run, runs
 
-METRIC = MaskedMacroF1()
+METRIC = MaskedMacroF1(keep_in_memory=True)
 
 
 def marks(predicted: Bits, gold: Bits) -> dict[str, Any]:
@@ -33,6 +34,17 @@ def random_rows(seed: int, rows: int = 40, outputs: int = 7) -> tuple[Bits, Bits
     gold[:, 0] = MASKED
     gold[gold[:, 1] == 1, 1] = 0
     return rng.integers(0, 2, (rows, outputs)), gold
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_label_has_the_f1_of_scikit_learn(seed: int) -> None:
+    predicted, gold = random_rows(seed)
+    for output, f1 in enumerate(label_f1(predicted, gold)):
+        there = gold[:, output] != MASKED
+        if there.any():
+            assert f1 == pytest.approx(f1_score(gold[there, output], predicted[there, output], zero_division=0.0))
+        else:
+            assert f1 is None
 
 
 # -- reference vectors -----------------------------------------------------------------------------------------------
@@ -65,7 +77,7 @@ def set_of(run: Run, name: str) -> tuple[Bits, Bits]:
 def test_macro_f1_by_hand() -> None:
     gold = np.array([[1, 0, MASKED], [1, MASKED, MASKED], [0, 0, MASKED]])
     predicted = np.array([[1, 1, 1], [0, 1, 0], [1, 0, 1]])
-    # Label 0: TP 1, FP 1, FN 1, so 2/4. Label 1: no positive in two rows, one of them predicted, so 0. Label 2: nobody's.
+    # Label 0: TP 1, FP 1, FN 1, so 2/4. Label 1: no positive in two rows, one of them predicted, so 0. Label 2: none.
     assert label_f1(predicted, gold) == [0.5, 0.0, None]
     assert marks(predicted, gold) == {"macro_f1": 0.25, "f1": [0.5, 0.0, None]}
     assert macro_f1(predicted, gold) == 0.25
@@ -83,10 +95,18 @@ def test_rows_without_any_annotation_score_zero_and_not_nan() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_both_implementations_agree(seed: int) -> None:
+def test_both_ways_to_the_score_agree_with_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import f1_score
+
     predicted, gold = random_rows(seed)
+    wanted = []
+    for column in range(gold.shape[1]):
+        there = gold[:, column] != MASKED
+        if there.any():
+            wanted.append(f1_score(gold[there, column], predicted[there, column], zero_division=0.0))
+    assert macro_f1(predicted, gold) == pytest.approx(np.mean(wanted), abs=1e-12)
+    assert marks(predicted, gold)["macro_f1"] == pytest.approx(np.mean(wanted), abs=1e-12)
     assert 0 < macro_f1(predicted, gold) < 1
-    assert macro_f1(predicted, gold) == pytest.approx(marks(predicted, gold)["macro_f1"], abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,4 +1,4 @@
-"""Records: written whole or not at all, found by their recipe, exact where it counts, and never believed when damaged."""
+"""Records: written whole or not at all, found by their recipe, exact where it counts, not believed when damaged."""
 
 from __future__ import annotations
 
@@ -85,7 +85,16 @@ def test_a_file_is_sorted_ends_with_a_newline_and_is_the_same_again(tmp_path: Pa
 
 def test_a_recipe_key_changes_with_any_leaf_and_not_with_the_order() -> None:
     assert recipe_key({"a": 1, "b": {"c": [1, 2]}}) == recipe_key({"b": {"c": [1, 2]}, "a": 1})
-    recipes = [{"a": 1}, {"a": 1.5}, {"a": "1"}, {"a": None}, {"a": [1]}, {"b": 1}, {"a": 1, "b": 1}, {"a": 1.5 + 1e-15}]
+    recipes = [
+        {"a": 1},
+        {"a": 1.5},
+        {"a": "1"},
+        {"a": None},
+        {"a": [1]},
+        {"b": 1},
+        {"a": 1, "b": 1},
+        {"a": 1.5 + 1e-15},
+    ]
     assert len({recipe_key(r) for r in recipes}) == len(recipes)
 
 
@@ -102,7 +111,15 @@ def test_a_score_that_is_no_number_is_never_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "safe"),
-    [("org/name", "org--name"), ("a b(c)", "a_b_c_"), ("../up", "--up"), ("..", "_"), ("", "_"), (".x", "x"), ("é", "_")],
+    [
+        ("org/name", "org--name"),
+        ("a b(c)", "a_b_c_"),
+        ("../up", "--up"),
+        ("..", "_"),
+        ("", "_"),
+        (".x", "x"),
+        ("é", "_"),
+    ],
 )
 def test_a_slug_never_leaves_its_folder(name: str, safe: str) -> None:
     assert slug(name) == safe

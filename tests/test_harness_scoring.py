@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,13 @@ def prepared(split: Split, batch_tokens: int = 60, max_length: int = 16) -> Batc
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
     config = transformers.RobertaConfig(
-        **{"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": OUTPUTS},
+        **{
+            "vocab_size": 20,
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_labels": OUTPUTS,
+        },
         **{"intermediate_size": 32, "max_position_embeddings": 20, "type_vocab_size": 1, "pad_token_id": 1},
         initializer_range=0.4,
     )
@@ -86,7 +93,7 @@ def test_every_row_is_in_exactly_one_batch(batch_tokens: int) -> None:
 def test_no_batch_has_more_padded_tokens_than_allowed(batch_tokens: int) -> None:
     batches = prepared(random_split(), batch_tokens).batches
     assert all(batch.ids.numel() <= batch_tokens for batch in batches)
-    for batch, following in zip(batches, batches[1:], strict=False):  # and none could have taken one row more
+    for batch, following in itertools.pairwise(batches):  # and none could have taken one row more
         assert (len(batch.ids) + 1) * following.mask.sum(dim=1).min() > batch_tokens
 
 
@@ -272,4 +279,6 @@ def test_a_dev_score_depends_on_the_labels_it_was_given(model: nn.Module, live: 
     weights: Weights = weights_of(model, 1)
     rows = random_split()
     poisoned = Split(rows.texts, np.where(rows.labels == MASKED, MASKED, 1 - rows.labels))
-    assert DevScorer(live, {"a": prepared(rows)}, 0.5)(weights) != DevScorer(live, {"a": prepared(poisoned)}, 0.5)(weights)
+    assert DevScorer(live, {"a": prepared(rows)}, 0.5)(weights) != DevScorer(live, {"a": prepared(poisoned)}, 0.5)(
+        weights
+    )

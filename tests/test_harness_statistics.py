@@ -158,10 +158,14 @@ def test_padding_never_contributes_to_a_gram_matrix(kind: str) -> None:
     model, rows = transformer(kind), token_batches()
     repadded = [Batch(b.index, torch.where(b.mask == 0, 9, b.ids), b.mask) for b in rows]
     if kind == "roberta":  # its positions are counted from the padding tokens
-        repadded = [Batch(b.index, nn.functional.pad(b.ids, (0, 2), value=PAD), nn.functional.pad(b.mask, (0, 2))) for b in rows]
+        repadded = [
+            Batch(b.index, nn.functional.pad(b.ids, (0, 2), value=PAD), nn.functional.pad(b.mask, (0, 2))) for b in rows
+        ]
     close(gram.matrices(model, of_tokens, repadded), gram.matrices(model, of_tokens, rows), rtol=1e-9)
     counted = gram.matrices(model, of_tokens, repadded, "counted")
-    differ = {n for n, m in gram.matrices(model, of_tokens, rows, "counted").items() if not torch.allclose(m, counted[n])}
+    differ = {
+        n for n, m in gram.matrices(model, of_tokens, rows, "counted").items() if not torch.allclose(m, counted[n])
+    }
     assert differ, "counted padding does contribute"
 
 

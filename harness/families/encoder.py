@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from harness.data.corpus import MASKED
+from harness.errors import BadModel
 from harness.families.base import Loaded, Task
 
 
@@ -22,17 +24,20 @@ class Encoder:
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
         """The pre-trained trunk with a head that depends on `seed` alone."""
         torch.manual_seed(seed)  # the fresh head is drawn inside from_pretrained
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            num_labels=len(task.outputs),
-            id2label=dict(enumerate(task.outputs)),
-            label2id={label: i for i, label in enumerate(task.outputs)},
-            problem_type="multi_label_classification",
-            dtype=torch.float32,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        try:
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                num_labels=len(task.outputs),
+                id2label=dict(enumerate(task.outputs)),
+                label2id={label: i for i, label in enumerate(task.outputs)},
+                problem_type="multi_label_classification",
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        except (SafetensorError, OSError, ValueError) as error:
+            raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
         mismatched = {entry[0] for entry in report["mismatched_keys"]}
         names = {name for name, _ in model.named_parameters()}
         fresh = frozenset((set(report["missing_keys"]) | mismatched) & names)

@@ -1,0 +1,66 @@
+"""Members that the user brings instead of having them fine-tuned: `--member isear=FOLDER`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer
+
+from harness import zoo
+from harness.families.base import Family, Task
+from harness.models import fingerprint
+from methods import Weights
+from methods.errors import Misfit
+
+
+def load(family: Family, task: Task, corpus: str, folder: Path) -> Weights:
+    """The weights of a fine-tuned checkpoint whose head answers this task.
+
+    Errors: `Misfit` if the head is missing or its labels are others, `BadWeights` for a pickle, a truncated file or
+    weights that are not finite.
+    """
+    fingerprint(folder)  # refuses a pickle or a damaged file before transformers meets it
+    loaded = family.load(folder, task, seed=1)
+    if loaded.fresh:
+        raise Misfit(
+            f"--member {corpus}: {folder.name} has no trained {min(loaded.fresh)}; "
+            f"a member needs a head with the {len(task.outputs)} {task.name} labels"
+        )
+    theirs = labels_of(folder)
+    if theirs is not None and theirs != task.outputs:
+        first = next((i for i, (a, b) in enumerate(zip(theirs, task.outputs, strict=False)) if a != b), len(theirs))
+        met = theirs[first] if first < len(theirs) else "missing"
+        raise Misfit(f"--member {corpus}: label {first} is {met!r} there and {task.outputs[first]!r} here")
+    weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
+    zoo.require_finite(f"--member {corpus}", weights)
+    return weights
+
+
+def labels_of(folder: Path) -> tuple[str, ...] | None:
+    """The labels that a checkpoint's configuration names, in order; None if it names none of its own."""
+    names = AutoConfig.from_pretrained(folder).id2label
+    found = tuple(str(names[i]) for i in sorted(names))
+    return None if all(name.startswith("LABEL_") for name in found) else found
+
+
+def require_same_words(corpus: str, folder: Path, words: Mapping[str, int]) -> None:
+    """Raise `Misfit` if the checkpoint has a tokenizer of its own that numbers the model's words otherwise."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        return
+    theirs = AutoTokenizer.from_pretrained(folder).get_vocab()
+    for word in sorted({*words, *theirs}):
+        if words.get(word) != theirs.get(word):
+            raise Misfit(f"--member {corpus}: its tokenizer has {word!r} as {theirs.get(word)}, not {words.get(word)}")
+
+
+def require_descends(model: str, ancestor: nn.Module, name: str, weights: Weights) -> None:
+    """Raise `Misfit` naming the first parameter in which a member does not fit the model it should descend from."""
+    own = {n: tuple(p.shape) for n, p in ancestor.named_parameters()}
+    for parameter in sorted(set(own) ^ set(weights)):
+        side = (name, model) if parameter in weights else (model, name)
+        raise Misfit(f"{parameter} is in {side[0]} but not in {side[1]}; members must descend from the model")
+    for parameter, shape in own.items():
+        if tuple(weights[parameter].shape) != shape:
+            raise Misfit(f"{parameter} is {shape} in {model} and {tuple(weights[parameter].shape)} in {name}")

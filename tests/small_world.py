@@ -1,0 +1,147 @@
+"""A world small enough for tests: the harness itself, with fewer words, rows and steps; production knows nothing of it.
+
+As a plugin (`-p tests.small_world`) it shrinks the world of the session it is loaded into, xdist's workers included,
+and writes a line for every member that is fine-tuned to the file that SMALL_WORLD_LOG names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness.lab
+from harness import tiny
+from harness.data import synthetic
+from harness.data.emotion import IN_DOMAIN
+from harness.lab import Lab
+from harness.models import ModelName
+from harness.protocols import Protocol, for_architecture, named
+from harness.record import RunRecord, Store, read
+from harness.zoo import Zoo
+
+ROOT = Path(__file__).parents[1]
+PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
+TINY = ModelName("tiny-encoder", "tiny-encoder")
+SMALL = (  # settings under which five members take two seconds, and methods differ from each other and from nothing
+    *("train_rows=80", "dev_rows=20", "test_rows=40", "epochs=2", "batch_size=8", "learning_rate=3e-3"),
+    *("threshold=-2.0", "fisher_rows=16", "gram_rows=32", "evolver.generations=2"),
+)
+
+
+@dataclass(frozen=True)
+class SmallWorld(synthetic.World):
+    """The same kind of world."""
+
+    rows: int = 200
+    fillers: int = 15
+    topics: int = 5
+    plain: int = 2
+    slang: int = 16
+    slang_share: float = 0.3
+
+
+def shrink(patch: pytest.MonkeyPatch) -> None:
+    """Make the embedded world small, until the patch is undone."""
+    patch.setattr(synthetic, "World", SmallWorld)
+    patch.setattr(tiny, "_STEPS", 150)
+    patch.setattr(harness.lab, "finetune", _logged(harness.lab.finetune))
+
+
+def _logged(finetune: Callable[..., Any]) -> Callable[..., Any]:
+    def logged(*arguments: Any, **named_: Any) -> Any:
+        if log := os.environ.get("SMALL_WORLD_LOG"):
+            with open(log, "a", encoding="utf-8") as file:
+                file.write("fine-tuned\n")
+        return finetune(*arguments, **named_)
+
+    return logged
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    patch = config.stash[PATCHES] = pytest.MonkeyPatch()
+    shrink(patch)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[PATCHES].undo()
+
+
+def protocol(*settings: str, name: str = "quick") -> Protocol:
+    """The protocol of a small session, with more settings on top."""
+    return for_architecture(named(name), "tiny", [*SMALL, *settings])
+
+
+def make_lab(zoo: Path, *settings: str) -> Lab:
+    """The laboratory that a small session has."""
+    world, rules = SmallWorld(), protocol(*settings)
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        folder = tiny.build(TINY.where, world, Zoo(zoo))
+    return Lab(TINY, folder, rules, synthetic.load(world, rules.split_seed), Zoo(zoo), {}, lambda line: None)
+
+
+def make_zoo(folder: Path) -> Path:
+    """A zoo with the tiny model and its five members of seed 1."""
+    lab = make_lab(folder)
+    for corpus in IN_DOMAIN:
+        lab.member((corpus,), 1)
+    return folder
+
+
+class Project:
+    """A project of its own with the emotion suite, whose sessions are run in this process or in another."""
+
+    def __init__(self, pytester: pytest.Pytester, zoo: Path) -> None:
+        self.pytester, self.zoo, self.path = pytester, zoo, pytester.path
+        pytester.makepyprojecttoml('[tool.pytest]\nstrict = true\naddopts = ["-ra", "--import-mode=importlib"]\n')
+        pytester.makeconftest('pytest_plugins = ["harness.plugin", "leaderboard.plugin"]')
+        (self.path / "suites").mkdir()
+        shutil.copy(ROOT / "suites" / "test_emotion.py", self.path / "suites")
+
+    def arguments(self, *more: str, small: tuple[str, ...] = SMALL) -> list[str]:
+        """What stands behind `pytest`."""
+        words = ["suites/", "-p", "tests.small_world", "-p", "no:cacheprovider", f"--zoo={self.zoo}"]
+        words += [] if any(word.startswith("--results") for word in more) else ["--results=results"]
+        words += [] if any(word.startswith("--seeds") for word in more) else ["--seeds=1"]
+        return [*words, *(f"--set={setting}" for setting in small), *more]
+
+    def run(self, *more: str, small: tuple[str, ...] = SMALL) -> pytest.RunResult:
+        """One session in this process."""
+        return self.pytester.runpytest_inprocess(*self.arguments(*more, small=small))
+
+    def start(self, *more: str) -> subprocess.Popen[bytes]:
+        """One session in a process of its own, which goes on by itself."""
+        command = [sys.executable, "-m", "pytest", *self.arguments(*more)]
+        return self.pytester.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    def store(self, results: str = "results") -> Store:
+        return Store(self.path / results)
+
+    def records(self, results: str = "results") -> dict[str, RunRecord]:
+        """Records by setting, heads, population and method: `in_domain/same/all/ties`."""
+        found = {}
+        for path in self.store(results).paths():
+            record = read(path)
+            assert record is not None
+            found[f"{record.setting}/{record.heads}/{record.population}/{record.method}"] = record
+        return found
+
+    def contents(self, results: str = "results") -> dict[str, bytes]:
+        """Every file of a results folder but the page of tables."""
+        root = self.path / results
+        files = [p for p in root.rglob("*") if p.is_file() and p.suffix != ".md"]
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in files}
+
+
+def outcome(record: RunRecord) -> Mapping[str, Any]:
+    """All of a record but what it cost and where it was made."""
+    kept = ("key", "recipe", "score", "scores", "details", "predictions", "dev", "weights_sha256", "trace")
+    return {name: getattr(record, name) for name in (*kept, "members", "coverage", "population", "heads", "metric")}

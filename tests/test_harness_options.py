@@ -1,0 +1,381 @@
+"""The command line: every wrong word ends in one line and exit code 4, before anything is collected or trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import options
+from harness.data.emotion import LABELS
+from harness.errors import BadModel
+from harness.models import ModelName, parse
+from harness.protocols import PROTOCOLS, for_architecture, named, with_setting
+from harness.zoo import load_weights, save_weights
+from methods.errors import UnknownName
+from tests.small_world import SMALL, Project, make_lab
+from tests.test_harness_data import GOOD, write
+
+
+def refused(result: pytest.RunResult) -> str:
+    """The one line that a session with a wrong word ends with."""
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [line for line in result.stderr.lines if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("ERROR: "), lines
+    result.stdout.no_fnmatch_line("collected*")
+    return lines[0]
+
+
+# -- wrong words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model=robreta-base"], "no model named 'robreta-base'. Did you mean 'roberta-base'?"),
+        (["--model=tiny-encodr"], "no model named 'tiny-encodr'. Did you mean 'tiny-encoder'?"),
+        (["--model=./nowhere"], "--model ./nowhere: there is no folder nowhere"),
+        (["--model=mine=./nowhere"], "--model mine=./nowhere: there is no folder nowhere"),
+        (["--model=suites/"], "suites has no config.json; name a folder in transformers' layout"),
+        (["--method=tise"], "no merging method named 'tise'. Did you mean 'ties'?"),
+        (["--method=evolvr"], "no merging method named 'evolvr'. Did you mean 'evolver'?"),
+        (["--method=fischer_evolver"], "no merging method named 'fischer_evolver'. Did you mean 'fisher_evolver'?"),
+        (["--method=domain_specifc"], "no merging method named 'domain_specifc'. Did you mean 'domain_specific'?"),
+        (["--method=evolver_evolver"], "'evolver_evolver' would evolve an evolution"),
+        (["--method=simple", "--method=tise"], "no merging method named 'tise'"),
+        (["--protocol=papr"], "no protocol named 'papr'. Did you mean 'paper'?"),
+        (["--set=epoch=3"], "no protocol knob named 'epoch'. Did you mean 'epochs'?"),
+        (["--set=ties.kk=3"], "no knob of ties named 'kk'. Did you mean 'k'?"),
+        (["--set=tise.k=3"], "no merging method named 'tise'. Did you mean 'ties'?"),
+        (["--method=simple", "--set=ties.kk=3"], "no knob of ties named 'kk'"),
+        (["--method=avg", "--set=tise.k=3"], "no merging method named 'tise'"),
+        (["--set=name=paper"], "no protocol knob named 'name'"),
+        (["--set=seeds=1"], "no protocol knob named 'seeds'"),
+        (["--set=epochs"], "--set epochs: write NAME=VALUE"),
+        (["--set=epochs=three"], "--set epochs=three: epochs is a"),
+        (["--set=epochs=2.5"], "--set epochs=2.5: epochs is a"),
+        (["--set=epochs=0"], "epochs is 0; it must be"),
+        (["--set=epochs=none"], "--set epochs=none: epochs is a"),
+        (["--set=train_rows=-1"], "train_rows is -1; it must be"),
+        (["--set=learning_rate=nan"], "learning_rate"),
+        (["--set=learning_rate=inf"], "learning_rate"),
+        (["--set=threshold=nan"], "threshold"),
+        (["--set=dev_fraction=0"], "dev_fraction is 0"),
+        (["--set=fisher_per_example=maybe"], "fisher_per_example is true or false"),
+        (["--set=checkpoint=best"], "no value for checkpoint named 'best'. Did you mean 'best_dev'?"),
+        (["--set=ties.k=much"], "ties.k is 'much'; it must be a finite number"),
+        (["--set=ties.k=nan"], "ties.k is 'nan'; it must be a finite number"),
+        (["--set=evolver.Cr=2"], "evolver.Cr is 2.0; it must lie in 0..1"),
+        (["--seeds=0"], "--seeds 0: write whole numbers from 1 up"),
+        (["--seeds=one"], "--seeds one: write whole numbers"),
+        (["--seeds="], "--seeds : write whole numbers"),
+        (["--seeds=3-1"], "--seeds 3-1: write whole numbers"),
+        (["--seeds=1,,2"], "--seeds 1,,2: write whole numbers"),
+        (["--seeds=-1"], "--seeds -1: write whole numbers"),
+        (["--threads=-1"], "--threads -1: write a whole number from 1 up"),
+        (["--threads=0"], "--threads 0: write a whole number from 1 up"),
+        (["--member=isear"], "--member isear: write CORPUS=FOLDER"),
+        (["--member=iser=."], "no in-domain corpus named 'iser'. Did you mean 'isear'?"),
+        (["--member=ssec=."], "no in-domain corpus named 'ssec'"),
+        (["--member=isear=./nowhere"], "--member isear=./nowhere: ./nowhere has no config.json"),
+        (["--data=suites"], "--data suites: there is no emotion/unified-dataset.jsonl in it"),
+        (["--data=nowhere"], "--data nowhere: there is no emotion/unified-dataset.jsonl in it"),
+        (["--model=roberta-base"], "--model roberta-base needs real corpora: give --data=FOLDER"),
+        (["--model=tiny-encoder", "--model=distilbert-base-uncased"], "--model distilbert-base-uncased needs real"),
+        (["--model=x=roberta-base", "--model=x=distilbert-base-uncased", "--data=data"], "two models are called x"),
+        (
+            ["--model=a b=roberta-base", "--model=a_b=distilbert-base-uncased", "--data=data"],
+            "two models are called a_b",
+        ),
+        (["--model=tiny-encoder", "--data=data"], "--model tiny-encoder knows only the words of its made-up world"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_word_is_one_line(words: list[str], said: str, project: Project) -> None:
+    write(project.path / "data", *GOOD)
+    config = project.pytester.parseconfig("suites/", *words)
+    with pytest.raises(pytest.UsageError) as error:
+        options.read(config)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q", "--collect-only")], ids=["aloud", "quietly"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method=tise"], "no merging method named 'tise'. Did you mean 'ties'?"),
+        (
+            ["--model=roberta-base", "--data=broken"],
+            "unified-dataset.jsonl, line 3: not a row of a unified emotion file",
+        ),
+    ],
+    ids=["name", "data"],
+)
+def test_a_wrong_word_ends_the_session(words: list[str], said: str, quiet: tuple[str, ...], project: Project) -> None:
+    write(project.path / "broken", *GOOD[:2], "{", *GOOD)
+    for arguments in (["suites/"], ["."], ["suites/test_emotion.py::test_in_domain"]):
+        result = project.pytester.runpytest_inprocess(*arguments, *words, *quiet, "-p", "no:cacheprovider")
+        assert said in refused(result)
+
+
+def test_a_wrong_word_ends_the_session_from_inside_the_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.path / "suites")
+    assert "Did you mean 'ties'?" in refused(project.pytester.runpytest_inprocess("--method=tise"))
+
+
+def test_a_choice_that_argparse_knows_is_refused_by_it(project: Project) -> None:
+    result = project.run("--heads=other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*argument --heads: invalid choice: 'other' (choose from *same*diff*)*"])
+
+
+def test_where_no_suite_is_asked_the_options_are_not_looked_at(project: Project) -> None:
+    path = project.pytester.makepyfile("def test_it(): pass")
+    project.pytester.runpytest_inprocess(path.name, "--method=nonsense").assert_outcomes(passed=1)
+
+
+# -- right words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("1", (1,)), ("1,3,2", (1, 3, 2)), ("2-4", (2, 3, 4)), ("1-2, 5,2", (1, 2, 5)), ("7-7", (7,)), (None, None)],
+)
+def test_seeds_are_lists_and_ranges(text: str | None, seeds: tuple[int, ...] | None) -> None:
+    assert options.parse_seeds(text) == seeds
+
+
+def test_the_papers_cells_are_listed_without_data_and_network(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise AssertionError("a list needs no network")
+
+    monkeypatch.setattr("socket.socket.connect", unreachable)
+    words = ["suites/", "-q", "--collect-only", "--model=roberta-base", "--model=microsoft/deberta-v3-large"]
+    result = project.pytester.runpytest_inprocess(*words, "-p", "no:cacheprovider")
+    listed = [line for line in result.outlines if "::" in line]
+    rows = len(options.DEFAULT_METHODS)
+    # Two models, five seeds: same and different heads, ten pairs with the same head, out of domain as in domain.
+    assert len(listed) == len(set(listed)) == 2 * 5 * rows * (2 + 10 + 2) and result.ret == 0
+    assert "suites/test_emotion.py::test_in_domain[roberta-base-s1-ties_evolver]" in listed
+    assert "suites/test_emotion.py::test_in_domain[microsoft--deberta-v3-large-s5-diff-avg]" in listed
+    assert "suites/test_emotion.py::test_pairwise[roberta-base-s3-dailydialog+isear-evolver]" in listed
+    assert not (project.path / "results").exists() and not (project.path / ".mergeboard").exists()
+
+
+def test_a_model_or_method_named_twice_is_run_once(project: Project) -> None:
+    words = [
+        "--model=tiny",
+        "--model=tiny-encoder",
+        "--method=simple",
+        "--method=simple",
+        "--seeds=1,1",
+        "--heads=same",
+    ]
+    result = project.run(*words, "-q", "--collect-only", "-k", "in_domain")
+    assert [line for line in result.outlines if "::" in line] == [
+        "suites/test_emotion.py::test_in_domain[tiny-encoder-s1-simple]"
+    ]
+
+
+def test_a_model_is_an_alias_a_hub_name_a_folder_or_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert parse("roberta-base") == [ModelName("roberta-base", "FacebookAI/roberta-base")]
+    assert parse("org/name") == [ModelName("org/name", "org/name")]
+    assert parse("short=org/name") == [ModelName("short", "org/name")]
+    assert parse("./my-model") == parse("my-model") == parse(str(folder)) == [ModelName("my-model", str(folder))]
+    assert parse("mine=./my-model") == [ModelName("mine", str(folder))]
+    assert parse("tiny-encoder") == [ModelName("tiny-encoder", "tiny-encoder")]
+    assert all(model.tiny for model in parse("tiny")) and not parse("roberta-base")[0].tiny
+    with pytest.raises(BadModel, match="there is no folder"):
+        parse("/nowhere/at/all")
+    with pytest.raises(UnknownName, match="Did you mean 'deberta-v3-large'"):
+        parse("deberta-v3-lage")
+
+
+def test_the_command_is_kept_without_anybodys_folders(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = project.pytester.parseconfig()
+    home, node = str(project.path.parent / "home"), f"{project.path}/suites/test_emotion.py::test_in_domain"
+    monkeypatch.setenv("HOME", home)
+    words = ("suites/", "-k", "in_domain and ties", f"--data={home}", "--zoo", home, f"--model=mine={home}/model")
+    words += ("--member", f"isear={home}", f"--results={home}", "--set=ties.k=0.3", "~/x", "../up", node)
+    params = pytest.Config.InvocationParams(args=words, plugins=None, dir=project.path)
+    monkeypatch.setattr(config, "invocation_params", params)
+    said = options.command_of(config)
+    assert home not in said and str(project.path) not in said and "~" not in said and ".." not in said
+    assert said == (
+        "pytest suites/ -k 'in_domain and ties' --data=DATA --zoo FOLDER --model=mine=FOLDER --member isear=FOLDER "
+        "--results=RESULTS --set=ties.k=0.3 FOLDER FOLDER suites/test_emotion.py::test_in_domain"
+    )
+
+
+# -- protocols -------------------------------------------------------------------------------------------------------
+
+
+def test_settings_become_values_of_their_fields_type() -> None:
+    changed = named("paper")
+    for setting in ("epochs=3", "learning_rate=2e-5", "train_rows=none", "dev_rows=7", "fisher_per_example=False"):
+        changed = with_setting(changed, setting)
+    changed = with_setting(with_setting(changed, "fitness_digits=5"), "gram_padding=counted")
+    assert (changed.epochs, changed.learning_rate, changed.train_rows, changed.dev_rows) == (3, 2e-5, None, 7)
+    assert (changed.fisher_per_example, changed.fitness_digits, changed.gram_padding) == (False, 5, "counted")
+    assert with_setting(changed, "ties.k=0.3").methods == {"ties": {"k": "0.3"}}
+    assert named("paper") == PROTOCOLS["paper"], "the named protocol stays as it is"
+
+
+def test_a_setting_stands_above_the_architectures_own_values() -> None:
+    official = for_architecture(named("official_code"), "distilbert", [])
+    assert (official.learning_rate, official.checkpoint) == (2e-5, "last")
+    assert for_architecture(named("official_code"), "distilbert", ["learning_rate=1e-4"]).learning_rate == 1e-4
+    assert for_architecture(named("paper"), "distilbert", []) == named("paper")
+
+
+def test_a_methods_setting_joins_those_of_the_protocol() -> None:
+    changed = with_setting(named("official_code"), "evolver.F=0.3")
+    assert changed.methods["evolver"] == {**PROTOCOLS["official_code"].methods["evolver"], "F": "0.3"}
+    assert changed.methods["ties"] == PROTOCOLS["official_code"].methods["ties"]
+
+
+def test_new_seeds_and_other_methods_knobs_rename_no_result() -> None:
+    recipe = for_architecture(named("quick"), "tiny", list(SMALL)).recipe()
+    assert "seeds" not in recipe and "methods" not in recipe
+    assert recipe["epochs"] == 2 and json.loads(json.dumps(recipe)) == recipe
+
+
+# -- members that a user brings ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def member(small_zoo: Path, tmp_path: Path) -> Path:
+    """A fine-tuned checkpoint in transformers' layout: the zoo's isear, saved as a user would."""
+    lab = make_lab(small_zoo)
+    model = lab.ancestor(1).model
+    model.load_state_dict(dict(lab.member(("isear",), 1)), strict=False)
+    model.save_pretrained(tmp_path / "member")  # type: ignore[operator]
+    lab.tokenizer.save_pretrained(tmp_path / "member")
+    return tmp_path / "member"
+
+
+def ask(project: Project, member: Path) -> pytest.RunResult:
+    words = [f"--member=isear={member}", "--method=simple", "-k", "in_domain"]
+    return project.run(*words)
+
+
+def test_a_brought_member_is_merged_as_it_is(project: Project, member: Path) -> None:
+    ask(project, member).assert_outcomes(passed=1, deselected=11)
+    (record,) = project.records().values()
+    assert record.heads == "diff", "nobody knows what head it started from"
+    assert str(member.parent) not in json.dumps(project.store().paths()[0].read_text())
+    lab = make_lab(project.zoo)
+    own = lab.member(("isear",), 1)
+    lab._given = {"isear": member}
+    assert all(torch.equal(tensor, own[name]) for name, tensor in lab.member(("isear",), 1).items())
+
+
+def without_head(member: Path) -> None:
+    weights = load_weights(member / "model.safetensors")
+    save_weights({n: w.clone() for n, w in weights.items() if "classifier" not in n}, member / "model.safetensors")
+
+
+def with_a_smaller_head(member: Path) -> None:
+    weights = {n: w.clone() for n, w in load_weights(member / "model.safetensors").items()}
+    small = {n: w[:7].clone() if "classifier" in n else w for n, w in weights.items()}
+    save_weights(small, member / "model.safetensors")
+    labels = dict(enumerate(LABELS[:7]))
+    configure(member, id2label={str(i): n for i, n in labels.items()}, label2id={n: i for i, n in labels.items()})
+
+
+def with_labels_in_another_order(member: Path) -> None:
+    order = ["anger", "joy", *LABELS[2:]]
+    configure(member, id2label={str(i): n for i, n in enumerate(order)}, label2id={n: i for i, n in enumerate(order)})
+
+
+def with_nan(member: Path) -> None:
+    weights = {n: w.clone() for n, w in load_weights(member / "model.safetensors").items()}
+    weights["bert.pooler.dense.weight"][0, 0] = float("nan")
+    save_weights(weights, member / "model.safetensors")
+
+
+def truncated(member: Path) -> None:
+    path = member / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def pickled(member: Path) -> None:
+    weights = load_weights(member / "model.safetensors")
+    torch.save({n: w.clone() for n, w in weights.items()}, member / "pytorch_model.bin")
+    (member / "model.safetensors").unlink()
+
+
+def of_another_width(member: Path) -> None:
+    weights = {n: w.clone() for n, w in load_weights(member / "model.safetensors").items()}
+    words = next(n for n in weights if "word_embeddings" in n)
+    save_weights({**weights, words: weights[words][:-1].clone()}, member / "model.safetensors")
+    configure(member, vocab_size=len(weights[words]) - 1)
+
+
+def with_other_words(member: Path) -> None:
+    path = member / "tokenizer.json"
+    content = json.loads(path.read_text())
+    vocabulary = content["model"]["vocab"]
+    first, second = sorted(vocabulary, key=vocabulary.get)[-2:]  # type: ignore[arg-type]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    path.write_text(json.dumps(content))
+
+
+def configure(member: Path, **changes: Any) -> None:
+    path = member / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (without_head, "--member isear: member has no trained classifier.bias; a member needs a head with the 16"),
+        (
+            with_a_smaller_head,
+            "--member isear: member has no trained classifier.bias; a member needs a head with the 16",
+        ),
+        (with_labels_in_another_order, "--member isear: label 0 is 'anger' there and 'joy' here"),
+        (with_nan, "--member isear: bert.pooler.dense.weight holds NaN"),
+        (truncated, "model.safetensors is damaged or cut short"),
+        (pickled, "pytorch_model.bin is a pickle, which can run code"),
+        (of_another_width, "bert.embeddings.word_embeddings.weight is "),
+        (with_other_words, "--member isear: its tokenizer"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_member_that_does_not_fit_is_refused_in_one_line(
+    spoil: Callable[[Path], None], said: str, project: Project, member: Path
+) -> None:
+    spoil(member)
+    result = ask(project, member)
+    result.assert_outcomes(failed=1, deselected=11)
+    lines = [line for line in result.outlines if line.startswith("in_domain[")]
+    assert len(lines) == 1 and said in lines[0]
+    result.stdout.no_fnmatch_line("Traceback*")
+    assert project.records() == {}
+
+
+def test_a_member_needs_no_tokenizer_of_its_own(project: Project, member: Path) -> None:
+    for path in member.glob("tokenizer*"):
+        path.unlink()
+    ask(project, member).assert_outcomes(passed=1, deselected=11)
+
+
+def test_a_tiny_model_in_a_users_folder_is_a_model_like_any_other(small_zoo: Path, tmp_path: Path) -> None:
+    (folder,) = (small_zoo / "tiny").glob("[!.]*/")
+    shutil.copytree(folder, tmp_path / "mine")
+    (model,) = parse(str(tmp_path / "mine"))
+    assert not model.tiny and model.display == "mine"
