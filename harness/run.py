@@ -19,6 +19,7 @@ from harness.rows import ROWS
 from harness.rows import VERSION as ROWS_VERSION
 from harness.scoring import Exam
 from harness.statistics import LazyStatistics
+from harness.zoo import require_finite
 from methods import DevScore, Ensemble, Merged, MergeMethod, NotApplicable, Population, Weights, describe, resolve
 
 
@@ -72,6 +73,8 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: b
         before = None
         with merging:
             merged = method.merge(population, score, rng)
+        for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
+            require_finite(f"the merge by {cell.method}", weights)
     dev, cost = _search_of(merged, score, merging, population, before)
     with Meter() as examining:
         exams = lab.examiner(cell, corpora).examine(merged)

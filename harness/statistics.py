@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from harness.errors import BadWeights
 from harness.zoo import Zoo, load_weights, save_weights
 
 KINDS = ("fisher", "gram")
@@ -62,6 +63,10 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
             (folder / "cost.json").write_text(json.dumps(seconds) + "\n", encoding="utf-8")
 
         folder = self._zoo.get(kind, self._recipes(kind, i), make)
-        cost = json.loads((folder / "cost.json").read_text(encoding="utf-8"))
-        self._seconds[kind] = self._seconds.get(kind, 0.0) + float(cost["seconds"])
+        try:
+            cost = json.loads((folder / "cost.json").read_text(encoding="utf-8"))
+            self._seconds[kind] = self._seconds.get(kind, 0.0) + float(cost["seconds"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = f"{folder / 'cost.json'} cannot be read ({error}); delete {folder} and it will be made again"
+            raise BadWeights(said) from None
         return load_weights(folder / "tensors.safetensors")

@@ -118,9 +118,10 @@ class Project:
         return self.pytester.runpytest_inprocess(*self.arguments(*more, small=small))
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
-        """One session in a process of its own, which goes on by itself."""
+        """One session in a process of its own, which goes on by itself and speaks to the file `said`."""
         command = [sys.executable, "-m", "pytest", *self.arguments(*more)]
-        return self.pytester.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        with (self.path / "said").open("wb") as said:
+            return self.pytester.popen(command, stdout=said, stderr=subprocess.STDOUT)
 
     def store(self, results: str = "results") -> Store:
         return Store(self.path / results)

@@ -15,6 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from harness import fisher, gram
 from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
+from harness.errors import BadWeights
 from harness.statistics import LazyStatistics
 from harness.zoo import Zoo
 from tests.golden_cases import Case, Run, runs
@@ -196,6 +197,22 @@ def test_a_tied_output_layer_has_no_gram_matrix_and_an_untied_one_has() -> None:
     assert "lm_head.weight" in gram.linear_modules(untied)
 
 
+class HeadFirst(nn.Module):
+    """A tied output layer that is registered before the embedding, and so lends it its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 20, bias=False)
+        self.words = nn.Embedding(20, 4)
+        self.words.weight = self.head.weight
+
+
+def test_a_tied_output_layer_has_none_whichever_name_comes_first() -> None:
+    model = HeadFirst()
+    assert [name for name, _ in model.named_parameters()] == ["head.weight"]
+    assert gram.linear_modules(model) == {}
+
+
 def test_reading_gram_matrices_leaves_no_hook_behind() -> None:
     model, rows = transformer("roberta"), token_batches()
     gram.matrices(model, of_tokens, rows)
@@ -274,6 +291,25 @@ def test_the_row_of_the_padding_token_has_no_fisher_information(kind: str) -> No
     assert len(seen) > 10 and not labelled.all()
     assert torch.equal(words[PAD], torch.zeros(8, dtype=words.dtype))
     assert {int(i) for i in words.sum(dim=1).nonzero()} == seen
+
+
+class ReadsPadding(nn.Module):
+    """The mean over all tokens, padding included: its row has an output gradient, but is never trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.out = nn.Embedding(20, 4, padding_idx=PAD), nn.Linear(4, 4)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.words(ids) + 0.1).mean(dim=1))
+
+
+def test_the_row_of_the_padding_token_stays_zero_where_padding_is_read() -> None:
+    torch.manual_seed(0)
+    model, rows = ReadsPadding().double(), token_batches()
+    loop, hooks = both_ways(model, of_numbers, rows, "expected")
+    close(hooks, loop)
+    assert torch.equal(hooks["words.weight"][PAD], torch.zeros(4, dtype=torch.float64))
 
 
 class Scaled(nn.Module):
@@ -400,3 +436,15 @@ def test_statistics_are_computed_when_touched_and_once(tmp_path: Path) -> None:
     assert again.seconds == first.seconds > 0 and first.waited >= first.seconds
     with pytest.raises(KeyError, match="no statistics named 'hessian'; there are fisher, gram"):
         first["hessian"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"seconds": "x"}'])
+def test_statistics_whose_cost_is_damaged_are_named(content: str, tmp_path: Path) -> None:
+    def lazy() -> LazyStatistics:
+        return LazyStatistics(Zoo(tmp_path), lambda kind, i: {"member": i}, 1, lambda kind, i: {"w": torch.ones(2)})
+
+    lazy()["gram"]
+    (cost,) = tmp_path.glob("gram/*/cost.json")
+    cost.write_text(content)
+    with pytest.raises(BadWeights, match=f"{cost} .*delete {cost.parent} and it will be made again"):
+        lazy()["gram"]
