@@ -419,9 +419,10 @@ def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: 
     paper, official = make_lab(small_zoo, "test_rows=none"), make_lab(small_zoo, "test_rows=none")
     official.protocol = replace(official.protocol, ood_rows="test_if_diff", ood_labels="annotated")
     same, diff = cell("simple", OUT), cell("simple", OUT, heads="diff")
-    rows = {(w, c.key.heads): len(lab.exam_split(c, "ssec")) for w, lab in (("p", paper), ("o", official)) for c in (same, diff)}
+    labs = {"p": paper, "o": official}
+    rows = {(w, c.key.heads): len(lab.exam_split(c, "ssec")) for w, lab in labs.items() for c in (same, diff)}
     assert rows == {("p", "same"): 200, ("p", "diff"): 200, ("o", "same"): 200, ("o", "diff"): 40}
-    asked = {w: (lab.exam_split(same, "ssec").labels != MASKED).any(axis=0).sum() for w, lab in (("p", paper), ("o", official))}
+    asked = {w: (lab.exam_split(same, "ssec").labels != MASKED).any(axis=0).sum() for w, lab in labs.items()}
     assert asked == {"p": 6, "o": 7}, "trust is no basic emotion"
 
 
