@@ -46,11 +46,11 @@ class Zoo:
         A killed `make` leaves only a temporary folder, which the next call removes.
         """
         target = self.path(kind, recipe)
-        if (target / RECIPE).is_file():
+        if self.has(kind, recipe):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if (target / RECIPE).is_file():
+            if self.has(kind, recipe):
                 return target  # another process made it while we waited
             if target.exists():
                 raise BadWeights(f"{target} has no {RECIPE}, so it is not whole; delete it and it will be made again")
