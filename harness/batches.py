@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from harness.data.corpus import Split
-from harness.families.base import Family
+from harness.families.base import Family, Inputs, Row
+from harness.tasks import Kind, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +18,14 @@ class Batch:
     """Rows of similar length, padded to the longest."""
 
     index: Tensor  # (rows,) positions in the split
-    ids: Tensor  # (rows, tokens)
-    mask: Tensor  # (rows, tokens) 1 for a token, 0 for padding
+    inputs: Inputs
+    rows: tuple[Row, ...]  # the same, not yet padded
+    family: Family
+
+    def pieces(self, size: int) -> Iterator[Batch]:
+        """The same rows in batches of at most `size`."""
+        for i in range(0, len(self.rows), size):
+            yield batch_of(self.family, self.rows[i : i + size], self.index[i : i + size])
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +33,9 @@ class Batches:
     """All rows of a split, ready for many forward passes."""
 
     batches: tuple[Batch, ...]
-    labels: Tensor  # (rows, outputs) in the split's own order
+    labels: Tensor  # (rows, task.width) in the split's own order
+    kind: Kind  # how the family's logits are to be read
+    gold: Tensor  # the labels in that form
 
     def __iter__(self) -> Iterator[Batch]:
         return iter(self.batches)
@@ -35,24 +44,22 @@ class Batches:
         return len(self.labels)
 
 
-def prepare(family: Family, tokenizer: object, split: Split, max_length: int, batch_tokens: int) -> Batches:
+def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tokens: int) -> Batches:
     """Tokenise and bucket a split. Sorting by length leaves almost no padding, which halves the work of a pass."""
-    rows = family.encode(tokenizer, split.texts, max_length)
-    pad = int(getattr(tokenizer, "pad_token_id", None) or 0)
-    order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), i))
+    rows = family.encode(task, split, max_length)
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].tokens, i))
     batches, start = [], 0
     while start < len(order):
         stop = start + 1
-        while stop < len(order) and len(rows[order[stop]]) * (stop + 1 - start) <= batch_tokens:
+        while stop < len(order) and rows[order[stop]].tokens * (stop + 1 - start) <= batch_tokens:
             stop += 1
-        batches.append(padded([rows[i] for i in order[start:stop]], order[start:stop], pad))
+        chosen = order[start:stop]
+        batches.append(batch_of(family, [rows[i] for i in chosen], torch.tensor(chosen, dtype=torch.long)))
         start = stop
-    return Batches(tuple(batches), torch.from_numpy(split.labels))
+    labels = torch.from_numpy(split.labels)
+    return Batches(tuple(batches), labels, *family.gold(task, labels))
 
 
-def padded(rows: Sequence[list[int]], index: Sequence[int], pad: int) -> Batch:
-    """Token lists as one rectangular batch, padded on the right."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows], dtype=torch.long)
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], dtype=torch.long)
-    return Batch(torch.tensor(index, dtype=torch.long), ids, mask)
+def batch_of(family: Family, rows: Sequence[Row], index: Tensor) -> Batch:
+    """These rows, padded."""
+    return Batch(index, family.collate(rows), tuple(rows), family)

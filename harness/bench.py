@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 
 from harness.cells import Cell, PopulationKey
@@ -12,7 +11,7 @@ from harness.models import ModelName
 from harness.options import Options
 from harness.protocols import Protocol
 from harness.record import BadRecord, RunRecord, Store, recipe_key
-from harness.settings import Heads, Setting
+from harness.settings import Heads, Setting, corpus_of
 
 
 class Bench:
@@ -21,46 +20,77 @@ class Bench:
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self.say = options, say
         self.store = Store(options.results)
-        self._labs: dict[ModelName, object] = {}
+        self._lab: tuple[object, object] | None = None
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
-    def available(self, model: ModelName) -> tuple[str, ...]:
+    def available(self, suite: str, model: ModelName) -> tuple[str, ...]:
         """The corpora that this model can be trained and examined on."""
-        from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
+        everything = KNOWN[suite]()
+        if model.tiny or (self.options.data is None and not self.options.hub):
+            return everything  # the made-up world has all; without data only the paper's list can be shown
+        there = self.corpora(suite, model)
+        return tuple(c for c in everything if c in there)
 
-        everything = (*IN_DOMAIN, *OUT_OF_DOMAIN)
-        if model.tiny or self.options.data is None:  # without data only the paper's list can be shown
-            return everything
-        return tuple(c for c in everything if c in self.corpora)
+    def corpora(self, suite: str, model: ModelName) -> Mapping[str, Corpus]:
+        """The corpora of a suite, read on first touch; none, where the user's folder does not hold them."""
+        from harness.data import emotion, glue, synthetic, synthetic_glue
 
-    @cached_property
-    def corpora(self) -> Mapping[str, Corpus]:
-        """The real corpora."""
-        from harness.data import emotion
+        p = self.options.protocol_of(model, (suite,))
+        held = glue.HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
+        if model.tiny:
+            world = synthetic.World()
+            return synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
+        if self.options.hub:
+            return glue.from_hub(dev_fraction=held.fraction, dev_min=held.least, dev_cap=held.most, seed=held.seed) if suite == "glue" else {}
+        folder = self.options.data
+        assert folder is not None
+        if suite == "emotion":
+            return emotion.load(folder, p.split_seed) if (folder / emotion.FILE).is_file() else {}
+        return glue.load(folder, dev_fraction=held.fraction, dev_min=held.least, dev_cap=held.most, seed=held.seed) if (folder / "glue").is_dir() else {}
 
-        assert self.options.data is not None
-        return emotion.load(self.options.data, self._split_seed(self.options.models[0]))
+    def family(self, model: ModelName) -> str:
+        """The model's kind. A hub model that is only listed is not fetched for it: then an alias says, or "encoder"."""
+        from harness.families import kind_of
+        from harness.models import ALIASES, TINY, folder_of
 
-    def protocol(self, model: ModelName) -> Protocol:
-        """The protocol of this model; its architecture's own values need the model's configuration."""
-        architecture = "" if model.tiny or self.options.data is None else architecture_of(model)
-        return self.options.protocol_of(model, architecture)
+        if model.tiny:
+            return TINY[model.where]
+        if Path(model.where).is_dir() or self.options.data is not None or self.options.hub:
+            return kind_of(folder_of(model.where), self.options.trust)
+        return dict(ALIASES.values()).get(model.where, "encoder")
+
+    def protocol(self, model: ModelName, setting: Setting) -> Protocol:
+        """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
+        tags = {self.family(model), setting.suite, setting.name}
+        known = not model.tiny and (Path(model.where).is_dir() or self.options.data is not None or self.options.hub)
+        return self.options.protocol_of(model, tags | {architecture_of(model)} if known else tags)
 
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
         """All populations that this setting merges of this model."""
-        keys = [
-            PopulationKey(model, setting.suite, members, setting.members, seed, self._heads(heads, members))
-            for seed in self.options.seeds_of(self.options.protocol_of(model, ""))
-            for heads in setting.heads
-            if heads in self.options.heads
-            for members in setting.populations(self.available(model))
-        ]
-        return list(dict.fromkeys(keys))
+        there = setting.populations(self.available(setting.suite, model))
+        seeds = self.options.seeds or self.protocol(model, setting).seeds
+        keys = [self._key(setting, model, group, s, h) for s in seeds for h in setting.heads for group in there]
+        wanted = ("own", "none", *self.options.heads)
+        return list(dict.fromkeys(key for key in keys if key.heads in wanted))
 
-    def _heads(self, heads: Heads, members: tuple[str, ...]) -> Heads:
-        """A member that the user brought started from a head of its own, whatever the others did."""
-        return "diff" if any(m in self.options.given for m in members) else heads
+    def impossible(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
+        """What the setting would merge too if its data were there, each with the reason why not."""
+        there = self.available(setting.suite, model)
+        lacking = setting.impossible(there)
+        if not lacking and not setting.populations(there):
+            lacking = [(setting.members, tuple(m for m in setting.members if m not in there))]
+        return [
+            (self._key(setting, model, group, 1, setting.heads[0]), f"not in the data: {', '.join(missing)}")
+            for group, missing in lacking
+        ]
+
+    def _key(self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads) -> PopulationKey:
+        if self.family(model) != "encoder":
+            heads = "none"
+        elif heads == "same" and any(corpus_of(m) in self.options.given for m in group):
+            heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
+        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -68,7 +98,7 @@ class Bench:
         """The record of a cell, and whether it was already there. A failure is never stored."""
         from harness.run import recipe_of, run
 
-        lab = self.lab(cell.key.model)
+        lab = self.lab(cell.key.model, cell.setting)
         recipe = recipe_of(cell, lab)
         place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
         if not self.options.rerun:
@@ -83,13 +113,15 @@ class Bench:
         self.store.put(record)
         return record, False
 
-    def lab(self, model: ModelName):  # type: ignore[no-untyped-def]  # harness.lab needs torch, this file does not
-        """The laboratory of this model; another model's is let go first."""
-        if model not in self._labs:
-            self._labs = {model: self._make_lab(model)}
-        return self._labs[model]
+    def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.lab needs torch
+        """The laboratory of this model and protocol; another's is let go first."""
+        wanted = (model, self.protocol(model, setting), setting.suite)
+        if self._lab is None or self._lab[0] != wanted:
+            self._lab = None
+            self._lab = (wanted, self._make_lab(*wanted))
+        return self._lab[1]
 
-    def _make_lab(self, model: ModelName):  # type: ignore[no-untyped-def]
+    def _make_lab(self, model: ModelName, protocol: Protocol, suite: str):  # type: ignore[no-untyped-def]
         import torch
         import transformers
 
@@ -104,17 +136,24 @@ class Bench:
         if threads:
             torch.set_num_threads(threads)
         keep = zoo.Zoo(self.options.zoo)
-        protocol = self.protocol(model)
-        if model.tiny:
-            world = synthetic.World()
-            folder: Path = tiny.build(model.where, world, keep)
-            corpora = synthetic.load(world, protocol.split_seed)
-        else:
-            folder, corpora = folder_of(model.where), self.corpora
-        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say)
+        folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
+        corpora = self.corpora(suite, model)
+        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, self.options.trust)
 
-    def _split_seed(self, model: ModelName) -> int:
-        return self.options.protocol_of(model, "").split_seed
+
+def _emotion_corpora() -> tuple[str, ...]:
+    from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
+
+    return (*IN_DOMAIN, *OUT_OF_DOMAIN)
+
+
+def _glue_tasks() -> tuple[str, ...]:
+    from harness.data.glue import TASKS
+
+    return tuple(TASKS)
+
+
+KNOWN: Mapping[str, Callable[[], tuple[str, ...]]] = {"emotion": _emotion_corpora, "glue": _glue_tasks}
 
 
 def architecture_of(model: ModelName) -> str:

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.record import slug
-from harness.settings import Heads, Setting, member_seeds
+from harness.settings import Heads, Setting, corpus_of, member_seeds
 
 if TYPE_CHECKING:
     from harness.models import ModelName  # which knows the methods' errors, and so torch
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one model is fine-tuned on; several members' rows together for `mtl`."""
+
+    members: tuple[str, ...]
+    seed: int
+    draw: int  # the seed that partitions of a corpus are drawn with, where there are any
 
 
 @dataclass(frozen=True)
@@ -19,8 +28,8 @@ class PopulationKey:
 
     model: ModelName
     suite: str
-    members: tuple[str, ...]  # corpora
-    every: tuple[str, ...]  # all corpora of the setting's list: the places that seeds are dealt by
+    members: tuple[str, ...]  # corpora, or partitions of one: "cola#1"
+    every: tuple[str, ...]  # the places that seeds are dealt by, whatever corpora are at hand
     seed: int
     heads: Heads
 
@@ -30,9 +39,24 @@ class PopulationKey:
         return member_seeds(self.every, self.members, self.seed, self.heads)
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """What each member is fine-tuned on."""
+        return tuple(Source((m,), s, self.seed) for m, s in zip(self.members, self.seeds, strict=True))
+
+    @property
+    def together(self) -> Source:
+        """What one model would be fine-tuned on that had all the members' rows."""
+        return Source(self.members, self.seed, self.seed)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora that the members were fine-tuned on, each once."""
+        return tuple(dict.fromkeys(map(corpus_of, self.members)))
+
+    @property
     def population(self) -> str:
-        """What a record calls it: "all", or the pair's names."""
-        return "+".join(self.members) if len(self.members) == 2 else "all"
+        """What a record calls it: the corpus whose partitions are merged, the pair's names, or "all"."""
+        return "+".join(self.corpora) if len(self.members) == 2 else "all"
 
     def __str__(self) -> str:
         """The part of a test id before the method: roberta-base-s1, roberta-base-s1-diff-dailydialog+isear."""

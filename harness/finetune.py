@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,63 +12,106 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from harness.batches import padded
 from harness.data.corpus import Split
-from harness.families.base import Family, Loaded
+from harness.families.base import Family, Loaded, Row
 from harness.progress import Progress
 from harness.protocols import Protocol
+from harness.scoring import SCOPE
+from harness.tasks import Task
 from methods.base import Weights
 
 VERSION = 1  # of fine-tuning: raise it when the same recipe gives another member
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The training rows of one task, and the model that answers it."""
+
+    name: str  # scope of its head, where several tasks are trained together
+    task: Task
+    rows: Split
+    loaded: Loaded
+
+
 def finetune(
     family: Family,
-    loaded: Loaded,
-    tokenizer: Any,
-    train: Split,
+    parts: Sequence[Part],
     protocol: Protocol,
     seed: int,
     dev_score: Callable[[Weights], float],
     progress: Progress,
 ) -> tuple[dict[str, Tensor], list[float]]:
-    """Fine-tune `loaded.model` on `train`; returns the chosen weights and the dev score after every epoch.
+    """Fine-tune on the rows of one task, or of several that share a trunk; returns the chosen weights and dev scores.
 
     AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1 (protocol 2.3). With
-    `checkpoint="best_dev"` the epoch with the best dev score is kept, the first one on a tie.
+    `checkpoint="best_dev"` the weights with the best dev score are kept, the first ones on a tie. With several tasks
+    every batch mixes their rows, and the heads' names begin with their part's name and `::`.
     """
-    keep = BestEpoch(loaded.model, dev_score, protocol, progress)
-    rows = _Rows(family.encode(tokenizer, train.texts, protocol.max_length), torch.from_numpy(train.labels))
-    pad = int(getattr(tokenizer, "pad_token_id", None) or 0)
+    joint = Joint(parts)
+    keep = BestCheckpoint(joint, dev_score, protocol, progress)
+    rows = _Rows(family, parts, protocol.max_length)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _FamilyTrainer(
             family=family,
-            fresh=loaded.fresh,
+            parts=parts,
             head_rate=protocol.head_rate,
-            model=loaded.model.train(),
+            model=joint.train(),
             args=arguments(protocol, seed, scratch, len(rows)),
             train_dataset=rows,
-            data_collator=lambda examples: _collate(examples, pad),
+            data_collator=rows.collate,
             callbacks=[keep],
         )
         trainer.remove_callback(_printer())
         trainer.train()
-    loaded.model.eval()
+    joint.eval()
     return keep.weights, keep.history
+
+
+class Joint(nn.Module):
+    """One model per task around one trunk: the parameters that are no task's own are the same tensors everywhere."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(part.loaded.model for part in parts)
+        trunk = dict(self.models[0].named_parameters())
+        for part in parts[1:]:
+            for name, parameter in list(part.loaded.model.named_parameters()):
+                if name not in part.loaded.fresh and parameter is not trunk[name]:
+                    _share(part.loaded.model, parameter, trunk[name])
+        self._parts = tuple(parts)
+
+    def weights(self) -> dict[str, Tensor]:
+        """All parameters under the names they have in one model; of several tasks, heads under `part::name`."""
+        found: dict[str, Tensor] = {}
+        for part in self._parts:
+            for name, parameter in part.loaded.model.named_parameters():
+                own = len(self._parts) > 1 and name in part.loaded.fresh
+                found[f"{part.name}{SCOPE}{name}" if own else name] = parameter.detach()
+        return found
+
+
+def _share(model: nn.Module, own: nn.Parameter, other: nn.Parameter) -> None:
+    """Put `other` wherever `model` has `own`, in tied places too."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            if parameter is own:
+                setattr(module, name, other)
 
 
 def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> TrainingArguments:
     """The Trainer's view of the protocol."""
-    steps = -(-rows // protocol.batch_size) * protocol.epochs
+    steps = protocol.steps or -(-rows // protocol.batch_size) * protocol.epochs
     return TrainingArguments(
         output_dir=scratch,
         num_train_epochs=protocol.epochs,
+        max_steps=protocol.steps or -1,
         per_device_train_batch_size=protocol.batch_size,
         learning_rate=protocol.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(protocol.warmup * steps),
         weight_decay=0.0,
         max_grad_norm=1.0,
+        train_sampling_strategy="group_by_length" if protocol.train_batches == "by_length" else "random",
         bf16=protocol.train_dtype == "bf16",
         seed=seed,
         data_seed=seed,
@@ -82,62 +126,97 @@ def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> Trainin
     )
 
 
-class BestEpoch(TrainerCallback):  # type: ignore[misc]
-    """Keeps the weights of the epoch with the best dev score, in memory: no checkpoint is written per epoch."""
+class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
+    """Keeps the weights with the best dev score, in memory: no checkpoint is written.
+
+    Scored after every epoch, or after every `check_every` steps.
+    """
 
     def __init__(
-        self, model: nn.Module, dev_score: Callable[[Weights], float], protocol: Protocol, progress: Progress
+        self, joint: Joint, dev_score: Callable[[Weights], float], protocol: Protocol, progress: Progress
     ) -> None:
-        self._model, self._score, self._progress = model, dev_score, progress
-        self._last, self._epochs = protocol.checkpoint == "last", protocol.epochs
+        self._joint, self._score, self._progress = joint, dev_score, progress
+        self._last, self._every = protocol.checkpoint == "last", protocol.check_every
         self.history: list[float] = []
         self.weights: dict[str, Tensor] = {}
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Score this epoch's weights and copy them if they are to be kept."""
-        weights = {name: p.detach() for name, p in self._model.named_parameters()}
+        """An epoch is over."""
+        if self._every is None:
+            self._check(f"epoch {len(self.history) + 1} of {args.num_train_epochs:.0f}")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A step is done; the last one is always checked."""
+        if self._every is not None and (state.global_step % self._every == 0 or state.global_step == state.max_steps):
+            self._check(f"step {state.global_step} of {state.max_steps}")
+
+    def _check(self, when: str) -> None:
+        """Score these weights and copy them if they are to be kept."""
+        weights = self._joint.weights()
         score = self._score(weights)
         if self._last or not self.history or score > max(self.history):
             self.weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         self.history.append(score)
-        self._progress.tick(f"epoch {len(self.history)} of {self._epochs}, dev score {score:.4f}")
+        self._progress.tick(f"{when}, dev score {score:.4f}")
 
 
 class _FamilyTrainer(Trainer):  # type: ignore[misc]
     """The Trainer with the family's loss, and a learning rate of its own for the fresh head."""
 
-    def __init__(self, family: Family, fresh: frozenset[str], head_rate: float, **options: Any) -> None:
+    def __init__(self, family: Family, parts: Sequence[Part], head_rate: float, **options: Any) -> None:
         super().__init__(**options)
-        self._family, self._fresh, self._head_rate = family, fresh, head_rate
+        self._family, self._parts, self._head_rate = family, tuple(parts), head_rate
 
     def create_optimizer(self, *_: Any) -> Any:
         if getattr(self, "optimizer", None) is None:
             kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            heads = [p for name, p in self.model.named_parameters() if name in self._fresh]
-            trunk = [p for name, p in self.model.named_parameters() if name not in self._fresh]
+            fresh = {
+                id(p) for part in self._parts for n, p in part.loaded.model.named_parameters() if n in part.loaded.fresh
+            }
+            every = list(self.model.parameters())
+            heads = [p for p in every if id(p) in fresh]
+            trunk = [p for p in every if id(p) not in fresh]
             groups = [{"params": trunk}, {"params": heads, "lr": options["lr"] * self._head_rate}]
             self.optimizer = kind([g for g in groups if g["params"]], **options)
         return self.optimizer
 
     def compute_loss(self, model: nn.Module, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-        loss = self._family.loss(model, inputs["ids"], inputs["mask"], inputs["labels"])
+        """The loss of every part's rows, weighted by their number."""
+        losses, counts = [], []
+        for place, batch in inputs.items():
+            part = self._parts[int(place)]
+            losses.append(self._family.loss(part.loaded.model, part.task, batch["inputs"], batch["labels"]))
+            counts.append(len(batch["labels"]))
+        loss = losses[0] if len(losses) == 1 else sum(x * n for x, n in zip(losses, counts, strict=True)) / sum(counts)
         return (loss, None) if return_outputs else loss
 
 
 class _Rows(Dataset[dict[str, Any]]):
-    def __init__(self, ids: list[list[int]], labels: Tensor) -> None:
-        self._ids, self._labels = ids, labels
+    """The encoded rows of all parts, one part after the other."""
+
+    def __init__(self, family: Family, parts: Sequence[Part], max_length: int) -> None:
+        self._family = family
+        self._rows: list[tuple[int, Row, Tensor]] = []
+        for place, part in enumerate(parts):
+            encoded = family.encode(part.task, part.rows, max_length)
+            labels = torch.from_numpy(part.rows.labels)
+            self._rows += [(place, row, own) for row, own in zip(encoded, labels, strict=True)]
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._rows)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        return {"ids": self._ids[i], "labels": self._labels[i]}
+        place, row, labels = self._rows[i]
+        return {"input_ids": range(row.tokens), "part": place, "row": row, "labels": labels}  # ids: for their length
 
-
-def _collate(examples: list[dict[str, Any]], pad: int) -> dict[str, Tensor]:
-    batch = padded([e["ids"] for e in examples], range(len(examples)), pad)
-    return {"ids": batch.ids, "mask": batch.mask, "labels": torch.stack([e["labels"] for e in examples])}
+    def collate(self, examples: list[dict[str, Any]]) -> Mapping[str, Any]:
+        """Part -> its rows of this batch, padded, and their labels."""
+        batch = {}
+        for place in sorted({e["part"] for e in examples}):
+            mine = [e for e in examples if e["part"] == place]
+            labels = torch.stack([e["labels"] for e in mine])
+            batch[str(place)] = {"inputs": dict(self._family.collate([e["row"] for e in mine])), "labels": labels}
+        return batch
 
 
 def _printer() -> Any:

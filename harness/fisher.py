@@ -13,7 +13,7 @@ References: Matena & Raffel, "Merging Models with Fisher-Weighted Averaging", Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -22,9 +22,9 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
+from harness.tasks import Kind
 
 Labels = Literal["expected", "sampled", "hard", "empirical"]
-Kind = Literal["multi_label", "classification"]  # outputs are independent yes/no labels, or classes of which one holds
 Logits = Callable[[nn.Module, Batch], Tensor]
 Directions = Callable[[Tensor, Tensor], list[Tensor]]  # (logits, gold) -> cotangents
 
@@ -36,27 +36,20 @@ def diagonal(
     labels: Labels,
     per_example: bool,
     rng: torch.Generator,
-    kind: Kind = "multi_label",
 ) -> dict[str, Tensor]:
     """Fisher diagonal of every parameter, by name; `per_example=False` squares batch means, as released."""
-    pieces = [p for batch in rows for p in pieces_of(batch, 16)]
+    pieces = [p for batch in rows for p in batch.pieces(16)]
 
     def directions(z: Tensor, gold: Tensor) -> list[Tensor]:
-        return cotangents(z, gold, labels, rng, kind)
+        return cotangents(z, gold, labels, rng, rows.kind)
 
     if not per_example:
-        return by_batch_mean(model, logits, pieces, rows.labels, directions)
+        return by_batch_mean(model, logits, pieces, rows.gold, directions)
     if handles(model):
-        found = by_hooks(model, logits, pieces, rows.labels, directions)
+        found = by_hooks(model, logits, pieces, rows.gold, directions)
         if found is not None:
             return found
-    return by_loop(model, logits, pieces, rows.labels, directions)
-
-
-def pieces_of(batch: Batch, size: int) -> Iterable[Batch]:
-    """A batch cut into batches of at most `size` rows."""
-    for i in range(0, len(batch.index), size):
-        yield Batch(batch.index[i : i + size], batch.ids[i : i + size], batch.mask[i : i + size])
+    return by_loop(model, logits, pieces, rows.gold, directions)
 
 
 def cotangents(
@@ -66,12 +59,15 @@ def cotangents(
 
     `multi_label`: p = sigmoid(z), d log p(v) / dz = v - p for each annotated output; `gold` is (rows, outputs).
     `classification`: p = softmax(z), d log p(c) / dz = 1[c] - p; `gold` is (rows, 1).
+    `regression`: a normal distribution of variance 1 around z, d log p(v) / dz = v - z; `gold` is (rows, 1).
     `expected`   one direction per output, whose squares add up to the exact expectation over all answers
     `sampled`    one direction, with answers drawn from the model: the same in expectation, at the cost of one pass
     `empirical`  the same with the given labels
     `hard`       the class of the largest logit, whatever the outputs mean, as the released code does (defect B5)
     """
     z = logits.detach()
+    if kind == "regression":
+        return _of_scores(z, gold, labels, rng)
     if kind == "classification" or labels == "hard":
         return _of_classes(z, gold, labels, rng)
     p, there = torch.sigmoid(z), gold != MASKED
@@ -82,6 +78,14 @@ def cotangents(
     length = torch.where(there, (p * (1 - p)).sqrt(), 0)  # E (v - p)^2 = p (1 - p)
     used = there.any(dim=0).nonzero().flatten().tolist()
     return [length * nn.functional.one_hot(torch.tensor(k), z.shape[1]).to(z.dtype) for k in used]
+
+
+def _of_scores(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
+    if labels == "empirical":
+        return [gold.to(z.dtype) - z]
+    if labels == "sampled":
+        return [torch.randn(z.shape, generator=rng, dtype=z.dtype)]
+    return [torch.ones_like(z)]  # E (v - z)^2 = 1; "hard" has no largest logit to take
 
 
 def _of_classes(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
@@ -103,7 +107,7 @@ def by_loop(
     model: nn.Module, logits: Logits, pieces: list[Batch], gold: Tensor, directions: Directions
 ) -> dict[str, Tensor]:
     """One row and one backward pass at a time: the definition itself."""
-    rows = [row for piece in pieces for row in pieces_of(piece, 1)]
+    rows = [row for piece in pieces for row in piece.pieces(1)]
     return _mean_of_squares(model, logits, rows, gold, directions)
 
 

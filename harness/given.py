@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,20 +16,21 @@ from methods import Weights
 from methods.errors import Misfit
 
 
-def load(family: Family, task: Task, corpus: str, folder: Path) -> Weights:
-    """The weights of a fine-tuned checkpoint whose head answers this task.
+def load(family: Family, task: Task, corpus: str, folder: Path, model: Path) -> Weights:
+    """The weights of a fine-tuned checkpoint that answers this task and descends from the model in the other folder.
 
-    Errors: `Misfit` if the head is missing or its labels are others, `BadWeights` for a pickle, a truncated file or
-    weights that are not finite.
+    Errors: `Misfit` if it is of another architecture or vocabulary, or its head is missing or answers other labels,
+    `BadWeights` for a pickle, a truncated file or weights that are not finite.
     """
     fingerprint(folder)  # refuses a pickle or a damaged file before transformers meets it
+    _require_same_kind(corpus, folder, model)
     loaded = family.load(folder, task, seed=1)
     if loaded.fresh:
         raise Misfit(
             f"--member {corpus}: {folder.name} has no trained {min(loaded.fresh)}; "
             f"a member needs a head with the {len(task.outputs)} {task.name} labels"
         )
-    theirs = labels_of(folder)
+    theirs = None if family.generative else labels_of(folder)
     if theirs is not None and theirs != task.outputs:
         first = next((i for i, (a, b) in enumerate(zip(theirs, task.outputs, strict=False)) if a != b), len(theirs))
         met = theirs[first] if first < len(theirs) else "missing"
@@ -36,6 +38,14 @@ def load(family: Family, task: Task, corpus: str, folder: Path) -> Weights:
     weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
     zoo.require_finite(f"--member {corpus}", weights)
     return weights
+
+
+def _require_same_kind(corpus: str, folder: Path, model: Path) -> None:
+    """Raise `Misfit` where the two configurations say that the checkpoint cannot descend from the model."""
+    own, theirs = (json.loads((f / "config.json").read_text(encoding="utf-8")) for f in (model, folder))
+    for name, word in (("model_type", "architecture"), ("vocab_size", "size of the vocabulary")):
+        if own.get(name) != theirs.get(name):
+            raise Misfit(f"--member {corpus}: its {word} is {theirs.get(name)}, the model's is {own.get(name)}")
 
 
 def labels_of(folder: Path) -> tuple[str, ...] | None:

@@ -63,7 +63,7 @@ def matrices(
     try:
         with torch.no_grad():
             for batch in batches:
-                mask = batch.mask
+                mask = batch.inputs["mask"]
                 logits(model, batch)
     finally:
         for handle in handles:

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer
 
 from harness import fisher, given, gram, zoo
 from harness.batches import Batch, Batches, prepare
-from harness.cells import Cell, PopulationKey, seed_from
-from harness.data.corpus import MASKED, Corpus, Split, concatenate
-from harness.data.emotion import BASIC, LABELS
-from harness.errors import BadModel
-from harness.families.base import Loaded, Task
-from harness.families.encoder import Encoder
+from harness.cells import Cell, PopulationKey, Source, seed_from
+from harness.data.corpus import Corpus, Split
+from harness.families import family_of
+from harness.families.base import Loaded
 from harness.finetune import VERSION as FINETUNE_VERSION
-from harness.finetune import finetune
+from harness.finetune import Part, finetune
 from harness.models import ModelName, fingerprint
 from harness.progress import Progress
 from harness.protocols import Protocol
-from harness.scoring import DevScorer, Examiner, LiveModel
+from harness.rowbook import RowBook
+from harness.scoring import DevScorer, Examiner, LiveModel, Sheet
+from harness.settings import corpus_of
 from harness.statistics import LazyStatistics
+from harness.tasks import Task
 from methods import Population, Weights
 
-TASK = Task("emotion", LABELS)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-TRAINING = ("epochs", "learning_rate", "head_rate", "batch_size", "warmup", "max_length", "checkpoint", "train_dtype")
+TRAINING = (
+    *("epochs", "steps", "check_every", "learning_rate", "head_rate", "batch_size", "train_batches", "warmup"),
+    *("max_length", "checkpoint", "train_dtype"),
+)
+IN_WORDS = ("examples", "negatives")  # what only generative models are trained by
 CHOOSING = ("threshold", "fitness", "fitness_digits", "dtype")  # what the best epoch is chosen by
 STATISTICS = {
     "fisher": ("fisher_labels", "fisher_per_example", "fisher_rows", "max_length"),
@@ -46,6 +49,7 @@ class Lab:
         model: the model as the user named it; `folder` is where it lies.
         corpora: the corpora at hand, by name.
         brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
+        trust: whether the model may bring code of its own.
         say: takes a line about long work.
     """
 
@@ -58,17 +62,16 @@ class Lab:
         zoo_: zoo.Zoo,
         brought: Mapping[str, Path],
         say: Callable[[str], None],
+        trust: bool = False,
     ) -> None:
         self.model, self.folder, self.protocol = model, folder, protocol
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
-        self.family = Encoder()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        if self.tokenizer.pad_token_id is None:
-            raise BadModel(f"{model}: its tokenizer has no padding token; add one and save the folder again")
-        self._splits: dict[tuple[str, str], Split] = {}
+        self.family = family_of(folder, trust)
+        self.rows = RowBook(corpora, protocol)
         self._prepared: dict[str, Batches] = {}
-        self._ancestors: dict[int, Loaded] = {}
-        self.marks: dict[tuple[str, int], dict[str, float]] = {}  # (member, seed) -> test rows -> score, for the rows
+        self._ancestors: dict[tuple[str, int], Loaded] = {}
+        self._live: dict[str, LiveModel] = {}
+        self.marks: dict[tuple[object, ...], dict[str, float]] = {}  # who -> test rows -> score, for the table's rows
 
     # -- identity ----------------------------------------------------------------------------------------------------
 
@@ -77,126 +80,147 @@ class Lab:
         """What a recipe says of the model; not where it lies."""
         return {"name": self.model.display, "fingerprint": fingerprint(self.folder), "family": self.family.kind}
 
-    def member_recipe(self, corpora: tuple[str, ...], seed: int) -> dict[str, Any]:
-        """Everything that decides one fine-tuned model; several corpora are trained on together (mtl)."""
-        if len(corpora) == 1 and corpora[0] in self._given:
-            return {"given": fingerprint(self._given[corpora[0]]), "corpus": corpora[0]}
+    def member_recipe(self, source: Source) -> dict[str, Any]:
+        """Everything that decides one fine-tuned model."""
+        if (folder := self._brought(source)) is not None:
+            return {"given": fingerprint(folder), "corpus": source.members[0]}
         knobs = asdict(self.protocol)
+        corpora = tuple(dict.fromkeys(map(corpus_of, source.members)))
         return {
             "model": self.identity["fingerprint"],
             "family": self.family.kind,
-            "train": [self.train_split(c).fingerprint for c in corpora],
-            "dev": [self.dev_split(c).fingerprint for c in corpora],
-            "training": {name: knobs[name] for name in (*TRAINING, *CHOOSING)},
-            "seed": seed,
+            "tasks": [self.task(c).name for c in corpora],
+            "train": [self.rows.train(m, source.draw).fingerprint for m in source.members],
+            "dev": [self.rows.dev(c, source.draw).fingerprint for c in corpora],
+            "training": {name: knobs[name] for name in (*TRAINING, *(IN_WORDS if self.family.generative else ()))},
+            "choosing": {name: knobs[name] for name in CHOOSING},
+            "seed": source.seed,
             "version": FINETUNE_VERSION,
         }
 
-    # -- rows --------------------------------------------------------------------------------------------------------
+    def _brought(self, source: Source) -> Path | None:
+        return self._given.get(source.members[0]) if len(source.members) == 1 else None
 
-    def train_split(self, corpus: str) -> Split:
-        """What a member is fine-tuned on."""
-        return self._split("train", corpus, lambda: self.corpora[corpus].train.first(self.protocol.train_rows))
-
-    def dev_split(self, corpus: str) -> Split:
-        """What checkpoints and candidates are chosen on."""
-        return self._split("dev", corpus, lambda: self.corpora[corpus].dev.first(self.protocol.dev_rows))
-
-    def exam_split(self, cell: Cell, corpus: str) -> Split:
-        """What the merged model is asked, with labels that the setting does not ask masked."""
-        rows, p = self.corpora[corpus], self.protocol
-        if cell.setting.examined is None:
-            return self._split("test", corpus, lambda: rows.test.first(p.test_rows))
-        only_test = p.ood_rows == "test_if_diff" and cell.key.heads == "diff"  # D12
-
-        def unseen() -> Split:
-            split = (rows.test if only_test else rows.everything).first(p.test_rows)
-            return masked_but(split, BASIC) if p.ood_labels == "basic" else split  # D11
-
-        return self._split("unseen test" if only_test else "unseen", corpus, unseen)
-
-    def _split(self, kind: str, corpus: str, make: Callable[[], Split]) -> Split:
-        if (kind, corpus) not in self._splits:
-            self._splits[kind, corpus] = make()
-        return self._splits[kind, corpus]
-
-    def prepared(self, split: Split) -> Batches:
-        """The split's batches; tokenised once in the laboratory's life."""
-        name = split.fingerprint
-        if name not in self._prepared:
-            p = self.protocol
-            self._prepared[name] = prepare(self.family, self.tokenizer, split, p.max_length, p.batch_tokens)
-        return self._prepared[name]
+    def task(self, corpus: str) -> Task:
+        """What models of this corpus answer."""
+        return self.corpora[corpus_of(corpus)].task
 
     # -- judges ------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def live(self) -> LiveModel:
-        """The module that every score is computed with."""
-        return LiveModel(self.family, self._load(seed=1).model, DTYPES[self.protocol.dtype], device())
+    def prepared(self, task: Task, split: Split) -> Batches:
+        """The split's batches; tokenised once in the laboratory's life."""
+        name = f"{task.name} {split.fingerprint}"
+        if name not in self._prepared:
+            p = self.protocol
+            self._prepared[name] = prepare(self.family, task, split, p.max_length, p.batch_tokens)
+        return self._prepared[name]
 
-    def dev_scorer(self, corpora: tuple[str, ...], fraction: float = 1.0) -> DevScorer:
-        """Scores on the development rows of these corpora; `fraction` takes a prefix of each."""
-        splits = {c: self.dev_split(c) for c in corpora}
-        parts = {c: self.prepared(s.first(max(1, round(fraction * len(s))))) for c, s in splits.items()}
-        p, progress = self.protocol, Progress(self.say, f"searching with {self.model} on {'+'.join(corpora)}")
-        return DevScorer(self.live, parts, p.threshold, p.fitness, p.fitness_digits, progress)
+    def live(self, task: Task) -> LiveModel:
+        """The module that every score of this task is computed with."""
+        if task.name not in self._live:
+            model = self.family.load(self.folder, task, seed=1).model
+            self._live[task.name] = LiveModel(self.family, task, model, DTYPES[self.protocol.dtype], device())
+        return self._live[task.name]
 
-    def examiner(self, cell: Cell, corpora: tuple[str, ...]) -> Examiner:
-        """The keeper of the test rows of this cell."""
-        test = {c: self.prepared(self.exam_split(cell, c)) for c in corpora}
-        return Examiner(self.live, test, TASK.outputs, self.protocol.threshold)
+    def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Sheet:
+        task = self.task(corpus)
+        # A generative model says yes where yes is the likelier answer; D10's threshold is for heads.
+        threshold = 0.0 if self.family.generative else self.protocol.threshold
+        return Sheet(self.live(task), self.prepared(task, split), threshold, corpus, heads.get(corpus, {}))
+
+    def dev_scorer(self, key: PopulationKey, fraction: float = 1.0) -> DevScorer:
+        """Scores on the development rows of the members' corpora; `fraction` takes a prefix of each (D28)."""
+        sheets, heads = {}, self.heads(key)
+        for corpus in key.corpora:
+            split = self.rows.dev(corpus, key.seed)
+            sheets[corpus] = self._sheet(corpus, split.first(max(1, round(fraction * len(split)))), heads)
+        return self._scorer(sheets, f"searching with {self.model} on {'+'.join(key.members)}")
+
+    def _scorer(self, sheets: Mapping[str, Sheet], what: str) -> DevScorer:
+        return DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits, Progress(self.say, what))
+
+    def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
+        """The keeper of the test rows of this cell; `own_heads=False` for weights that hold every task's head."""
+        heads = self.heads(cell.key) if own_heads else {}
+        return Examiner({c: partial(self._sheet, c, self.rows.exam(cell, c), heads) for c in corpora})
 
     # -- members -----------------------------------------------------------------------------------------------------
 
-    def member(self, corpora: tuple[str, ...], seed: int) -> Weights:
-        """The model fine-tuned on these corpora; from the zoo, if it was ever made."""
-        if len(corpora) == 1 and corpora[0] in self._given:
-            given.require_same_words(corpora[0], self._given[corpora[0]], self.tokenizer.get_vocab())
-            return given.load(self.family, TASK, corpora[0], self._given[corpora[0]])
-        recipe = self.member_recipe(corpora, seed)
+    def member(self, source: Source) -> Weights:
+        """The model fine-tuned on this; from the zoo, if it was ever made."""
+        if (folder := self._brought(source)) is not None:
+            given.require_same_words(source.members[0], folder, self.family.tokenizer.get_vocab())
+            return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
 
         def make(folder: Path) -> None:
-            what = f"fine-tuning {self.model} on {'+'.join(corpora)}, seed {seed}"
+            what = f"fine-tuning {self.model} on {'+'.join(source.members)}, seed {source.seed}"
             self.say(what)
-            train = concatenate([self.train_split(c) for c in corpora])
-            score = self.dev_scorer(corpora)
-            progress = Progress(self.say, what)
-            loaded = self._load(seed)
-            weights, _ = finetune(self.family, loaded, self.tokenizer, train, self.protocol, seed, score, progress)
-            zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(corpora)}", weights)
+            weights = self._finetune(source, Progress(self.say, what))
+            zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(source.members)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
 
-        return zoo.load_weights(self._zoo.get("members", recipe, make) / "model.safetensors")
+        return zoo.load_weights(self._zoo.get("members", self.member_recipe(source), make) / "model.safetensors")
+
+    def _finetune(self, source: Source, progress: Progress) -> Weights:
+        """One model of one task, or one trunk with several heads."""
+        tasks: dict[Task, list[str]] = {}
+        for member in source.members:
+            tasks.setdefault(self.task(member), []).append(member)
+        parts, loaded = [], None
+        for task, members in tasks.items():
+            rows = self.rows.training(members, source, generative=self.family.generative)
+            if loaded is None or not self.family.generative:  # one generative model answers every task
+                loaded = self.family.load(self.folder, task, source.seed)
+            parts.append(Part(corpus_of(members[0]), task, rows, loaded))
+        corpora = dict.fromkeys(map(corpus_of, source.members))
+        sheets = {c: self._sheet(c, self.rows.dev(c, source.draw), {}) for c in corpora}
+        score = DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits)
+        weights, _ = finetune(self.family, parts, self.protocol, source.seed, score, progress)
+        return weights
 
     def population(self, key: PopulationKey) -> Population:
         """The members of this key, trained or loaded, with their ancestor and lazy statistics."""
-        members = tuple(self.member((c,), s) for c, s in zip(key.members, key.seeds, strict=True))
-        loaded = self.ancestor(key.seed)
-        ancestor = {name: p.detach() for name, p in loaded.model.named_parameters()}
-        if key.heads == "diff" or any(c in self._given for c in key.members):
-            ancestor = {name: p for name, p in ancestor.items() if name not in loaded.fresh}  # no head is theirs all
+        members: list[Weights] = [self.member(source) for source in key.sources]
+        task = self.task(key.members[0])
+        loaded = self.ancestor(task, key.seed)
         for name, weights in zip(key.members, members, strict=True):
-            given.require_descends(str(self.model), loaded.model, name, weights)
+            given.require_descends(str(self.model), self.ancestor(self.task(name), key.seed).model, name, weights)
+        ancestor: Weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
+        if key.heads == "own":
+            head = head_of(loaded)
+            ancestor = without(ancestor, head)
+            members = [without(m, head) for m in members]
+        elif key.heads == "diff" or any(m in self._given for m in key.members):
+            ancestor = without(ancestor, loaded.fresh)  # no head is theirs all
+        # Members of one multi-label task know different labels; heads of other tasks are merged like everything else.
+        merged = bool(loaded.output_layer) and key.heads != "own" and task.kind == "multi_label"
         layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
         return Population(
-            members=members,
+            members=tuple(members),
             names=key.members,
             ancestor=ancestor,
             statistics=self._statistics(key),
             transposed=gram.transposed(loaded.model),
-            output_layer=layer[self.protocol.head_merge],
-            annotated=torch.tensor([self.corpora[c].annotated for c in key.members]),
+            output_layer=layer[self.protocol.head_merge] if merged else (),
+            annotated=torch.tensor([self.corpora[corpus_of(m)].annotated for m in key.members]) if merged else None,
         )
 
-    def ancestor(self, seed: int) -> Loaded:
-        """The pre-trained model with the head that members of this seed started from."""
-        if seed not in self._ancestors:
-            self._ancestors = {seed: self._load(seed)}
-        return self._ancestors[seed]
+    def heads(self, key: PopulationKey) -> dict[str, Weights]:
+        """Corpus -> the head of its own member, where heads are not merged."""
+        if key.heads != "own":
+            return {}
+        found = {}
+        for member, source in zip(key.members, key.sources, strict=True):
+            head = head_of(self.ancestor(self.task(member), key.seed))
+            found[corpus_of(member)] = {name: t for name, t in self.member(source).items() if name in head}
+        return found
 
-    def _load(self, seed: int) -> Loaded:
-        return self.family.load(self.folder, TASK, seed)
+    def ancestor(self, task: Task, seed: int) -> Loaded:
+        """The pre-trained model with the head that members of this task and seed started from."""
+        if (task.name, seed) not in self._ancestors:
+            self._ancestors = {k: v for k, v in self._ancestors.items() if k[1] == seed}
+            self._ancestors[task.name, seed] = self.family.load(self.folder, task, seed)
+        return self._ancestors[task.name, seed]
 
     # -- statistics --------------------------------------------------------------------------------------------------
 
@@ -204,47 +228,52 @@ class Lab:
         knobs = asdict(self.protocol)
 
         def recipe(kind: str, i: int) -> dict[str, Any]:
-            corpus, seed = key.members[i], key.seeds[i]
+            source = key.sources[i]
             return {
-                "member": self.member_recipe((corpus,), seed),
-                "rows": self._statistics_rows(kind, corpus).fingerprint,
+                "member": self.member_recipe(source),
+                "rows": self._statistics_rows(kind, source).fingerprint,
                 "settings": {name: knobs[name] for name in STATISTICS[kind]},
                 "version": 1,
             }
 
         def compute(kind: str, i: int) -> dict[str, Tensor]:
-            corpus, seed = key.members[i], key.seeds[i]
-            self.say(f"{kind} statistics of {self.model} on {corpus}, seed {seed}")
-            return self._compute(kind, corpus, self.member((corpus,), seed), seed)
+            source = key.sources[i]
+            self.say(f"{kind} statistics of {self.model} on {source.members[0]}, seed {source.seed}")
+            return self._compute(kind, source)
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute)
 
-    def _statistics_rows(self, kind: str, corpus: str) -> Split:
+    def _statistics_rows(self, kind: str, source: Source) -> Split:
         p = self.protocol
-        return self.train_split(corpus).first(p.fisher_rows if kind == "fisher" else p.gram_rows)
+        return self.rows.train(source.members[0], source.draw).first(p.fisher_rows if kind == "fisher" else p.gram_rows)
 
-    def _compute(self, kind: str, corpus: str, weights: Weights, seed: int) -> dict[str, Tensor]:
-        model = self._load(seed).model
+    def _compute(self, kind: str, source: Source) -> dict[str, Tensor]:
+        task, p = self.task(source.members[0]), self.protocol
+        model, weights = self.family.load(self.folder, task, source.seed).model, self.member(source)
         for name, parameter in model.named_parameters():
             parameter.data = weights[name].clone()
-        rows = self.prepared(self._statistics_rows(kind, corpus))
-        if kind == "gram":
-            return gram.matrices(model, self._logits, rows, self.protocol.gram_padding)
-        rng = torch.Generator().manual_seed(seed_from("fisher", corpus, seed))
-        p = self.protocol
-        return fisher.diagonal(model, self._logits, rows, p.fisher_labels, p.fisher_per_example, rng)
+        rows = self.prepared(task, self._statistics_rows(kind, source))
 
-    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
-        return self.family.logits(model, batch.ids, batch.mask)
+        def logits(of: nn.Module, batch: Batch) -> Tensor:
+            return self.family.logits(of, task, batch.inputs)
+
+        if kind == "gram":
+            return gram.matrices(model, logits, rows, p.gram_padding)
+        rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
+        true = self.family.generative or task.kind == "regression"  # D15: there, the given labels
+        return fisher.diagonal(model, logits, rows, "empirical" if true else p.fisher_labels, p.fisher_per_example, rng)
+
+
+def head_of(loaded: Loaded) -> frozenset[str]:
+    """The parameters that belong to one task alone."""
+    return loaded.fresh | set(loaded.output_layer)
+
+
+def without(weights: Weights, names: frozenset[str]) -> Weights:
+    """The other parameters."""
+    return {name: tensor for name, tensor in weights.items() if name not in names}
 
 
 def device() -> str:
     """Where fine-tuning and scoring run; merging and statistics stay on the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def masked_but(split: Split, keep: tuple[str, ...]) -> Split:
-    """The same rows with every label but these masked."""
-    labels = split.labels.copy()
-    labels[:, [i for i, label in enumerate(LABELS) if label not in keep]] = MASKED
-    return Split(split.texts, labels)

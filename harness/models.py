@@ -13,15 +13,25 @@ from safetensors import SafetensorError, safe_open
 from harness.errors import BadModel, BadWeights
 from methods.errors import UnknownName
 
-ALIASES: Mapping[str, str] = {  # the paper's encoders, under the names that people type
-    "roberta-base": "FacebookAI/roberta-base",
-    "distilbert-base-uncased": "distilbert/distilbert-base-uncased",
-    "deberta-v3-large": "microsoft/deberta-v3-large",
-    "microsoft/deberta-v3-large": "microsoft/deberta-v3-large",
+ALIASES: Mapping[str, tuple[str, str]] = {  # the paper's models, under the names that people type -> hub name, family
+    "roberta-base": ("FacebookAI/roberta-base", "encoder"),
+    "distilbert-base-uncased": ("distilbert/distilbert-base-uncased", "encoder"),
+    "deberta-v3-large": ("microsoft/deberta-v3-large", "encoder"),
+    "microsoft/deberta-v3-large": ("microsoft/deberta-v3-large", "encoder"),
+    "gpt2": ("openai-community/gpt2", "decoder"),
+    "minicpm": ("openbmb/MiniCPM-2B-sft-bf16", "decoder"),
+    "t5-v1_1-base": ("google/t5-v1_1-base", "encoder_decoder"),
 }
-TINY: Mapping[str, str] = {"tiny-encoder": "encoder"}  # name -> family; built by harness/tiny.py
-_NEEDED = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt", "*.model")
-_IDENTITY = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
+TINY: Mapping[str, str] = {  # name -> family; built by harness/tiny.py
+    "tiny-encoder": "encoder",
+    "tiny-decoder": "decoder",
+    "tiny-encoder-decoder": "encoder_decoder",
+}
+_NEEDED = (
+    *("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt", "*.model"),
+    "*.py",  # of models that bring their own code; fetched, never run unless the user trusts it
+)
+_IDENTITY = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model")
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ def parse(text: str) -> list[ModelName]:
             raise BadModel(f"--model {text}: {folder} has no config.json; name a folder in transformers' layout")
         return [ModelName(display or folder.resolve().name, str(folder.resolve()))]
     if where in ALIASES:
-        return [ModelName(display or where, ALIASES[where])]
+        return [ModelName(display or where, ALIASES[where][0])]
     if "/" in where and not where.startswith((".", "/", "~")) and where.count("/") == 1:
         return [ModelName(display or where, where)]
     if "/" in where:

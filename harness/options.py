@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import pytest
 
 from harness.models import ModelName
 from harness.models import parse as parse_model
-from harness.protocols import Protocol, for_architecture, named
+from harness.protocols import Protocol, named, tailored
 from harness.record import slug
 from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
+HUB = "hub"  # --data=hub
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
     *("fisher", "fisher_evolver", "regmean", "regmean_evolver", "ties", "ties_evolver"),
@@ -29,20 +30,28 @@ def add(parser: pytest.Parser) -> None:
     """House rule: help starts with a capital letter, is a single phrase and has no period."""
     group = parser.getgroup("mergeboard")
     option = group.addoption
-    option("--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, or tiny-encoder")
+    option("--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, tiny or tiny-encoder")
     option("--method", action="append", metavar="NAME", help="Method or row to run; repeat it; all of them by default")
     option(
-        "--data", metavar="FOLDER", help="Folder with emotion/unified-dataset.jsonl, needed by models that are not tiny"
+        "--data",
+        metavar="FOLDER",
+        help="Folder with emotion/unified-dataset.jsonl or glue/, or hub for GLUE alone; for models that are not tiny",
     )
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
-    option("--heads", choices=("same", "diff"), help="Only the runs with this initialisation of heads")
+    option("--heads", choices=("same", "diff"), help="Only the runs with this initialisation, where heads are merged")
     option("--set", action="append", default=[], metavar="NAME=VALUE", help="One knob of protocol or method; repeat it")
     option("--member", action="append", default=[], metavar="CORPUS=FOLDER", help="Your own fine-tuned checkpoint")
+    option("--trust-remote-code", action="store_true", help="Run code that a model brings with it, as MiniCPM does")
     option("--results", metavar="FOLDER", help=f"Where records are kept; {LOCAL}/results by default")
     option("--zoo", metavar="FOLDER", help=f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default")
     option("--rerun", action="store_true", help="Answer no cell from stored records")
-    option("--speed-shape", choices=("small", "roberta-base"), default="small", help="Size of the models in test_speed")
+    option(
+        "--speed-shape",
+        choices=("small", "roberta-base", "llama-1.1b"),
+        default="small",
+        help="Size of the models in test_speed",
+    )
     option("--threads", type=int, metavar="N", help="Threads of torch; 1 for tiny models by default")
 
 
@@ -53,6 +62,8 @@ class Options:
     models: tuple[ModelName, ...]
     methods: tuple[str, ...]
     data: Path | None
+    hub: bool
+    trust: bool
     protocol: str | None
     seeds: tuple[int, ...] | None
     heads: tuple[str, ...]
@@ -64,21 +75,17 @@ class Options:
     threads: int | None
     command: str
 
-    def protocol_of(self, model: ModelName, architecture: str) -> Protocol:
-        """The protocol that this model runs under."""
+    def protocol_of(self, model: ModelName, tags: Collection[str]) -> Protocol:
+        """The protocol that this model runs under where these tags hold."""
         chosen = named(self.protocol or ("quick" if model.tiny else "paper"))
-        return for_architecture(chosen, "tiny" if model.tiny else architecture, self.settings)
-
-    def seeds_of(self, protocol: Protocol) -> tuple[int, ...]:
-        """The seeds to run."""
-        return self.seeds or protocol.seeds
+        return tailored(chosen, {*tags, "tiny"} if model.tiny else tags, self.settings)
 
 
 def read(config: pytest.Config) -> Options:
     """The options of this session. Errors: `pytest.UsageError` with one line that says what to write instead."""
     get = config.getoption
     try:
-        models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny-encoder"] for m in parse_model(text)))
+        models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
         _require_different(models)
         protocol = get("--protocol")
         data = _data(get("--data"), models, config)
@@ -86,6 +93,8 @@ def read(config: pytest.Config) -> Options:
             models=models,
             methods=_methods(get("--method")),
             data=data,
+            hub=get("--data") == HUB,
+            trust=get("--trust-remote-code"),
             protocol=protocol,
             seeds=parse_seeds(get("--seeds")),
             heads=(get("--heads"),) if get("--heads") else ("same", "diff"),
@@ -98,7 +107,7 @@ def read(config: pytest.Config) -> Options:
             command=command_of(config),
         )
         for model in models:  # resolve what can be wrong now: protocol, knobs, methods
-            _require_methods(options, options.protocol_of(model, ""))
+            _require_methods(options, options.protocol_of(model, ()))
         return options
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
@@ -167,14 +176,15 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
 
 def _given(asked: Sequence[str]) -> dict[str, Path]:
     from harness.data.emotion import IN_DOMAIN
+    from harness.data.glue import TASKS
 
     given = {}
     for text in asked:
         corpus, separator, folder = text.partition("=")
         if not separator:
             raise MergeboardError(f"--member {text}: write CORPUS=FOLDER, for instance --member isear=./my-isear-model")
-        if corpus not in IN_DOMAIN:
-            raise UnknownName("in-domain corpus", corpus, IN_DOMAIN)
+        if corpus not in (*IN_DOMAIN, *TASKS):
+            raise UnknownName("in-domain corpus or GLUE task", corpus, (*IN_DOMAIN, *TASKS))
         if not (Path(folder).expanduser() / "config.json").is_file():
             raise MergeboardError(
                 f"--member {text}: {folder} has no config.json; name a folder in transformers' layout"
@@ -185,20 +195,26 @@ def _given(asked: Sequence[str]) -> dict[str, Path]:
 
 def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:
     from harness.data.emotion import FILE, ORIGIN
+    from harness.data.glue import ORIGIN as GLUE_ORIGIN
 
+    real = [str(m) for m in models if not m.tiny]
     if folder is None:
-        real = [str(m) for m in models if not m.tiny]
         if real and not config.option.collectonly:
             raise MergeboardError(
-                f"--model {real[0]} needs real corpora: give --data=FOLDER with {FILE} in it ({ORIGIN})"
+                f"--model {real[0]} needs real data: give --data=FOLDER with {FILE} in it ({ORIGIN}), or with glue/ in "
+                f"it ({GLUE_ORIGIN}), or --data=hub for GLUE alone"
             )
         return None
-    path = config.invocation_params.dir / Path(folder).expanduser()
-    if not (path / FILE).is_file():
-        raise MergeboardError(f"--data {folder}: there is no {FILE} in it; {ORIGIN}")
     tiny = [str(m) for m in models if m.tiny]
     if tiny:
         raise MergeboardError(f"--model {tiny[0]} knows only the words of its made-up world; leave --data out")
+    if folder == HUB:
+        return None
+    path = config.invocation_params.dir / Path(folder).expanduser()
+    if not (path / FILE).is_file() and not (path / "glue").is_dir():
+        raise MergeboardError(
+            f"--data {folder}: there is neither {FILE} in it ({ORIGIN}) nor a folder glue ({GLUE_ORIGIN})"
+        )
     return path.resolve()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import options
-from harness.bench import Bench
+from harness.bench import KNOWN, Bench
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
 
@@ -25,17 +25,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", "setting(setting): the question a suite function asks; harness.settings.Setting")
-    if _asks_a_suite(config):
+    if _suites(config):
         bench_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Where answers come from and go to, when a suite was named."""
-    if not _asks_a_suite(config):
+    if not _suites(config):
         return []
     bench = bench_of(config)
     lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
-    return lines if bench.options.data is None else [*lines, *_missing(bench)]
+    return lines if bench.options.data is None else [*lines, *_missing(bench, _suites(config))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,8 +44,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None or "population" not in metafunc.fixturenames:
         return
     bench, setting = bench_of(metafunc.config), marker.args[0]
-    keys = [key for model in bench.options.models for key in bench.populations(setting, model)]
-    metafunc.parametrize("population", keys, ids=str, indirect=True, scope="session")
+    keys: list[Any] = []
+    for model in bench.options.models:
+        keys += [pytest.param(key, id=str(key)) for key in bench.populations(setting, model)]
+        for key, reason in bench.impossible(setting, model):
+            keys.append(pytest.param(key, id=str(key), marks=pytest.mark.skip(f"{setting.name}: {reason}")))
+    metafunc.parametrize("population", keys, indirect=True, scope="session")
     metafunc.parametrize("method", bench.options.methods)
 
 
@@ -108,11 +112,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
 
 
-def _asks_a_suite(config: pytest.Config) -> bool:
-    """Whether the session's arguments name something in suites/, or a folder that it lies in."""
-    suites = config.rootpath / "suites"
-    named = [config.invocation_params.dir / str(argument).partition("::")[0] for argument in config.args]
-    return any(path == suites or suites in path.parents or path in suites.parents for path in map(Path.resolve, named))
+def _suites(config: pytest.Config) -> tuple[str, ...]:
+    """The suites that the session's arguments name: files in suites/, or a folder that they lie in."""
+    folder = config.rootpath / "suites"
+    named = [(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args]
+    files = {suite: folder / f"test_{suite}.py" for suite in ("emotion", "glue", "speed")}
+    return tuple(s for s, file in files.items() if any(path == file or path in file.parents for path in named))
 
 
 def bench_of(config: pytest.Config) -> Bench:
@@ -122,16 +127,18 @@ def bench_of(config: pytest.Config) -> Bench:
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, _speaker(config))
         if found.data is not None:
-            _require_readable(bench)
+            _require_readable(bench, _suites(config))
     return config.stash[BENCH]
 
 
-def _require_readable(bench: Bench) -> None:
+def _require_readable(bench: Bench, suites: tuple[str, ...]) -> None:
     """A malformed corpus is a wrong word of the command line: it ends the session now, in one line."""
     from harness.errors import BadData
 
     try:
-        bench.corpora  # noqa: B018  # read on first touch
+        for suite in suites:
+            if suite in KNOWN:
+                bench.corpora(suite, bench.options.models[0])
     except BadData as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -154,12 +161,17 @@ def _speaker(config: pytest.Config) -> Callable[[str], None]:
     return say
 
 
-def _missing(bench: Bench) -> list[str]:
-    """One line on the corpora that the user does not have."""
-    from harness.data.emotion import IN_DOMAIN, ORIGIN, OUT_OF_DOMAIN
+def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
+    """A line for each suite on the corpora that the user does not have."""
+    from harness.data import emotion, glue
 
-    missing = [c for c in (*IN_DOMAIN, *OUT_OF_DOMAIN) if c not in bench.corpora]
-    return [f"mergeboard: not in the data: {', '.join(missing)}; {ORIGIN}"] if missing else []
+    origin = {"emotion": emotion.ORIGIN, "glue": glue.ORIGIN}
+    model = bench.options.models[0]
+    lines = []
+    for suite in (s for s in suites if s in KNOWN):
+        missing = [c for c in KNOWN[suite]() if c not in bench.available(suite, model)]
+        lines += [f"mergeboard: {suite}: not in the data: {', '.join(missing)}; {origin[suite]}"] if missing else []
+    return lines
 
 
 def _near(config: pytest.Config, path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -34,12 +34,17 @@ class Protocol:
 
     # fine-tuning (paper, section 4.1)
     epochs: int = 30
+    steps: int | None = None  # instead of epochs
+    check_every: int | None = None  # steps between checks on the dev rows; every epoch, if None
     learning_rate: float = 1e-5
     head_rate: float = 1.0  # learning rate of the fresh head, as a multiple
     batch_size: int = 16
+    train_batches: Literal["shuffled", "by_length"] = "shuffled"  # rows of one length together: less padding
     warmup: float = 0.06  # share of the steps
     max_length: int = 128  # tokens
     checkpoint: Literal["best_dev", "last"] = "best_dev"  # D22
+    examples: Literal["one_question", "all_questions"] = "one_question"  # of a text, in a generative model's example
+    negatives: Literal["sqrt", "all"] = "sqrt"  # share of the questions answered "no" that generative models train on
     train_dtype: Literal["fp32", "bf16"] = "fp32"  # of the products while training; weights stay fp32
 
     # scoring
@@ -52,6 +57,15 @@ class Protocol:
     dtype: Literal["fp32", "bf16"] = "fp32"  # of the weights while scoring
     batch_tokens: int = 4096  # padded tokens per scoring batch
 
+    # GLUE
+    glue_dev: Literal["held_out", "partitions"] = "held_out"  # D7: rows of train kept apart, or the members' own
+    glue_dev_share: float = 0.05  # of the train rows
+    glue_dev_least: int = 100
+    glue_dev_most: int | None = 2000
+    partition_rows: int = 2000  # of both non-i.i.d. partitions together
+    partition_skew: float = 0.8  # share of a partition's main label that it gets
+    partition_sizes: Literal["exact", "as_released"] = "exact"  # D19
+
     # statistics of the members
     fisher_labels: Literal["expected", "sampled", "hard", "empirical"] = "expected"  # D15
     fisher_per_example: bool = True  # D15
@@ -62,13 +76,18 @@ class Protocol:
     methods: Knobs = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows"):
+        for name in (
+            *("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows", "glue_dev_least"),
+        ):
             self._require(name, getattr(self, name) >= 1, "a whole number from 1 up")
-        for name in ("train_rows", "dev_rows", "test_rows"):
+        for name in ("train_rows", "dev_rows", "test_rows", "steps", "check_every", "glue_dev_most"):
             self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "none, or a number from 1 up")
         for name in ("learning_rate", "head_rate"):
             self._require(name, getattr(self, name) > 0, "more than 0")
         self._require("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1")
+        self._require("glue_dev_share", 0 < self.glue_dev_share < 1, "a share between 0 and 1")
+        self._require("partition_rows", self.partition_rows >= 4 and self.partition_rows % 2 == 0, "even, from 4 up")
+        self._require("partition_skew", 0.5 <= self.partition_skew < 1, "a share from 0.5 to below 1")
         self._require("dev_fraction", 0 < self.dev_fraction <= 1, "above 0, up to 1; no dev rows is the inner method")
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
@@ -112,6 +131,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         test_rows=800,
         epochs=10,
         learning_rate=2e-4,
+        train_batches="by_length",
+        examples="all_questions",
         head_rate=15.0,  # a few hundred steps are too few for a head that learns as slowly as the trunk
         max_length=64,
         fisher_labels="sampled",
@@ -121,12 +142,24 @@ PROTOCOLS: Mapping[str, Protocol] = {
     ),
 }
 
-# Where the authors' configurations differ by architecture (model_type of transformers), D20-D22.
-BY_ARCHITECTURE: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("official_code", "distilbert"): {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"},
-    ("official_code", "deberta-v2"): {"learning_rate": 6e-6},
-    ("quick", "tiny"): {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200},
-}
+# Where an experiment differs by what is trained and asked (D19-D22, D29). A line applies to every context that has all
+# of its tags: the family, transformers' model_type, the suite, the setting, and "tiny" for the embedded models.
+TAILORED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
+    ("paper", "encoder_decoder", {"learning_rate": 1e-4, "steps": 50_000, "check_every": 5_000}),
+    ("paper", "decoder", {"learning_rate": 5e-5, "epochs": 10}),
+    ("paper", "glue", {"seeds": (1, 2, 3, 4, 5, 6, 7, 8), "epochs": 10, "steps": None, "check_every": None}),
+    ("official_code", "encoder_decoder", {"learning_rate": 1e-4, "steps": 50_000, "check_every": 5_000}),
+    ("official_code", "decoder", {"learning_rate": 5e-5, "epochs": 10}),
+    ("official_code", "distilbert", {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"}),
+    ("official_code", "deberta-v2", {"learning_rate": 6e-6}),
+    ("official_code", "glue", {"seeds": (1, 2, 3, 4, 5, 6, 7, 8), "warmup": 0.0, "checkpoint": "last"}),
+    ("official_code", "glue", {"steps": None, "check_every": None}),
+    ("official_code", "non_iid", {"learning_rate": 1e-5, "epochs": 10, "glue_dev": "partitions"}),
+    ("official_code", "non_iid", {"partition_sizes": "as_released"}),
+    ("official_code", "cross_task", {"learning_rate": 2e-5, "epochs": 3}),
+    ("quick", "glue", {"partition_rows": 1200, "glue_dev_most": 150}),
+    ("quick", "tiny", {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200}),
+)
 
 
 def named(name: str) -> Protocol:
@@ -136,9 +169,15 @@ def named(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def for_architecture(protocol: Protocol, architecture: str, settings: Sequence[str]) -> Protocol:
-    """The protocol with its architecture's own values, then with the user's `NAME=VALUE` settings on top."""
-    protocol = replace(protocol, **BY_ARCHITECTURE.get((protocol.name, architecture), {}))
+def tailored(protocol: Protocol, tags: Collection[str], settings: Sequence[str]) -> Protocol:
+    """The protocol with what differs in this context, then with the user's `NAME=VALUE` settings on top.
+
+    Args:
+        tags: what is trained and asked, e.g. {"encoder", "roberta", "glue", "non_iid"}.
+    """
+    for name, wanted, values in TAILORED:
+        if name == protocol.name and all(tag in tags for tag in wanted.split()):
+            protocol = replace(protocol, **values)
     for setting in settings:
         protocol = with_setting(protocol, setting)
     return protocol

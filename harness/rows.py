@@ -14,6 +14,7 @@ from harness.cells import Cell
 from harness.lab import Lab
 from harness.meter import Meter
 from harness.scoring import Exam
+from harness.settings import corpus_of
 from methods import NotApplicable, Weights
 
 
@@ -36,18 +37,20 @@ def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
 
 
 def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
-    """Every member on its own corpus: what merging would have to keep."""
+    """Every member on its own corpus: what merging would have to keep. Members of two partitions of one corpus share
+    its test rows, so there it is their mean."""
     if cell.setting.examined is not None:
         raise NotApplicable("domain_specific: no member was fine-tuned on an out-of-domain corpus")
     table = _every_member(cell, lab, corpora)
-    return RowResult({c: table[c][c] for c in corpora}, cost={"inference_models": len(table)})
+    own = {c: [row[c] for member, row in table.items() if corpus_of(member) == c] for c in corpora}
+    return RowResult({c: sum(s) / len(s) for c, s in own.items()}, cost={"inference_models": len(table)})
 
 
 def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     """One model fine-tuned on all members' rows together: needs the data that merging does without."""
     with Meter() as training:
-        weights = lab.member(cell.key.members, cell.key.seed)
-    exams = lab.examiner(cell, corpora).examine(weights)
+        weights = lab.member(cell.key.together)
+    exams = lab.examiner(cell, corpora, own_heads=False).examine(weights)
     cost = {"merge_seconds": training.seconds, "peak_bytes": training.peak_bytes, "inference_models": 1}
     return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
 
@@ -56,13 +59,14 @@ def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, d
     """Member -> corpus -> score. Members are examined once in a laboratory's life, whatever the rows that ask."""
     examiner = lab.examiner(cell, corpora)
     table: dict[str, dict[str, float]] = {}
-    for corpus, seed in zip(cell.key.members, cell.key.seeds, strict=True):
-        rows = {c: lab.exam_split(cell, c).fingerprint for c in corpora}
-        known = lab.marks.setdefault((corpus, seed), {})
+    for source in cell.key.sources:
+        rows = {c: f"{lab.task(c).name} {lab.rows.exam(cell, c).fingerprint}" for c in corpora}
+        heads = cell.key.members if cell.key.heads == "own" else ()  # then the other tasks' heads matter
+        known = lab.marks.setdefault((source, heads), {})
         if any(f not in known for f in rows.values()):
-            exams = examiner.examine(lab.member((corpus,), seed))
+            exams = examiner.examine(lab.member(source))
             known.update({rows[c]: exam.score for c, exam in exams.items()})
-        table[corpus] = {c: known[f] for c, f in rows.items()}
+        table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
 
 

@@ -12,7 +12,7 @@ from harness.bits import pack
 from harness.cells import Cell, identity, seed_from
 from harness.data.corpus import MASKED
 from harness.environment import environment
-from harness.lab import TASK, Lab
+from harness.lab import Lab
 from harness.meter import Meter
 from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.rows import ROWS
@@ -32,12 +32,12 @@ def recipe_of(cell: Cell, lab: Lab) -> dict[str, Any]:
         "model": lab.identity,
         "setting": {"suite": cell.setting.suite, "name": cell.setting.name, "version": cell.setting.version},
         "population": identity(key),
-        "members": [recipe_key(lab.member_recipe((c,), s)) for c, s in zip(key.members, key.seeds, strict=True)],
+        "members": [recipe_key(lab.member_recipe(source)) for source in key.sources],
         "protocol": protocol.recipe(),
         "method": {"name": cell.method, "version": ROWS_VERSION} if row else describe(method_of(cell, lab)),
         "data": {
-            "dev": {c: lab.dev_split(c).fingerprint for c in key.members},
-            "exam": {c: lab.exam_split(cell, c).fingerprint for c in corpora},
+            "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.corpora},
+            "exam": {c: lab.rows.exam(cell, c).fingerprint for c in corpora},
         },
         "seed": key.seed,
     }
@@ -64,7 +64,7 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: b
 
     population = lab.population(cell.key)
     method = method_of(cell, lab)
-    score = lab.dev_scorer(cell.key.members, lab.protocol.dev_fraction)
+    score = lab.dev_scorer(cell.key, lab.protocol.dev_fraction)
     rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
     before = _same_merge(cell, store, recipe) if replay and hasattr(method, "replay") else None
     merged = None if before is None else _replay(method, population, score, rng, before, lab)
@@ -163,9 +163,9 @@ def _record(
         recipe=dict(recipe),
         score=sum(scores.values()) / len(scores),
         scores=scores,
-        metric="macro_f1",
+        metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
         members=cell.key.members,
-        coverage=cell.setting.coverage(cell.key.members, lab.corpora),
+        coverage=cell.setting.coverage(lab.corpora),
         details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
         predictions={c: _predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
@@ -177,14 +177,18 @@ def _record(
 
 
 def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
-    """Which labels were predicted for every row, over the labels that the corpus was examined on."""
-    asked = [k for k in range(exam.gold.shape[1]) if (exam.gold[:, k] != MASKED).any()]
-    return {
-        "gold": store.put_gold(exam.gold[:, asked].tolist()),
-        "rows": len(exam.gold),
-        "outputs": [TASK.outputs[k] for k in asked],
-        "bits": pack(exam.predicted[:, asked].tolist()),
-    }
+    """What was answered for every row: labels as bits, over those that were examined; classes as digits; scores."""
+    task, gold, predicted = exam.task, exam.gold, exam.predicted
+    if task.kind == "multi_label":
+        asked = [k for k in range(gold.shape[1]) if (gold[:, k] != MASKED).any()]
+        names, kept = [task.outputs[k] for k in asked], {"bits": pack(predicted[:, asked].tolist())}
+        gold = gold[:, asked]
+    elif task.kind == "classification":
+        names, kept = list(task.outputs), {"classes": "".join(map(str, predicted.tolist()))}
+    else:
+        names, kept = list(task.outputs), {"values": [round(float(v), 4) for v in predicted]}
+    rows = gold.tolist() if gold.ndim == 2 else gold[:, None].tolist()
+    return {"gold": store.put_gold(rows), "rows": len(gold), "outputs": names, "metric": task.metric, **kept}
 
 
 def weights_sha256(merged: Merged) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
 from harness.families.base import Family
-from harness.metrics import Bits, MaskedMacroF1, macro_f1
+from harness.metrics import official, score
 from harness.progress import Progress
+from harness.tasks import Task
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
+
+Predicted = npt.NDArray[Any]
+SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
 
 
 class LiveModel:
@@ -26,22 +31,21 @@ class LiveModel:
     """
 
     def __init__(
-        self, family: Family, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
+        self, family: Family, task: Task, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> None:
-        self.family, self.dtype, self.device = family, dtype, device
+        self.family, self.task, self.dtype, self.device = family, task, dtype, device
         self.model = model.eval().to(device, dtype)
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
 
-    def point_at(self, weights: Weights) -> None:
-        """Use these weights from now on. They are read, never written."""
+    def point_at(self, weights: Weights, scope: str = "") -> None:
+        """Use these weights from now on. They are read, never written; a head of this `scope` comes before others."""
         for name, parameter in self._parameters.items():
-            parameter.data = weights[name].to(self.device, self.dtype)
+            scoped = weights.get(f"{scope}{SCOPE}{name}")
+            tensor = weights[name] if scoped is None else scoped
+            parameter.data = tensor.to(self.device, self.dtype)
 
-    def logits(self, merged: Merged, rows: Batches) -> Tensor:
-        """(rows, outputs) in float32, in the split's own order; an ensemble's are the mean of its members'."""
-        if isinstance(merged, Ensemble):
-            return combine(torch.stack([self.logits(m, rows) for m in merged.members]), merged.annotated)
-        self.point_at(merged)
+    def logits(self, rows: Batches) -> Tensor:
+        """(rows, outputs) in float32, in the split's own order."""
         with torch.inference_mode():
             parts = [self._answer(b) for b in rows]
         out = torch.empty(len(rows), parts[0].shape[1])
@@ -50,7 +54,45 @@ class LiveModel:
         return out
 
     def _answer(self, batch: Batch) -> Tensor:
-        return self.family.logits(self.model, batch.ids.to(self.device), batch.mask.to(self.device)).float().cpu()
+        inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
+        return self.family.logits(self.model, self.task, inputs).float().cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The rows of one corpus and what it takes to have them answered and marked."""
+
+    live: LiveModel
+    rows: Batches
+    threshold: float  # on the raw logit of a label; equality counts, as the released code decides (D10)
+    scope: str = ""  # the corpus' name, by which a model of several tasks knows which head is meant
+    head: Weights = field(default_factory=dict)  # the task's own head, where heads are not merged
+
+    @property
+    def task(self) -> Task:
+        """What is asked."""
+        return self.live.task
+
+    def logits(self, merged: Merged) -> Tensor:
+        """(rows, outputs) of these weights; an ensemble's are the mean of its members'."""
+        if isinstance(merged, Ensemble):
+            return combine(torch.stack([self.logits(m) for m in merged.members]), merged.annotated)
+        self.live.point_at({**merged, **self.head} if self.head else merged, self.scope)
+        return self.live.logits(self.rows)
+
+    def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
+        """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""
+        if self.task.kind == "multi_label":
+            return (logits >= (self.threshold if threshold is None else threshold)).numpy().astype(np.int64)
+        if self.task.kind == "classification":
+            return logits.argmax(dim=1).numpy()
+        return logits[:, 0].double().numpy()
+
+    @property
+    def gold(self) -> Predicted:
+        """The labels in the form of `predict`."""
+        labels: Predicted = self.rows.labels.numpy()
+        return labels if self.task.kind == "multi_label" else labels[:, 0]
 
 
 class DevScorer:
@@ -58,68 +100,59 @@ class DevScorer:
 
     def __init__(
         self,
-        live: LiveModel,
-        dev: Mapping[str, Batches],
-        threshold: float,
+        dev: Mapping[str, Sheet],
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._live, self._dev, self._threshold = live, dict(dev), threshold
-        self._fitness, self._digits, self._progress = fitness, digits, progress
+        self._dev, self._fitness, self._digits, self._progress = dict(dev), fitness, digits, progress
         self.calls = 0
         self._best = 0.0
 
     def __call__(self, merged: Merged) -> float:
-        """Macro-F1 on the development rows, the mean over corpora or of all rows pooled (D8); higher is better."""
+        """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better."""
         self.calls += 1
-        found = [(predict(self._live.logits(merged, d), self._threshold), d.labels.numpy()) for d in self._dev.values()]
-        if self._fitness == "pooled":
-            found = [(np.concatenate([p for p, _ in found]), np.concatenate([g for _, g in found]))]
-        score = float(np.mean([macro_f1(predicted, gold) for predicted, gold in found]))
-        self._best = max(self._best, score)
+        found = [(s.task, s.predict(s.logits(merged)), s.gold) for s in self._dev.values()]
+        if self._fitness == "pooled" and len({task for task, *_ in found}) == 1:  # rows of two tasks have no one metric
+            found = [(found[0][0], np.concatenate([p for _, p, _ in found]), np.concatenate([g for *_, g in found]))]
+        value = float(np.mean([score(task.metric, predicted, gold) for task, predicted, gold in found]))
+        self._best = max(self._best, value)
         if self._progress is not None:
             self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
-        return score if self._digits is None else round(score, self._digits)
-
-
-def predict(logits: Tensor, threshold: float) -> Bits:
-    """1 where the raw logit reaches the threshold (equality counts), as the released code decides (D10)."""
-    bits: Bits = (logits >= threshold).numpy().astype(np.int64)
-    return bits
+        return value if self._digits is None else round(value, self._digits)
 
 
 @dataclass(frozen=True, eq=False)
 class Exam:
     """What one set of weights answered on one corpus' test rows."""
 
+    task: Task
     score: float
-    predicted: Bits  # (rows, outputs)
-    gold: Bits  # (rows, outputs), -100 where not examined
+    predicted: Predicted  # as Sheet.predict gives it
+    gold: Predicted  # the same shape; -100 where not examined
     details: Mapping[str, Any]
 
 
 class Examiner:
     """Holds the test rows and never hands them out. It is opened after the merge, by `harness.run` alone."""
 
-    def __init__(self, live: LiveModel, test: Mapping[str, Batches], outputs: Sequence[str], threshold: float) -> None:
-        self._live, self._test, self._threshold = live, dict(test), threshold
-        self._outputs = tuple(outputs)
-        self._metric = MaskedMacroF1(keep_in_memory=True)  # no cache file, which other processes would wait for
+    def __init__(self, test: Mapping[str, Callable[[], Sheet]]) -> None:
+        self._test = dict(test)  # made when they are asked, so that a cell that fails before never reads a test row
 
     def examine(self, merged: Merged) -> dict[str, Exam]:
         """Answer every corpus' test rows once."""
-        return {corpus: self._mark(self._live.logits(merged, rows), rows) for corpus, rows in self._test.items()}
+        found = {}
+        for corpus, make in self._test.items():
+            sheet = make()
+            found[corpus] = _mark(sheet, sheet.logits(merged))
+        return found
 
-    def _mark(self, logits: Tensor, rows: Batches) -> Exam:
-        gold = rows.labels.numpy()
-        predicted = predict(logits, self._threshold)
-        marks = self._metric.compute(predictions=predicted.tolist(), references=gold.tolist())
-        per_label = {name: f1 for name, f1 in zip(self._outputs, marks["f1"], strict=True) if f1 is not None}
-        details = {
-            "rows": len(gold),
-            "f1": per_label,
-            "macro_f1_at_logit_0": macro_f1(predict(logits, 0.0), gold),  # D10: is the threshold the reason?
-            "predicted_positive": int((predicted.astype(bool) & (gold != MASKED)).sum()),
-        }
-        return Exam(float(marks["macro_f1"]), predicted, gold, details)
+
+def _mark(sheet: Sheet, logits: Tensor) -> Exam:
+    task, gold, predicted = sheet.task, sheet.gold, sheet.predict(logits)
+    marks = official(task, predicted, gold)
+    details: dict[str, Any] = {"rows": len(gold), **marks}
+    if task.kind == "multi_label":
+        details["macro_f1_at_logit_0"] = score("macro_f1", sheet.predict(logits, 0.0), gold)  # D10: is it the threshold?
+        details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
+    return Exam(task, float(details.pop("score")), predicted, gold, details)

@@ -7,7 +7,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-Heads = Literal["same", "diff", "none"]
+Heads = Literal["same", "diff", "own", "none"]
+"""How the members' fresh heads start: equal, each from its own seed; or every task keeps its own head, which is not
+merged; or there is none, since a generative model answers in words."""
+
+PART = "#"  # "cola#2": the second partition of cola's training rows
+
+
+def corpus_of(member: str) -> str:
+    """The corpus whose rows a member is fine-tuned on: "cola#2" -> "cola"."""
+    return member.partition(PART)[0]
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,8 @@ class Setting:
     suite: str  # "emotion"
     name: str  # "in_domain"
     members: tuple[str, ...]  # the corpora that members are fine-tuned on, in the paper's order
-    groups: Literal["all", "pairs"]  # one population of all members, or one of every pair
+    groups: Literal["all", "pairs", "halves"] | tuple[tuple[str, ...], ...]
+    """One population of all members, one of every pair, one of two partitions of each, or those listed."""
     examined: tuple[str, ...] | None = None  # corpora to examine on; None: the members' own test splits
     heads: tuple[Heads, ...] = ("same", "diff")
     version: int = 1
@@ -25,21 +35,42 @@ class Setting:
     def populations(self, available: Collection[str]) -> list[tuple[str, ...]]:
         """The groups of members that can be trained on the corpora at hand; at least two to a group."""
         there = tuple(m for m in self.members if m in available)
-        groups = [there] if self.groups == "all" else list(itertools.combinations(there, 2))
-        return [g for g in groups if len(g) > 1]
+        if self.groups == "all":
+            return [there] if len(there) > 1 else []
+        return [g for g in self._listed() if all(corpus_of(m) in available for m in g)]
+
+    def impossible(self, available: Collection[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """The listed groups that cannot be trained, each with the corpora it lacks."""
+        if self.groups in ("all", "pairs"):  # whose members are chosen from what is there
+            return []
+        lacking = [(g, tuple(dict.fromkeys(c for c in map(corpus_of, g) if c not in available))) for g in self._listed()]
+        return [(g, missing) for g, missing in lacking if missing]
+
+    def _listed(self) -> list[tuple[str, ...]]:
+        if self.groups == "pairs":
+            return list(itertools.combinations(self.members, 2))
+        if self.groups == "halves":
+            return [(f"{m}{PART}1", f"{m}{PART}2") for m in self.members]
+        return [] if self.groups == "all" else list(self.groups)
+
+    def places(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """The list that seeds are dealt by, which the members at hand do not change."""
+        return group if self.groups == "halves" else self.members
 
     def exam(self, members: tuple[str, ...], available: Collection[str]) -> tuple[str, ...]:
         """The corpora that a population of these members is examined on."""
         if self.examined is None:
-            return members
+            return tuple(dict.fromkeys(map(corpus_of, members)))
         return tuple(c for c in self.examined if c in available)
 
-    def coverage(self, members: tuple[str, ...], available: Collection[str]) -> str:
-        """How much of the question could be asked: "3 of 5", or "3 of 5 members, 2 of 5 corpora"."""
+    def coverage(self, available: Collection[str]) -> str:
+        """How much of the question could be asked: "3 of 5", "3 of 5 members, 2 of 5 corpora", "3 of 8 pairs"."""
+        if not isinstance(self.groups, str):
+            return f"{len(self.populations(available))} of {len(self.groups)} pairs"
         there = f"{sum(m in available for m in self.members)} of {len(self.members)}"
         if self.examined is None:
             return there
-        return f"{there} members, {len(self.exam(members, available))} of {len(self.examined)} corpora"
+        return f"{there} members, {sum(c in available for c in self.examined)} of {len(self.examined)} corpora"
 
 
 def member_seeds(
@@ -51,7 +82,7 @@ def member_seeds(
     (seed + k) mod n counted within blocks of n, so the runs of n seeds use every (member, seed) once and the members
     trained for one arrangement serve the other.
     """
-    if heads != "diff":
+    if heads != "diff":  # with "own" and "none" too: one seed for all that is random in training
         return tuple(seed for _ in members)
     n = len(setting_members)
     block, place = divmod(seed - 1, n)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bits import unpack
 from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
+from leaderboard import marks
 
-UNANNOTATED = -100
 ROUNDING = 2e-6  # stores keep six digits
+ROUNDED_VALUES = 1e-4  # predicted scores are stored with four decimals, so their correlation moves a little
 
 
 class Loaded(NamedTuple):
@@ -75,8 +76,6 @@ def faults(store: Store) -> Iterator[str]:
 
 def reproduce(store: Store, record: RunRecord) -> list[str]:
     """One line for each corpus whose predictions and gold labels do not give the recorded score."""
-    if record.metric != "macro_f1":
-        return []
     problems = []
     for corpus, kept in sorted(record.predictions.items()):
         try:
@@ -84,7 +83,7 @@ def reproduce(store: Store, record: RunRecord) -> list[str]:
         except (BadRecord, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
             problems.append(f"{record.path}: predictions on {corpus} cannot be read ({type(error).__name__}: {error})")
             continue
-        if abs(score - record.scores.get(corpus, math.nan)) <= ROUNDING:
+        if abs(score - record.scores.get(corpus, math.nan)) <= (ROUNDED_VALUES if "values" in kept else ROUNDING):
             continue
         problems.append(
             f"{record.path}: predictions on {corpus} give {score:.6f}, the record says {record.scores.get(corpus)}"
@@ -92,29 +91,17 @@ def reproduce(store: Store, record: RunRecord) -> list[str]:
     return problems
 
 
-def macro_f1(gold: Sequence[Sequence[int]], said: Sequence[Sequence[int]]) -> float:
-    """Mean of the binary F1 of every output with at least one annotated row; an undefined F1 counts 0.
-
-    gold and said are rows x outputs; gold is -100 where an output is not annotated.
-    """
-    scores = []
-    for column in zip(*(zip(g, s, strict=True) for g, s in zip(gold, said, strict=True)), strict=True):
-        pairs = [(g, s) for g, s in column if g != UNANNOTATED]
-        if not pairs:
-            continue
-        hits = sum(g == 1 and s == 1 for g, s in pairs)
-        errors = sum(g != s for g, s in pairs)
-        scores.append(2 * hits / (2 * hits + errors) if hits else 0.0)
-    return math.fsum(scores) / len(scores) if scores else 0.0
-
-
 def _score(store: Store, kept: dict[str, Any]) -> float:
-    """Macro-F1 of one corpus' predictions against the gold labels they name."""
-    outputs = len(kept["outputs"])
-    gold = store.gold(kept["gold"])
-    if len(gold) != kept["rows"] or any(len(row) != outputs for row in gold):
-        raise ValueError(f"gold labels are not {kept['rows']} rows x {outputs} outputs")
-    return macro_f1(gold, unpack(kept["bits"], kept["rows"], outputs))
+    """The metric of one corpus' predictions against the gold labels they name."""
+    outputs, rows = len(kept["outputs"]), kept["rows"]
+    gold, metric = store.gold(kept["gold"]), kept.get("metric", "macro_f1")
+    width = outputs if "bits" in kept else 1
+    if len(gold) != rows or any(len(row) != width for row in gold):
+        raise ValueError(f"gold labels are not {rows} rows x {width} outputs")
+    if "bits" in kept:
+        return marks.macro_f1(gold, unpack(kept["bits"], rows, outputs))
+    said = [int(c) for c in kept["classes"]] if "classes" in kept else [float(v) for v in kept["values"]]
+    return marks.OF_ROWS[metric]([row[0] for row in gold], said)
 
 
 def _is_score(value: Any) -> bool:

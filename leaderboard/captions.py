@@ -25,11 +25,13 @@ CAPTIONS = {
     ),
     "non_iid": (
         "Two models of one task, fine-tuned on partitions with different label shares, are merged and examined on the "
-        "task's validation set; the score is averaged over tasks."
+        "task's validation set; the score is the task's metric (Matthews for cola, Pearson for stsb, else accuracy), "
+        "averaged over tasks."
     ),
     "cross_task": (
-        "Two models of different tasks are merged, each keeps its own head, and both tasks are examined; the score is "
-        "averaged over the two tasks and then over pairs."
+        "Two models of different tasks are merged, heads excepted, and both tasks are examined, each with its own head; "
+        "the score is the tasks' metric (Matthews for cola, Pearson for stsb, else accuracy), averaged over the two "
+        "tasks and then over pairs."
     ),
 }
 

@@ -11,7 +11,7 @@ MODELS = {  # the last part of a model's name, in lower case -> the paper's colu
     "roberta-base": "roberta-base",
     "distilbert-base-uncased": "distilbert-base",
     "deberta-v3-large": "deberta-large",
-    "gpt2": "gpt2",
+    "gpt2": "gpt2",  # the hub calls it openai-community/gpt2
     "t5-v1_1-base": "t5-base",
 }
 

@@ -57,7 +57,7 @@ def headline(group: Group) -> Scores:
 
 
 def per_corpus(group: Group) -> list[Scores]:
-    """A table for each column that examines the same corpora every time, with a column for each corpus."""
+    """A table for each column of scores: a column for each corpus that all examine, or for each population."""
     tables = []
     for block in group.blocks():
         populations = group.populations(block.question)
@@ -66,7 +66,15 @@ def per_corpus(group: Group) -> list[Scores]:
             columns = tuple(Column(corpus, cells(block.records, populations, _score_on(corpus))) for corpus in corpora)
             title, methods = f"Per corpus, {_title(group, block)}", methods_of(block.records)
             tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
+        elif len(populations) > 1:
+            title, methods = f"Per population, {_title(group, block)}", methods_of(block.records)
+            columns = tuple(Column(p, cells(_of(block, p), (p,), lambda record: record.score)) for p in populations)
+            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
     return tables
+
+
+def _of(block: Block, population: str) -> list[RunRecord]:
+    return [record for record in block.records if record.population == population]
 
 
 def costs(group: Group) -> Costs:

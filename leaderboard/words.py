@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SUITES = ("emotion", "glue")
 SETTINGS = ("in_domain", "pairwise", "out_of_domain", "non_iid", "cross_task")
-HEADS = ("none", "same", "diff")
+HEADS = ("none", "own", "same", "diff")
 PROTOCOLS = ("paper", "official_code", "quick")
 
 ABOVE = ("avg", "best")

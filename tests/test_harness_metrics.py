@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import Tensor
 
 from harness.data.corpus import MASKED, Split
 from harness.data.emotion import BASIC
+from harness.data.glue import TASKS
 from harness.families.encoder import masked_bce
-from harness.lab import masked_but
-from harness.metrics import Bits, MaskedMacroF1, label_f1, macro_f1
-from harness.scoring import predict
+from harness.metrics import OFFICIAL, Bits, GlueMetric, MaskedMacroF1, label_f1, macro_f1, official, score
+from harness.rowbook import masked_but
+from harness.tasks import Task
+from methods.errors import UnknownName
 from tests.golden_cases import Run, runs
 
 METRIC = MaskedMacroF1(keep_in_memory=True)
@@ -50,7 +53,7 @@ def test_every_label_has_the_f1_of_scikit_learn(seed: int) -> None:
 # -- reference vectors -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("run", [run for run in runs("metrics") if "glue" not in str(run.id)])
+@pytest.mark.parametrize("run", [run for run in runs("metrics") if "metrics-glue" not in str(run.id)])
 def test_macro_f1_is_the_reference(run: Run) -> None:
     sets = [set_of(run, name) for name in run.knobs["inputs"]]
     if run.id == "mean_of_sets":
@@ -68,7 +71,24 @@ def set_of(run: Run, name: str) -> tuple[Bits, Bits]:
     labels = rows["labels"].numpy()
     if run.id.endswith("_basic6"):
         labels = masked_but(Split(("",) * len(labels), labels), BASIC).labels
-    return predict(rows["logits"], run.knobs["threshold"]), labels
+    return (rows["logits"] >= run.knobs["threshold"]).numpy().astype(np.int64), labels
+
+
+@pytest.mark.parametrize("run", [run for run in runs("metrics") if "metrics-emotion" not in str(run.id)])
+def test_glues_numbers_are_the_reference(run: Run) -> None:
+    task = TASKS[run.knobs["task"]]
+    rows = run.case.inputs[task.name]
+    gold = rows["labels"].numpy()
+    predicted = rows["predictions"].numpy() if task.name == "stsb" else rows["logits"].argmax(dim=1).numpy()
+    marks = official(task, predicted, gold)
+    found = marks | {"key_score": marks["score"], task.metric: score(task.metric, predicted, gold)}
+    if task.kind == "classification":  # numbers of two classes that a task does not report are the same functions'
+        found |= {name: score(name, predicted, gold) for name in ("accuracy", "matthews")}
+        found.setdefault("f1", label_f1(predicted[:, None], gold[:, None])[0])
+        found["mcc"] = found["matthews"]
+    wanted = run.case.expected[run.id]
+    assert {"key_score", *(OFFICIAL[task.name][1:])} <= set(wanted)
+    run.require({name: torch.tensor(found[name], dtype=torch.float64) for name in wanted})
 
 
 # -- the metric ------------------------------------------------------------------------------------------------------
@@ -125,6 +145,119 @@ def test_the_metric_leaves_numpys_global_generator_alone() -> None:
     before = np.random.get_state()[1].tolist()  # type: ignore[union-attr,index]
     marks(*random_rows(0))
     assert np.random.get_state()[1].tolist() == before  # type: ignore[union-attr,index]
+
+
+# -- GLUE ------------------------------------------------------------------------------------------------------------
+
+
+def task_with(metric: str) -> Task:
+    return next(task for task in TASKS.values() if task.metric == metric)
+
+
+def answers(metric: str, seed: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    if metric == "pearson":
+        gold = rng.integers(0, 26, 50) / 5
+        return gold + rng.normal(0, 2, 50), gold
+    gold = rng.integers(0, 2, 50)
+    return np.where(rng.random(50) < 0.3, 1 - gold, gold), gold
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])
+def test_the_fast_score_is_that_of_the_metric_class(metric: str, seed: int) -> None:
+    predicted, gold = answers(metric, seed)
+    fast = score(metric, predicted, gold)
+    assert fast == pytest.approx(official(task_with(metric), predicted, gold)["score"], abs=1e-12)
+    assert 0 < fast < 1
+    assert score(metric, gold, gold) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_matthews_of_three_classes_is_scikit_learns(seed: int) -> None:
+    predicted, gold = np.random.default_rng(seed).integers(0, 3, (2, 40))
+    assert score("matthews", predicted, gold) == pytest.approx(matthews_corrcoef(gold, predicted), abs=1e-12)
+
+
+def test_glues_numbers_by_hand() -> None:
+    predicted, gold = np.array([1, 1, 1, 0, 0]), np.array([1, 1, 0, 0, 1])
+    # TP 2, FP 1, FN 1, TN 1: accuracy 3/5, F1 4/6, Matthews (2 * 1 - 1 * 1) / sqrt(3 * 3 * 2 * 2)
+    assert score("accuracy", predicted, gold) == 0.6
+    assert score("matthews", predicted, gold) == pytest.approx(1 / 6, abs=1e-15)
+    assert official(TASKS["mrpc"], predicted, gold) == pytest.approx({"score": 0.6, "accuracy": 0.6, "f1": 2 / 3})
+    assert official(TASKS["cola"], predicted, gold) == pytest.approx({"score": 1 / 6, "matthews": 1 / 6})
+    # Deviations -1, 0, 1 and -2, 0, 2; ranks 1, 2, 3. Then -1, 0, 1 and -1, -1, 2: 3 / sqrt(2 * 6); ranks 1.5, 1.5, 3.
+    assert score("pearson", np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])) == pytest.approx(1, abs=1e-15)
+    found = official(TASKS["stsb"], np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 3.0]))
+    assert found == pytest.approx({"score": 3 / 12**0.5, "pearson": 3 / 12**0.5, "spearman": 3 / 12**0.5})
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_reports_what_glue_reports(name: str) -> None:
+    task = TASKS[name]
+    predicted, gold = answers(task.metric, 1)
+    marks = official(task, predicted, gold)
+    assert set(marks) == {"score", *OFFICIAL[name]}
+    assert marks["score"] == marks[task.metric] == marks[OFFICIAL[name][0]]
+    assert all(type(number) is float for number in marks.values()), "a record is written as JSON"
+    assert GlueMetric(name, keep_in_memory=True).compute(predictions=predicted, references=gold) == {
+        key: number for key, number in marks.items() if key != "score"
+    }
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "matthews", "pearson"])
+def test_a_column_and_a_vector_are_the_same_rows(metric: str) -> None:
+    predicted, gold = answers(metric, 2)
+    wanted = score(metric, predicted, gold)
+    assert score(metric, predicted[:, None], gold) == score(metric, predicted, gold[:, None]) == wanted
+    task = task_with(metric)
+    assert official(task, predicted[:, None], gold[:, None]) == official(task, predicted, gold)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("wrong", [0.1, float("nan"), float("inf")])
+def test_a_prediction_that_nothing_can_correlate_with_scores_zero(wrong: float) -> None:
+    gold = np.array([0.0, 1.0, 4.5])
+    predicted = np.array([0.1, 0.1, wrong])
+    assert score("pearson", predicted, gold) == 0.0
+    assert official(TASKS["stsb"], predicted, gold) == {"score": 0.0, "pearson": 0.0, "spearman": 0.0}
+    assert score("pearson", gold, np.full(3, 0.1)) == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_class_for_all_rows_has_no_matthews_correlation() -> None:
+    gold, same = np.array([0, 1, 1]), np.array([1, 1, 1])
+    for predicted, wanted in ((same, gold), (gold, same), (same, same)):
+        assert score("matthews", predicted, wanted) == official(TASKS["cola"], predicted, wanted)["score"] == 0.0
+    assert official(TASKS["qqp"], np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64))["f1"] == 0.0
+
+
+def test_no_rows_score_zero_and_not_nan() -> None:
+    none = np.zeros(0)
+    assert [score(metric, none, none) for metric in ("accuracy", "matthews", "pearson")] == [0.0] * 3
+    assert score("macro_f1", np.zeros((0, 2)), np.zeros((0, 2))) == 0.0
+
+
+def test_labels_are_scored_and_reported_by_name() -> None:
+    predicted, gold = random_rows(3)
+    names = tuple("abcdefg")
+    task = Task("made-up", "multi_label", names, "macro_f1", names, names)
+    marks = official(task, predicted, gold)
+    assert marks["score"] == pytest.approx(score("macro_f1", predicted, gold), abs=1e-12)
+    assert list(marks["f1"]) == list("bcdefg"), "no row annotates the first"
+
+
+def test_a_task_that_is_not_glues_reports_its_score_alone() -> None:
+    task = Task("made-up", "classification", ("no", "yes"), "matthews", ("", ""), ("", ""))
+    predicted, gold = answers("matthews", 0)
+    assert official(task, predicted, gold) == {"score": score("matthews", predicted, gold)}
+
+
+def test_an_unknown_metric_or_task_is_named() -> None:
+    with pytest.raises(UnknownName, match=r"no metric named 'acuracy'.*'accuracy'"):
+        score("acuracy", np.zeros(1), np.zeros(1))
+    with pytest.raises(UnknownName, match="no GLUE task named 'wnli'"):
+        GlueMetric("wnli")
 
 
 # -- the loss --------------------------------------------------------------------------------------------------------

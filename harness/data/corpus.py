@@ -10,17 +10,21 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from harness.tasks import Task
+
 MASKED = -100  # a label that the corpus does not annotate: no loss, no score
 
-Labels = npt.NDArray[np.int64]  # (rows, outputs): 1, 0, or MASKED
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+"""(rows, task.width): 1, 0 or MASKED for every label; or one class number; or one score."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of one corpus: texts and their labels, (rows, outputs)."""
+    """Rows of one corpus: texts, or pairs of texts, and their labels, (rows, task.width)."""
 
     texts: tuple[str, ...]
     labels: Labels
+    seconds: tuple[str, ...] | None = None  # the second text of every row, if rows are pairs
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -28,31 +32,39 @@ class Split:
     def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Split:
         """The rows at these indices, in this order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return Split(tuple(self.texts[int(i)] for i in chosen), self.labels[chosen])
+        seconds = None if self.seconds is None else tuple(self.seconds[int(i)] for i in chosen)
+        return Split(tuple(self.texts[int(i)] for i in chosen), self.labels[chosen], seconds)
 
     def first(self, rows: int | None) -> Split:
         """The first `rows` rows (all, if None): prefixes of one fixed shuffle, so smaller subsets are nested."""
-        return self if rows is None or rows >= len(self) else Split(self.texts[:rows], self.labels[:rows])
+        return self if rows is None or rows >= len(self) else self.take(range(rows))
+
+    def asked(self, labels: Labels) -> Split:
+        """The same texts with other labels."""
+        return Split(self.texts, labels, self.seconds)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the content: the same rows in the same order, and nothing else, give the same."""
         digest = hashlib.sha256(self.labels.tobytes())
-        for text in self.texts:
+        for text in (*self.texts, *(self.seconds or ())):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
         return digest.hexdigest()[:16]
 
 
 def concatenate(splits: Sequence[Split]) -> Split:
-    """All rows of several splits, one after the other."""
-    return Split(tuple(t for s in splits for t in s.texts), np.concatenate([s.labels for s in splits]))
+    """All rows of several splits of one task, one after the other."""
+    pairs = all(s.seconds is not None for s in splits)
+    seconds = tuple(t for s in splits for t in s.seconds or ()) if pairs else None
+    return Split(tuple(t for s in splits for t in s.texts), np.concatenate([s.labels for s in splits]), seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """One data domain with its three splits."""
+    """One data domain of one task with its three splits."""
 
     name: str
+    task: Task
     train: Split
     dev: Split
     test: Split
@@ -64,7 +76,7 @@ class Corpus:
         return concatenate([self.train, self.dev, self.test])
 
 
-def cut(rows: Split, name: str, annotated: tuple[bool, ...], seed: int) -> Corpus:
+def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: int) -> Corpus:
     """Shuffle and cut 70/10/20 at cumulative floors, which reproduces the published split sizes (paper, Table 7).
 
     The shuffle depends on the corpus' name and the seed alone. Bounds are computed in integers: 0.7 * n in floating
@@ -74,4 +86,4 @@ def cut(rows: Split, name: str, annotated: tuple[bool, ...], seed: int) -> Corpu
     digest = hashlib.sha256(f"split:{seed}:{name}".encode()).digest()
     order = np.random.default_rng(int.from_bytes(digest[:8], "little")).permutation(n)
     a, b = 7 * n // 10, 8 * n // 10
-    return Corpus(name, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated)
+    return Corpus(name, task, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated)

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.data.corpus import MASKED, Corpus, Split, cut
 from harness.errors import BadData
+from harness.tasks import Task
 
 LABELS = (
     *("joy", "anger", "sadness", "disgust", "fear", "surprise", "trust", "love"),
@@ -26,6 +27,14 @@ LABELS = (
 BASIC = ("anger", "disgust", "fear", "joy", "sadness", "surprise")  # what out-of-domain rows are scored on (D11)
 IN_DOMAIN = ("dailydialog", "crowdflower", "tec", "tales-emotion", "isear")
 OUT_OF_DOMAIN = ("emoint", "ssec", "electoraltweets", "grounded_emotions", "affectivetext")
+TASK = Task(
+    name="emotion",
+    kind="multi_label",
+    outputs=LABELS,
+    metric="macro_f1",
+    statements=tuple(f"The sentence expresses {label}." for label in LABELS),
+    questions=tuple(f"does the sentence express {label}?" for label in LABELS),
+)
 PRESENT_ABOVE = 0.1  # a value above this counts as the emotion being there, as in the published code
 
 FILE = Path("emotion", "unified-dataset.jsonl")
@@ -56,7 +65,7 @@ def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
             rows = Split(tuple(texts[name]), np.array(labels[name], dtype=np.int64))
             annotated = tuple(bool(x) for x in (rows.labels != MASKED).any(axis=0))
             require_learnable(name, rows)
-            corpora[name] = cut(rows, name, annotated, seed)
+            corpora[name] = cut(rows, name, TASK, annotated, seed)
             if not len(corpora[name].dev):  # the smallest of the three
                 raise BadData(f"{path}: {name}: {len(rows)} rows leave none to develop on; give ten at least")
     if not corpora:

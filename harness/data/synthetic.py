@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from harness.data.corpus import MASKED, Corpus, Split, cut
-from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN
+from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
 _SIX = ("joy", "anger", "sadness", "disgust", "fear", "surprise")
 ANNOTATED: Mapping[str, tuple[str, ...]] = {  # the real corpora's label sets
@@ -36,6 +36,11 @@ ANNOTATED: Mapping[str, tuple[str, ...]] = {  # the real corpora's label sets
     "affectivetext": _SIX,
 }
 _SYLLABLES = [c + v for c, v in itertools.product("bdfgklmnprstvz", "aeiou")]
+
+
+def syllables() -> Iterator[str]:
+    """Every made-up word there is, in a fixed order."""
+    return map("".join, itertools.product(_SYLLABLES, repeat=2))
 
 
 @dataclass(frozen=True)
@@ -56,15 +61,14 @@ class World:
     def vocabulary(self) -> tuple[str, ...]:
         """Every word of the world, in a fixed order."""
         count = self.fillers + self.slang + self.plain * len(LABELS) + self.topics * len(ANNOTATED)
-        pairs = itertools.product(_SYLLABLES, repeat=2)
-        return tuple("".join(p) for p in itertools.islice(pairs, count))
+        return tuple(itertools.islice(syllables(), count))
 
     def lexicon(self, corpus: str) -> Mapping[str, tuple[str, ...]]:
         """The cue words of one corpus: label -> words; slang is dealt anew for every corpus."""
         words = self.vocabulary[self.fillers :]
         slang, words = list(words[: self.slang]), words[self.slang :]
         own = ANNOTATED[corpus]
-        _rng(self.seed, "slang", corpus).shuffle(slang)
+        word_rng(self.seed, "slang", corpus).shuffle(slang)
         plain = {label: words[i * self.plain : (i + 1) * self.plain] for i, label in enumerate(LABELS)}
         return {
             label: (*plain[label], *slang[i :: len(own)]) if self.slang else plain[label] for i, label in enumerate(own)
@@ -86,13 +90,13 @@ def _load(world: World, seed: int) -> Mapping[str, Corpus]:
     corpora = {}
     for name in (*IN_DOMAIN, *OUT_OF_DOMAIN):
         annotated = tuple(label in ANNOTATED[name] for label in LABELS)
-        corpora[name] = cut(_write(world, name), name, annotated, seed)
+        corpora[name] = cut(_write(world, name), name, TASK, annotated, seed)
     return corpora
 
 
 def _write(world: World, corpus: str) -> Split:
     """Sentences of one corpus. Each is about one label (twice as often two in ssec, as in the real one)."""
-    rng = _rng(world.seed, "rows", corpus)
+    rng = word_rng(world.seed, "rows", corpus)
     own, lexicon, topic = ANNOTATED[corpus], world.lexicon(corpus), world.topic(corpus)
     fillers = world.vocabulary[: world.fillers]
     skew = rng.dirichlet(np.full(len(own), 2.0)) * 0.7 + 0.3 / len(own)
@@ -122,6 +126,7 @@ def _sentence(rng: np.random.Generator, cues: list[list[str]], topic: Sequence[s
     return " ".join(words)
 
 
-def _rng(seed: int, *names: str) -> np.random.Generator:
+def word_rng(seed: int, *names: str) -> np.random.Generator:
+    """Draws that depend on these names alone."""
     digest = hashlib.sha256(":".join((str(seed), *names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))

@@ -1,0 +1,96 @@
+"""Families of architectures, and which of them a model belongs to: the only place that reads a model's config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import BadModel
+
+if TYPE_CHECKING:
+    from harness.families.base import Family
+
+FamilyName = Literal["encoder", "decoder", "encoder_decoder"]
+
+_OF_OWN_CODE: dict[str, FamilyName] = {  # the classes of transformers that custom code may stand in for
+    "AutoModelForSeq2SeqLM": "encoder_decoder",
+    "AutoModelForCausalLM": "decoder",
+    "AutoModelForSequenceClassification": "encoder",
+    "AutoModelForMaskedLM": "encoder",
+}
+
+
+def family_of(folder: Path, trust_remote_code: bool = False) -> Family:
+    """The family of the model in this folder, with the model's tokenizer.
+
+    Errors: `BadModel` if `kind_of` refuses it, its tokenizer cannot be loaded, or it cannot answer yes or no.
+    """
+    kind = kind_of(folder, trust_remote_code)
+    tokenizer = _tokenizer(folder, trust_remote_code)
+    kinds: Any  # a family takes back only rows of its own making, which a Protocol cannot say
+    if kind == "decoder":
+        from harness.families.decoder import Decoder as kinds
+    elif kind == "encoder_decoder":
+        from harness.families.encoder_decoder import EncoderDecoder as kinds
+    else:
+        from harness.families.encoder import Encoder as kinds
+    try:
+        family: Family = kinds(tokenizer, trust_remote_code)
+    except BadModel as error:
+        raise BadModel(f"{folder}: {error}") from None
+    return family
+
+
+def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
+    """The family's name, from `config.json` alone.
+
+    An encoder-decoder says so. A decoder is what was saved as a causal language model, or is of a type that knows no
+    masked language model. The rest must be of a type that can classify or fill masks.
+
+    Errors: `BadModel` for code of the model's own without trust, and for a type that no family knows.
+    """
+    from transformers.models.auto import modeling_auto as auto  # seconds; only who asks shall pay
+
+    config = _config(folder)
+    custom = config.get("auto_map") or {}
+    if custom and not trust_remote_code:
+        raise BadModel(f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code if you trust it")
+    model_type = str(config.get("model_type", ""))
+    saved_as = str((config.get("architectures") or [""])[0])
+    masked = model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if config.get("is_encoder_decoder"):
+        return "encoder_decoder"
+    if saved_as.endswith(("ForCausalLM", "LMHeadModel")):
+        return "decoder"
+    if model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not masked:
+        return "decoder"
+    if masked or model_type in auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        return "encoder"
+    for name, kind in _OF_OWN_CODE.items():
+        if name in custom:
+            return kind
+    raise BadModel(f"{folder} is a model of type {model_type or '(none named)'}, which no family here can be asked")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{folder}: config.json cannot be read ({' '.join(str(error).split())})") from None
+    if not isinstance(config, dict):
+        raise BadModel(f"{folder}: config.json is no object")
+    return config
+
+
+def _first(custom: Any) -> str:
+    return str(next(iter(custom.values()))) if isinstance(custom, dict) else str(custom)
+
+
+def _tokenizer(folder: Path, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:  # a tokenizer may bring code of its own, which may raise anything
+        raise BadModel(f"{folder}: its tokenizer cannot be loaded ({' '.join(str(error).split())})") from None

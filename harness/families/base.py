@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from harness.data.corpus import Split
+from harness.tasks import Kind, Task
 
-@dataclass(frozen=True)
-class Task:
-    """What the outputs of a model mean: here, yes or no for each label, masked where a corpus has no opinion."""
+Inputs = Mapping[str, Tensor]
+"""A padded batch. `mask` is (rows, tokens): 1 for a token, 0 for padding; the rest is the family's own."""
 
-    name: str  # "emotion"
-    outputs: tuple[str, ...]  # label names, in the order of the output layer's rows
+
+class Row(Protocol):
+    """One encoded row of a split, of the family's own making."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens a forward pass over it costs."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,26 +31,36 @@ class Loaded:
 
     model: nn.Module
     fresh: frozenset[str]  # parameters that the checkpoint did not have: the head, drawn from the seed
-    output_layer: tuple[str, ...]  # parameters with one row per output
+    output_layer: tuple[str, ...]  # parameters with one row per output; empty where outputs are asked for in words
 
 
 class Family(Protocol):
-    """One kind of architecture."""
+    """One kind of architecture, with the tokenizer of one model."""
 
-    kind: str  # "encoder"
+    kind: str  # "encoder", "decoder", "encoder_decoder"
+    generative: bool  # answers label questions with yes or no, and so has no head
+    tokenizer: Any
 
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
-        """The pre-trained model with a fresh head for the task, in float32, drawn from `seed`."""
+        """The pre-trained model in float32; what it lacks for the task (a head) is drawn from `seed`."""
         ...
 
-    def encode(self, tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Token ids of each text, without padding."""
+    def encode(self, task: Task, split: Split, max_length: int) -> list[Row]:
+        """Every row of the split, cut at `max_length` tokens, without padding."""
         ...
 
-    def logits(self, model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-        """(rows, outputs) raw scores of a padded batch; `ids` and `mask` are (rows, tokens)."""
+    def collate(self, rows: Sequence[Row]) -> Inputs:
+        """These rows as one padded batch."""
         ...
 
-    def loss(self, model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-        """The training loss of a batch; `labels` is (rows, outputs) with -100 where not annotated."""
+    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
+        """(rows, len(task.outputs)) raw scores; of a regression task (rows, 1), in the units of its labels."""
+        ...
+
+    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
+        """The training loss of a batch; `labels` is (rows, task.width), -100 where not annotated."""
+        ...
+
+    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
+        """How the logits are to be read, as independent labels, classes or a score, and the labels in that form."""
         ...

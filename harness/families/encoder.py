@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,41 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from harness.data.corpus import MASKED
+from harness.data.corpus import MASKED, Split
 from harness.errors import BadModel
-from harness.families.base import Loaded, Task
+from harness.families.base import Inputs, Loaded
+from harness.tasks import Kind, Task
+
+_PROBLEM = {
+    "multi_label": "multi_label_classification",
+    "classification": "single_label_classification",
+    "regression": "regression",
+}
+
+
+@dataclass(frozen=True)
+class EncoderRow:
+    """One text, or a pair in one sequence."""
+
+    ids: tuple[int, ...]
+    types: tuple[int, ...] | None  # which text a token belongs to, for models that have such an embedding
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
 
 
 class Encoder:
-    """One logit per label, each a yes/no of its own (masked binary cross-entropy; protocol 1.2 and 2.1)."""
+    """One logit per output: a yes/no of its own for every label of a multi-label task (masked binary cross-entropy),
+    a softmax over classes, or one unclipped score (squared error); protocol 1.2, 1.6 and 2.1."""
 
     kind = "encoder"
+    generative = False
+
+    def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
+        if tokenizer.pad_token_id is None:
+            raise BadModel("its tokenizer has no padding token; add one and save the folder again")
+        self.tokenizer, self._trust = tokenizer, trust_remote_code
 
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
         """The pre-trained trunk with a head that depends on `seed` alone."""
@@ -30,11 +57,12 @@ class Encoder:
                 num_labels=len(task.outputs),
                 id2label=dict(enumerate(task.outputs)),
                 label2id={label: i for i, label in enumerate(task.outputs)},
-                problem_type="multi_label_classification",
+                problem_type=_PROBLEM[task.kind],
                 dtype=torch.float32,
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
+                trust_remote_code=self._trust,
             )
         except (SafetensorError, OSError, ValueError) as error:
             raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
@@ -43,19 +71,50 @@ class Encoder:
         fresh = frozenset((set(report["missing_keys"]) | mismatched) & names)
         return Loaded(model.eval(), fresh, output_layer(model, len(task.outputs)))
 
-    def encode(self, tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Token ids with the model's special tokens, cut at `max_length`."""
-        encoded = tokenizer(list(texts), truncation=True, max_length=max_length, padding=False)
-        return list(encoded["input_ids"])
+    def encode(self, task: Task, split: Split, max_length: int) -> list[EncoderRow]:
+        """Token ids with the model's special tokens; the longer text of a pair is cut first."""
+        texts = [list(split.texts)] if split.seconds is None else [list(split.texts), list(split.seconds)]
+        encoded = self.tokenizer(*texts, truncation=True, max_length=max_length, padding=False)
+        types = encoded.get("token_type_ids") or [None] * len(split)
+        return [
+            EncoderRow(tuple(ids), None if kinds is None else tuple(kinds))
+            for ids, kinds in zip(encoded["input_ids"], types, strict=True)
+        ]
 
-    def logits(self, model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-        """(rows, labels) raw logits."""
-        logits: Tensor = model(input_ids=ids, attention_mask=mask).logits
+    def collate(self, rows: Sequence[EncoderRow]) -> Inputs:
+        """`ids`, `mask` and, where the tokenizer makes them, `types`: (rows, tokens), padded on the right."""
+        batch = {
+            "ids": padded([r.ids for r in rows], self.tokenizer.pad_token_id),
+            "mask": padded([(1,) * len(r.ids) for r in rows], 0),
+        }
+        if all(r.types is not None for r in rows):
+            batch["types"] = padded([r.types or () for r in rows], 0)
+        return batch
+
+    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
+        """(rows, outputs) raw logits."""
+        types = {"token_type_ids": inputs["types"]} if "types" in inputs else {}
+        logits: Tensor = model(input_ids=inputs["ids"], attention_mask=inputs["mask"], **types).logits
         return logits
 
-    def loss(self, model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-        """Binary cross-entropy, summed over annotated entries and divided by their number."""
-        return masked_bce(self.logits(model, ids, mask), labels)
+    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
+        """Masked binary cross-entropy, cross-entropy or mean squared error."""
+        logits = self.logits(model, task, inputs)
+        if task.kind == "multi_label":
+            return masked_bce(logits, labels)
+        if task.kind == "classification":
+            return nn.functional.cross_entropy(logits, labels.flatten())
+        return nn.functional.mse_loss(logits, labels.to(logits.dtype))
+
+    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
+        """The labels as they are."""
+        return task.kind, labels
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Lists of numbers as one rectangle, filled up on the right."""
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows], dtype=torch.long)
 
 
 def masked_bce(logits: Tensor, labels: Tensor) -> Tensor:

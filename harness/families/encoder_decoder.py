@@ -1,0 +1,133 @@
+"""Encoder-decoders that are asked in words: T5 v1.1, Flan-T5, mT5, BART, any such model of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSeq2SeqLM
+
+from harness.data.corpus import Split
+from harness.errors import BadModel
+from harness.families import prompts
+from harness.families.base import Inputs, Loaded
+from harness.families.decoder import flat, require_complete, takes
+from harness.families.prompts import Answers, asked_of
+from harness.tasks import Kind, Task
+
+_SENTINEL = "<extra_id_0>"  # the gap that T5 learned to fill
+
+
+@dataclass(frozen=True)
+class EncoderDecoderRow:
+    """One sentence, once per question about it."""
+
+    asked: tuple[int, ...]  # outputs
+    texts: tuple[tuple[int, ...], ...]  # one per asked output: question and sentence
+
+    @property
+    def tokens(self) -> int:
+        return sum(map(len, self.texts))
+
+
+class EncoderDecoder:
+    """Yes or no per output: asked "{question} <extra_id_0> {sentence}", the model begins its answer with
+    "<extra_id_0>" and the token after that is judged (protocol 2.1).
+
+    Rules: a tokenizer without <extra_id_0> does without it on both sides. The sentence is cut on the right so that
+    everything, with the tokenizer's own special tokens, fits `max_length`; a question is never cut.
+    """
+
+    kind = "encoder_decoder"
+    generative = True
+
+    def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
+        self.tokenizer, self._trust = tokenizer, trust_remote_code
+        known = tokenizer.get_vocab().get(_SENTINEL)
+        self.sentinel = () if known is None else (int(known),)
+        self.answers = Answers.of(tokenizer, _SENTINEL if self.sentinel else "")
+
+    def load(self, folder: Path, task: Task, seed: int) -> Loaded:
+        """The pre-trained model; nothing is drawn, so `seed` does not matter.
+
+        Errors: `BadModel` if it cannot be loaded, lacks parameters, or does not say with which token answers start.
+        """
+        try:
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=self._trust,
+            )
+        except Exception as error:  # a model may bring code of its own, which may raise anything
+            raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
+        require_complete(folder, model, report)
+        if start_of(model) is None:
+            raise BadModel(f"{folder}: its config names no decoder_start_token_id, with which answers start")
+        return Loaded(model.eval(), frozenset(), ())
+
+    def encode(self, task: Task, split: Split, max_length: int) -> list[EncoderDecoderRow]:
+        """Every row once per output that it is asked about."""
+        before, after = prompts.special(self.tokenizer)
+        words = {k: f"{task.questions[k]} {_SENTINEL}" if self.sentinel else task.questions[k] for k in task.asked}
+        shortest = {k: len(prompts.encoded(self.tokenizer, [question])[0]) for k, question in words.items()}
+        asked = [asked_of(task, split.labels[i]) for i in range(len(split))]
+        texts = [f"{words[k]} {prompts.text_of(split, i)}" for i in range(len(split)) for k in asked[i]]
+        encoded = iter(prompts.encoded(self.tokenizer, texts))
+        room = max_length - len(before) - len(after)
+        return [
+            EncoderDecoderRow(a, tuple((*before, *next(encoded)[: max(room, shortest[k])], *after) for k in a))
+            for a in asked
+        ]
+
+    def collate(self, rows: Sequence[EncoderDecoderRow]) -> Inputs:
+        """`ids`, `mask` (pairs, tokens): one sequence per row and question, padded on the right.
+
+        Pair i is about output `output[i]` of row `row[i]`, (pairs,); `rows` is (rows,), for its length; `starts` is
+        (n,): what every answer begins with, after the token that starts the decoder.
+        """
+        pairs = [(i, k) for i, row in enumerate(rows) for k in row.asked]
+        return {
+            **flat([text for row in rows for text in row.texts], prompts.padding(self.tokenizer)),
+            "starts": torch.tensor([*self.sentinel, *self.answers.lead], dtype=torch.long),
+            "row": torch.tensor([i for i, _ in pairs], dtype=torch.long),
+            "output": torch.tensor([k for _, k in pairs], dtype=torch.long),
+            "rows": torch.arange(len(rows)),
+        }
+
+    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
+        """(rows, outputs), see `prompts.scores`."""
+        words = self._words(model, inputs)
+        return prompts.scores(task, self.answers, words, inputs["row"], inputs["output"], len(inputs["rows"]))
+
+    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
+        """Cross-entropy of the answers, see `prompts.answer_loss`."""
+        wanted = prompts.targets(task, labels)[inputs["row"], inputs["output"]]
+        return prompts.answer_loss(self.answers, self._words(model, inputs), wanted)
+
+    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
+        """One yes/no per label or class, or the scores."""
+        return prompts.gold(task, labels)
+
+    def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
+        """(pairs, vocabulary) logits of the token after what every answer begins with."""
+        starts = nn.functional.pad(inputs["starts"], (1, 0), value=int(start_of(model) or 0))
+        starts = starts.expand(len(inputs["ids"]), -1)
+        cache = {"use_cache": False} if takes(model, "use_cache") else {}
+        words: Tensor = model(
+            input_ids=inputs["ids"], attention_mask=inputs["mask"], decoder_input_ids=starts, **cache
+        ).logits
+        return words[: len(inputs["row"]), -1]  # without the sequence that stands for none, see `flat`
+
+
+def start_of(model: nn.Module) -> int | None:
+    """The token that the decoder starts with."""
+    config: Any = model.config
+    found: int | None = getattr(config, "decoder_start_token_id", None)
+    generation = getattr(model, "generation_config", None)
+    return getattr(generation, "decoder_start_token_id", None) if found is None else found
