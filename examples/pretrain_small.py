@@ -96,8 +96,11 @@ def t5(tokenizer: Any) -> T5ForConditionalGeneration:
     """T5 v1.1 in small: gated feed-forward layers, input and output embeddings apart."""
     shape = {"d_model": WIDTH, "d_kv": WIDTH // HEADS, "d_ff": 2 * WIDTH, "num_layers": LAYERS, "num_heads": HEADS}
     ids = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
-    kind = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "dropout_rate": 0.0}
-    return T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **shape, **ids, **kind))
+    kind = {"feed_forward_proj": "gated-gelu", "dropout_rate": 0.0}
+    model = T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **shape, **ids, **kind))
+    own = torch.randn_like(model.lm_head.weight) * WIDTH**-0.5
+    model.lm_head.weight = torch.nn.Parameter(own)  # the class would tie it to the input embeddings, as T5 1.0 does
+    return model
 
 
 def learn(model: Any, tokenizer: Any, texts: list[str], given: argparse.Namespace) -> None:

@@ -22,6 +22,15 @@ class Batch:
     rows: tuple[Row, ...]  # the same, not yet padded
     family: Family
 
+    @property
+    def aligned(self) -> bool:
+        """Whether what the model is called on is one entry per row, in order; questions of their own may be not."""
+        pairs = self.inputs.get("row")
+        count = len(self.inputs["mask"])
+        if pairs is None or "segment" in self.inputs:
+            return count == len(self.rows)
+        return count == len(self.rows) and bool((pairs == torch.arange(len(pairs))).all())
+
     def pieces(self, size: int) -> Iterator[Batch]:
         """The same rows in batches of at most `size`."""
         for i in range(0, len(self.rows), size):

@@ -42,12 +42,12 @@ class Bench:
             world = synthetic.World()
             return synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
         if self.options.hub:
-            return glue.from_hub(dev_fraction=held.fraction, dev_min=held.least, dev_cap=held.most, seed=held.seed) if suite == "glue" else {}
+            return glue.from_hub(held) if suite == "glue" else {}
         folder = self.options.data
         assert folder is not None
         if suite == "emotion":
             return emotion.load(folder, p.split_seed) if (folder / emotion.FILE).is_file() else {}
-        return glue.load(folder, dev_fraction=held.fraction, dev_min=held.least, dev_cap=held.most, seed=held.seed) if (folder / "glue").is_dir() else {}
+        return glue.load(folder, held) if (folder / "glue").is_dir() else {}
 
     def family(self, model: ModelName) -> str:
         """The model's kind. A hub model that is only listed is not fetched for it: then an alias says, or "encoder"."""
@@ -85,7 +85,9 @@ class Bench:
             for group, missing in lacking
         ]
 
-    def _key(self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads) -> PopulationKey:
+    def _key(
+        self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads
+    ) -> PopulationKey:
         if self.family(model) != "encoder":
             heads = "none"
         elif heads == "same" and any(corpus_of(m) in self.options.given for m in group):

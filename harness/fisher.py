@@ -45,7 +45,7 @@ def diagonal(
 
     if not per_example:
         return by_batch_mean(model, logits, pieces, rows.gold, directions)
-    if handles(model):
+    if handles(model) and all(piece.aligned for piece in pieces):
         found = by_hooks(model, logits, pieces, rows.gold, directions)
         if found is not None:
             return found

@@ -10,8 +10,9 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
 from harness import zoo
-from harness.families.base import Family, Task
+from harness.families.base import Family
 from harness.models import fingerprint
+from harness.tasks import Task
 from methods import Weights
 from methods.errors import Misfit
 

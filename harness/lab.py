@@ -209,7 +209,7 @@ class Lab:
         """Corpus -> the head of its own member, where heads are not merged."""
         if key.heads != "own":
             return {}
-        found = {}
+        found: dict[str, Weights] = {}
         for member, source in zip(key.members, key.sources, strict=True):
             head = head_of(self.ancestor(self.task(member), key.seed))
             found[corpus_of(member)] = {name: t for name, t in self.member(source).items() if name in head}

@@ -31,7 +31,15 @@ _NEEDED = (
     *("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt", "*.model"),
     "*.py",  # of models that bring their own code; fetched, never run unless the user trusts it
 )
-_IDENTITY = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model")
+_IDENTITY = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+)
 
 
 @dataclass(frozen=True)

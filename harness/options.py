@@ -30,7 +30,9 @@ def add(parser: pytest.Parser) -> None:
     """House rule: help starts with a capital letter, is a single phrase and has no period."""
     group = parser.getgroup("mergeboard")
     option = group.addoption
-    option("--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, tiny or tiny-encoder")
+    option(
+        "--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, tiny or tiny-encoder"
+    )
     option("--method", action="append", metavar="NAME", help="Method or row to run; repeat it; all of them by default")
     option(
         "--data",

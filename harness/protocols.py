@@ -158,6 +158,7 @@ TAILORED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
     ("official_code", "non_iid", {"partition_sizes": "as_released"}),
     ("official_code", "cross_task", {"learning_rate": 2e-5, "epochs": 3}),
     ("quick", "glue", {"partition_rows": 1200, "glue_dev_most": 150}),
+    ("quick", "glue tiny", {"partition_rows": 600, "dev_rows": 90}),
     ("quick", "tiny", {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200}),
 )
 

@@ -26,7 +26,9 @@ class RowBook:
         """What a member is fine-tuned on: rows of a corpus, or one of the two partitions that `draw` makes of it."""
         corpus, _, part = member.partition(PART)
         if not part:
-            return self._once("train", corpus, make=lambda: self._corpora[corpus].train.first(self._protocol.train_rows))
+            return self._once(
+                "train", corpus, make=lambda: self._corpora[corpus].train.first(self._protocol.train_rows)
+            )
         p = self._protocol
 
         def halves() -> tuple[Split, Split]:

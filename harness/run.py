@@ -179,6 +179,7 @@ def _record(
 def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
     """What was answered for every row: labels as bits, over those that were examined; classes as digits; scores."""
     task, gold, predicted = exam.task, exam.gold, exam.predicted
+    kept: dict[str, Any]
     if task.kind == "multi_label":
         asked = [k for k in range(gold.shape[1]) if (gold[:, k] != MASKED).any()]
         names, kept = [task.outputs[k] for k in asked], {"bits": pack(predicted[:, asked].tolist())}

@@ -153,6 +153,8 @@ def _mark(sheet: Sheet, logits: Tensor) -> Exam:
     marks = official(task, predicted, gold)
     details: dict[str, Any] = {"rows": len(gold), **marks}
     if task.kind == "multi_label":
-        details["macro_f1_at_logit_0"] = score("macro_f1", sheet.predict(logits, 0.0), gold)  # D10: is it the threshold?
+        details["macro_f1_at_logit_0"] = score(
+            "macro_f1", sheet.predict(logits, 0.0), gold
+        )  # D10: is it the threshold?
         details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
     return Exam(task, float(details.pop("score")), predicted, gold, details)

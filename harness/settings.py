@@ -43,7 +43,9 @@ class Setting:
         """The listed groups that cannot be trained, each with the corpora it lacks."""
         if self.groups in ("all", "pairs"):  # whose members are chosen from what is there
             return []
-        lacking = [(g, tuple(dict.fromkeys(c for c in map(corpus_of, g) if c not in available))) for g in self._listed()]
+        lacking = [
+            (g, tuple(dict.fromkeys(c for c in map(corpus_of, g) if c not in available))) for g in self._listed()
+        ]
         return [(g, missing) for g, missing in lacking if missing]
 
     def _listed(self) -> list[tuple[str, ...]]:

@@ -113,12 +113,13 @@ def _encoder_decoder(words: int) -> Any:
         num_layers=_LAYERS,
         num_heads=_HEADS,
         feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,
         pad_token_id=1,
         eos_token_id=2,
         decoder_start_token_id=1,
     )
-    return T5ForConditionalGeneration(config)
+    model = T5ForConditionalGeneration(config)
+    model.lm_head.weight = nn.Parameter(torch.randn_like(model.lm_head.weight) * _WIDTH**-0.5)  # the class would tie it
+    return model
 
 
 _MODELS: Mapping[str, Callable[[int], Any]] = {
@@ -142,7 +143,13 @@ def _tokenizer(world: synthetic.World, pairs: bool, ends: bool) -> PreTrainedTok
         core.post_processor = TemplateProcessing("<s> $A </s>", "<s> $A </s> $B:1 </s>:1", marks)
     elif ends:
         core.post_processor = TemplateProcessing("$A </s>", None, marks[1:])
-    names = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+    names = {
+        "bos_token": "<s>",
+        "pad_token": "<pad>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **names)
     if ends and not pairs:
         tokenizer.add_special_tokens({"additional_special_tokens": [_SENTINEL]})

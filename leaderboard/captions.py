@@ -29,7 +29,7 @@ CAPTIONS = {
         "averaged over tasks."
     ),
     "cross_task": (
-        "Two models of different tasks are merged, heads excepted, and both tasks are examined, each with its own head; "
+        "Two models of different tasks are merged, heads excepted, and examined on both tasks, each with its own head; "
         "the score is the tasks' metric (Matthews for cola, Pearson for stsb, else accuracy), averaged over the two "
         "tasks and then over pairs."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import pytest
 
 from harness.data import glue
 from harness.data.corpus import Corpus, Split
-from harness.data.glue import NON_IID, PAIRS, TASKS
+from harness.data.glue import PAIRS, TASKS, HeldOut
 from harness.errors import BadData
 from methods.errors import UnknownName
 
 DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-RULE: dict[str, Any] = {"dev_fraction": 0.25, "dev_min": 2, "dev_cap": 20, "seed": 0}
+RULE = HeldOut(fraction=0.25, least=2, most=20, seed=0)
 Row = tuple[Any, ...]  # the text or the two texts, then a class number or a score
 
 HEADERS = {  # of the original downloads; CoLA has none
@@ -36,14 +37,9 @@ FOLDERS = {
     **{"mnli": "MNLI", "qnli": "QNLI", "qqp": "QQP", "rte": "RTE"},
 }
 HUB_COLUMNS = {
-    **{
-        "cola": ("sentence",),
-        "sst2": ("sentence",),
-        "mnli": ("premise", "hypothesis"),
-        "qnli": ("question", "sentence"),
-    },
-    **{"qqp": ("question1", "question2"), "mrpc": ("sentence1", "sentence2")},
-    **{"stsb": ("sentence1", "sentence2"), "rte": ("sentence1", "sentence2")},
+    **{"cola": ("sentence",), "sst2": ("sentence",), "qnli": ("question", "sentence")},
+    **{"mnli": ("premise", "hypothesis"), "qqp": ("question1", "question2")},
+    **dict.fromkeys(("mrpc", "stsb", "rte"), ("sentence1", "sentence2")),
 }
 
 
@@ -109,7 +105,7 @@ def write_parquet(folder: Path, name: str, train: Sequence[Row], dev: Sequence[R
 
 
 def load(folder: Path, *wanted: str, **changes: Any) -> Mapping[str, Corpus]:
-    return glue.load(folder, wanted or NON_IID, **(RULE | changes))
+    return glue.load(folder, replace(RULE, **changes), wanted or tuple(TASKS))
 
 
 def rows_of(split: Split) -> list[Row]:
@@ -125,7 +121,7 @@ def fingerprints(corpus: Corpus) -> tuple[str, ...]:
 
 
 def test_the_tasks_in_order() -> None:
-    assert NON_IID == tuple(TASKS) == ("cola", "sst2", "mrpc", "stsb", "mnli", "qnli", "qqp", "rte")
+    assert tuple(TASKS) == ("cola", "sst2", "mrpc", "stsb", "mnli", "qnli", "qqp", "rte")
     assert all(name == task.name for name, task in TASKS.items())
     assert [name for name, task in TASKS.items() if not task.pair] == ["cola", "sst2"]
     assert {name: task.metric for name, task in TASKS.items() if task.metric != "accuracy"} == {
@@ -159,7 +155,7 @@ def test_all_ways_to_a_task_give_the_same_rows(name: str, tmp_path: Path, monkey
     one = load(write_tsv(tmp_path / "tsv", name, train, dev))[name]
     other = load(write_parquet(tmp_path / "hub", name, train, dev))[name]
     monkeypatch.setattr(datasets, "load_dataset", hub(name, train, dev))
-    third = glue.from_hub([name], **RULE)[name]
+    third = glue.from_hub(RULE, [name])[name]
     assert fingerprints(one) == fingerprints(other) == fingerprints(third)
     assert sorted(rows_of(one.train) + rows_of(one.dev)) == sorted(train) and rows_of(one.test) == dev
     assert (len(one.train), len(one.dev)) == (30, 10)
@@ -234,7 +230,7 @@ def test_the_development_share_has_bounds(
     fraction: float, least: int, most: int | None, size: int, tmp_path: Path
 ) -> None:
     write_tsv(tmp_path, "cola", made_up("cola", 100), made_up("cola", 7))
-    corpus = load(tmp_path, dev_fraction=fraction, dev_min=least, dev_cap=most)["cola"]
+    corpus = load(tmp_path, fraction=fraction, least=least, most=most)["cola"]
     assert (len(corpus.dev), len(corpus.train), len(corpus.test)) == (size, 100 - size, 7)
 
 
@@ -246,21 +242,21 @@ def test_development_rows_depend_on_seed_and_task(tmp_path: Path) -> None:
     assert first["rte"].dev.texts != first["mrpc"].dev.texts
     assert list(map(int, first["rte"].train.texts)) != sorted(map(int, first["rte"].train.texts)), "shuffled"
     assert load(tmp_path, seed=1)["rte"].test.fingerprint == first["rte"].test.fingerprint
-    more = load(tmp_path, dev_min=15)["rte"]
+    more = load(tmp_path, least=15)["rte"]
     assert more.dev.texts[:10] == first["rte"].dev.texts and more.train.texts == first["rte"].train.texts[5:]
 
 
 def test_rows_must_be_left_to_train_on(tmp_path: Path) -> None:
     write_tsv(tmp_path, "cola", made_up("cola", 10), made_up("cola", 7))
     with pytest.raises(BadData, match="cola: 10 of 10 train rows held out leave none"):
-        load(tmp_path, dev_min=10)
+        load(tmp_path, least=10)
     with pytest.raises(BadData, match="cola: 0 of 10 train rows held out leave none"):
-        load(tmp_path, dev_fraction=0.01, dev_min=0)
+        load(tmp_path, fraction=0.01, least=0)
 
 
 def test_one_class_cannot_be_learned(tmp_path: Path) -> None:
     write_tsv(tmp_path, "cola", [(f"{k}", 1) for k in range(20)], made_up("cola", 7))
-    with pytest.raises(BadData, match="cola: all .* rows have the same labels"):
+    with pytest.raises(BadData, match=r"cola: all .* rows have the same labels"):
         load(tmp_path)
 
 
@@ -412,7 +408,7 @@ def said_of(rows: datasets.Dataset, name: str, monkeypatch: pytest.MonkeyPatch) 
     glue._load_from_hub.cache_clear()
     monkeypatch.setattr(datasets, "load_dataset", hub(name, rows, made_up(name, 3)))
     with pytest.raises(BadData) as caught:
-        glue.from_hub([name], **RULE)
+        glue.from_hub(RULE, [name])
     return str(caught.value)
 
 
@@ -439,7 +435,7 @@ def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     glue._load_from_hub.cache_clear()
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(BadData) as caught:
-        glue.from_hub(["rte"], **RULE)
+        glue.from_hub(RULE, ["rte"])
     said = str(caught.value)
     assert said.startswith("nyu-mll/glue, rte: cannot be had (ConnectionError: Couldn't reach the Hub)")
     assert "\n" not in said and "gluebenchmark.com" in said
@@ -456,7 +452,7 @@ OFFICIAL = {  # rows of train and of the validation split
 @pytest.fixture(scope="module")
 def real() -> Mapping[str, Corpus]:
     try:
-        return glue.load(DATA, dev_fraction=0.05, dev_min=100, dev_cap=2000, seed=0)
+        return glue.load(DATA, HeldOut(0.05, 100, 2000, 0))
     except BadData as error:
         if str(error).startswith("none of the tasks"):
             pytest.skip(f"no GLUE task in {DATA / glue.FOLDER}; MERGEBOARD_DATA names another folder")

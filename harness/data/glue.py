@@ -99,7 +99,6 @@ TASKS: Mapping[str, Task] = {  # classes in the order of the hub's nyu-mll/glue
         _task("rte", "accuracy", {"entailment": _FOLLOWS, "not_entailment": _UNASKED}),
     )
 }
-NON_IID = tuple(TASKS)  # the tasks whose train rows are parted among two members
 PAIRS = (  # the cross-task pairs, drawn once by the authors of the published code (D25)
     *(("stsb", "qnli"), ("mrpc", "stsb"), ("qnli", "mnli"), ("sst2", "qqp")),
     *(("qqp", "stsb"), ("cola", "mrpc"), ("mnli", "cola"), ("rte", "qqp")),
@@ -160,7 +159,7 @@ _SOURCES: Mapping[str, _Source] = {
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which train rows become development rows."""
+    """Which train rows become development rows: round(fraction * n) of n, at least `least`, at most `most` (D7)."""
 
     fraction: float
     least: int
@@ -181,48 +180,36 @@ class HeldOut:
         return Corpus(name, task, kept, train.take(order[:size]), test, (True,) * len(task.outputs))
 
 
-def load(
-    folder: Path,
-    wanted: Sequence[str] = NON_IID,
-    *,
-    dev_fraction: float,
-    dev_min: int,
-    dev_cap: int | None,
-    seed: int,
-) -> Mapping[str, Corpus]:
+def load(folder: Path, held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> Mapping[str, Corpus]:
     """The tasks among `wanted` that lie in `<folder>/glue`, in the order of `wanted`.
 
     Two layouts are known, the original download (`CoLA/train.tsv`; taken if both are there) and the hub's repository
     (`cola/train-*.parquet`). Test rows are the official validation rows (MNLI: the matched ones). Development rows are
-    round(dev_fraction * n) of the n train rows, at least `dev_min`, at most `dev_cap`; the rest is left in shuffled
-    order, so that its prefixes are random and nested. Labels are (rows, 1): int64 classes or float64 scores.
+    held out of the train rows; the rest is left in shuffled order, so that its prefixes are random and nested. Labels
+    are (rows, 1): int64 classes or float64 scores.
 
     Errors: `UnknownName` for a task that GLUE has not; `BadData` if no task is there, one lacks a file, a column or
     a class, or a row is malformed (with its line).
     """
     _require_known(wanted)
-    rule = HeldOut(dev_fraction, dev_min, dev_cap, seed)
     corpora = {}
     for name in wanted:
         files = _files(Path(folder).resolve() / FOLDER, name)
         if files is not None:
             changed = tuple(path.stat().st_mtime_ns for path in (*files[0], *files[1]))
-            corpora[name] = _load(name, *files, changed, rule)
+            corpora[name] = _load(name, *files, changed, held)
     if not corpora:
         raise BadData(f"none of the tasks {', '.join(wanted)} is in {Path(folder) / FOLDER}; {ORIGIN}")
     return corpora
 
 
-def from_hub(
-    wanted: Sequence[str] = NON_IID, *, dev_fraction: float, dev_min: int, dev_cap: int | None, seed: int
-) -> Mapping[str, Corpus]:
+def from_hub(held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> Mapping[str, Corpus]:
     """The same as `load`, of the hub's `nyu-mll/glue` at a fixed commit, downloaded unless `datasets` has it cached.
 
     Errors: as `load`; `BadData` too if the hub cannot be reached.
     """
     _require_known(wanted)
-    rule = HeldOut(dev_fraction, dev_min, dev_cap, seed)
-    return {name: _load_from_hub(name, rule) for name in wanted}
+    return {name: _load_from_hub(name, held) for name in wanted}
 
 
 def _require_known(wanted: Sequence[str]) -> None:
@@ -254,21 +241,22 @@ def _files(folder: Path, name: str) -> tuple[tuple[Path, ...], tuple[Path, ...]]
 
 @lru_cache(maxsize=2 * len(TASKS))
 def _load(
-    name: str, train: tuple[Path, ...], test: tuple[Path, ...], _changed: tuple[int, ...], rule: HeldOut
+    name: str, train: tuple[Path, ...], test: tuple[Path, ...], _changed: tuple[int, ...], held: HeldOut
 ) -> Corpus:
-    return rule.corpus(name, _read(train, name), _read(test, name))
+    return held.corpus(name, _read(train, name), _read(test, name))
 
 
 @lru_cache(maxsize=2 * len(TASKS))
-def _load_from_hub(name: str, rule: HeldOut) -> Corpus:
+def _load_from_hub(name: str, held: HeldOut) -> Corpus:
     where = f"{HUB}, {name}"
     try:
         found = datasets.load_dataset(HUB, name, revision=REVISION)
-        tables = found["train"], found[_SOURCES[name].validation]
+        tables = {split: found[split] for split in ("train", _SOURCES[name].validation)}
     except Exception as error:  # no network, no such file, no disk: of many libraries, without a common base
         what = (str(error).splitlines() or [""])[0]
         raise BadData(f"{where}: cannot be had ({type(error).__name__}: {what}); or {ORIGIN}") from error
-    return rule.corpus(name, *(_of_table(f"{where} {table.split}", table, name) for table in tables))
+    train, test = (_of_table(f"{where}, {split}", table, name) for split, table in tables.items())
+    return held.corpus(name, train, test)
 
 
 def _read(paths: tuple[Path, ...], name: str) -> Split:

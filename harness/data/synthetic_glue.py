@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.data.corpus import Corpus, Split
+from harness.data.corpus import Corpus, Labels, Split
 from harness.data.glue import TASKS, HeldOut
 from harness.data.synthetic import World, syllables, word_rng
 from harness.tasks import Task
@@ -92,8 +92,9 @@ def _write(world: World, task: Task, rows: int) -> Split:
         texts.append(first)
         seconds.append(second)
         labels.append(value)
-    kind = np.float64 if task.kind == "regression" else np.int64
-    return Split(tuple(texts), np.array(labels, dtype=kind)[:, None], tuple(seconds) if task.pair else None)
+    column = np.array(labels, dtype=np.float64)[:, None]
+    given: Labels = column if task.kind == "regression" else column.astype(np.int64)
+    return Split(tuple(texts), given, tuple(seconds) if task.pair else None)
 
 
 def _cue(rng: np.random.Generator, world: World, words: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +29,7 @@ def family_of(folder: Path, trust_remote_code: bool = False) -> Family:
     """
     kind = kind_of(folder, trust_remote_code)
     tokenizer = _tokenizer(folder, trust_remote_code)
-    kinds: Any  # a family takes back only rows of its own making, which a Protocol cannot say
+    kinds: Callable[[Any, bool], Family]
     if kind == "decoder":
         from harness.families.decoder import Decoder as kinds
     elif kind == "encoder_decoder":
@@ -36,10 +37,9 @@ def family_of(folder: Path, trust_remote_code: bool = False) -> Family:
     else:
         from harness.families.encoder import Encoder as kinds
     try:
-        family: Family = kinds(tokenizer, trust_remote_code)
+        return kinds(tokenizer, trust_remote_code)
     except BadModel as error:
         raise BadModel(f"{folder}: {error}") from None
-    return family
 
 
 def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
@@ -48,15 +48,15 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     An encoder-decoder says so. A decoder is what was saved as a causal language model, or is of a type that knows no
     masked language model. The rest must be of a type that can classify or fill masks.
 
-    Errors: `BadModel` for code of the model's own without trust, and for a type that no family knows.
+    Errors: `BadModel` for a type that needs code of the model's own, without trust; for one that no family knows.
     """
     from transformers.models.auto import modeling_auto as auto  # seconds; only who asks shall pay
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     config = _config(folder)
-    custom = config.get("auto_map") or {}
-    if custom and not trust_remote_code:
+    custom, model_type = config.get("auto_map") or {}, str(config.get("model_type", ""))
+    if custom and model_type not in CONFIG_MAPPING_NAMES and not trust_remote_code:
         raise BadModel(f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code if you trust it")
-    model_type = str(config.get("model_type", ""))
     saved_as = str((config.get("architectures") or [""])[0])
     masked = model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if config.get("is_encoder_decoder"):

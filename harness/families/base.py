@@ -45,12 +45,12 @@ class Family(Protocol):
         """The pre-trained model in float32; what it lacks for the task (a head) is drawn from `seed`."""
         ...
 
-    def encode(self, task: Task, split: Split, max_length: int) -> list[Row]:
+    def encode(self, task: Task, split: Split, max_length: int) -> Sequence[Row]:
         """Every row of the split, cut at `max_length` tokens, without padding."""
         ...
 
-    def collate(self, rows: Sequence[Row]) -> Inputs:
-        """These rows as one padded batch."""
+    def collate(self, rows: Sequence[Any]) -> Inputs:
+        """These rows, of its own making, as one padded batch."""
         ...
 
     def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
