@@ -1,11 +1,11 @@
 # The few words. Everything runs in .venv, which is made on first use and again when a requirement changes.
 #
-#   make bench                            the whole benchmark: pytest suites/
+#   make bench                            the whole benchmark, embedded: pytest suites/
 #   make bench ARGS="-k in_domain -n 2"   the same with pytest's and mergeboard's options
 #   make test                             mergeboard's own tests
 #   make check                            lint and types
 #   make publish                          copy this machine's records to leaderboard/results and write the tables
-#   make docs                             write all tables again: published records, knobs of docs/protocols.md
+#   make docs                             write all tables again: published records, docs/protocols.md
 #   make clean                            remove .venv and caches; results and checkpoints in .mergeboard stay
 
 PYTHON ?= python3

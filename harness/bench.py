@@ -11,7 +11,7 @@ from harness.models import ModelName
 from harness.options import Options
 from harness.protocols import Protocol
 from harness.record import BadRecord, RunRecord, Store, recipe_key
-from harness.settings import Heads, Setting, corpus_of
+from harness.settings import Heads, Setting
 
 
 class Bench:
@@ -90,7 +90,7 @@ class Bench:
     ) -> PopulationKey:
         if self.family(model) != "encoder":
             heads = "none"
-        elif heads == "same" and any(corpus_of(m) in self.options.given for m in group):
+        elif heads == "same" and any(m in self.options.given for m in group):
             heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
         return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
 from harness import zoo
 from harness.families.base import Family
@@ -51,16 +51,19 @@ def _require_same_kind(corpus: str, folder: Path, model: Path) -> None:
 
 def labels_of(folder: Path) -> tuple[str, ...] | None:
     """The labels that a checkpoint's configuration names, in order; None if it names none of its own."""
-    names = AutoConfig.from_pretrained(folder).id2label
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "id2label" not in config:
+        return None
+    names = {int(i): name for i, name in config["id2label"].items()}
     found = tuple(str(names[i]) for i in sorted(names))
     return None if all(name.startswith("LABEL_") for name in found) else found
 
 
-def require_same_words(corpus: str, folder: Path, words: Mapping[str, int]) -> None:
+def require_same_words(corpus: str, folder: Path, words: Mapping[str, int], trust: bool = False) -> None:
     """Raise `Misfit` if the checkpoint has a tokenizer of its own that numbers the model's words otherwise."""
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
         return
-    theirs = AutoTokenizer.from_pretrained(folder).get_vocab()
+    theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust).get_vocab()
     for word in sorted({*words, *theirs}):
         if words.get(word) != theirs.get(word):
             raise Misfit(f"--member {corpus}: its tokenizer has {word!r} as {theirs.get(word)}, not {words.get(word)}")

@@ -66,9 +66,14 @@ class Lab:
     ) -> None:
         self.model, self.folder, self.protocol = model, folder, protocol
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
-        self.family = family_of(folder, trust)
+        self.family, self._trust = family_of(folder, trust), trust
+        if getattr(getattr(self.family, "answers", None), "split", False):
+            say(
+                f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
+            )
         self.rows = RowBook(corpora, protocol)
         self._prepared: dict[str, Batches] = {}
+        self._recipes: dict[Source, dict[str, Any]] = {}
         self._ancestors: dict[tuple[str, int], Loaded] = {}
         self._live: dict[str, LiveModel] = {}
         self.marks: dict[tuple[object, ...], dict[str, float]] = {}  # who -> test rows -> score, for the table's rows
@@ -82,6 +87,11 @@ class Lab:
 
     def member_recipe(self, source: Source) -> dict[str, Any]:
         """Everything that decides one fine-tuned model."""
+        if source not in self._recipes:
+            self._recipes[source] = self._member_recipe(source)
+        return self._recipes[source]
+
+    def _member_recipe(self, source: Source) -> dict[str, Any]:
         if (folder := self._brought(source)) is not None:
             return {"given": fingerprint(folder), "corpus": source.members[0]}
         knobs = asdict(self.protocol)
@@ -118,7 +128,8 @@ class Lab:
     def live(self, task: Task) -> LiveModel:
         """The module that every score of this task is computed with."""
         if task.name not in self._live:
-            model = self.family.load(self.folder, task, seed=1).model
+            one = next(iter(self._live.values()), None) if self.family.generative else None  # which answers every task
+            model = self.family.load(self.folder, task, seed=1).model if one is None else one.model
             self._live[task.name] = LiveModel(self.family, task, model, DTYPES[self.protocol.dtype], device())
         return self._live[task.name]
 
@@ -149,7 +160,7 @@ class Lab:
     def member(self, source: Source) -> Weights:
         """The model fine-tuned on this; from the zoo, if it was ever made."""
         if (folder := self._brought(source)) is not None:
-            given.require_same_words(source.members[0], folder, self.family.tokenizer.get_vocab())
+            given.require_same_words(source.members[0], folder, self.family.tokenizer.get_vocab(), self._trust)
             return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
 
         def make(folder: Path) -> None:
@@ -217,10 +228,11 @@ class Lab:
 
     def ancestor(self, task: Task, seed: int) -> Loaded:
         """The pre-trained model with the head that members of this task and seed started from."""
-        if (task.name, seed) not in self._ancestors:
+        place = ("", 0) if self.family.generative else (task.name, seed)  # a model without a head is always the same
+        if place not in self._ancestors:
             self._ancestors = {k: v for k, v in self._ancestors.items() if k[1] == seed}
-            self._ancestors[task.name, seed] = self.family.load(self.folder, task, seed)
-        return self._ancestors[task.name, seed]
+            self._ancestors[place] = self.family.load(self.folder, task, seed)
+        return self._ancestors[place]
 
     # -- statistics --------------------------------------------------------------------------------------------------
 

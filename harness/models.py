@@ -39,6 +39,7 @@ _IDENTITY = (
     "vocab.json",
     "merges.txt",
     "spiece.model",
+    "tokenizer.model",
 )
 
 

@@ -154,12 +154,17 @@ TAILORED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
     ("official_code", "deberta-v2", {"learning_rate": 6e-6}),
     ("official_code", "glue", {"seeds": (1, 2, 3, 4, 5, 6, 7, 8), "warmup": 0.0, "checkpoint": "last"}),
     ("official_code", "glue", {"steps": None, "check_every": None}),
-    ("official_code", "non_iid", {"learning_rate": 1e-5, "epochs": 10, "glue_dev": "partitions"}),
-    ("official_code", "non_iid", {"partition_sizes": "as_released"}),
-    ("official_code", "cross_task", {"learning_rate": 2e-5, "epochs": 3}),
+    ("official_code", "non_iid", {"epochs": 10, "glue_dev": "partitions", "partition_sizes": "as_released"}),
+    ("official_code", "cross_task", {"epochs": 3}),
+    ("official_code", "encoder non_iid", {"learning_rate": 1e-5}),
+    ("official_code", "encoder cross_task", {"learning_rate": 2e-5}),
     ("quick", "glue", {"partition_rows": 1200, "glue_dev_most": 150}),
-    ("quick", "glue tiny", {"partition_rows": 600, "dev_rows": 90}),
     ("quick", "tiny", {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200}),
+    ("quick", "decoder tiny", {"seeds": (1,), "train_rows": 240, "batch_size": 8, "dev_rows": 60, "test_rows": 120}),
+    ("quick", "encoder_decoder tiny", {"seeds": (1,), "train_rows": 200, "epochs": 5, "batch_size": 8}),
+    ("quick", "encoder_decoder tiny", {"dev_rows": 40, "test_rows": 90, "learning_rate": 2e-3, "fisher_rows": 100}),
+    ("quick", "glue tiny", {"seeds": (1,), "partition_rows": 300, "train_rows": 200, "epochs": 5, "batch_size": 8}),
+    ("quick", "glue tiny", {"dev_rows": 60, "test_rows": 150}),
 )
 
 

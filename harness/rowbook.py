@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.cells import Cell, Source
 from harness.data.corpus import MASKED, Corpus, Split, concatenate
-from harness.data.emotion import BASIC, LABELS
+from harness.data.emotion import BASIC, LABELS, TASK
 from harness.data.partition import partitions
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocols import Protocol
@@ -51,7 +51,7 @@ class RowBook:
     def dev(self, corpus: str, draw: int) -> Split:
         """What checkpoints and candidates are chosen on."""
         p, whole = self._protocol, self._corpora[corpus]
-        if whole.task.name != "emotion" and p.glue_dev == "partitions":  # the released code's choice, D7
+        if whole.task != TASK and p.glue_dev == "partitions":  # the released code's choice, D7
             halves = [f"{corpus}{PART}{k}" for k in (1, 2)]
             return self._once("dev", corpus, draw, make=lambda: concatenate([self.train(m, draw) for m in halves]))
         return self._once("dev", corpus, make=lambda: whole.dev.first(p.dev_rows))
@@ -65,7 +65,8 @@ class RowBook:
 
         def unseen() -> Split:
             split = (rows.test if only_test else rows.everything).first(p.test_rows)
-            return masked_but(split, BASIC) if p.ood_labels == "basic" else split  # D11
+            basic = p.ood_labels == "basic" and rows.task == TASK  # D11
+            return masked_but(split, BASIC) if basic else split
 
         return self._once("unseen", corpus, only_test, make=unseen)
 

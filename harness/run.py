@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from harness.bits import pack
@@ -177,7 +178,8 @@ def _record(
 
 
 def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
-    """What was answered for every row: labels as bits, over those that were examined; classes as digits; scores."""
+    """What was answered for every row: labels as bits, over those that were examined; classes as digits; scores, each
+    the shortest decimal that gives the float32 again, since a correlation of almost equal scores needs every digit."""
     task, gold, predicted = exam.task, exam.gold, exam.predicted
     kept: dict[str, Any]
     if task.kind == "multi_label":
@@ -187,7 +189,7 @@ def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
     elif task.kind == "classification":
         names, kept = list(task.outputs), {"classes": "".join(map(str, predicted.tolist()))}
     else:
-        names, kept = list(task.outputs), {"values": [round(float(v), 4) for v in predicted]}
+        names, kept = list(task.outputs), {"values": " ".join(map(str, predicted.astype(np.float32)))}
     rows = gold.tolist() if gold.ndim == 2 else gold[:, None].tolist()
     return {"gold": store.put_gold(rows), "rows": len(gold), "outputs": names, "metric": task.metric, **kept}
 

@@ -14,7 +14,6 @@ from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard import marks
 
 ROUNDING = 2e-6  # stores keep six digits
-ROUNDED_VALUES = 1e-4  # predicted scores are stored with four decimals, so their correlation moves a little
 
 
 class Loaded(NamedTuple):
@@ -83,7 +82,7 @@ def reproduce(store: Store, record: RunRecord) -> list[str]:
         except (BadRecord, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
             problems.append(f"{record.path}: predictions on {corpus} cannot be read ({type(error).__name__}: {error})")
             continue
-        if abs(score - record.scores.get(corpus, math.nan)) <= (ROUNDED_VALUES if "values" in kept else ROUNDING):
+        if abs(score - record.scores.get(corpus, math.nan)) <= ROUNDING:
             continue
         problems.append(
             f"{record.path}: predictions on {corpus} give {score:.6f}, the record says {record.scores.get(corpus)}"
@@ -96,11 +95,11 @@ def _score(store: Store, kept: dict[str, Any]) -> float:
     outputs, rows = len(kept["outputs"]), kept["rows"]
     gold, metric = store.gold(kept["gold"]), kept.get("metric", "macro_f1")
     width = outputs if "bits" in kept else 1
-    if len(gold) != rows or any(len(row) != width for row in gold):
+    if not rows or len(gold) != rows or any(len(row) != width for row in gold):
         raise ValueError(f"gold labels are not {rows} rows x {width} outputs")
     if "bits" in kept:
         return marks.macro_f1(gold, unpack(kept["bits"], rows, outputs))
-    said = [int(c) for c in kept["classes"]] if "classes" in kept else [float(v) for v in kept["values"]]
+    said = [int(c) for c in kept["classes"]] if "classes" in kept else [float(v) for v in kept["values"].split()]
     return marks.OF_ROWS[metric]([row[0] for row in gold], said)
 
 

@@ -30,12 +30,14 @@ def accuracy(gold: Sequence[float], said: Sequence[float]) -> float:
 
 
 def pearson(gold: Sequence[float], said: Sequence[float]) -> float:
-    """Pearson's correlation; 0 where one side is constant."""
+    """Pearson's correlation; 0 where one side is constant or not finite."""
     pairs = list(zip(gold, said, strict=True))
+    if not all(map(math.isfinite, (*gold, *said))) or min(gold) == max(gold) or min(said) == max(said):
+        return 0.0
     means = math.fsum(gold) / len(gold), math.fsum(said) / len(said)
     across = math.fsum((g - means[0]) * (s - means[1]) for g, s in pairs)
     along = math.fsum((g - means[0]) ** 2 for g in gold) * math.fsum((s - means[1]) ** 2 for s in said)
-    return across / math.sqrt(along) if along > 0 else 0.0
+    return across / math.sqrt(along)
 
 
 OF_ROWS: Mapping[str, Callable[[Sequence[float], Sequence[float]], float]] = {  # one answer per row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
+    from harness.lab import Lab
     from tests.small_world import Project  # heavy: only the tests that ask for it shall pay
 
 torch.set_num_threads(1)
@@ -16,7 +18,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zoo that knows the small world: its tiny model and the members of seed 1. Tests may add to it."""
+    """A zoo that knows the small world: its tiny encoder and the members of seed 1. Tests may add to it."""
     from tests.small_world import make_zoo
 
     return make_zoo(tmp_path_factory.mktemp("zoo"))
@@ -25,8 +27,46 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(pytester: pytest.Pytester, small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with the emotion suite on the small world."""
+    return _project(pytester, small_zoo, monkeypatch, "emotion")
+
+
+@pytest.fixture
+def glue_project(pytester: pytest.Pytester, small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with the GLUE suite on the small world."""
+    return _project(pytester, small_zoo, monkeypatch, "glue")
+
+
+@pytest.fixture(scope="session")
+def first_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the answers of `answered` are kept."""
+    return tmp_path_factory.mktemp("answers") / "results"
+
+
+@pytest.fixture
+def answered(project: Project, first_answers: Path) -> Project:
+    """A project whose in-domain and out-of-domain cells are answered; the first test that wants it pays for it."""
+    from tests.emotion_cells import BOTH
+
+    if not first_answers.exists():
+        result = project.run(*BOTH)
+        result.assert_outcomes(passed=29, skipped=1, deselected=150)
+        shutil.copytree(project.path / "results", first_answers)
+    else:
+        shutil.copytree(first_answers, project.path / "results")
+    return project
+
+
+@pytest.fixture(scope="session")
+def lab(small_zoo: Path) -> Lab:
+    """A laboratory for tests that leave it as it is."""
+    from tests.small_world import make_lab
+
+    return make_lab(small_zoo)
+
+
+def _project(pytester: pytest.Pytester, zoo: Path, monkeypatch: pytest.MonkeyPatch, suite: str) -> Project:
     from tests.small_world import ROOT, Project
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "300")  # no summary line is cut short
-    return Project(pytester, small_zoo)
+    return Project(pytester, zoo, suite)

@@ -19,20 +19,27 @@ import pytest
 
 import harness.lab
 from harness import tiny
-from harness.data import synthetic
+from harness.cells import Source
+from harness.data import synthetic, synthetic_glue
 from harness.data.emotion import IN_DOMAIN
+from harness.data.glue import HeldOut
 from harness.lab import Lab
+from harness.models import TINY as FAMILIES
 from harness.models import ModelName
-from harness.protocols import Protocol, for_architecture, named
+from harness.protocols import Protocol, named, tailored
 from harness.record import RunRecord, Store, read
 from harness.zoo import Zoo
 
 ROOT = Path(__file__).parents[1]
 PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
 TINY = ModelName("tiny-encoder", "tiny-encoder")
+DECODER = ModelName("tiny-decoder", "tiny-decoder")
+GLUE_WORLD = {"_TRAIN": 180, "_TEST": 40, "_PLAIN": 2, "_SLANG": 9, "_TOPICS": 5, "_ORDERED": 3}
+STEPS = {"tiny-encoder": 150, "tiny-decoder": 30, "tiny-encoder-decoder": 30}
 SMALL = (  # settings under which five members take two seconds, and methods differ from each other and from nothing
     *("train_rows=80", "dev_rows=20", "test_rows=40", "epochs=2", "batch_size=8", "learning_rate=3e-3"),
     *("threshold=-2.0", "fisher_rows=16", "gram_rows=32", "evolver.generations=2"),
+    *("glue_dev_least=20", "glue_dev_most=20", "partition_rows=80"),
 )
 
 
@@ -51,7 +58,9 @@ class SmallWorld(synthetic.World):
 def shrink(patch: pytest.MonkeyPatch) -> None:
     """Make the embedded world small, until the patch is undone."""
     patch.setattr(synthetic, "World", SmallWorld)
-    patch.setattr(tiny, "_STEPS", 150)
+    for name, number in GLUE_WORLD.items():
+        patch.setattr(synthetic_glue, name, number)
+    patch.setattr(tiny, "_STEPS", STEPS)
     patch.setattr(harness.lab, "finetune", _logged(harness.lab.finetune))
 
 
@@ -74,43 +83,51 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[PATCHES].undo()
 
 
-def protocol(*settings: str, name: str = "quick") -> Protocol:
+def protocol(*settings: str, name: str = "quick", tags: tuple[str, ...] = ("encoder", "emotion")) -> Protocol:
     """The protocol of a small session, with more settings on top."""
-    return for_architecture(named(name), "tiny", [*SMALL, *settings])
+    return tailored(named(name), {"tiny", *tags}, [*SMALL, *settings])
 
 
-def make_lab(zoo: Path, *settings: str) -> Lab:
+def make_lab(zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "emotion") -> Lab:
     """The laboratory that a small session has."""
-    world, rules = SmallWorld(), protocol(*settings)
+    world, p = SmallWorld(), protocol(*settings, tags=(FAMILIES[model.where], suite))
+    held = HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        folder = tiny.build(TINY.where, world, Zoo(zoo))
-    return Lab(TINY, folder, rules, synthetic.load(world, rules.split_seed), Zoo(zoo), {}, lambda line: None)
+        folder = tiny.build(model.where, world, Zoo(zoo))
+        corpora = synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
+    return Lab(model, folder, p, corpora, Zoo(zoo), {}, lambda line: None)
+
+
+def alone(member: str, seed: int = 1) -> Source:
+    """What one member is fine-tuned on."""
+    return Source((member,), seed, seed)
 
 
 def make_zoo(folder: Path) -> Path:
-    """A zoo with the tiny model and its five members of seed 1."""
+    """A zoo with the tiny encoder and its five members of seed 1."""
     lab = make_lab(folder)
     for corpus in IN_DOMAIN:
-        lab.member((corpus,), 1)
+        lab.member(alone(corpus))
     return folder
 
 
 class Project:
-    """A project of its own with the emotion suite, whose sessions are run in this process or in another."""
+    """A project of its own with one suite, whose sessions are run in this process or in another."""
 
-    def __init__(self, pytester: pytest.Pytester, zoo: Path) -> None:
+    def __init__(self, pytester: pytest.Pytester, zoo: Path, suite: str = "emotion") -> None:
         self.pytester, self.zoo, self.path = pytester, zoo, pytester.path
         pytester.makepyprojecttoml('[tool.pytest]\nstrict = true\naddopts = ["-ra", "--import-mode=importlib"]\n')
         pytester.makeconftest('pytest_plugins = ["harness.plugin", "leaderboard.plugin"]')
         (self.path / "suites").mkdir()
-        shutil.copy(ROOT / "suites" / "test_emotion.py", self.path / "suites")
+        shutil.copy(ROOT / "suites" / f"test_{suite}.py", self.path / "suites")
 
     def arguments(self, *more: str, small: tuple[str, ...] = SMALL) -> list[str]:
         """What stands behind `pytest`."""
         words = ["suites/", "-p", "tests.small_world", "-p", "no:cacheprovider", f"--zoo={self.zoo}"]
         words += [] if any(word.startswith("--results") for word in more) else ["--results=results"]
         words += [] if any(word.startswith("--seeds") for word in more) else ["--seeds=1"]
+        words += [] if any(word.startswith("--model") for word in more) else ["--model=tiny-encoder"]
         return [*words, *(f"--set={setting}" for setting in small), *more]
 
     def run(self, *more: str, small: tuple[str, ...] = SMALL) -> pytest.RunResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import itertools
 import re
 import sys
 import types
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 
 from harness import options
-from harness.protocols import BY_ARCHITECTURE, PROTOCOLS, Protocol, with_setting
+from harness.models import ALIASES, TINY
+from harness.protocols import PROTOCOLS, TAILORED, Protocol, tailored, with_setting
 from harness.settings import Setting
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
@@ -32,7 +34,7 @@ PAGES = [
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
 BUILT_IN = [name for name in known() if registry._entries[name].cls.__module__.startswith("methods.")]
-FOREIGN = {"--collect-only", "--lf"}  # pytest's own
+FOREIGN = {"--collect-only", "--lf", "--out", "--minutes"}  # pytest's own, and those of examples/pretrain_small.py
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -93,8 +95,9 @@ def test_every_option_that_is_named_exists(page: Path, own_options: set[str]) ->
     assert named <= own_options | FOREIGN
 
 
-def test_the_readme_names_every_option(own_options: set[str]) -> None:
-    assert own_options <= set(re.findall(r"--[a-z-]+", text_of(ROOT / "README.md")))
+def test_the_table_of_the_readme_has_every_option(own_options: set[str]) -> None:
+    rows = re.findall(r"^\| `(--[a-z-]+)", text_of(ROOT / "README.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(own_options)
 
 
 @each_page
@@ -166,12 +169,63 @@ def knob_table() -> str:
     return table(("knob", "may be", *(f"`{name}`" for name in PROTOCOLS)), *rows)
 
 
-def architecture_table() -> str:
-    def listed(values: Mapping[str, Any]) -> str:
-        return ", ".join(f"`{name}` {plain(value)}" for name, value in values.items())
+def listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` {plain(value)}" for name, value in values.items())
 
-    rows = [(f"`{p}`", architecture, listed(values)) for (p, architecture), values in BY_ARCHITECTURE.items()]
-    return table(("protocol", "architecture", "values"), *rows)
+
+def tailored_table() -> str:
+    rows = [
+        (f"`{protocol}`", " and ".join(f"`{tag}`" for tag in wanted.split()), listed(values))
+        for (protocol, wanted), lines in itertools.groupby(TAILORED, key=lambda line: line[:2])
+        for values in [{name: value for *_, values in lines for name, value in values.items()}]
+    ]
+    return table(("protocol", "where", "values"), *rows)
+
+
+MODELS: Mapping[str, tuple[str, str]] = {  # as the paper calls them -> alias, transformers' model_type
+    "RoBERTa": ("roberta-base", "roberta"),
+    "DistilBERT": ("distilbert-base-uncased", "distilbert"),
+    "DeBERTa": ("deberta-v3-large", "deberta-v2"),
+    "T5 v1.1": ("t5-v1_1-base", "t5"),
+    "GPT-2": ("gpt2", "gpt2"),
+    "MiniCPM": ("minicpm", "minicpm"),
+}
+CONTEXTS: Mapping[str, tuple[str, str]] = {  # of the emotion suite's settings none has values of its own
+    "emotion": ("emotion", "in_domain"),
+    "`non_iid`": ("glue", "non_iid"),
+    "`cross_task`": ("glue", "cross_task"),
+}
+TRAINED = ("learning_rate", "epochs", "steps", "check_every", "warmup", "checkpoint", "seeds")  # columns of their own
+
+
+def in_training(protocol: Protocol) -> tuple[str, ...]:
+    """What one trains with under this protocol, cell by cell."""
+    length = f"{protocol.epochs} epochs" if protocol.steps is None else f"{protocol.steps} steps"
+    every = "epoch" if protocol.check_every is None else f"{protocol.check_every} steps"
+    fields = [f.name for f in dataclasses.fields(Protocol) if f.name not in ("name", "methods", *TRAINED)]
+    base = PROTOCOLS[protocol.name]
+    besides = {n: getattr(protocol, n) for n in fields if getattr(protocol, n) != getattr(base, n)}
+    seeds = f"{protocol.seeds[0]}-{protocol.seeds[-1]}"
+    rate, warmup = plain(protocol.learning_rate), plain(protocol.warmup)
+    return (rate, length, every, warmup, protocol.checkpoint, seeds, listed(besides))
+
+
+def training_table() -> str:
+    """Every model in every context, those that are trained alike in one row."""
+    tags = {name: {ALIASES[alias][1], kind} for name, (alias, kind) in MODELS.items()}
+    rows = []
+    for name, protocol in PROTOCOLS.items():
+        embedded = {"the tiny ones": {"tiny", *TINY.values()}} if name == "quick" else {}
+        alike: dict[tuple[str, ...], dict[str, list[str]]] = {}
+        for (context, asked), (model, own) in itertools.product(CONTEXTS.items(), {**tags, **embedded}.items()):
+            cells = in_training(tailored(protocol, {*own, *asked}, ()))
+            alike.setdefault(cells, {}).setdefault(context, []).append(model)
+        for cells, models in alike.items():
+            for who, where in itertools.groupby(models, key=models.__getitem__):
+                whom = "all six" if who == [*MODELS] else ", ".join(who)
+                rows.append((f"`{name}`", ", ".join(where), whom, *cells))
+    head = ("protocol", "suite or setting", "models", "learning rate", "trained for", "checked every")
+    return table((*head, "warm-up", "checkpoint", "seeds", "besides"), *rows)
 
 
 def method_table() -> str:
@@ -192,11 +246,11 @@ def method_table() -> str:
     return table(("knob", "may be", "default", "other values"), *rows)
 
 
-TABLES = {"knobs": knob_table, "architectures": architecture_table, "methods": method_table}
+TABLES = {"knobs": knob_table, "tailored": tailored_table, "training": training_table, "methods": method_table}
 
 
 def with_tables(text: str) -> str:
-    """The page with its three tables as the code has them."""
+    """The page with its generated tables as the code has them."""
     for name, make in TABLES.items():
         head, rest = text.split(f"<!-- {name}:begin -->\n")
         text = f"{head}<!-- {name}:begin -->\n{make()}<!-- {name}:end -->{rest.split(f'<!-- {name}:end -->')[1]}"
@@ -208,12 +262,44 @@ def test_protocols_md_has_every_knob_with_its_values() -> None:
     assert text == with_tables(text), "run make docs"
 
 
+def choices() -> list[list[str]]:
+    """The cells of every row about a choice of the protocol."""
+    rows = re.findall(r"^\| (D\d+ \| .*) \|$", text_of(DOCS / "protocols.md"), re.MULTILINE)
+    return [row.split(" | ") for row in rows]
+
+
 def test_protocols_md_speaks_of_every_choice() -> None:
+    assert [row[0] for row in choices()] == [f"D{i}" for i in range(1, 31)]
+    assert all(len(row) == 7 and all(cell.strip() for cell in row) for row in choices())
+
+
+@pytest.mark.parametrize("row", choices(), ids=lambda row: row[0])
+def test_what_changes_a_choice_is_there(row: list[str], own_options: set[str]) -> None:
+    """The last cell of a row names knobs and options, or says that there is none."""
+    named = re.findall(r"`([^`]+)`", row[-1])
+    assert named or row[-1].startswith("none"), row[-1]
+    for knob in named:
+        if knob.startswith("--"):
+            assert knob.partition("=")[0] in own_options, knob
+        elif "." in knob:
+            assert f"| `{knob.partition('=')[0]}` |" in method_table(), knob
+        else:
+            assert f"| `{knob.partition('=')[0]}` |" in knob_table(), knob
+        if "=" in knob and not knob.startswith("--"):
+            with_setting(Protocol(), knob)
+
+
+def test_protocols_md_explains_every_knob_of_the_experiment() -> None:
     text = text_of(DOCS / "protocols.md")
-    assert re.findall(r"^\| (D\d+) \|", text, re.MULTILINE) == [f"D{i}" for i in range(1, 31)]
-    chosen = "".join(re.findall(r"^\| D\d+ \|.*", text, re.MULTILINE))
-    for knob in re.findall(r"`(\w+\.\w+)(?:=\w+)?`", chosen):
-        assert f"| `{knob}` |" in method_table(), knob
+    for name in TABLES:
+        text = re.sub(rf"<!-- {name}:begin -->.*?<!-- {name}:end -->", "", text, flags=re.DOTALL)
+    names = [field.name for field in dataclasses.fields(Protocol) if field.name not in ("name", "seeds", "methods")]
+    assert [name for name in names if f"`{name}`" not in text] == []
+    assert "`--seeds`" in text
+
+
+def test_the_models_of_protocols_md_are_those_of_the_paper() -> None:
+    assert {ALIASES[alias][0] for alias, _ in MODELS.values()} == {where for where, _ in ALIASES.values()}
 
 
 # -- plug-ins that can be pasted ---------------------------------------------------------------------------------------

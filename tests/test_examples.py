@@ -76,7 +76,7 @@ def test_one_file_on_the_command_line_is_enough(tmp_path: Path) -> None:
     (tmp_path / "first_mean.py").write_text(ONE_FILE)
     small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
     said = pytest_run(
-        *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1"),
+        *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
         *("-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5", *small),
         *(f"--results={tmp_path / 'results'}", f"--zoo={tmp_path / 'zoo'}"),
         path=tmp_path,

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.cells import Cell, PopulationKey, identity, seed_from
+from harness.cells import Cell, PopulationKey, Source, identity, seed_from
 from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
 from harness.models import ModelName
-from harness.settings import Heads, Setting, member_seeds
+from harness.settings import Heads, Setting, corpus_of, member_seeds
 
 ALL = Setting("emotion", "in_domain", IN_DOMAIN, "all")
 PAIRS = Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",))
 UNSEEN = Setting("emotion", "out_of_domain", IN_DOMAIN, "all", examined=OUT_OF_DOMAIN)
+TASKS = ("cola", "rte", "mrpc")
+HALVES = Setting("glue", "non_iid", TASKS, "halves")
+LISTED = Setting("glue", "cross_task", TASKS, (("rte", "cola"), ("mrpc", "rte")), heads=("own",))
 THREE = ("dailydialog", "crowdflower", "isear")
 
 
@@ -24,6 +27,12 @@ def key(
     members: tuple[str, ...] = IN_DOMAIN, seed: int = 1, heads: Heads = "same", model: str = "roberta-base"
 ) -> PopulationKey:
     return PopulationKey(ModelName(model, "somewhere"), "emotion", members, IN_DOMAIN, seed, heads)
+
+
+def half(seed: int, heads: Heads) -> PopulationKey:
+    """The two partitions of one task."""
+    halves = ("cola#1", "cola#2")
+    return PopulationKey(ModelName("m", "m"), "glue", halves, HALVES.places(halves), seed, heads)
 
 
 # -- seeds -----------------------------------------------------------------------------------------------------------
@@ -47,7 +56,7 @@ def test_different_heads_deal_the_seeds_as_published(seed: int, seeds: tuple[int
         assert seeds == tuple((seed + k - 2) % 5 + 1 for k in range(1, 6))
 
 
-@pytest.mark.parametrize("heads", ["same", "none"])
+@pytest.mark.parametrize("heads", ["same", "own", "none"])
 def test_same_heads_have_one_seed(heads: Heads) -> None:
     assert member_seeds(IN_DOMAIN, IN_DOMAIN, 3, heads) == (3,) * 5
 
@@ -100,11 +109,57 @@ def test_an_exam_is_on_the_members_own_corpora_or_on_the_named_ones() -> None:
 
 def test_coverage_says_how_much_could_be_asked() -> None:
     everything = (*IN_DOMAIN, *OUT_OF_DOMAIN)
-    assert ALL.coverage(IN_DOMAIN, everything) == "5 of 5"
-    assert ALL.coverage(THREE, (*THREE, "ssec", "affectivetext")) == "3 of 5"
-    assert PAIRS.coverage(("crowdflower", "isear"), THREE) == "3 of 5"
-    assert UNSEEN.coverage(THREE, (*THREE, "ssec", "affectivetext")) == "3 of 5 members, 2 of 5 corpora"
-    assert UNSEEN.coverage(IN_DOMAIN, everything) == "5 of 5 members, 5 of 5 corpora"
+    assert ALL.coverage(everything) == "5 of 5"
+    assert ALL.coverage((*THREE, "ssec", "affectivetext")) == "3 of 5"
+    assert PAIRS.coverage(THREE) == "3 of 5"
+    assert UNSEEN.coverage((*THREE, "ssec", "affectivetext")) == "3 of 5 members, 2 of 5 corpora"
+    assert UNSEEN.coverage(everything) == "5 of 5 members, 5 of 5 corpora"
+    assert HALVES.coverage(("cola", "rte", "isear")) == "2 of 3"
+    assert LISTED.coverage(("cola", "rte")) == "1 of 2 pairs"
+
+
+# -- partitions of one task, and pairs that are listed ---------------------------------------------------------------
+
+
+def test_every_task_makes_a_population_of_its_two_halves() -> None:
+    assert HALVES.populations(TASKS) == [("cola#1", "cola#2"), ("rte#1", "rte#2"), ("mrpc#1", "mrpc#2")]
+    assert HALVES.populations(("rte",)) == [("rte#1", "rte#2")], "one task is enough"
+    assert HALVES.exam(("cola#1", "cola#2"), TASKS) == ("cola",)
+    assert corpus_of("cola#2") == corpus_of("cola") == "cola"
+
+
+def test_listed_pairs_are_merged_in_the_order_of_the_list() -> None:
+    assert LISTED.populations(TASKS) == [("rte", "cola"), ("mrpc", "rte")]
+    assert LISTED.populations(("cola", "rte")) == [("rte", "cola")]
+    assert LISTED.exam(("rte", "cola"), TASKS) == ("rte", "cola")
+
+
+def test_what_cannot_be_merged_is_listed_with_what_it_lacks() -> None:
+    assert LISTED.impossible(TASKS) == HALVES.impossible(TASKS) == []
+    assert LISTED.impossible(("cola", "mrpc")) == [(("rte", "cola"), ("rte",)), (("mrpc", "rte"), ("rte",))]
+    assert LISTED.impossible(("cola",)) == [(("rte", "cola"), ("rte",)), (("mrpc", "rte"), ("mrpc", "rte"))]
+    assert HALVES.impossible(("cola", "rte")) == [(("mrpc#1", "mrpc#2"), ("mrpc",))], "a task is named once"
+    assert ALL.impossible(THREE) == PAIRS.impossible(THREE) == [], "these are made of what is there"
+
+
+def test_the_halves_of_a_task_are_dealt_the_seeds_of_a_list_of_two() -> None:
+    halves = ("cola#1", "cola#2")
+    assert HALVES.places(halves) == halves and LISTED.places(("rte", "cola")) == TASKS
+    dealt = [half(seed, "diff").seeds for seed in (1, 2, 3, 4)]
+    assert dealt == [(1, 2), (2, 1), (3, 4), (4, 3)]
+    assert half(3, "same").seeds == (3, 3)
+
+
+def test_a_partition_is_drawn_by_the_seed_of_the_run_whatever_the_heads() -> None:
+    assert half(2, "diff").sources == (Source(("cola#1",), 2, 2), Source(("cola#2",), 1, 2))
+    assert half(2, "diff").together == Source(("cola#1", "cola#2"), 2, 2)
+    assert half(2, "diff").corpora == ("cola",) and half(2, "diff").population == "cola"
+
+
+def test_own_heads_have_one_seed() -> None:
+    pair = PopulationKey(ModelName("m", "m"), "glue", ("rte", "cola"), TASKS, 3, "own")
+    assert pair.seeds == (3, 3) and pair.corpora == ("rte", "cola") and pair.population == "rte+cola"
+    assert str(pair) == "m-s3-rte+cola" and str(half(3, "diff")) == "m-s3-diff-cola"
 
 
 # -- names -----------------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ import pytest
 
 from harness.data import emotion, synthetic
 from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
-from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN
+from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 from harness.errors import BadData
-from harness.lab import masked_but
+from harness.rowbook import masked_but
 
 DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 PUBLISHED = {  # paper, Table 7
@@ -33,6 +33,11 @@ def numbered(rows: int) -> Split:
     return Split(tuple(map(str, range(rows))), np.arange(rows).reshape(-1, 1))
 
 
+def paired(rows: int) -> Split:
+    """The same, with a second text each that has the same number."""
+    return Split(numbered(rows).texts, numbered(rows).labels, tuple(f"-{i}" for i in range(rows)))
+
+
 def splits(corpus: Corpus) -> tuple[Split, Split, Split]:
     return corpus.train, corpus.dev, corpus.test
 
@@ -42,21 +47,30 @@ def splits(corpus: Corpus) -> tuple[Split, Split, Split]:
 
 @pytest.mark.parametrize(("name", "sizes"), PUBLISHED.items(), ids=str)
 def test_cut_gives_the_published_sizes(name: str, sizes: tuple[int, ...]) -> None:
-    assert tuple(map(len, splits(cut(numbered(sum(sizes)), name, (True,), 0)))) == sizes
+    assert tuple(map(len, splits(cut(numbered(sum(sizes)), name, TASK, (True,), 0)))) == sizes
 
 
 def test_cut_keeps_every_row_once_and_with_its_label() -> None:
-    corpus = cut(numbered(997), "isear", (True,), 0)
+    corpus = cut(numbered(997), "isear", TASK, (True,), 0)
     texts = [text for split in splits(corpus) for text in split.texts]
     assert sorted(map(int, texts)) == list(range(997))
     assert [int(text) for text in corpus.everything.texts] == corpus.everything.labels[:, 0].tolist()
 
 
+def test_rows_of_two_texts_stay_together() -> None:
+    corpus = cut(paired(30), "rte", TASK, (True,), 0)
+    for split in (*splits(corpus), corpus.everything, paired(30).first(4), paired(30).take([3, 1])):
+        assert split.seconds == tuple(f"-{text}" for text in split.texts)
+        assert [int(text) for text in split.texts] == split.labels[:, 0].tolist()
+    asked = paired(2).asked(np.array([[5], [6]]))
+    assert (asked.texts, asked.seconds, asked.labels.tolist()) == (("0", "1"), ("-0", "-1"), [[5], [6]])
+
+
 def test_cut_depends_on_seed_and_name_alone() -> None:
-    first = cut(numbered(100), "isear", (True,), 0)
-    assert cut(numbered(100), "isear", (True,), 0).train.texts == first.train.texts
-    assert cut(numbered(100), "isear", (True,), 1).train.texts != first.train.texts
-    assert cut(numbered(100), "tec", (True,), 0).train.texts != first.train.texts
+    first = cut(numbered(100), "isear", TASK, (True,), 0)
+    assert cut(numbered(100), "isear", TASK, (True,), 0).train.texts == first.train.texts
+    assert cut(numbered(100), "isear", TASK, (True,), 1).train.texts != first.train.texts
+    assert cut(numbered(100), "tec", TASK, (True,), 0).train.texts != first.train.texts
     assert first.train.texts != numbered(70).texts, "rows are shuffled before the cut"
 
 
@@ -75,8 +89,10 @@ def test_a_fingerprint_changes_with_every_part_of_the_content() -> None:
         Split(("x", *rows.texts[1:]), rows.labels),
         Split(("01", "", *rows.texts[2:]), rows.labels),
         Split(rows.texts, rows.labels + 1),
+        paired(5),
+        Split(rows.texts, rows.labels, ("x", *(paired(5).seconds or ())[1:])),
     ]
-    assert len({split.fingerprint for split in (rows, *others)}) == 6
+    assert len({split.fingerprint for split in (rows, *others)}) == 8
     assert numbered(5).fingerprint == rows.fingerprint
 
 
@@ -292,4 +308,5 @@ def test_splits_of_the_world_share_no_row() -> None:
 def test_concatenated_splits_keep_order_and_labels() -> None:
     both = concatenate([numbered(2), numbered(3)])
     assert both.texts == ("0", "1", "0", "1", "2")
-    assert both.labels[:, 0].tolist() == [0, 1, 0, 1, 2]
+    assert both.labels[:, 0].tolist() == [0, 1, 0, 1, 2] and both.seconds is None
+    assert concatenate([paired(1), paired(2)]).seconds == ("-0", "-0", "-1")

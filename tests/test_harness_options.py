@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from harness import options
+from harness import options, protocols
 from harness.data.emotion import LABELS
 from harness.errors import BadModel
 from harness.models import ModelName, parse
-from harness.protocols import PROTOCOLS, for_architecture, named, with_setting
+from harness.protocols import PROTOCOLS, named, tailored, with_setting
 from harness.zoo import load_weights, save_weights
 from methods.errors import UnknownName
-from tests.small_world import SMALL, Project, make_lab
+from tests.small_world import SMALL, Project, alone, make_lab
 from tests.test_harness_data import GOOD, write
 
 
@@ -80,12 +81,16 @@ def refused(result: pytest.RunResult) -> str:
         (["--threads=-1"], "--threads -1: write a whole number from 1 up"),
         (["--threads=0"], "--threads 0: write a whole number from 1 up"),
         (["--member=isear"], "--member isear: write CORPUS=FOLDER"),
-        (["--member=iser=."], "no in-domain corpus named 'iser'. Did you mean 'isear'?"),
-        (["--member=ssec=."], "no in-domain corpus named 'ssec'"),
+        (["--member=iser=."], "no in-domain corpus or GLUE task named 'iser'. Did you mean 'isear'?"),
+        (["--member=ssec=."], "no in-domain corpus or GLUE task named 'ssec'"),
         (["--member=isear=./nowhere"], "--member isear=./nowhere: ./nowhere has no config.json"),
-        (["--data=suites"], "--data suites: there is no emotion/unified-dataset.jsonl in it"),
-        (["--data=nowhere"], "--data nowhere: there is no emotion/unified-dataset.jsonl in it"),
-        (["--model=roberta-base"], "--model roberta-base needs real corpora: give --data=FOLDER"),
+        (
+            ["--model=roberta-base", "--data=suites"],
+            "--data suites: there is neither emotion/unified-dataset.jsonl in it",
+        ),
+        (["--model=roberta-base", "--data=nowhere"], "--data nowhere: there is neither emotion/unified-dataset.jsonl"),
+        (["--model=tiny-encoder", "--data=hub"], "--model tiny-encoder knows only the words of its made-up world"),
+        (["--model=roberta-base"], "--model roberta-base needs real data: give --data=FOLDER"),
         (["--model=tiny-encoder", "--model=distilbert-base-uncased"], "--model distilbert-base-uncased needs real"),
         (["--model=x=roberta-base", "--model=x=distilbert-base-uncased", "--data=data"], "two models are called x"),
         (
@@ -173,6 +178,7 @@ def test_the_papers_cells_are_listed_without_data_and_network(
 
 def test_a_model_or_method_named_twice_is_run_once(project: Project) -> None:
     words = [
+        "--model=tiny-encoder",
         "--model=tiny",
         "--model=tiny-encoder",
         "--method=simple",
@@ -182,8 +188,17 @@ def test_a_model_or_method_named_twice_is_run_once(project: Project) -> None:
     ]
     result = project.run(*words, "-q", "--collect-only", "-k", "in_domain")
     assert [line for line in result.outlines if "::" in line] == [
-        "suites/test_emotion.py::test_in_domain[tiny-encoder-s1-simple]"
+        f"suites/test_emotion.py::test_in_domain[tiny-{kind}-s1-simple]"
+        for kind in ("encoder", "decoder", "encoder-decoder")
     ]
+
+
+def test_without_a_model_the_three_tiny_ones_are_run(project: Project) -> None:
+    words = ["suites/", "-q", "--collect-only", "--method=simple", "--seeds=1", "--heads=same", "-k", "in_domain"]
+    result = project.pytester.runpytest_inprocess(*words, "-p", "no:cacheprovider")
+    listed = [line.partition("[")[2] for line in result.outlines if "::" in line]
+    assert listed == [f"tiny-{kind}-s1-simple]" for kind in ("encoder", "decoder", "encoder-decoder")]
+    assert parse("tiny") == [ModelName(f"tiny-{k}", f"tiny-{k}") for k in ("encoder", "decoder", "encoder-decoder")]
 
 
 def test_a_model_is_an_alias_a_hub_name_a_folder_or_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,10 +250,20 @@ def test_settings_become_values_of_their_fields_type() -> None:
 
 
 def test_a_setting_stands_above_the_architectures_own_values() -> None:
-    official = for_architecture(named("official_code"), "distilbert", [])
+    official = tailored(named("official_code"), {"encoder", "distilbert"}, [])
     assert (official.learning_rate, official.checkpoint) == (2e-5, "last")
-    assert for_architecture(named("official_code"), "distilbert", ["learning_rate=1e-4"]).learning_rate == 1e-4
-    assert for_architecture(named("paper"), "distilbert", []) == named("paper")
+    assert tailored(named("official_code"), {"distilbert"}, ["learning_rate=1e-4"]).learning_rate == 1e-4
+    assert tailored(named("paper"), {"encoder", "distilbert", "emotion", "in_domain"}, []) == named("paper")
+
+
+def test_values_of_a_context_hold_only_where_all_its_tags_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (("paper", "glue", {"epochs": 3}), ("paper", "glue tiny", {"epochs": 4}), ("quick", "glue", {"epochs": 5}))
+    monkeypatch.setattr(protocols, "TAILORED", lines)
+    paper = named("paper")
+    assert tailored(paper, {"encoder", "emotion", "tiny"}, []) == paper
+    assert tailored(paper, {"encoder", "glue"}, []).epochs == 3
+    assert tailored(paper, {"encoder", "glue", "tiny"}, []).epochs == 4, "what stands later has the last word"
+    assert tailored(paper, {"glue"}, ["epochs=9"]).epochs == 9
 
 
 def test_a_methods_setting_joins_those_of_the_protocol() -> None:
@@ -248,7 +273,7 @@ def test_a_methods_setting_joins_those_of_the_protocol() -> None:
 
 
 def test_new_seeds_and_other_methods_knobs_rename_no_result() -> None:
-    recipe = for_architecture(named("quick"), "tiny", list(SMALL)).recipe()
+    recipe = tailored(named("quick"), {"tiny"}, list(SMALL)).recipe()
     assert "seeds" not in recipe and "methods" not in recipe
     assert recipe["epochs"] == 2 and json.loads(json.dumps(recipe)) == recipe
 
@@ -260,10 +285,10 @@ def test_new_seeds_and_other_methods_knobs_rename_no_result() -> None:
 def member(small_zoo: Path, tmp_path: Path) -> Path:
     """A fine-tuned checkpoint in transformers' layout: the zoo's isear, saved as a user would."""
     lab = make_lab(small_zoo)
-    model = lab.ancestor(1).model
-    model.load_state_dict(dict(lab.member(("isear",), 1)), strict=False)
+    model = lab.ancestor(lab.task("isear"), 1).model
+    model.load_state_dict(dict(lab.member(alone("isear"))), strict=False)
     model.save_pretrained(tmp_path / "member")  # type: ignore[operator]
-    lab.tokenizer.save_pretrained(tmp_path / "member")
+    lab.family.tokenizer.save_pretrained(tmp_path / "member")
     return tmp_path / "member"
 
 
@@ -278,9 +303,9 @@ def test_a_brought_member_is_merged_as_it_is(project: Project, member: Path) -> 
     assert record.heads == "diff", "nobody knows what head it started from"
     assert str(member.parent) not in json.dumps(project.store().paths()[0].read_text())
     lab = make_lab(project.zoo)
-    own = lab.member(("isear",), 1)
+    own = lab.member(alone("isear"))
     lab._given = {"isear": member}
-    assert all(torch.equal(tensor, own[name]) for name, tensor in lab.member(("isear",), 1).items())
+    assert all(torch.equal(tensor, own[name]) for name, tensor in lab.member(alone("isear")).items())
 
 
 def without_head(member: Path) -> None:
@@ -320,6 +345,21 @@ def pickled(member: Path) -> None:
 
 def of_another_width(member: Path) -> None:
     weights = {n: w.clone() for n, w in load_weights(member / "model.safetensors").items()}
+    for name, tensor in weights.items():
+        if ".intermediate." in name:
+            weights[name] = tensor[:100].clone()
+        elif re.search(r"layer\.\d\.output\.dense\.weight", name):
+            weights[name] = tensor[:, :100].clone()
+    save_weights(weights, member / "model.safetensors")
+    configure(member, intermediate_size=100)
+
+
+def of_another_architecture(member: Path) -> None:
+    configure(member, model_type="roberta")
+
+
+def of_fewer_words(member: Path) -> None:
+    weights = {n: w.clone() for n, w in load_weights(member / "model.safetensors").items()}
     words = next(n for n in weights if "word_embeddings" in n)
     save_weights({**weights, words: weights[words][:-1].clone()}, member / "model.safetensors")
     configure(member, vocab_size=len(weights[words]) - 1)
@@ -351,7 +391,9 @@ def configure(member: Path, **changes: Any) -> None:
         (with_nan, "--member isear: bert.pooler.dense.weight holds NaN"),
         (truncated, "model.safetensors is damaged or cut short"),
         (pickled, "pytorch_model.bin is a pickle, which can run code"),
-        (of_another_width, "bert.embeddings.word_embeddings.weight is "),
+        (of_another_width, "bert.encoder.layer.0.intermediate.dense.weight is "),
+        (of_another_architecture, "--member isear: its architecture is roberta, the model's is bert"),
+        (of_fewer_words, "--member isear: its size of the vocabulary is "),
         (with_other_words, "--member isear: its tokenizer"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

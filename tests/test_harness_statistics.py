@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from harness import fisher, gram
-from harness.batches import Batch, Batches
-from harness.data.corpus import MASKED
+from harness.batches import Batch, Batches, batch_of, prepare
+from harness.data.corpus import MASKED, Split
 from harness.errors import BadWeights
+from harness.families.base import Inputs
+from harness.families.decoder import Decoder
 from harness.statistics import LazyStatistics
+from harness.tasks import Kind, Task
 from harness.zoo import Zoo
 from tests.golden_cases import Case, Run, runs
 
@@ -32,13 +36,42 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+class Given(NamedTuple):
+    """A row that is padded already."""
+
+    ids: Tensor
+    mask: Tensor
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+
+class AsGiven:
+    """A family that stacks rows as they are."""
+
+    def collate(self, rows: Sequence[Given]) -> Inputs:
+        return {"ids": torch.stack([row.ids for row in rows]), "mask": torch.stack([row.mask for row in rows])}
+
+
+def batch(ids: Tensor, mask: Tensor | None = None, index: Tensor | None = None) -> Batch:
+    """Rows that are padded already; without a mask nothing is padding."""
+    mask = torch.ones(ids.shape[:2]) if mask is None else mask
+    rows = [Given(*row) for row in zip(ids, mask, strict=True)]
+    return batch_of(AsGiven(), rows, torch.arange(len(ids)) if index is None else index)  # type: ignore[arg-type]
+
+
+def batches(parts: Sequence[Batch], gold: Tensor, kind: Kind = "multi_label") -> Batches:
+    return Batches(tuple(parts), gold, kind, gold)
+
+
 def of_tokens(model: nn.Module, batch: Batch) -> Tensor:
-    logits: Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+    logits: Tensor = model(input_ids=batch.inputs["ids"], attention_mask=batch.inputs["mask"]).logits
     return logits
 
 
 def of_numbers(model: nn.Module, batch: Batch) -> Tensor:
-    logits: Tensor = model(batch.ids)
+    logits: Tensor = model(batch.inputs["ids"])
     return logits
 
 
@@ -68,7 +101,7 @@ def transformer(kind: str) -> nn.Module:
 def token_batches(seed: int = 0, lengths: tuple[int, ...] = (7, 5, 3, 7), rows: int = 3) -> Batches:
     """Padded batches of random tokens with labels, a third of them masked."""
     draw = rng(seed)
-    batches, labels = [], []
+    parts, labels = [], []
     for number, length in enumerate(lengths):
         ids = torch.randint(3, 20, (rows, length), generator=draw)
         ids[:, 1] = ids[:, 0]  # a token that occurs twice in its row
@@ -76,11 +109,11 @@ def token_batches(seed: int = 0, lengths: tuple[int, ...] = (7, 5, 3, 7), rows: 
         for row in range(1, rows):
             mask[row, length - row :] = 0
         ids[mask == 0] = PAD
-        batches.append(Batch(torch.arange(rows) + rows * number, ids, mask))
+        parts.append(batch(ids, mask, torch.arange(rows) + rows * number))
         gold = torch.randint(0, 2, (rows, 4), generator=draw)
         gold[torch.rand(rows, 4, generator=draw) < 0.3] = MASKED
         labels.append(gold)
-    return Batches(tuple(batches), torch.cat(labels))
+    return batches(parts, torch.cat(labels))
 
 
 def close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], rtol: float = 1e-5) -> None:
@@ -134,34 +167,34 @@ def test_gram_matrices_are_the_reference(run: Run) -> None:
     inputs = case.numbered("batch")
     if "architecture" in case.spec:
         model, logits = golden_transformer(case), of_tokens
-        batches = [Batch(torch.arange(len(i["input_ids"])), i["input_ids"], i["attention_mask"]) for i in inputs]
+        given = [batch(i["input_ids"], i["attention_mask"]) for i in inputs]
     else:
         model, logits = Layers(case.inputs["param"], lambda x: x), of_numbers
-        batches = [Batch(torch.arange(len(i["x"])), i["x"], torch.ones(i["x"].shape[:2])) for i in inputs]
+        given = [batch(i["x"]) for i in inputs]
     padding = "masked" if run.knobs.get("mask_padding", True) else "counted"
-    found = gram.matrices(model, logits, batches, padding)
+    found = gram.matrices(model, logits, given, padding)
     run.require({name.removesuffix(".weight"): matrix for name, matrix in found.items()})
 
 
 def test_a_gram_matrix_by_hand() -> None:
     model = Layers({"first.weight": torch.eye(2), "last.weight": torch.ones(1, 2)}, lambda x: 2 * x)
     x = torch.tensor([[[1.0, 2.0], [3.0, 0.0]]])
-    found = gram.matrices(model, of_numbers, [Batch(torch.arange(1), x, torch.tensor([[1, 1]]))])
+    found = gram.matrices(model, of_numbers, [batch(x)])
     # ([1, 2]^T [1, 2] + [3, 0]^T [3, 0]) / 2, and four times that behind the doubling
     assert torch.equal(found["first.weight"], torch.tensor([[5.0, 1.0], [1.0, 2.0]]))
     assert torch.equal(found["last.weight"], 4 * found["first.weight"])
-    found = gram.matrices(model, of_numbers, [Batch(torch.arange(1), x, torch.tensor([[1, 0]]))])
+    found = gram.matrices(model, of_numbers, [batch(x, torch.tensor([[1, 0]]))])
     assert torch.equal(found["first.weight"], torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
 
 
 @pytest.mark.parametrize("kind", ["roberta", "bert", "distilbert"])
 def test_padding_never_contributes_to_a_gram_matrix(kind: str) -> None:
     model, rows = transformer(kind), token_batches()
-    repadded = [Batch(b.index, torch.where(b.mask == 0, 9, b.ids), b.mask) for b in rows]
+    given = [(b.inputs["ids"], b.inputs["mask"]) for b in rows]
+    repadded = [batch(torch.where(mask == 0, 9, ids), mask) for ids, mask in given]
     if kind == "roberta":  # its positions are counted from the padding tokens
-        repadded = [
-            Batch(b.index, nn.functional.pad(b.ids, (0, 2), value=PAD), nn.functional.pad(b.mask, (0, 2))) for b in rows
-        ]
+        pad = nn.functional.pad
+        repadded = [batch(pad(ids, (0, 2), value=PAD), pad(mask, (0, 2))) for ids, mask in given]
     close(gram.matrices(model, of_tokens, repadded), gram.matrices(model, of_tokens, rows), rtol=1e-9)
     counted = gram.matrices(model, of_tokens, repadded, "counted")
     differ = {
@@ -172,7 +205,7 @@ def test_padding_never_contributes_to_a_gram_matrix(kind: str) -> None:
 
 def test_gram_matrices_do_not_depend_on_how_rows_are_batched() -> None:
     model, rows = transformer("roberta"), token_batches()
-    singly = [piece for batch in rows for piece in fisher.pieces_of(batch, 1)]
+    singly = [piece for batch in rows for piece in batch.pieces(1)]
     close(gram.matrices(model, of_tokens, singly), gram.matrices(model, of_tokens, rows))
 
 
@@ -228,9 +261,9 @@ def explode() -> Tensor:
 # -- fisher ----------------------------------------------------------------------------------------------------------
 
 
-def golden_fisher(run: Run) -> tuple[nn.Module, fisher.Logits, Batches, str]:
+def golden_fisher(run: Run) -> tuple[nn.Module, fisher.Logits, Batches]:
     case = run.case
-    kind = "multi_label" if "multilabel" in run.case_name else "classification"
+    kind: Kind = "multi_label" if "multilabel" in run.case_name else "classification"
     y = case.inputs["y"][""]
     sizes = run.knobs.get("batch_sizes", [len(y)])
     if "architecture" in case.spec:
@@ -240,8 +273,8 @@ def golden_fisher(run: Run) -> tuple[nn.Module, fisher.Logits, Batches, str]:
         model, logits = Layers(case.inputs["param"], torch.tanh), of_numbers
         x = case.inputs["x"][""]
         mask = torch.ones_like(x)
-    parts = zip(*(t.split(sizes) for t in (torch.arange(len(y)), x, mask)), strict=True)
-    return model, logits, Batches(tuple(Batch(*part) for part in parts), y.reshape(len(y), -1)), kind
+    parts = zip(*(t.split(sizes) for t in (x, mask, torch.arange(len(y)))), strict=True)
+    return model, logits, batches([batch(*part) for part in parts], y.reshape(len(y), -1), kind)
 
 
 LABELS = {"empirical": "empirical", "expected": "expected", "hard_per_example": "hard"} | {
@@ -252,21 +285,21 @@ LABELS = {"empirical": "empirical", "expected": "expected", "hard_per_example": 
 
 @pytest.mark.parametrize("run", [run for run in runs("fisher_diag") if "batch_soft" not in str(run.id)])
 def test_fisher_diagonals_are_the_reference(run: Run) -> None:
-    model, logits, rows, kind = golden_fisher(run)
+    model, logits, rows = golden_fisher(run)
     labels: Any = LABELS[run.id]
-    found = fisher.diagonal(model, logits, rows, labels, not run.id.startswith("batch"), rng(), kind)  # type: ignore[arg-type]
+    found = fisher.diagonal(model, logits, rows, labels, not run.id.startswith("batch"), rng())
     run.require(found)
 
 
 def both_ways(model: nn.Module, logits: fisher.Logits, rows: Batches, labels: Any) -> tuple[Any, Any]:
     """By the loop and by hooks."""
-    pieces = [piece for batch in rows for piece in fisher.pieces_of(batch, 16)]
+    pieces = [piece for batch in rows for piece in batch.pieces(16)]
 
     def directions(z: Tensor, gold: Tensor) -> list[Tensor]:
-        return fisher.cotangents(z, gold, labels, rng())
+        return fisher.cotangents(z, gold, labels, rng(), rows.kind)
 
-    loop = fisher.by_loop(model, logits, pieces, rows.labels, directions)
-    return loop, fisher.by_hooks(model, logits, pieces, rows.labels, directions)
+    loop = fisher.by_loop(model, logits, pieces, rows.gold, directions)
+    return loop, fisher.by_hooks(model, logits, pieces, rows.gold, directions)
 
 
 @pytest.mark.parametrize("labels", ["expected", "empirical", "hard"])
@@ -287,7 +320,7 @@ def test_the_row_of_the_padding_token_has_no_fisher_information(kind: str) -> No
     found = fisher.diagonal(transformer(kind), of_tokens, rows, "expected", True, rng())
     words = next(tensor for name, tensor in found.items() if "word_embeddings" in name)
     labelled = (rows.labels != MASKED).any(dim=1)
-    seen = {int(i) for batch in rows for i in batch.ids[labelled[batch.index]].unique()} - {PAD}
+    seen = {int(i) for batch in rows for i in batch.inputs["ids"][labelled[batch.index]].unique()} - {PAD}
     assert len(seen) > 10 and not labelled.all()
     assert torch.equal(words[PAD], torch.zeros(8, dtype=words.dtype))
     assert {int(i) for i in words.sum(dim=1).nonzero()} == seen
@@ -327,7 +360,7 @@ class Scaled(nn.Module):
 def number_batches(rows: int = 6, width: int = 3, seed: int = 0) -> Batches:
     x = torch.randn(rows, width, generator=rng(seed), dtype=torch.float64)
     gold = torch.randint(0, 2, (rows, 4), generator=rng(seed + 1))
-    return Batches((Batch(torch.arange(rows), x, torch.ones(rows, width)),), gold)
+    return batches([batch(x)], gold)
 
 
 def test_a_model_with_an_unknown_module_falls_back_to_the_loop() -> None:
@@ -335,7 +368,7 @@ def test_a_model_with_an_unknown_module_falls_back_to_the_loop() -> None:
     model, rows = Scaled(), number_batches()
     assert not fisher.handles(model)
     found = fisher.diagonal(model, of_numbers, rows, "empirical", True, rng())
-    x, wanted = rows.batches[0].ids, torch.zeros(3, dtype=torch.float64)
+    x, wanted = rows.batches[0].inputs["ids"], torch.zeros(3, dtype=torch.float64)
     for i in range(6):  # the definition, spelled out: gradient of the log-likelihood of the row's labels
         log_p = torch.where(rows.labels[i] == 1, 1, -1) * model(x[i : i + 1])[0]
         (gradient,) = torch.autograd.grad(nn.functional.logsigmoid(log_p).sum(), model.scale)
@@ -384,7 +417,7 @@ def test_a_tied_parameter_falls_back_to_the_loop() -> None:
 
 def test_fisher_does_not_depend_on_how_rows_are_batched() -> None:
     model, rows = transformer("bert"), token_batches()
-    singly = Batches(tuple(piece for batch in rows for piece in fisher.pieces_of(batch, 1)), rows.labels)
+    singly = batches([piece for batch in rows for piece in batch.pieces(1)], rows.labels)
     whole = fisher.diagonal(model, of_tokens, rows, "expected", True, rng())
     close(fisher.diagonal(model, of_tokens, singly, "expected", True, rng()), whole)
 
@@ -397,20 +430,111 @@ def test_a_label_that_no_row_annotates_contributes_nothing() -> None:
     assert (found["classifier.out_proj.weight"][[0, 1, 3]].sum(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize("kind", ["multi_label", "classification"])
-def test_sampled_labels_approach_the_expectation(kind: Any) -> None:
+@pytest.mark.parametrize("kind", ["multi_label", "classification", "regression"])
+def test_sampled_labels_approach_the_expectation(kind: Kind) -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1 if kind == "regression" else 4)).double()
     one = number_batches(rows=4)
     gold = one.labels if kind == "multi_label" else one.labels[:, :1]
-    x = one.batches[0].ids.repeat(2500, 1)
-    many = Batches((Batch(torch.arange(len(x)), x, torch.ones_like(x)),), gold.repeat(2500, 1))
-    expected = fisher.diagonal(model, of_numbers, Batches(one.batches, gold), "expected", True, rng(), kind)
-    sampled = fisher.diagonal(model, of_numbers, many, "sampled", True, rng(), kind)
+    x = one.batches[0].inputs["ids"]
+    few, many = batches([batch(x)], gold, kind), batches([batch(x.repeat(2500, 1))], gold.repeat(2500, 1), kind)
+    expected = fisher.diagonal(model, of_numbers, few, "expected", True, rng())
+    sampled = fisher.diagonal(model, of_numbers, many, "sampled", True, rng())
     for name, tensor in expected.items():
         torch.testing.assert_close(sampled[name], tensor, rtol=0.08, atol=0.02 * float(tensor.max()))
-    other = fisher.diagonal(model, of_numbers, many, "sampled", True, rng(1), kind)
+    other = fisher.diagonal(model, of_numbers, many, "sampled", True, rng(1))
     assert not torch.equal(other["0.weight"], sampled["0.weight"])
+
+
+def test_cotangents_by_hand() -> None:
+    z = torch.tensor([[0.0, 3.0]], dtype=torch.float64)
+    p = float(torch.sigmoid(z[0, 1]))
+    (given,) = fisher.cotangents(z, torch.tensor([[1, MASKED]]), "empirical", rng(), "multi_label")
+    assert given.tolist() == [[0.5, 0.0]]
+    both = fisher.cotangents(z, torch.tensor([[1, 0]]), "expected", rng(), "multi_label")
+    assert torch.cat(both).tolist() == [[0.5, 0.0], [0.0, pytest.approx((p * (1 - p)) ** 0.5)]]
+    q = float(torch.softmax(z[0], dim=0)[1])
+    (first,) = fisher.cotangents(z, torch.tensor([[0]]), "empirical", rng(), "classification")
+    assert first.tolist() == [[pytest.approx(q), pytest.approx(-q)]]
+    (largest,) = fisher.cotangents(z, torch.tensor([[0]]), "hard", rng(), "classification")
+    assert largest.tolist() == [[pytest.approx(q - 1), pytest.approx(1 - q)]]
+    (distance,) = fisher.cotangents(z[:, :1] + 1, torch.tensor([[4.5]]), "empirical", rng(), "regression")
+    assert distance.tolist() == [[3.5]], "as far as the score is away"
+    (one,) = fisher.cotangents(z[:, :1], torch.tensor([[4.5]]), "expected", rng(), "regression")
+    assert one.tolist() == [[1.0]]
+
+
+# -- fisher of models that are asked in words ------------------------------------------------------------------------
+
+ASKED = Task(
+    *("mood", "multi_label", ("good", "bad"), "macro_f1"),
+    *(("it is good", "it is very bad"), ("is it good", "is it bad")),
+)
+
+
+class Words:
+    """A tokenizer of whole words, without special tokens; 0 pads and is every other word."""
+
+    pad_token_id, eos_token_id, unk_token_id = 0, None, 0
+    known = ("it", "is", "very", "good", "bad", "yes", "no", "a", "day", "night", "long")
+
+    def __len__(self) -> int:
+        return 1 + len(self.known)
+
+    def __call__(self, text: Any, **_: Any) -> dict[str, Any]:
+        number = {word: i for i, word in enumerate(self.known, 1)}
+        ids = [[number.get(word, 0) for word in t.split()] for t in ([text] if isinstance(text, str) else text)]
+        return {"input_ids": ids[0] if isinstance(text, str) else ids}
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Decoder, nn.Module]:
+    """A decoder whose questions may share their sentence, and its model, untied so that hooks can read it."""
+    config = transformers.GPT2Config(
+        **{"vocab_size": 12, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 40, "tie_word_embeddings": False},
+        **{"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.5},
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("decoder")
+    transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+    family = Decoder(Words())
+    model = family.load(folder, ASKED, 1).model.double()
+    assert family.shared
+    return family, model
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param([[1, 0], [0, 1], [1, 1]], id="questions share their sentence"),
+        pytest.param([[1, MASKED], [MASKED, 1], [0, MASKED]], id="one question each"),
+        pytest.param([[1, 0], [MASKED, MASKED], [0, MASKED]], id="as many questions as rows"),
+    ],
+)
+def test_answers_in_words_have_the_fisher_information_of_their_definition(
+    labels: list[list[int]], decoder: tuple[Decoder, nn.Module]
+) -> None:
+    family, model = decoder
+    texts = ("a long long day it is", "a night", "a very long day")
+    rows = prepare(family, ASKED, Split(texts, np.array(labels)), 40, 10_000)
+    assert len(rows.batches) == 1
+
+    def logits(of: nn.Module, batch: Batch) -> Tensor:
+        return family.logits(of, ASKED, batch.inputs)
+
+    found = fisher.diagonal(model, logits, rows, "empirical", True, rng())
+    wanted = {name: torch.zeros_like(p.requires_grad_()) for name, p in model.named_parameters()}
+    for i, text in enumerate(texts):
+        alone = prepare(family, ASKED, Split((text,), np.array([labels[i]])), 40, 10_000)
+        z = logits(model, alone.batches[0])[0]
+        there = torch.tensor(labels[i]) != MASKED
+        if there.any():
+            likelihood = nn.functional.logsigmoid(torch.where(torch.tensor(labels[i]) == 1, z, -z))[there].sum()
+            given = torch.autograd.grad(likelihood, list(model.parameters()), allow_unused=True)
+            for name, gradient in zip(wanted, given, strict=True):
+                wanted[name] += 0 if gradient is None else gradient.square() / len(texts)
+    close(found, wanted)
+    assert wanted["transformer.wte.weight"].sum() > 0
 
 
 # -- lazily, and kept ------------------------------------------------------------------------------------------------

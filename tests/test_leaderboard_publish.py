@@ -12,7 +12,7 @@ import pytest
 
 from harness.bits import pack
 from harness.record import RunRecord, Store
-from leaderboard import audit
+from leaderboard import audit, marks
 from leaderboard.__main__ import main
 from leaderboard.publish import BEGIN, END, LOCAL, PAGE, PUBLISHED
 from tests.test_leaderboard_table import record
@@ -47,8 +47,45 @@ def run(root: Path, *words: str) -> int:
 
 
 def test_macro_f1_leaves_out_what_nobody_annotated() -> None:
-    assert audit.macro_f1(GOLD, SAID) == 0.5
-    assert audit.macro_f1([[0], [0]], [[0], [0]]) == 0.0  # annotated but undefined
+    assert marks.macro_f1(GOLD, SAID) == 0.5
+    assert marks.macro_f1([[0], [0]], [[0], [0]]) == 0.0  # annotated but undefined
+
+
+def test_metrics_of_classes_and_scores_by_hand() -> None:
+    assert marks.accuracy([0, 1, 2, 2], [0, 1, 1, 2]) == 0.75
+    # TP 1, TN 1, FP 1, FN 0: (1 * 1 - 1 * 0) / sqrt(2 * 1 * 2 * 1)
+    assert marks.OF_ROWS["matthews"]([0, 1, 0], [0, 1, 1]) == pytest.approx(0.5)
+    # deviations -1, 0, 1 and -1, 1, 0: 1 / sqrt(2 * 2)
+    assert marks.pearson([0.0, 2.5, 5.0], [1.0, 3.0, 2.0]) == pytest.approx(0.5)
+    assert marks.pearson([1, 1], [0.1, 0.2]) == marks.pearson([0, 1], [0.1, 0.1]) == 0.0, "undefined"
+    assert marks.pearson([0, 1, 2], [1.0, float("nan"), 2.0]) == marks.pearson([0, 1], [float("inf"), 0]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "kept", "gold", "score"),
+    [
+        ("accuracy", {"classes": "0112"}, [[0], [1], [2], [2]], 0.75),
+        ("matthews", {"classes": "011"}, [[0], [1], [0]], 0.5),
+        ("pearson", {"values": "1.0 1.0000002 1.0000001"}, [[0.0], [2.5], [5.0]], 0.5),
+        ("pearson", {"values": "1.0 nan 2.0"}, [[0.0], [2.5], [5.0]], 0.0),
+    ],
+    ids=["accuracy", "matthews", "scores that are almost equal", "scores that are none"],
+)
+def test_classes_and_scores_give_their_records_score_again(
+    metric: str, kept: dict[str, str], gold: list[list[int]], score: float, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    asked = {"gold": store.put_gold(gold), "rows": len(gold), "outputs": ["a"], "metric": metric, **kept}
+    made = record(score=score, scores={"task": score}, metric=metric, predictions={"task": asked})
+    store.put(made)
+    assert list(audit.faults(store)) == []
+    (problem,) = audit.reproduce(store, replace(made, score=0.6, scores={"task": 0.6}))
+    assert f"predictions on task give {score:.6f}, the record says 0.6" in problem
+    (problem,) = audit.reproduce(store, replace(made, predictions={"task": {**asked, "metric": "luck"}}))
+    assert "cannot be read (KeyError" in problem
+    nothing = {**asked, "gold": store.put_gold([]), "rows": 0, "classes": "", "values": ""}
+    (problem,) = audit.reproduce(store, replace(made, predictions={"task": nothing}))
+    assert "gold labels are not 0 rows" in problem
 
 
 def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,118 @@
+"""Members and their ancestor: which heads they start from, which rows they see, when they are made again."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness.data import synthetic
+from harness.data.corpus import MASKED
+from harness.data.emotion import LABELS
+from harness.errors import BadWeights
+from harness.lab import Lab
+from harness.record import recipe_key
+from harness.rowbook import RowBook
+from harness.run import recipe_of
+from tests.emotion_cells import OUT, PAIR, cell
+from tests.small_world import alone, make_lab
+
+# -- heads and ancestors ---------------------------------------------------------------------------------------------
+
+STILL = ("train_rows=8", "epochs=1", "learning_rate=1e-30")  # steps too small to move anything
+
+
+def equal(one: torch.Tensor, two: torch.Tensor) -> bool:
+    """But for such a step."""
+    return torch.allclose(one, two, rtol=0, atol=1e-20)
+
+
+def test_same_heads_are_equal_and_are_the_ancestors(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    population = make_lab(tmp_path, *STILL).population(cell("simple").key)
+    head = population.output_layer
+    assert head == ("classifier.weight", "classifier.bias")
+    for member in population.members:
+        assert set(member) == set(population.ancestor)
+        assert all(equal(member[name], tensor) for name, tensor in population.ancestor.items())
+    assert population.ancestor[head[0]].std() > 0
+
+
+def test_different_heads_differ_and_are_not_the_ancestors(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    still = make_lab(tmp_path, *STILL)
+    key = cell("simple", heads="diff").key
+    population = still.population(key)
+    weight = population.output_layer[0]
+    assert key.seeds == (1, 2, 3, 4, 5)
+    assert not set(population.output_layer) & set(population.ancestor), "no head is the ancestor of all"
+    for member in population.members:
+        assert all(equal(member[name], tensor) for name, tensor in population.ancestor.items())
+    for one, two in itertools.combinations(population.members, 2):
+        assert not equal(one[weight], two[weight])
+    for seed, member in zip(key.seeds, population.members, strict=True):
+        assert equal(member[weight], dict(still.ancestor(still.task("tec"), seed).model.named_parameters())[weight])
+
+
+def test_a_population_knows_what_its_members_annotate(lab: Lab) -> None:
+    population = lab.population(cell("simple", members=("tec", "isear"), setting=PAIR).key)
+    assert population.annotated is not None and population.names == ("tec", "isear")
+    own = [{label for label, there in zip(LABELS, row, strict=True) if there} for row in population.annotated]
+    assert own == [set(synthetic.ANNOTATED["tec"]), set(synthetic.ANNOTATED["isear"])]
+
+
+def test_a_member_is_the_same_whatever_was_drawn_before(small_zoo: Path, tmp_path: Path, lab: Lab) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    torch.manual_seed(4711)
+    np.random.seed(4711)
+    again = make_lab(tmp_path).member(alone("tec"))
+    first = lab.member(alone("tec"))
+    assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
+    assert any(not torch.equal(tensor, lab.member(alone("isear"))[name]) for name, tensor in first.items())
+
+
+@pytest.mark.parametrize(
+    ("setting", "remade"),
+    [
+        ("train_rows=95", True),
+        ("epochs=3", True),
+        ("threshold=-1.9", True),  # the best epoch is chosen by it
+        ("dev_rows=19", True),
+        ("test_rows=39", False),
+        ("fisher_rows=15", False),
+        ("dev_fraction=0.5", False),
+        ("ood_labels=annotated", False),
+        ("ties.k=0.5", False),
+    ],
+)
+def test_a_member_is_another_when_what_made_it_is(setting: str, remade: bool, small_zoo: Path, lab: Lab) -> None:
+    changed = make_lab(small_zoo, setting)
+    assert (changed.member_recipe(alone("tec")) != lab.member_recipe(alone("tec"))) == remade
+    if not setting.startswith("ties"):
+        assert recipe_key(recipe_of(cell("simple"), changed)) != recipe_key(recipe_of(cell("simple"), lab))
+
+
+def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: Path) -> None:
+    paper, official = make_lab(small_zoo, "test_rows=none"), make_lab(small_zoo, "test_rows=none")
+    rules = replace(official.protocol, ood_rows="test_if_diff", ood_labels="annotated")
+    official.rows = RowBook(official.corpora, rules)
+    same, diff = cell("simple", OUT), cell("simple", OUT, heads="diff")
+    labs = {"p": paper, "o": official}
+    rows = {(w, c.key.heads): len(lab.rows.exam(c, "ssec")) for w, lab in labs.items() for c in (same, diff)}
+    assert rows == {("p", "same"): 200, ("p", "diff"): 200, ("o", "same"): 200, ("o", "diff"): 40}
+    asked = {w: (lab.rows.exam(same, "ssec").labels != MASKED).any(axis=0).sum() for w, lab in labs.items()}
+    assert asked == {"p": 6, "o": 7}, "trust is no basic emotion"
+
+
+def test_members_that_are_damaged_are_named(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo, tmp_path / "zoo")
+    spoiled = make_lab(tmp_path / "zoo")
+    (path,) = (tmp_path / "zoo" / "members").glob(f"{recipe_key(spoiled.member_recipe(alone('tec')))}/*.safetensors")
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(BadWeights, match=f"{path} cannot be read .*; delete {path.parent} and it will be made again"):
+        spoiled.population(cell("simple").key)
