@@ -50,9 +50,9 @@ def add(parser: pytest.Parser) -> None:
     option("--rerun", action="store_true", help="Answer no cell from stored records")
     option(
         "--speed-shape",
-        choices=("small", "roberta-base", "llama-1.1b"),
+        choices=("small", "roberta-base", "llama-31m", "llama-1.1b"),
         default="small",
-        help="Size of the models in test_speed",
+        help="Size of the models in test_speed and test_memory",
     )
     option("--threads", type=int, metavar="N", help="Threads of torch; 1 for tiny models by default")
 

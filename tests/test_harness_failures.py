@@ -55,7 +55,9 @@ def test_missing_corpora_are_named_and_the_rows_say_how_much_is_there(project: P
     unified(project.path / "data", "crowdflower", "dailydialog", "isear", "ssec", "affectivetext")
     result = project.run(*real(project), "--heads=same")
     result.assert_outcomes(passed=5)
-    result.stdout.fnmatch_lines(["mergeboard: not in the data: tec, tales-emotion, emoint, electoraltweets, *"])
+    result.stdout.fnmatch_lines(
+        ["mergeboard: emotion: not in the data: tec, tales-emotion, emoint, electoraltweets, *"]
+    )
     records = project.records()
     pairs = itertools.combinations(("dailydialog", "crowdflower", "isear"), 2)
     assert {n for n in records if n.startswith("pairwise")} == {f"pairwise/same/{a}+{b}/simple" for a, b in pairs}

@@ -86,7 +86,7 @@ def refused(result: pytest.RunResult) -> str:
         (["--member=isear=./nowhere"], "--member isear=./nowhere: ./nowhere has no config.json"),
         (
             ["--model=roberta-base", "--data=suites"],
-            "--data suites: there is neither emotion/unified-dataset.jsonl in it",
+            "--data suites: there is neither emotion/unified-dataset.jsonl",
         ),
         (["--model=roberta-base", "--data=nowhere"], "--data nowhere: there is neither emotion/unified-dataset.jsonl"),
         (["--model=tiny-encoder", "--data=hub"], "--model tiny-encoder knows only the words of its made-up world"),
@@ -417,7 +417,6 @@ def test_a_member_needs_no_tokenizer_of_its_own(project: Project, member: Path) 
 
 
 def test_a_tiny_model_in_a_users_folder_is_a_model_like_any_other(small_zoo: Path, tmp_path: Path) -> None:
-    (folder,) = (small_zoo / "tiny").glob("[!.]*/")
-    shutil.copytree(folder, tmp_path / "mine")
+    shutil.copytree(make_lab(small_zoo).folder, tmp_path / "mine")
     (model,) = parse(str(tmp_path / "mine"))
     assert not model.tiny and model.display == "mine"

@@ -131,8 +131,8 @@ def test_poisoned_dev_labels_do_change_a_search(answered: Project, tmp_path: Pat
     other.rows = RowBook(other.corpora, other.protocol)
     clean = make_lab(answered.zoo)
     other.member = clean.member  # type: ignore[method-assign]  # the members stay: only the search is poisoned
-    found = answer(other, Store(tmp_path), cell("evolver"))
-    assert found.weights_sha256 != answered.records()["in_domain/same/all/evolver"].weights_sha256
+    found = answer(other, Store(tmp_path), cell("simple_evolver"))
+    assert found.weights_sha256 != answered.records()["in_domain/same/all/simple_evolver"].weights_sha256
 
 
 # -- other protocols -------------------------------------------------------------------------------------------------

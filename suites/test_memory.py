@@ -1,0 +1,89 @@
+"""What a merge of memory-mapped checkpoints holds in memory at its peak, in sizes of one model.
+
+Three members of a Llama's shape in bf16, random weights, written as safetensors and mapped as a cell maps them.
+`--speed-shape=llama-1.1b` takes TinyLlama's shape (1.1 billion parameters, 9 GB of disk, minutes), `llama-31m` a small
+one of seconds; without either this is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from harness.meter import Meter
+from harness.zoo import load_weights, save_weights
+from methods import Population, resolve
+
+MEMBERS = 3
+SLACK = 0.25  # of a model, for the buffers that a merge works in; and a fixed part, for what is smaller than a buffer
+FIXED = 64 * 2**20
+SHAPES: Mapping[str, Mapping[str, int]] = {
+    "llama-31m": {"vocab_size": 8000, "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8}
+    | {"num_attention_heads": 8, "num_key_value_heads": 2},
+    "llama-1.1b": {"vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22}
+    | {"num_attention_heads": 32, "num_key_value_heads": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """An ancestor and members around it, in files; only one of them is in memory at a time."""
+    shape = request.config.getoption("--speed-shape")
+    if shape not in SHAPES:
+        pytest.skip(f"give --speed-shape={' or '.join(SHAPES)}")
+    with torch.device("meta"):  # names and shapes alone
+        model = LlamaForCausalLM(LlamaConfig(**SHAPES[shape]))
+    folder, paths = tmp_path_factory.mktemp("checkpoints"), []
+    for k in range(MEMBERS + 1):
+        rng = torch.Generator().manual_seed(0)  # the same ancestor again, and a step away from it
+        weights: dict[str, Tensor] = {}
+        for name, parameter in model.named_parameters():
+            weights[name] = torch.randn(parameter.shape, generator=rng, dtype=torch.float32).mul_(0.02).bfloat16()
+            if k:
+                away = torch.Generator().manual_seed(k)
+                weights[name] += torch.randn(parameter.shape, generator=away).mul_(0.002).bfloat16()
+        paths.append(folder / f"{k}.safetensors")
+        save_weights(weights, paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize("method", ["simple", "ties"])
+def test_merge_holds_no_more_than_its_members_and_two(
+    method: str, checkpoints: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Members, ancestor and result: N + 2 models, and nothing besides but buffers."""
+    torch.set_num_threads(1)
+    ancestor, *members = map(load_weights, checkpoints)
+    population = Population(tuple(members), tuple(f"m{k}" for k in range(MEMBERS)), ancestor)
+    with Meter() as before:
+        pass
+    with Meter() as meter:
+        merged = resolve(method).merge(population, _never, torch.Generator().manual_seed(0))
+    one = sum(p.numel() * p.element_size() for p in ancestor.values())
+    held = meter.peak_bytes - before.peak_bytes
+    count = sum(p.numel() for p in ancestor.values())
+    with capsys.disabled():
+        print(
+            f"\n  {method}: {MEMBERS} members of {count / 1e6:.0f} million parameters in {meter.seconds:.1f} s, "
+            f"{held / one:.2f} models in memory at the peak",
+            end="",
+        )
+    assert isinstance(merged, Mapping) and set(merged) == set(ancestor)
+    assert held <= (MEMBERS + 2 + SLACK) * one + FIXED
+
+
+class _Never:
+    """These methods do not ask for scores."""
+
+    calls = 0
+
+    def __call__(self, merged: object) -> float:
+        raise AssertionError("a score was asked for")
+
+
+_never = _Never()
