@@ -165,6 +165,7 @@ TAILORED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
     ("quick", "encoder_decoder tiny", {"dev_rows": 40, "test_rows": 90, "learning_rate": 2e-3, "fisher_rows": 100}),
     ("quick", "glue tiny", {"seeds": (1,), "partition_rows": 300, "train_rows": 200, "epochs": 5, "batch_size": 8}),
     ("quick", "glue tiny", {"dev_rows": 60, "test_rows": 150}),
+    ("quick", "cross_task tiny", {"train_rows": 320, "epochs": 6}),
 )
 
 
