@@ -53,6 +53,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("method", bench.options.methods)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--model` a folder of suites means the cells of that model: what measures merges by themselves stays out."""
+    if not config.getoption("--model"):
+        return
+    suites = config.rootpath / "suites"
+    named = {(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args}
+
+    def unasked(item: pytest.Item) -> bool:
+        return item.path.parent == suites and item.path not in named and item.get_closest_marker("setting") is None
+
+    if out := [item for item in items if unasked(item)]:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
 @pytest.fixture(scope="session")
 def population(request: pytest.FixtureRequest) -> PopulationKey:
     """The population of a cell. Trained lazily: a session that is answered from the store trains nothing."""

@@ -69,6 +69,7 @@ def _make(name: str, folder: Path, world: synthetic.World) -> None:
         # Heads start small and learn fast (`head_rate`), so that heads of different seeds agree enough to be averaged.
         # With large random heads, or RoBERTa's head of two fresh layers, every average of five scored 0 in our trials.
         trained.config.initializer_range = 0.02
+        trained.config.num_labels = 2  # transformers' default; of those of pre-training nothing is left
     trained.save_pretrained(folder)
 
 

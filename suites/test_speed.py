@@ -41,7 +41,9 @@ class CountingScore:
 def population(request: pytest.FixtureRequest) -> Population:
     """Five random members around one ancestor, with random statistics of the right shapes."""
     torch.manual_seed(0)
-    model = RobertaForSequenceClassification(RobertaConfig(**SHAPES.get(request.config.getoption("--speed-shape"), SHAPES["small"])))
+    model = RobertaForSequenceClassification(
+        RobertaConfig(**SHAPES.get(request.config.getoption("--speed-shape"), SHAPES["small"]))
+    )
     ancestor = {name: p.detach() for name, p in model.named_parameters()}
     rng = torch.Generator().manual_seed(0)
 

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import numpy as np
 
 from harness.data.corpus import Corpus, Labels, Split
@@ -25,6 +24,9 @@ from harness.data.emotion import require_learnable
 from harness.errors import BadData
 from harness.tasks import Kind, Task
 from methods.errors import UnknownName
+
+if TYPE_CHECKING:
+    import datasets  # seconds; only tables need it, not the names of tasks
 
 
 def _task(
@@ -248,6 +250,8 @@ def _load(
 
 @lru_cache(maxsize=2 * len(TASKS))
 def _load_from_hub(name: str, held: HeldOut) -> Corpus:
+    import datasets
+
     where = f"{HUB}, {name}"
     try:
         found = datasets.load_dataset(HUB, name, revision=REVISION)
@@ -262,6 +266,8 @@ def _load_from_hub(name: str, held: HeldOut) -> Corpus:
 def _read(paths: tuple[Path, ...], name: str) -> Split:
     if paths[0].suffix == ".tsv":
         return _read_tsv(paths[0], name)
+    import datasets
+
     where = f"{paths[0].parent / paths[0].name.split('-')[0]}-*.parquet"
     with tempfile.TemporaryDirectory() as cache:  # `datasets` writes a copy of all it reads, and would keep it
         try:
@@ -319,6 +325,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _of_table(where: str, table: datasets.Dataset, name: str) -> Split:
     """The rows of a table with the hub's columns."""
+    import datasets
+
     task, source = TASKS[name], _SOURCES[name]
     columns = (*source.hub_texts, "label")
     missing = [column for column in columns if column not in table.column_names]
