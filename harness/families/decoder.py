@@ -25,10 +25,11 @@ from transformers import AutoModelForCausalLM
 from harness.data.corpus import Split
 from harness.errors import BadModel
 from harness.families import prompts
+from harness.families.asked import Asked
 from harness.families.base import Inputs, Loaded
 from harness.families.encoder import padded
 from harness.families.prompts import Answers, asked_of, continuation
-from harness.tasks import Kind, Task
+from harness.tasks import Task
 
 _AGREE = 1e-3  # largest difference between shared and plain prompts, as a share of the largest centred logit
 _LIMITS = ("window", "window_size", "attention_chunk_size", "max_position_embeddings", "n_positions")
@@ -48,7 +49,7 @@ class DecoderRow:
         return len(self.prefix) + sum(map(len, self.questions))
 
 
-class Decoder:
+class Decoder(Asked):
     """Yes or no per output, read at the last token of its statement (protocol 2.1, D29).
 
     Rules: the sentence keeps the special tokens that the tokenizer puts before a text and loses those after it. It is
@@ -57,7 +58,6 @@ class Decoder:
     """
 
     kind = "decoder"
-    generative = True
 
     def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
         self.tokenizer, self._trust = tokenizer, trust_remote_code
@@ -142,20 +142,6 @@ class Decoder:
             "output": torch.tensor([k for _, k in pairs], dtype=torch.long),
             "rows": torch.arange(len(rows)),
         }
-
-    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
-        """(rows, outputs), see `prompts.scores`."""
-        words = self._words(model, inputs)
-        return prompts.scores(task, self.answers, words, inputs["row"], inputs["output"], len(inputs["rows"]))
-
-    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
-        """Cross-entropy of the answers, see `prompts.answer_loss`."""
-        wanted = prompts.targets(task, labels)[inputs["row"], inputs["output"]]
-        return prompts.answer_loss(self.answers, self._words(model, inputs), wanted)
-
-    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
-        """One yes/no per label or class, or the scores."""
-        return prompts.gold(task, labels)
 
     def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """(pairs, vocabulary) logits of the answers. The model's own head makes them, so that its scaling is kept."""

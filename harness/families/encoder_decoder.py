@@ -14,10 +14,11 @@ from transformers import AutoModelForSeq2SeqLM
 from harness.data.corpus import Split
 from harness.errors import BadModel
 from harness.families import prompts
+from harness.families.asked import Asked
 from harness.families.base import Inputs, Loaded
 from harness.families.decoder import flat, require_complete, takes
 from harness.families.prompts import Answers, asked_of
-from harness.tasks import Kind, Task
+from harness.tasks import Task
 
 _SENTINEL = "<extra_id_0>"  # the gap that T5 learned to fill
 
@@ -34,7 +35,7 @@ class EncoderDecoderRow:
         return sum(map(len, self.texts))
 
 
-class EncoderDecoder:
+class EncoderDecoder(Asked):
     """Yes or no per output: asked "{question} <extra_id_0> {sentence}", the model begins its answer with
     "<extra_id_0>" and the token after that is judged (protocol 2.1).
 
@@ -43,7 +44,6 @@ class EncoderDecoder:
     """
 
     kind = "encoder_decoder"
-    generative = True
 
     def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
         self.tokenizer, self._trust = tokenizer, trust_remote_code
@@ -99,20 +99,6 @@ class EncoderDecoder:
             "output": torch.tensor([k for _, k in pairs], dtype=torch.long),
             "rows": torch.arange(len(rows)),
         }
-
-    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
-        """(rows, outputs), see `prompts.scores`."""
-        words = self._words(model, inputs)
-        return prompts.scores(task, self.answers, words, inputs["row"], inputs["output"], len(inputs["rows"]))
-
-    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
-        """Cross-entropy of the answers, see `prompts.answer_loss`."""
-        wanted = prompts.targets(task, labels)[inputs["row"], inputs["output"]]
-        return prompts.answer_loss(self.answers, self._words(model, inputs), wanted)
-
-    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
-        """One yes/no per label or class, or the scores."""
-        return prompts.gold(task, labels)
 
     def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """(pairs, vocabulary) logits of the token after what every answer begins with."""

@@ -1,0 +1,37 @@
+"""What decoders and encoder-decoders have in common: both are asked in words, and both answer yes or no."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from harness.families import prompts
+from harness.families.base import Inputs
+from harness.families.prompts import Answers
+from harness.tasks import Kind, Task
+
+
+class Asked(ABC):
+    """A family whose scores are read from the logits of an answer's token."""
+
+    generative = True
+    answers: Answers
+
+    def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
+        """(rows, outputs), see `prompts.scores`."""
+        words = self._words(model, inputs)
+        return prompts.scores(task, self.answers, words, inputs["row"], inputs["output"], len(inputs["rows"]))
+
+    def loss(self, model: nn.Module, task: Task, inputs: Inputs, labels: Tensor) -> Tensor:
+        """Cross-entropy of the answers, see `prompts.answer_loss`."""
+        wanted = prompts.targets(task, labels)[inputs["row"], inputs["output"]]
+        return prompts.answer_loss(self.answers, self._words(model, inputs), wanted)
+
+    def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
+        """One yes/no per label or class, or the scores."""
+        return prompts.gold(task, labels)
+
+    @abstractmethod
+    def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
+        """(pairs, vocabulary) logits of the answer to each question; pair i is about output `output[i]` of `row[i]`."""
