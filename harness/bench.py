@@ -56,15 +56,18 @@ class Bench:
 
         if model.tiny:
             return TINY[model.where]
-        if Path(model.where).is_dir() or self.options.data is not None or self.options.hub:
+        if self._at_hand(model):
             return kind_of(folder_of(model.where), self.options.trust)
         return dict(ALIASES.values()).get(model.where, "encoder")
+
+    def _at_hand(self, model: ModelName) -> bool:
+        """Whether the model's files can be read: it lies in a folder, or will be fetched since cells will run."""
+        return not model.tiny and (Path(model.where).is_dir() or self.options.data is not None or self.options.hub)
 
     def protocol(self, model: ModelName, setting: Setting) -> Protocol:
         """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
         tags = {self.family(model), setting.suite, setting.name}
-        known = not model.tiny and (Path(model.where).is_dir() or self.options.data is not None or self.options.hub)
-        return self.options.protocol_of(model, tags | {architecture_of(model)} if known else tags)
+        return self.options.protocol_of(model, tags | {architecture_of(model)} if self._at_hand(model) else tags)
 
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
         """All populations that this setting merges of this model."""

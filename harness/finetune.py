@@ -76,7 +76,7 @@ class Joint(nn.Module):
         trunk = dict(self.models[0].named_parameters())
         for part in parts[1:]:
             for name, parameter in list(part.loaded.model.named_parameters()):
-                if name not in part.loaded.fresh and parameter is not trunk[name]:
+                if name not in part.loaded.head and parameter is not trunk[name]:
                     _share(part.loaded.model, parameter, trunk[name])
         self._parts = tuple(parts)
 
@@ -85,7 +85,7 @@ class Joint(nn.Module):
         found: dict[str, Tensor] = {}
         for part in self._parts:
             for name, parameter in part.loaded.model.named_parameters():
-                own = len(self._parts) > 1 and name in part.loaded.fresh
+                own = len(self._parts) > 1 and name in part.loaded.head
                 found[f"{part.name}{SCOPE}{name}" if own else name] = parameter.detach()
         return found
 

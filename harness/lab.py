@@ -16,6 +16,7 @@ from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, Source, seed_from
 from harness.data.corpus import Corpus, Split
 from harness.families import family_of
+from harness.families.asked import Asked
 from harness.families.base import Loaded
 from harness.finetune import VERSION as FINETUNE_VERSION
 from harness.finetune import Part, finetune
@@ -67,7 +68,7 @@ class Lab:
         self.model, self.folder, self.protocol = model, folder, protocol
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
         self.family, self._trust = family_of(folder, trust), trust
-        if getattr(getattr(self.family, "answers", None), "split", False):
+        if isinstance(self.family, Asked) and self.family.answers.split:
             say(
                 f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
             )
@@ -145,10 +146,8 @@ class Lab:
         for corpus in key.corpora:
             split = self.rows.dev(corpus, key.seed)
             sheets[corpus] = self._sheet(corpus, split.first(max(1, round(fraction * len(split)))), heads)
-        return self._scorer(sheets, f"searching with {self.model} on {'+'.join(key.members)}")
-
-    def _scorer(self, sheets: Mapping[str, Sheet], what: str) -> DevScorer:
-        return DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits, Progress(self.say, what))
+        progress = Progress(self.say, f"searching with {self.model} on {'+'.join(key.members)}")
+        return DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits, progress)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
         """The keeper of the test rows of this cell; `own_heads=False` for weights that hold every task's head."""
@@ -198,9 +197,8 @@ class Lab:
             given.require_descends(str(self.model), self.ancestor(self.task(name), key.seed).model, name, weights)
         ancestor: Weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
         if key.heads == "own":
-            head = head_of(loaded)
-            ancestor = without(ancestor, head)
-            members = [without(m, head) for m in members]
+            ancestor = without(ancestor, loaded.head)
+            members = [without(m, loaded.head) for m in members]
         elif key.heads == "diff" or any(m in self._given for m in key.members):
             ancestor = without(ancestor, loaded.fresh)  # no head is theirs all
         # Members of one multi-label task know different labels; heads of other tasks are merged like everything else.
@@ -222,7 +220,7 @@ class Lab:
             return {}
         found: dict[str, Weights] = {}
         for member, source in zip(key.members, key.sources, strict=True):
-            head = head_of(self.ancestor(self.task(member), key.seed))
+            head = self.ancestor(self.task(member), key.seed).head
             found[corpus_of(member)] = {name: t for name, t in self.member(source).items() if name in head}
         return found
 
@@ -274,11 +272,6 @@ class Lab:
         rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
         true = self.family.generative or task.kind == "regression"  # D15: there, the given labels
         return fisher.diagonal(model, logits, rows, "empirical" if true else p.fisher_labels, p.fisher_per_example, rng)
-
-
-def head_of(loaded: Loaded) -> frozenset[str]:
-    """The parameters that belong to one task alone."""
-    return loaded.fresh | set(loaded.output_layer)
 
 
 def without(weights: Weights, names: frozenset[str]) -> Weights:

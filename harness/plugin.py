@@ -141,20 +141,20 @@ def bench_of(config: pytest.Config) -> Bench:
         found = options.read(config)
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, _speaker(config))
-        if found.data is not None:
-            _require_readable(bench, _suites(config))
+        _require_usable(bench, _suites(config))
     return config.stash[BENCH]
 
 
-def _require_readable(bench: Bench, suites: tuple[str, ...]) -> None:
-    """A malformed corpus is a wrong word of the command line: it ends the session now, in one line."""
-    from harness.errors import BadData
+def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
+    """A model that no family takes, or a malformed corpus, is a wrong word of the command line: one line, now."""
+    from methods.errors import MergeboardError
 
     try:
-        for suite in suites:
-            if suite in KNOWN:
-                bench.corpora(suite, bench.options.models[0])
-    except BadData as error:
+        for model in bench.options.models:
+            for suite in (s for s in suites if s in KNOWN):
+                bench.available(suite, model)
+            bench.family(model)  # last, as it may have to fetch the model
+    except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
 
 

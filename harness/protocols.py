@@ -76,9 +76,8 @@ class Protocol:
     methods: Knobs = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (
-            *("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows", "glue_dev_least"),
-        ):
+        counts = ("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows", "glue_dev_least")
+        for name in counts:
             self._require(name, getattr(self, name) >= 1, "a whole number from 1 up")
         for name in ("train_rows", "dev_rows", "test_rows", "steps", "check_every", "glue_dev_most"):
             self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "none, or a number from 1 up")

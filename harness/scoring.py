@@ -137,7 +137,7 @@ class Examiner:
     """Holds the test rows and never hands them out. It is opened after the merge, by `harness.run` alone."""
 
     def __init__(self, test: Mapping[str, Callable[[], Sheet]]) -> None:
-        self._test = dict(test)  # made when they are asked, so that a cell that fails before never reads a test row
+        self._test = dict(test)  # tokenised when they are asked, and not at all by a cell that fails before
 
     def examine(self, merged: Merged) -> dict[str, Exam]:
         """Answer every corpus' test rows once."""

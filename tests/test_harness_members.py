@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertForSequenceClassification
 
 from harness.data import synthetic
-from harness.data.corpus import MASKED
+from harness.data.corpus import MASKED, Split
 from harness.data.emotion import LABELS
+from harness.data.glue import TASKS
 from harness.errors import BadWeights
+from harness.families.base import Loaded
+from harness.finetune import Joint, Part
 from harness.lab import Lab
 from harness.record import recipe_key
 from harness.rowbook import RowBook
@@ -116,3 +120,21 @@ def test_members_that_are_damaged_are_named(small_zoo: Path, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(BadWeights, match=f"{path} cannot be read .*; delete {path.parent} and it will be made again"):
         spoiled.population(cell("simple").key)
+
+
+def test_tasks_trained_together_keep_heads_of_their_own_even_where_the_checkpoint_has_one() -> None:
+    def classifier() -> Loaded:
+        sizes = {"num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+        config = BertConfig(vocab_size=9, hidden_size=4, **sizes)
+        model = BertForSequenceClassification(config)
+        return Loaded(model, frozenset(), ("classifier.weight", "classifier.bias"))  # nothing in it is fresh
+
+    rows = Split((), np.zeros((0, 1), dtype=np.int64))
+    first, second = (Part(name, TASKS[name], rows, classifier()) for name in ("cola", "mrpc"))
+    weights = Joint([first, second]).weights()
+    trunk, other = first.loaded.model.bert, second.loaded.model.bert
+    assert all(one is two for one, two in zip(trunk.parameters(), other.parameters(), strict=True))
+    assert first.loaded.model.classifier.weight is not second.loaded.model.classifier.weight
+    assert {name for name in weights if "classifier" in name} == {
+        f"{task}::classifier.{part}" for task in ("cola", "mrpc") for part in ("weight", "bias")
+    }

@@ -128,6 +128,28 @@ def test_a_wrong_word_ends_the_session(words: list[str], said: str, quiet: tuple
         assert said in refused(result)
 
 
+def test_a_model_with_code_of_its_own_ends_the_session_unless_trusted(project: Project) -> None:
+    write(project.path / "data", *GOOD)
+    (project.path / "mini").mkdir()
+    config = {"model_type": "minicpm", "auto_map": {"AutoModelForCausalLM": "modeling.Mini"}}
+    (project.path / "mini" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    words = ["suites/test_emotion.py", "--model=./mini", "--data=data", "--collect-only", "-p", "no:cacheprovider"]
+    assert "mini runs code of its own (modeling.Mini): add --trust-remote-code" in refused(
+        project.pytester.runpytest_inprocess(*words)
+    )
+    assert project.pytester.runpytest_inprocess(*words, "--trust-remote-code").ret != pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_hub_that_cannot_be_reached_ends_the_session(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to the hub")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    words = ["suites/test_glue.py", "--model=roberta-base", "--data=hub", "-p", "no:cacheprovider"]
+    said = refused(project.pytester.runpytest_inprocess(*words))
+    assert "nyu-mll/glue, cola: cannot be had (ConnectionError: no route to the hub)" in said
+
+
 def test_a_wrong_word_ends_the_session_from_inside_the_folder(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

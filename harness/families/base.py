@@ -33,6 +33,11 @@ class Loaded:
     fresh: frozenset[str]  # parameters that the checkpoint did not have: the head, drawn from the seed
     output_layer: tuple[str, ...]  # parameters with one row per output; empty where outputs are asked for in words
 
+    @property
+    def head(self) -> frozenset[str]:
+        """The parameters that belong to one task alone, also where the checkpoint already had an output layer."""
+        return self.fresh | set(self.output_layer)
+
 
 class Family(Protocol):
     """One kind of architecture, with the tokenizer of one model."""

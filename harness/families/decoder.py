@@ -11,7 +11,6 @@ can be asked so is tried out, not believed (`Decoder.load`); else every question
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +22,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from harness.data.corpus import Split
-from harness.errors import BadModel
 from harness.families import prompts
-from harness.families.asked import Asked
+from harness.families.asked import Asked, checkpoint, flat, takes
 from harness.families.base import Inputs, Loaded
-from harness.families.encoder import padded
 from harness.families.prompts import Answers, asked_of, continuation
 from harness.tasks import Task
 
@@ -71,17 +68,7 @@ class Decoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded or lacks parameters.
         """
-        try:
-            model, report = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                trust_remote_code=self._trust,
-            )
-        except Exception as error:  # a model may bring code of its own, which may raise anything
-            raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
-        require_complete(folder, model, report)
+        model = checkpoint(AutoModelForCausalLM, folder, self._trust)
         self._try_out(model.eval())
         return Loaded(model, frozenset(), ())
 
@@ -225,20 +212,3 @@ def longest(model: nn.Module) -> float:
     config: Any = model.config
     limits = [value for name, value in vars(config.get_text_config()).items() if name.endswith(_LIMITS)]
     return min((v for v in limits if isinstance(v, int) and not isinstance(v, bool) and v > 0), default=float("inf"))
-
-
-def takes(model: nn.Module, argument: str) -> bool:
-    """Whether the model's forward pass names this argument."""
-    return argument in inspect.signature(model.forward).parameters
-
-
-def require_complete(folder: Path, model: nn.Module, report: dict[str, Any]) -> None:
-    """Refuse a checkpoint without some parameters: a model with random parts has nothing to answer."""
-    lacking = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
-    if lacking:
-        raise BadModel(f"{folder} lacks the parameter {lacking[0]}; it is no checkpoint of a {type(model).__name__}")
-
-
-def flat(texts: Sequence[tuple[int, ...]], fill: int) -> dict[str, Tensor]:
-    """`ids` and `mask`, (texts, tokens). No texts are one token that nobody reads: few models take a batch of none."""
-    return {"ids": padded(texts or [(fill,)], fill), "mask": padded([(1,) * len(text) for text in texts or [(0,)]], 0)}

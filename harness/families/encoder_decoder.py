@@ -14,9 +14,8 @@ from transformers import AutoModelForSeq2SeqLM
 from harness.data.corpus import Split
 from harness.errors import BadModel
 from harness.families import prompts
-from harness.families.asked import Asked
+from harness.families.asked import Asked, checkpoint, flat, takes
 from harness.families.base import Inputs, Loaded
-from harness.families.decoder import flat, require_complete, takes
 from harness.families.prompts import Answers, asked_of
 from harness.tasks import Task
 
@@ -56,17 +55,7 @@ class EncoderDecoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded, lacks parameters, or does not say with which token answers start.
         """
-        try:
-            model, report = AutoModelForSeq2SeqLM.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                trust_remote_code=self._trust,
-            )
-        except Exception as error:  # a model may bring code of its own, which may raise anything
-            raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
-        require_complete(folder, model, report)
+        model = checkpoint(AutoModelForSeq2SeqLM, folder, self._trust)
         if start_of(model) is None:
             raise BadModel(f"{folder}: its config names no decoder_start_token_id, with which answers start")
         return Loaded(model.eval(), frozenset(), ())
