@@ -159,6 +159,8 @@ def by_hooks(
     fisher = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     for parameter in model.parameters():
         parameter.requires_grad_(False)  # only the outputs' gradients are wanted
+    largest = max((m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear | Conv1D)), default=0)
+    spare = torch.empty(largest, dtype=next(model.parameters()).dtype)
     calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
 
     def note(name: str, rows: int) -> Callable[..., Tensor]:
@@ -187,17 +189,23 @@ def by_hooks(
             return None
         if any(isinstance(module, nn.Embedding) and output.dim() < 3 for _, module, _, output in calls):
             return None  # looked up without a dimension of rows, and yet, by chance, as many as there are rows
-        for direction in directions(z, gold[batch.index]):
-            gradients = torch.autograd.grad(z, [o for *_, o in calls], direction, retain_graph=True, allow_unused=True)
+        outputs, wanted = [output for *_, output in calls], directions(z, gold[batch.index])
+        for k, direction in enumerate(wanted, 1):
+            again = k < len(wanted)
+            gradients = torch.autograd.grad(z, outputs, direction, retain_graph=again, allow_unused=True)
             for (name, module, x, _), g in zip(calls, gradients, strict=True):
                 if g is not None:
-                    _add_squares(fisher, name, module, x.expand(rows, *x.shape[1:]), g)
+                    _add_squares(fisher, name, module, x.expand(rows, *x.shape[1:]), g, spare)
     count = sum(len(batch.index) for batch in pieces)
-    return {name: total / count for name, total in fisher.items()}
+    return {name: total.div_(count) for name, total in fisher.items()}
 
 
-def _add_squares(fisher: dict[str, Tensor], name: str, module: nn.Module, x: Tensor, g: Tensor) -> None:
-    """Add every row's squared gradient to the module's parameters; `x` is (rows, ..., in), `g` is (rows, ..., out)."""
+def _add_squares(fisher: dict[str, Tensor], name: str, module: nn.Module, x: Tensor, g: Tensor, spare: Tensor) -> None:
+    """Add every row's squared gradient to the module's parameters.
+
+    `x` is (rows, ..., in), `g` is (rows, ..., out); `spare` has room for the gradient of one row, as new memory for
+    each would cost more than the product that goes into it.
+    """
     weight, bias = fisher.get(f"{name}.weight"), fisher.get(f"{name}.bias")
     g = g.reshape(len(g), -1, g.shape[-1])  # (rows, tokens, out)
     if bias is not None:
@@ -216,10 +224,10 @@ def _add_squares(fisher: dict[str, Tensor], name: str, module: nn.Module, x: Ten
     if x.shape[1] == 1:  # one token: the square of an outer product is the outer product of the squares
         weight.add_(left[:, 0].square().T @ right[:, 0].square())
         return
-    step = max(1, 2**22 // weight.numel())  # rows at a time: at most 16 MiB of per-example gradients
-    for i in range(0, len(x), step):
-        each = torch.bmm(left[i : i + step].transpose(1, 2), right[i : i + step])  # (rows, out, in)
-        weight.add_(each.square_().sum(dim=0))
+    each = spare[: weight.numel()].view(weight.shape)
+    for one, other in zip(left.transpose(1, 2), right, strict=True):
+        torch.mm(one, other, out=each)
+        weight.addcmul_(each, each)
 
 
 def _add_embedding(weight: Tensor, ids: Tensor, g: Tensor, padding: int | None) -> None:

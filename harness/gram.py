@@ -7,7 +7,7 @@ References: Jin et al., "Dataless Knowledge Fusion by Merging Weights of Languag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.batches import Batch
 
+BLOCK = 192  # rows of a Gram matrix that are made at a time: more are wasted above the diagonal, fewer are slow
 Logits = Callable[[nn.Module, Batch], Tensor]
 
 
@@ -37,35 +38,91 @@ def matrices(
 ) -> dict[str, Tensor]:
     """Gram matrix (in, in) of every linear layer, keyed by the name of its weight.
 
-    A layer that sees one vector per row (a classification head) counts rows; a layer whose input has another shape than
-    the tokens (relative positions) counts everything it sees.
+    Layers that are always called one after the other on the same input (query, key, value) get the same tensor. A layer
+    that sees one vector per row (a classification head) counts rows; a layer whose input has another shape than the
+    tokens (relative positions) counts everything it sees.
     """
-    modules = linear_modules(model)
-    sums: dict[str, Tensor] = {}
-    counts = dict.fromkeys(modules, 0)
-    mask = torch.empty(0)
+    batches = tuple(batches)
+    try:
+        return _tallied(model, logits, batches, _Tally(padding == "masked", share=True))
+    except _Apart:
+        return _tallied(model, logits, batches, _Tally(padding == "masked", share=False))
 
+
+def _tallied(model: nn.Module, logits: Logits, batches: Iterable[Batch], tally: _Tally) -> dict[str, Tensor]:
     def note(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0]
-            if padding == "masked" and x.dim() == 3 and x.shape[:2] == mask.shape:
-                x = x[mask.bool()]
-            x = x.reshape(-1, x.shape[-1])
-            x = x if x.dtype == torch.float64 else x.float()
-            if name not in sums:
-                sums[name] = torch.zeros(x.shape[1], x.shape[1], dtype=x.dtype)
-            sums[name].addmm_(x.T, x)
-            counts[name] += len(x)
+        return lambda _module, inputs: tally.add(name, inputs[0])
 
-        return hook
-
-    handles = [module.register_forward_pre_hook(note(name)) for name, module in modules.items()]
+    handles = [module.register_forward_pre_hook(note(name)) for name, module in linear_modules(model).items()]
     try:
         with torch.no_grad():
             for batch in batches:
-                mask = batch.inputs["mask"]
+                tally.start(batch.inputs["mask"])
                 logits(model, batch)
     finally:
         for handle in handles:
             handle.remove()
-    return {name: total / counts[name] for name, total in sums.items()}
+    return tally.means()
+
+
+class _Apart(Exception):
+    """Layers that were called on the same input once are not always: their sums must be kept apart."""
+
+
+class _Tally:
+    """Sums of x^T x per layer, of which only the lower triangles count; layers with the same inputs share one."""
+
+    def __init__(self, masked: bool, share: bool) -> None:
+        self._masked, self._share, self._there = masked, share, torch.empty(0)
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._owner: dict[str, str] = {}  # layer -> the layer whose sum is its own
+        self._last: tuple[Tensor, str] | None = None  # the last input, and the first layer that was called on it
+
+    def start(self, mask: Tensor) -> None:
+        """A new batch, with 1 where a token is."""
+        self._there, self._last = mask.bool(), None
+
+    def add(self, name: str, x: Tensor) -> None:
+        """A layer is called on `x`, (..., in)."""
+        if not self._share or self._last is None or self._last[0] is not x:
+            self._last = x, name
+        first = self._last[1]
+        if self._owner.setdefault(name, first) != first:
+            raise _Apart
+        if first != name:
+            return
+        rows = self._rows(x)
+        if name not in self._sums:
+            self._sums[name], self._counts[name] = rows.new_zeros(rows.shape[1], rows.shape[1]), 0
+        add_lower_product(self._sums[name], rows)
+        self._counts[name] += len(rows)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        if self._masked and x.dim() == 3 and x.shape[:2] == self._there.shape and not bool(self._there.all()):
+            x = x[self._there]
+        x = x.reshape(-1, x.shape[-1])
+        return x if x.dtype == torch.float64 else x.float()
+
+    def means(self) -> dict[str, Tensor]:
+        """The Gram matrices, whole."""
+        found = {name: mirror(total).div_(self._counts[name]) for name, total in self._sums.items()}
+        return {name: found[owner] for name, owner in self._owner.items()}
+
+
+def add_lower_product(total: Tensor, rows: Tensor) -> None:
+    """Add rows^T rows, (in, in), to the blocks on and below the diagonal; nothing else is worked out."""
+    for start, stop in panels(len(total)):
+        total[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])
+
+
+def mirror(total: Tensor) -> Tensor:
+    """Fill the blocks above the diagonal, in place."""
+    for start, stop in panels(len(total)):
+        total[:start, start:stop] = total[start:stop, :start].T
+    return total
+
+
+def panels(width: int) -> Iterator[tuple[int, int]]:
+    """A matrix of so many rows in bands."""
+    return ((start, min(start + BLOCK, width)) for start in range(0, width, BLOCK))

@@ -23,6 +23,7 @@ from harness.errors import BadWeights
 from harness.record import recipe_key
 from methods.base import Weights
 
+SAME = "same"  # of a file: the names of tensors that it holds under another name
 RECIPE = "recipe.json"
 
 
@@ -69,9 +70,12 @@ class Zoo:
 
 
 def save_weights(weights: Weights, path: Path) -> None:
-    """Write tensors to a safetensors file, in name order."""
+    """Write tensors to a safetensors file, in name order; a tensor that has several names is written once."""
+    first: dict[int, str] = {}
+    same = {name: first.setdefault(id(weights[name]), name) for name in sorted(weights)}
+    content = {name: weights[name].detach().contiguous() for name in first.values()}
     try:
-        save_file({name: weights[name].detach().contiguous() for name in sorted(weights)}, path)
+        save_file(content, path, {SAME: json.dumps({name: other for name, other in same.items() if name != other})})
     except safetensors.SafetensorError as error:  # a full disk, above all
         raise OSError(f"{path.name} cannot be written ({error})") from None
 
@@ -83,9 +87,11 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         tensors: dict[str, Tensor] = load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        with safetensors.safe_open(path, "pt") as file:
+            same: dict[str, str] = json.loads((file.metadata() or {}).get(SAME, "{}"))
+        return tensors | {name: tensors[other] for name, other in same.items()}
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         raise BadWeights(f"{path} cannot be read ({error}); delete {path.parent} and it will be made again") from None
-    return tensors
 
 
 def require_finite(who: str, weights: Weights) -> None:

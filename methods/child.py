@@ -7,8 +7,8 @@
 A lane is 16 bits of splitmix64(stream + counter): four scalars share one 64-bit hash, counter = index of the scalar //
 4, and the stream is derived from (seed, parameter name). So a draw belongs to its scalar, whatever the chunk size, the
 number of threads or the device: a child can be made again from its seed instead of being stored. Sums and products are
-separate IEEE steps, in float32 (float64 stays float64), rounded once. Scalars that are not taken equal the parent bit
-for bit, -0.0 and NaN included.
+separate IEEE steps, none fused, in float32 (float64 stays float64), rounded once: nothing depends on how the work is
+cut. Scalars that are not taken equal the parent bit for bit, -0.0 and NaN included.
 
 References:
     Storn, Price. Differential Evolution. Journal of Global Optimization 11, 1997.
@@ -29,7 +29,7 @@ from methods.base import Weights, working_dtype
 
 Mutation = Literal["rand_diff", "to_reference"]
 
-CHUNK = 1 << 19  # scalars worked on at a time; the scratch stays in cache
+CHUNK = 1 << 18  # scalars worked on at a time; the scratch stays in cache
 LANES = 4  # 16-bit draws in one 64-bit hash
 _STEP = 0x9E3779B97F4A7C15  # splitmix64's counter increment
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a float -> integer of that size
@@ -51,9 +51,12 @@ class Draws:
     def __call__(self, name: str, start: int, out: Tensor) -> None:
         first, last = start // LANES, -(-(start + out.numel()) // LANES)
         lanes = self._hashes(_stream(self.seed, name), first, last - first, out.device).view(torch.int16)
-        out.copy_(lanes[start - LANES * first :][: out.numel()])
+        lanes = lanes[start - LANES * first :][: out.numel()]
         # Signed lanes are unsigned ones less 2^15, and so is the threshold: negative means lane < threshold.
-        out.sub_(self.threshold - (1 << 15)).bitwise_right_shift_(31)
+        if self.threshold == 1 << 15:  # half of them, as published: the sign of the lane says it
+            out.copy_(lanes.bitwise_right_shift_(15))
+        else:
+            out.copy_(lanes).sub_(self.threshold - (1 << 15)).bitwise_right_shift_(31)
 
     def _hashes(self, stream: int, first: int, count: int, device: torch.device) -> Tensor:
         """splitmix64 of the counters first, first + 1, ...; all products wrap, as they should."""
@@ -77,18 +80,6 @@ def crossover_mask(seed: int, name: str, size: int, rate: float) -> Tensor:
     return out != 0
 
 
-def mutant(parent: Tensor, plus: Tensor, minus: Tensor | None, scale: float, out: Tensor, scratch: Tensor) -> Tensor:
-    """The mutant of flat tensors, written to `out`: parent + scale (plus - minus), or towards `plus` without `minus`.
-
-    `out` and `scratch` have the working type. No step is fused, so no rounding depends on how the work is cut.
-    """
-    if minus is None:
-        torch.mul(parent.to(out.dtype), 1 - scale, out=out)
-        return out.add_(torch.mul(plus.to(out.dtype), scale, out=scratch))
-    torch.sub(plus.to(out.dtype), minus.to(out.dtype), out=out)
-    return out.mul_(scale).add_(parent.to(out.dtype))
-
-
 def write_child(
     out: Weights,
     parent: Weights,
@@ -105,31 +96,40 @@ def write_child(
         scale: F.
         crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
     """
-    mates = (plus,) if minus is None else (plus, minus)
     scratch = _Scratch(chunk)
     for name, x in parent.items():
         if not x.is_floating_point() or scale == 0:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
             continue
-        target, x = out[name].view(-1), x.reshape(-1)
-        others = [mate[name].reshape(-1) for mate in mates]
+        target, x, a = out[name].view(-1), x.reshape(-1), plus[name].reshape(-1)
+        b = None if minus is None else minus[name].reshape(-1)
         for start in range(0, x.numel(), chunk):
             piece = slice(start, min(start + chunk, x.numel()))
-            mixed, spare, mask = scratch.of(x[piece])
+            first, second, mask = scratch.of(x[piece])
             crossover(name, start, mask)
-            mutant(x[piece], others[0][piece], others[1][piece] if minus else None, scale, mixed, spare)
-            _select(target[piece], x[piece], mixed.to(x.dtype), mask)
+            if b is None:
+                _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
+            else:
+                _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
 
 
-def blank_like(weights: Weights) -> dict[str, Tensor]:
-    """Uninitialised tensors of the same layout, for children to be written into."""
-    return {name: torch.empty_like(tensor, memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+def _by_difference(x: Tensor, a: Tensor, b: Tensor, scale: float, mask: Tensor, step: Tensor, out: Tensor) -> None:
+    """out = x - F (b - a) where taken, x - 0 elsewhere: to subtract +0 is the one sum that keeps even a -0.0."""
+    torch.sub(b.to(step.dtype), a.to(step.dtype), out=step).mul_(scale)
+    bits = step.view(_BITS[step.element_size()])
+    bits.bitwise_and_(mask.to(bits.dtype))
+    if out.dtype == step.dtype:
+        torch.sub(x, step, out=out)
+    else:
+        out.copy_(torch.sub(x.to(step.dtype), step, out=step))
 
 
-def _select(out: Tensor, x: Tensor, v: Tensor, mask: Tensor) -> None:
-    """out = v where mask is -1, x where it is 0, as bits: arithmetic would turn -0.0 and NaN into something else."""
+def _towards(x: Tensor, a: Tensor, scale: float, mask: Tensor, mixed: Tensor, spare: Tensor, out: Tensor) -> None:
+    """out = (1 - F) x + F a where taken, x elsewhere, chosen as bits: arithmetic would not bring back x."""
+    torch.mul(x.to(mixed.dtype), 1 - scale, out=mixed)
+    mixed.add_(torch.mul(a.to(mixed.dtype), scale, out=spare))
     bits = _BITS[x.element_size()]
-    taken = torch.bitwise_xor(x.view(bits), v.view(bits)).bitwise_and_(mask.to(bits))
+    taken = torch.bitwise_xor(x.view(bits), mixed.to(x.dtype).view(bits)).bitwise_and_(mask.to(bits))
     torch.bitwise_xor(x.view(bits), taken, out=out.view(bits))
 
 

@@ -38,8 +38,10 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Traced, Weights
-from methods.child import Crossover, Draws, Mutation, blank_like, write_child
+from methods.candidates import candidates_of, inner_rng
+from methods.child import Crossover, Draws, Mutation, write_child
 from methods.errors import MergeboardError
+from methods.pieces import blank_like
 from methods.registry import register
 
 
@@ -143,7 +145,7 @@ class Evolver:
                 mates = self._mates(generation, i, fitness, chance, len(population))
                 seed = chance.seed(generation, i)
                 child = brood.breed(i, mates, self.F, chance.crossover(seed, self.Cr))
-                value = fitness.try_child(i, child, brood.members)
+                value = fitness.try_child(i, child)
                 if value > fitness.standing(i) or (self.accept_ties and value == fitness.standing(i)):
                     fitness.accept(i, value)
                     brood.accept(i, child)
@@ -178,9 +180,9 @@ class Evolver:
         evolved = replace(population, members=tuple(members))
         again = getattr(self.inner, "replay", None)
         if trace["inner"] is not None and again is not None:
-            merged = cast(Merged, again(evolved, trace["inner"], score, _inner_rng()))
+            merged = cast(Merged, again(evolved, trace["inner"], score, inner_rng()))
         else:
-            merged = self.inner.merge(evolved, score, _inner_rng())
+            merged = self.inner.merge(evolved, score, inner_rng())
         return replace(merged, trace=dict(trace)) if isinstance(merged, Ensemble) else Traced(merged, trace)
 
     def _fitness(self, population: Population, score: DevScore) -> _Fitness:
@@ -235,10 +237,7 @@ class _Brood:
 
 
 class _Fitness(Protocol):
-    """What evolution asks of a population: how good it stands, and how good it would be with a child.
-
-    To make a method's candidates cheaper (only one member changes at a time), give it a fitness of its own.
-    """
+    """What evolution asks of a population: how good it stands, and how good it would be with a child."""
 
     @property
     def best(self) -> float: ...
@@ -247,7 +246,7 @@ class _Fitness(Protocol):
     @property
     def inner_trace(self) -> Mapping[str, Any] | None: ...
     def standing(self, i: int) -> float: ...
-    def try_child(self, i: int, child: Weights, members: Sequence[Weights]) -> float: ...
+    def try_child(self, i: int, child: Weights) -> float: ...
     def accept(self, i: int, value: float) -> None: ...
 
 
@@ -271,7 +270,7 @@ class _Own:
     def standing(self, i: int) -> float:
         return self._scores[i]
 
-    def try_child(self, i: int, child: Weights, members: Sequence[Weights]) -> float:
+    def try_child(self, i: int, child: Weights) -> float:
         return self._score(child)
 
     def accept(self, i: int, value: float) -> None:
@@ -284,26 +283,20 @@ class _Joint:
     winner: int | None = None
 
     def __init__(self, inner: MergeMethod, population: Population, score: DevScore) -> None:
-        self._inner, self._population, self._score = inner, population, score
-        self.best, self.inner_trace = self._judge(population)
+        self._candidates, self._score = candidates_of(inner, population, score), score
+        self.best, self.inner_trace = self._judge(self._candidates.standing())
         self._tried = self.inner_trace
 
     def standing(self, i: int) -> float:
         return self.best
 
-    def try_child(self, i: int, child: Weights, members: Sequence[Weights]) -> float:
-        candidate = replace(self._population, members=tuple(members)).swap(i, child)
-        value, self._tried = self._judge(candidate)
+    def try_child(self, i: int, child: Weights) -> float:
+        value, self._tried = self._judge(self._candidates.swap(i, child))
         return value
 
     def accept(self, i: int, value: float) -> None:
         self.best, self.inner_trace = value, self._tried
+        self._candidates.keep()
 
-    def _judge(self, population: Population) -> tuple[float, Mapping[str, Any] | None]:
-        merged = self._inner.merge(population, self._score, _inner_rng())
+    def _judge(self, merged: Merged) -> tuple[float, Mapping[str, Any] | None]:
         return self._score(merged), getattr(merged, "trace", None)
-
-
-def _inner_rng() -> torch.Generator:
-    # The same draws for every candidate: a child must win by its weights, not by luck inside the inner method.
-    return torch.Generator().manual_seed(0)

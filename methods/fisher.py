@@ -23,8 +23,10 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
+from methods.candidates import Candidates
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.pieces import Buffers, blank_like, pieces
 from methods.registry import register
 from methods.simple import average, require_one_each
 
@@ -43,44 +45,72 @@ class Fisher:
     floor_on: Literal["all", "first"] = "all"  # "first": the first member is the target, favoured where nobody is sure
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+        out = blank_like(population.members[0])
+        shares = self._shares(population)
+        for key in out:
+            self._write(out[key], key, population, shares)
+        return label_aware(population, out)
+
+    def candidates(self, population: Population) -> Candidates:
+        """Within four roundings of a merge in full: only the exchanged member's part is worked out."""
+        return _Candidates(self, population)
+
+    def _shares(self, population: Population) -> dict[str, Sequence[float]]:
+        """Every member's coefficient, for each tensor that all have Fisher information of."""
         require_one_each("fisher.coefficients", self.coefficients, population)
         fishers = population.statistics.get("fisher")
         if fishers is None:
             raise NotApplicable("fisher needs the Fisher information of every member; none was provided")
-        informed = {key: None for key in population.members[0] if all(key in fisher for fisher in fishers)}
-        coefficients = self.coefficients or (1 / len(population),) * len(population)
+        first = population.members[0]
+        informed = [key for key, x in first.items() if x.is_floating_point() and all(key in f for f in fishers)]
+        for key in informed:
+            if any(fisher[key].shape != first[key].shape for fisher in fishers):
+                shape = tuple(first[key].shape)
+                raise Misfit(f"the Fisher information of {key} is not of the parameter's shape {shape}")
+        coefficients = self.coefficients or (1.0,) * len(population)  # 1/N each, of which the N cancels
+        if self.normalize == "param":
+            return {key: self._balanced(coefficients, fishers, [key]) for key in informed}
         if self.normalize == "model":
-            coefficients = self._balanced(coefficients, fishers, list(informed))
-        merged = {}
-        for key in population.members[0]:
-            tensors = [member[key] for member in population.members]
-            if key in informed:
-                shares = self._balanced(coefficients, fishers, [key]) if self.normalize == "param" else coefficients
-                merged[key] = self._weighted(key, tensors, [fisher[key] for fisher in fishers], shares)
+            coefficients = self._balanced(coefficients, fishers, informed)
+        return dict.fromkeys(informed, coefficients)
+
+    def _write(self, out: Tensor, key: str, population: Population, shares: Mapping[str, Sequence[float]]) -> None:
+        """The merge of one tensor."""
+        tensors = [member[key] for member in population.members]
+        if key not in shares:
+            average(tensors, self.coefficients, out=out)
+            return
+        flat, target, buffers = [tensor.reshape(-1) for tensor in tensors], out.view(-1), Buffers(3)
+        fishers = [fisher[key].reshape(-1) for fisher in population.statistics["fisher"]]
+        for piece in pieces(target.numel()):
+            sure, total, precision = buffers.like(target[piece])
+            for i, (x, fisher, share) in enumerate(zip(flat, fishers, shares[key], strict=True)):
+                if i == 0:
+                    self._precision(i, fisher[piece], share, out=sure)
+                    torch.mul(sure, x[piece].to(sure.dtype), out=total)
+                else:
+                    sure.add_(self._precision(i, fisher[piece], share, out=precision))
+                    total.addcmul_(precision, x[piece].to(sure.dtype))
+            if self._always_sure(shares[key]) and out.dtype == sure.dtype:
+                torch.div(total, sure, out=target[piece])
             else:
-                merged[key] = average(tensors, self.coefficients)
-        return label_aware(population, merged)
+                mean = average([x[piece] for x in flat], self.coefficients).to(sure.dtype)
+                target[piece] = torch.where(sure == 0, mean, total / sure)
 
-    def _weighted(
-        self, key: str, tensors: Sequence[Tensor], fishers: Sequence[Tensor], coefficients: Sequence[float]
-    ) -> Tensor:
-        if any(fisher.shape != tensors[0].shape for fisher in fishers):
-            raise Misfit(f"the Fisher information of {key} is not of the parameter's shape {tuple(tensors[0].shape)}")
-        if not tensors[0].is_floating_point():
-            return tensors[0]
-        total = torch.zeros_like(tensors[0], dtype=working_dtype(tensors[0]))
-        sure = torch.zeros_like(total)
-        for i, (tensor, fisher, coefficient) in enumerate(zip(tensors, fishers, coefficients, strict=True)):
-            precision = self._precision(i, fisher.to(total)).mul_(coefficient)
-            sure.add_(precision)
-            total.add_(precision.mul_(tensor.to(total.dtype)))
-        mean = average(tensors, self.coefficients).to(total.dtype)
-        return torch.where(sure == 0, mean, total / sure).to(tensors[0].dtype)
+    def _always_sure(self, shares: Sequence[float]) -> bool:
+        """Whether no sum of precisions can be 0, as Fisher information is not negative."""
+        least = self.eps if self.floor is None else self.floor if self.floor_on == "all" else 0.0
+        return least > 0 and min(shares) > 0
 
-    def _precision(self, i: int, fisher: Tensor) -> Tensor:
+    def _precision(self, i: int, fisher: Tensor, share: float, out: Tensor) -> Tensor:
+        """How much member i counts, scalar by scalar."""
         if self.floor is None:
-            return fisher + self.eps
-        return fisher.clamp(min=self.floor) if self.floor_on == "all" or i == 0 else fisher.clone()
+            torch.add(fisher.to(out.dtype), self.eps, out=out)
+        elif self.floor_on == "all" or i == 0:
+            torch.clamp(fisher.to(out.dtype), min=self.floor, out=out)
+        else:
+            out.copy_(fisher)
+        return out if share == 1 else out.mul_(share)
 
     def _balanced(
         self, coefficients: Sequence[float], fishers: Sequence[Mapping[str, Tensor]], keys: Sequence[str]
@@ -89,3 +119,65 @@ class Fisher:
         norms = [math.sqrt(sum(float(fisher[key].double().square().sum()) for key in keys)) for fisher in fishers]
         q = [1 / (norm + self.eps) for norm in norms]
         return tuple(c * share / sum(q) for c, share in zip(coefficients, q, strict=True))
+
+
+class _Candidates:
+    """merged + (child - x_i) p_i / sum_j p_j, where p_j is how much member j counts; the sum is kept.
+
+    When a child stays, everything is merged again, so roundings do not add up over an evolution.
+    """
+
+    def __init__(self, method: Fisher, population: Population) -> None:
+        self._method, self._population, self._shares = method, population, method._shares(population)
+        self._tried = population
+        self._out = blank_like(population.members[0])
+        # Not in half precision: it is added to, and what is added to should not have been rounded.
+        self._standing = {key: torch.empty_like(x, dtype=working_dtype(x)) for key, x in self._out.items()}
+        self._sure = {key: self._sum(key) for key in self._shares}
+        self._merge()
+
+    def standing(self) -> Weights:
+        """The merge of the population as it stands."""
+        return label_aware(self._population, {key: x.to(self._out[key].dtype) for key, x in self._standing.items()})
+
+    def swap(self, i: int, child: Weights) -> Weights:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        for key, out in self._out.items():
+            if key in self._shares and self._method._always_sure(self._shares[key]):
+                self._move(key, i, child[key], out)
+            else:
+                self._method._write(out, key, self._tried, self._shares)
+        return label_aware(self._tried, self._out)
+
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population = self._tried
+        self._merge()
+
+    def _merge(self) -> None:
+        for key, out in self._standing.items():
+            self._method._write(out, key, self._population, self._shares)
+
+    def _sum(self, key: str) -> Tensor:
+        fishers = [fisher[key].reshape(-1) for fisher in self._population.statistics["fisher"]]
+        first = self._population.members[0][key]
+        sure = torch.empty(first.numel(), dtype=working_dtype(first), device=first.device)
+        buffers = Buffers(1)
+        for piece in pieces(len(sure)):
+            (precision,) = buffers.like(sure[piece])
+            for i, (fisher, share) in enumerate(zip(fishers, self._shares[key], strict=True)):
+                self._method._precision(i, fisher[piece], share, out=sure[piece] if i == 0 else precision)
+                if i > 0:
+                    sure[piece].add_(precision)
+        return sure
+
+    def _move(self, key: str, i: int, child: Tensor, out: Tensor) -> None:
+        fisher, share = self._population.statistics["fisher"][i][key].reshape(-1), self._shares[key][i]
+        x, sure, standing = self._population.members[i][key].reshape(-1), self._sure[key], self._standing[key].view(-1)
+        target, child, buffers = out.view(-1), child.reshape(-1), Buffers(2)
+        for piece in pieces(len(x)):
+            step, precision = buffers.like(x[piece])
+            torch.sub(child[piece].to(step.dtype), x[piece].to(step.dtype), out=step)
+            step.mul_(self._method._precision(i, fisher[piece], share, out=precision)).div_(sure[piece])
+            target[piece] = step.add_(standing[piece])

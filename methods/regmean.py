@@ -26,8 +26,10 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Traced, Weights
+from methods.candidates import Candidates
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.pieces import blank_like
 from methods.registry import register
 from methods.simple import average, require_one_each
 
@@ -52,20 +54,17 @@ class RegMean:
             raise MergeboardError(f"regmean.ridge is {self.ridge}; it must not be negative")
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        require_one_each("regmean.coefficients", self.coefficients, population)
-        grams = population.statistics.get("gram")
-        if grams is None:
-            raise NotApplicable("regmean needs the Gram matrices of every member's layer inputs; none were provided")
+        systems = _Systems(self, population)
         merged, ridges = {}, {}
-        for key in population.members[0]:
+        for key, first in population.members[0].items():
             tensors = [member[key] for member in population.members]
-            if all(key in gram for gram in grams):
-                transposed = key in population.transposed
-                merged[key], ridge = self._solve(key, tensors, [gram[key] for gram in grams], transposed)
-                if ridge > self.ridge:
-                    ridges[key] = ridge
-            else:
+            system = systems.of(key)
+            if system is None:
                 merged[key] = average(tensors, self.coefficients)
+                continue
+            merged[key] = self._solve(system, tensors, key in population.transposed).to(first.dtype)
+            if system.ridge > self.ridge:
+                ridges[key] = system.ridge
         return label_aware(population, Traced(merged, {"ridge": ridges}) if ridges else merged)
 
     def replay(
@@ -74,33 +73,19 @@ class RegMean:
         """RegMean searches nothing: to merge again is to replay."""
         return self.merge(population, score, rng)
 
-    def _solve(
-        self, key: str, tensors: Sequence[Tensor], grams: Sequence[Tensor], transposed: bool
-    ) -> tuple[Tensor, float]:
-        first = tensors[0]
-        inputs = first.shape[0] if transposed else first.shape[-1]
-        if first.dim() != 2 or any(gram.shape != (inputs, inputs) for gram in grams):
-            shapes = sorted({tuple(gram.shape) for gram in grams})
-            raise Misfit(f"{key} is {tuple(first.shape)} but its Gram matrices are {shapes}; they must be (in, in)")
-        work = self._precision(inputs, first)
-        center = average([tensor.to(work) for tensor in tensors], self.coefficients)
-        gram_sum = torch.zeros(inputs, inputs, dtype=work, device=first.device)
-        pull = torch.zeros(inputs, first.numel() // max(inputs, 1), dtype=work, device=first.device)  # (in, out)
-        for i, (tensor, gram) in enumerate(zip(tensors, grams, strict=True)):
-            gram = gram.to(gram_sum)
-            away = tensor.to(work) - center
-            away = away if transposed else away.T
-            coefficient = 1.0 if self.coefficients is None else self.coefficients[i]
-            # G' (W - mean) without building G': off-diagonals and diagonal act apart.
-            pull.addmm_(gram, away, alpha=coefficient * self.alpha)
-            pull.add_(gram.diagonal()[:, None] * away, alpha=coefficient * (1 - self.alpha))
-            gram_sum.add_(gram, alpha=coefficient)
-        diagonal = gram_sum.diagonal().clone()
-        gram_sum.mul_(self.alpha).diagonal().copy_(diagonal)
-        _silence_dead_inputs(gram_sum, pull, diagonal)
-        factor, ridge = _factor(key, gram_sum, self.ridge, torch.finfo(grams[0].dtype).eps)
-        correction = torch.cholesky_solve(pull, factor)
-        return center.add_(correction if transposed else correction.T).to(first.dtype), ridge
+    def candidates(self, population: Population) -> Candidates:
+        """A merge in full, up to one rounding for each child that stayed: no matrix is factored twice."""
+        return _Candidates(self, population)
+
+    def _solve(self, system: _System, tensors: Sequence[Tensor], transposed: bool) -> Tensor:
+        """The merge of one layer, in the system's precision."""
+        center = average([tensor.to(system.dtype) for tensor in tensors], self.coefficients)
+        pull = torch.zeros_like(center if transposed else center.T)  # (in, out)
+        for i, tensor in enumerate(tensors):
+            away = tensor.to(system.dtype) - center
+            system.add_pull(pull, i, away if transposed else away.T)
+        correction = system.solve(pull)
+        return center.add_(correction if transposed else correction.T)
 
     def _precision(self, inputs: int, weight: Tensor) -> torch.dtype:
         # Scaled to a unit diagonal, alpha G + (1 - alpha) diag(G) has no eigenvalue below 1 - alpha and none above
@@ -110,13 +95,110 @@ class RegMean:
         return torch.float32 if safe else torch.float64
 
 
-def _silence_dead_inputs(gram: Tensor, pull: Tensor, diagonal: Tensor) -> None:
-    dead = diagonal <= 0
-    if dead.any():
-        gram[dead] = 0
-        gram[:, dead] = 0
-        pull[dead] = 0
-        gram.diagonal()[dead] = diagonal[~dead].mean() if (~dead).any() else 1.0
+class _System:
+    """sum_i c_i G'_i of one layer, ready to solve with."""
+
+    def __init__(self, method: RegMean, key: str, grams: Sequence[Tensor], dtype: torch.dtype, device: torch.device):
+        self._alpha, self._grams, self.dtype = method.alpha, grams, dtype
+        self._coefficients = method.coefficients or (1.0,) * len(grams)
+        inputs = len(grams[0])
+        total = torch.zeros(inputs, inputs, dtype=dtype, device=device)
+        for gram, coefficient in zip(grams, self._coefficients, strict=True):
+            total.add_(gram.to(total), alpha=coefficient)
+        diagonal = total.diagonal().clone()
+        total.mul_(self._alpha).diagonal().copy_(diagonal)
+        self._dead = (diagonal <= 0).nonzero().flatten()
+        if len(self._dead):
+            alive = diagonal > 0
+            total[self._dead] = 0
+            total[:, self._dead] = 0
+            total.diagonal()[self._dead] = diagonal[alive].mean() if alive.any() else 1.0
+        self._factor, self.ridge = _factor(key, total, method.ridge, torch.finfo(grams[0].dtype).eps)
+
+    def add_pull(self, pull: Tensor, i: int, away: Tensor) -> None:
+        """Add c_i G'_i away, (in, out), without building G'_i: off-diagonals and diagonal act apart."""
+        gram, coefficient = self._grams[i].to(pull), self._coefficients[i]
+        pull.addmm_(gram, away, alpha=coefficient * self._alpha)
+        pull.add_(gram.diagonal()[:, None] * away, alpha=coefficient * (1 - self._alpha))
+
+    def solve(self, pull: Tensor) -> Tensor:
+        """(sum G')^-1 pull; 0 for inputs that are always 0."""
+        pull[self._dead] = 0
+        return torch.cholesky_solve(pull, self._factor)
+
+
+class _Systems:
+    """The systems of a population's layers. Layers with the very same Gram matrices (query, key, value) share one."""
+
+    def __init__(self, method: RegMean, population: Population) -> None:
+        require_one_each("regmean.coefficients", method.coefficients, population)
+        grams = population.statistics.get("gram")
+        if grams is None:
+            raise NotApplicable("regmean needs the Gram matrices of every member's layer inputs; none were provided")
+        self._method, self._population, self._grams = method, population, grams
+        self._last: tuple[tuple[int, ...], _System] | None = None
+
+    def of(self, key: str) -> _System | None:
+        """The system of this layer; None for a tensor without Gram matrices."""
+        if any(key not in gram for gram in self._grams):
+            return None
+        grams, first = [gram[key] for gram in self._grams], self._population.members[0][key]
+        inputs = first.shape[0] if key in self._population.transposed else first.shape[-1]
+        if first.dim() != 2 or any(gram.shape != (inputs, inputs) for gram in grams):
+            shapes = sorted({tuple(gram.shape) for gram in grams})
+            raise Misfit(f"{key} is {tuple(first.shape)} but its Gram matrices are {shapes}; they must be (in, in)")
+        known = (*(gram.data_ptr() for gram in grams), inputs)
+        if self._last is None or self._last[0] != known:
+            dtype = self._method._precision(inputs, first)
+            self._last = known, _System(self._method, key, grams, dtype, first.device)
+        return self._last[1]
+
+
+class _Candidates:
+    """W + (sum G')^-1 G'_i (child - W_i): a product and two triangular solves a layer, with the factor of the start."""
+
+    def __init__(self, method: RegMean, population: Population) -> None:
+        self._method, self._population, self._tried = method, population, population
+        first, systems = population.members[0], _Systems(method, population)
+        found = {key: systems.of(key) for key in first}
+        self._systems = {key: system for key, system in found.items() if system is not None}
+        ridges = {key: system.ridge for key, system in self._systems.items() if system.ridge > method.ridge}
+        self._trace = {"ridge": ridges} if ridges else None
+        self._standing = {  # in the systems' precision, else every child that stays would add a rounding to storage
+            key: method._solve(system, [m[key] for m in population.members], key in population.transposed)
+            for key, system in self._systems.items()
+        }
+        self._next = {key: torch.empty_like(tensor) for key, tensor in self._standing.items()}
+        self._out = blank_like(first)
+
+    def standing(self) -> Weights:
+        """The merge of the population as it stands."""
+        return self._merged(self._population, self._standing)
+
+    def swap(self, i: int, child: Weights) -> Weights:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        for key, system in self._systems.items():
+            transposed = key in self._population.transposed
+            away = child[key].to(system.dtype) - self._population.members[i][key].to(system.dtype)
+            pull = torch.zeros_like(away if transposed else away.T)
+            system.add_pull(pull, i, away if transposed else away.T)
+            correction = system.solve(pull)
+            torch.add(self._standing[key], correction if transposed else correction.T, out=self._next[key])
+        return self._merged(self._tried, self._next)
+
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population = self._tried
+        self._standing, self._next = self._next, self._standing
+
+    def _merged(self, population: Population, solved: Weights) -> Weights:
+        for key, out in self._out.items():
+            if key in solved:
+                out.copy_(solved[key])
+            else:
+                average([member[key] for member in population.members], self._method.coefficients, out=out)
+        return label_aware(population, Traced(self._out, self._trace) if self._trace else self._out)
 
 
 def _factor(key: str, gram: Tensor, ridge: float, stored_eps: float) -> tuple[Tensor, float]:

@@ -23,26 +23,40 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
+from methods.candidates import Candidates, Rewritten
 from methods.errors import Misfit
 from methods.heads import label_aware
+from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.registry import register
 
 
-def average(tensors: Sequence[Tensor], coefficients: Sequence[float] | None = None) -> Tensor:
-    """The (weighted) mean of tensors of one shape and dtype; a non-floating tensor is passed through from the first."""
+def average(
+    tensors: Sequence[Tensor], coefficients: Sequence[float] | None = None, out: Tensor | None = None
+) -> Tensor:
+    """The (weighted) mean of tensors of one shape and dtype; a non-floating tensor is passed through from the first.
+
+    `out` is a contiguous tensor to write into, if there is one.
+    """
     first = tensors[0]
     if not first.is_floating_point():
-        return first
-    total = first.to(working_dtype(first), copy=True)
-    if coefficients is None:
-        for tensor in tensors[1:]:
-            total.add_(tensor.to(total.dtype))
-        total.div_(len(tensors))
-    else:
-        total.mul_(coefficients[0])
-        for tensor, coefficient in zip(tensors[1:], coefficients[1:], strict=True):
-            total.add_(tensor.to(total.dtype), alpha=coefficient)
-    return total.to(first.dtype)
+        return first if out is None else out.copy_(first)
+    out = blank(first) if out is None else out
+    flat, target = [tensor.reshape(-1) for tensor in tensors], out.view(-1)
+    same, buffers = first.dtype == working_dtype(first), Buffers(1)
+    for piece in pieces(first.numel()):
+        total = target[piece] if same else buffers.like(target[piece])[0]
+        total.copy_(flat[0][piece])
+        if coefficients is None:
+            for tensor in flat[1:]:
+                total.add_(tensor[piece])
+            total.div_(len(flat))
+        else:
+            total.mul_(coefficients[0])
+            for tensor, coefficient in zip(flat[1:], coefficients[1:], strict=True):
+                total.add_(tensor[piece].to(total.dtype), alpha=coefficient)
+        if not same:
+            target[piece] = total
+    return out
 
 
 def require_one_each(method: str, numbers: Sequence[float] | None, population: Population) -> None:
@@ -62,6 +76,14 @@ class Simple:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         require_one_each("simple.coefficients", self.coefficients, population)
-        members = population.members
-        merged = {key: average([member[key] for member in members], self.coefficients) for key in members[0]}
-        return label_aware(population, merged)
+        return self._write(blank_like(population.members[0]), population)
+
+    def candidates(self, population: Population) -> Candidates:
+        """Merges like any other, bit for bit."""
+        require_one_each("simple.coefficients", self.coefficients, population)
+        return Rewritten(self._write, population)
+
+    def _write(self, out: dict[str, Tensor], population: Population) -> Weights:
+        for key, tensor in out.items():
+            average([member[key] for member in population.members], self.coefficients, out=tensor)
+        return label_aware(population, out)

@@ -22,8 +22,7 @@ References:
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -31,13 +30,15 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
+from methods.candidates import Candidates
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.pieces import Buffers, blank_like, pieces
 from methods.registry import register
 from methods.simple import average, require_one_each
+from methods.trim import Cut, TaskVector, Trim, cut_after, kth_largest
 
-CHUNK = 1 << 17  # entries worked on at a time: N + 5 float32 buffers of this size stay in cache
-KEEP_NOTHING = 0x7FFFFFFF  # above the bits of every float32 magnitude
+Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
 
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")
@@ -62,165 +63,134 @@ class Ties:
             raise MergeboardError(f"ties.weights are {self.weights}; all must be positive")
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+        shared = self._shared(population)
+        cuts = [self._cuts(member, population.ancestor, shared) for member in population.members]
+        return self._write(blank_like(population.members[0]), population, shared, cuts)
+
+    def candidates(self, population: Population) -> Candidates:
+        """Merges like any other, bit for bit: where the others' trims fall is found once."""
+        return _Candidates(self, population)
+
+    def _shared(self, population: Population) -> list[str]:
+        """The tensors that have a task vector."""
         require_one_each("ties.weights", self.weights, population)
-        members, ancestor = population.members, population.ancestor
+        first, ancestor = population.members[0], population.ancestor
         # Sorted: which of two equal magnitudes survives must not depend on the order of a dictionary.
-        shared = sorted(key for key, tensor in members[0].items() if tensor.is_floating_point() and key in ancestor)
+        shared = sorted(key for key, tensor in first.items() if tensor.is_floating_point() and key in ancestor)
         if not shared:
             raise NotApplicable("ties needs the ancestor that the members were fine-tuned from; none was provided")
         for key in shared:
-            if members[0][key].shape != ancestor[key].shape:
-                shapes = tuple(members[0][key].shape), tuple(ancestor[key].shape)
+            if first[key].shape != ancestor[key].shape:
+                shapes = tuple(first[key].shape), tuple(ancestor[key].shape)
                 raise Misfit(f"{key} is {shapes[0]} in the members and {shapes[1]} in the ancestor; they must agree")
-        merged = {key: average([member[key] for member in members]) for key in members[0] if key not in set(shared)}
-        merged.update(self._merge_task_vectors(members, ancestor, shared))
-        return label_aware(population, {key: merged[key] for key in members[0]})
+        return shared
 
-    def _merge_task_vectors(
-        self, members: Sequence[Weights], ancestor: Weights, shared: Sequence[str]
-    ) -> dict[str, Tensor]:
-        whole = [] if self.scope == "per_tensor" else [self._cut(member, ancestor, shared) for member in members]
+    def _cuts(self, member: Weights, ancestor: Weights, shared: Sequence[str]) -> Cuts:
+        if self.scope == "global":
+            return dict.fromkeys(shared, self._cut(TaskVector(member, ancestor, shared)))
+        return {key: self._cut(TaskVector(member, ancestor, [key])) for key in shared}
+
+    def _cut(self, task: TaskVector) -> Cut:
+        keep = math.floor(self.k * task.size)
+        if self.k == 1 or task.size == 0:
+            return Cut()
+        return Cut(kth_largest(task, keep + 1)[0]) if self.trim == "official" else cut_after(task, keep)
+
+    def _write(
+        self, out: dict[str, Tensor], population: Population, shared: Sequence[str], cuts: Sequence[Cuts]
+    ) -> Weights:
+        """The merge for these cuts, written into `out`."""
+        members, ancestor = population.members, population.ancestor
+        for key in out.keys() - set(shared):
+            average([member[key] for member in members], out=out[key])
+        tasks_of = [TaskVector(member, ancestor, shared) for member in members]
+        trims = [Trim(Cut()) for _ in members]
         weights = self.weights or (1.0,) * len(members)
-        merged, undecided, balance = {}, [], 0
-        buffers: list[Tensor] = []
+        undecided, balance = [], 0
+        buffers, scratch = Buffers(len(members), torch.float32), Buffers(4, torch.float32)
         for key in shared:
-            origin = ancestor[key].reshape(-1)
-            merged[key] = torch.empty_like(members[0][key], memory_format=torch.contiguous_format)
-            target = merged[key].view(-1)
-            cuts = whole or [self._cut(member, ancestor, [key]) for member in members]
-            for piece in _pieces(origin.numel()):
-                if not buffers or buffers[0].device != target.device:
-                    buffers = [torch.empty(CHUNK, device=target.device) for _ in members]
-                tasks = [
-                    _scaled(cut.apply(_task(member[key], ancestor[key], piece, buffer)), weight)
-                    for member, cut, buffer, weight in zip(members, cuts, buffers, weights, strict=True)
-                ]
-                sign, cancelled = _elect(tasks)
-                balance += int(sign.sum())
+            origin, target = ancestor[key].reshape(-1), out[key].view(-1)
+            trims = [trim if trim.cut is cut[key] else Trim(cut[key]) for trim, cut in zip(trims, cuts, strict=True)]
+            for piece in pieces(origin.numel()):
+                made = zip(tasks_of, trims, buffers.like(target[piece]), weights, strict=True)
+                tasks = [_scaled(trim(task.piece(key, piece, buffer)), weight) for task, trim, buffer, weight in made]
+                vote, positive, total, voters = scratch.like(target[piece])
+                cancelled = _elect(tasks, vote, positive, spare=total)
+                balance += int(vote.sum())
                 if len(cancelled):
                     undecided.append((key, cancelled + piece.start, torch.stack([task[cancelled] for task in tasks])))
-                agreed = _disjoint_mean(tasks, sign, weights)
-                target[piece] = self._add(origin[piece], agreed, target)
+                _disjoint_mean(tasks, vote, weights, total, voters)
+                self._add(origin[piece], total, out=target[piece])
         # Only now is the majority known; votes that cancel exactly are rare, so they were put aside.
         default = 1.0 if self.zero_vote == "plus" or balance > 0 else -1.0
         for key, where, columns in undecided:
-            agreed = _disjoint_mean(list(columns), torch.full_like(columns[0], default), weights)
-            target = merged[key].view(-1)
-            target[where] = self._add(ancestor[key].reshape(-1)[where], agreed, target)
-        return merged
+            vote, total, voters = torch.full_like(columns[0], default), *torch.empty_like(columns[:1].repeat(2, 1))
+            _disjoint_mean(list(columns), vote, weights, total, voters)
+            target = out[key].view(-1)
+            target[where] = self._add(ancestor[key].reshape(-1)[where], total, out=target[where])
+        return label_aware(population, out)
 
-    def _add(self, origin: Tensor, agreed: Tensor, target: Tensor) -> Tensor:
-        work = working_dtype(target)
-        return agreed.to(work).mul_(self.lambda_).add_(origin.to(work)).to(target.dtype)
-
-    def _cut(self, member: Weights, ancestor: Weights, keys: Sequence[str]) -> _Cut:
-        size = sum(member[key].numel() for key in keys)
-        keep = math.floor(self.k * size)
-        if self.k == 1 or size == 0:
-            return _Cut(0)
-        if self.trim == "official":
-            return _Cut(_threshold(lambda: _stream(member, ancestor, keys), size, keep + 1)[0])
-        if keep == 0:
-            return _Cut(KEEP_NOTHING)
-        bits, wanted, present = _threshold(lambda: _stream(member, ancestor, keys), size, keep)
-        return _Cut(bits, wanted if wanted < present else None)
+    def _add(self, origin: Tensor, agreed: Tensor, out: Tensor) -> Tensor:
+        work = working_dtype(out)
+        agreed = agreed.to(work).mul_(self.lambda_)
+        return torch.add(origin, agreed, out=out) if out.dtype == work else out.copy_(agreed.add_(origin.to(work)))
 
 
-@dataclass
-class _Cut:
-    """Where the trim of one task vector falls. Apply once to every piece, in order: it counts the ties it lets pass."""
+class _Candidates:
+    """Where every member's trim falls is kept; a child's is found when it is tried."""
 
-    bits: int  # the smallest magnitude that is kept, as the bits of a float32
-    ties: int | None = None  # how many more entries of just that magnitude may be kept; None: all
+    def __init__(self, method: Ties, population: Population) -> None:
+        self._method, self._shared = method, method._shared(population)
+        self._out = blank_like(population.members[0])
+        self._population = self._tried = population
+        self._cuts = self._tried_cuts = tuple(self._cuts_of(member) for member in population.members)
 
-    def apply(self, task: Tensor) -> Tensor:
-        if self.bits == 0:
-            return task
-        if self.bits == KEEP_NOTHING:
-            return task.zero_()
-        if self.ties is not None:
-            tied = (_magnitude_bits(task) == self.bits).nonzero().flatten()
-            task[tied[self.ties :]] = 0
-            self.ties = max(0, self.ties - len(tied))
-        # hardshrink drops |t| <= bound; the next smaller float makes that |t| < the threshold.
-        bound = struct.unpack("<f", struct.pack("<I", self.bits - 1))[0]
-        return torch.hardshrink(task, bound, out=task)
+    def standing(self) -> Weights:
+        """The merge of the population as it stands."""
+        return self._method._write(self._out, self._population, self._shared, self._cuts)
 
+    def swap(self, i: int, child: Weights) -> Weights:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        self._tried_cuts = (*self._cuts[:i], self._cuts_of(child), *self._cuts[i + 1 :])
+        return self._method._write(self._out, self._tried, self._shared, self._tried_cuts)
 
-def _threshold(stream: Callable[[], Iterable[Tensor]], size: int, rank: int) -> tuple[int, int, int]:
-    """The `rank`-th largest magnitude of a stream read twice: its bits, how many equal ones to keep, how many exist.
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population, self._cuts = self._tried, self._tried_cuts
 
-    float32 magnitudes order like their bits read as integers: count the upper 16 bits, then the lower ones in one bin.
-    """
-    if size <= CHUNK:  # a small tensor on its own: two histograms would cost more than they save
-        bits = torch.cat([_magnitude_bits(task) for task in stream()])
-        threshold = bits.sort(descending=True).values[rank - 1]
-        return int(threshold), rank - int((bits > threshold).sum()), int((bits == threshold).sum())
-    upper = sum(torch.bincount(_magnitude_bits(task) >> 16, minlength=1 << 15) for task in stream())
-    top, rank, _ = _from_above(torch.as_tensor(upper), rank)
-    lower = torch.zeros(1 << 16, dtype=torch.int64, device=torch.as_tensor(upper).device)
-    for task in stream():
-        bits = _magnitude_bits(task)
-        lower += torch.bincount(bits[(bits >> 16) == top] & 0xFFFF, minlength=1 << 16)
-    low, rank, present = _from_above(lower, rank)
-    return (top << 16) | low, rank, present
+    def _cuts_of(self, member: Weights) -> Cuts:
+        return self._method._cuts(member, self._population.ancestor, self._shared)
 
 
-def _from_above(counts: Tensor, rank: int) -> tuple[int, int, int]:
-    """The bin that holds the `rank`-th entry from above, its rank in that bin, and the size of the bin."""
-    above = counts.flip(0).cumsum(0)
-    position = int((above < rank).sum())
-    index = len(counts) - 1 - position
-    present = int(counts[index])
-    return index, rank - (int(above[position]) - present), present
-
-
-def _elect(tasks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The sign of the summed changes, and the places where changes cancel exactly (there the sign is 0)."""
-    vote, highest = tasks[0].clone(), tasks[0].clone()
+def _elect(tasks: Sequence[Tensor], vote: Tensor, positive: Tensor, spare: Tensor) -> Tensor:
+    """Write the sign of the summed changes to `vote`; the places where changes cancel exactly (there the sign is 0)."""
+    vote.copy_(tasks[0])
+    positive.copy_(tasks[0])
     for task in tasks[1:]:
         vote.add_(task)
-        torch.maximum(highest, task, out=highest)
-    # A sum of 0 that has a positive part is a conflict; one without is a place that nobody changed.
-    cancelled = ((vote == 0) & (highest > 0)).nonzero().flatten()
-    return vote.sign_(), cancelled
+        torch.maximum(positive, task, out=positive)
+    vote.sign_()
+    positive.clamp_(min=0).sign_()
+    # A sum of 0 that has a positive part is a conflict; one without is a place that nobody changed. Conflicts are rare
+    # and looking for places is slow, so they are counted first.
+    if positive.sum() == torch.dot(torch.mul(positive, vote, out=spare), vote):
+        return torch.empty(0, dtype=torch.long, device=vote.device)
+    return ((vote == 0) & (positive > 0)).nonzero().flatten()
 
 
-def _disjoint_mean(tasks: Sequence[Tensor], sign: Tensor, weights: Sequence[float]) -> Tensor:
-    """The mean over the tasks of the elected sign, 0 where there is none; writes into `tasks`."""
-    total, voters = torch.zeros_like(sign), torch.zeros_like(sign)
+def _disjoint_mean(
+    tasks: Sequence[Tensor], sign: Tensor, weights: Sequence[float], total: Tensor, voters: Tensor
+) -> None:
+    """Write the mean over the tasks of the elected sign to `total`, 0 where there is none; `tasks` are used up."""
+    total.zero_()
+    voters.zero_()
     for task, weight in zip(tasks, weights, strict=True):
         agreeing = task.mul_(sign).clamp_(min=0)
         total.add_(agreeing)
         voters.add_(agreeing.sign_(), alpha=weight)
-    return total.div_(voters.clamp_(min=min(weights))).mul_(sign)
-
-
-def _stream(member: Weights, ancestor: Weights, keys: Iterable[str]) -> Iterator[Tensor]:
-    buffer = torch.empty(0)
-    for key in keys:
-        if len(buffer) == 0 or buffer.device != member[key].device:
-            buffer = torch.empty(CHUNK, device=member[key].device)
-        for piece in _pieces(member[key].numel()):
-            yield _task(member[key], ancestor[key], piece, buffer)
-
-
-def _task(x: Tensor, origin: Tensor, piece: slice, buffer: Tensor) -> Tensor:
-    x, origin = x.reshape(-1)[piece], origin.reshape(-1)[piece]
-    # Subtract in the working type: the difference of two half-precision numbers needs more bits than either.
-    work = working_dtype(x)
-    if work == buffer.dtype:
-        return torch.sub(x.to(work), origin.to(x.device, work), out=buffer[: x.numel()])
-    return buffer[: x.numel()].copy_(x - origin.to(x.device, work))
+    total.div_(voters.clamp_(min=min(weights))).mul_(sign)
 
 
 def _scaled(task: Tensor, weight: float) -> Tensor:
     return task if weight == 1 else task.mul_(weight)
-
-
-def _magnitude_bits(task: Tensor) -> Tensor:
-    return task.view(torch.int32) & 0x7FFFFFFF
-
-
-def _pieces(size: int) -> Iterator[slice]:
-    return (slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK))

@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Population, Weights, ties
+from methods import Population, Weights, pieces
 from methods.base import Ensemble
-from methods.child import Crossover, blank_like, write_child
+from methods.child import Crossover, write_child
 from methods.ensemble import LogitEnsemble, combine, vote
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.pieces import blank_like
 from methods.regmean import RegMean
 from methods.simple import Simple
 from methods.ties import Ties
@@ -80,7 +81,7 @@ def test_simple_average_is_the_reference(run: Run) -> None:
 def test_ties_is_the_reference(run: Run, chunk: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if chunk and run.case.spec.get("architecture"):
         chunk = 100 * chunk  # the larger models in fewer pieces
-    monkeypatch.setattr(ties, "CHUNK", chunk or ties.CHUNK)
+    monkeypatch.setattr(pieces, "CHUNK", chunk or pieces.CHUNK)
     per_tensor = run.knobs["scope"] == "per_tensor"
     exact = per_tensor or run.spec["convention"] == "exact_topk"
     method = Ties(

@@ -187,6 +187,41 @@ def test_a_gram_matrix_by_hand() -> None:
     assert torch.equal(found["first.weight"], torch.tensor([[1.0, 2.0], [2.0, 4.0]]))
 
 
+def test_query_key_and_value_share_one_gram_matrix() -> None:
+    found = gram.matrices(transformer("bert"), of_tokens, token_batches())
+    query, key, value = (found[f"bert.encoder.layer.0.attention.self.{n}.weight"] for n in ("query", "key", "value"))
+    assert query is key is value
+    assert found["bert.encoder.layer.0.attention.output.dense.weight"] is not query
+
+
+def test_layers_that_part_later_have_matrices_of_their_own() -> None:
+    class Fork(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(2, 1), nn.Linear(2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            other = x if x[0, 0, 0] > 0 else x + 1
+            result: Tensor = self.one(x) + self.two(other)
+            return result
+
+    together, apart = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[-1.0, 2.0]]])
+    found = gram.matrices(Fork(), of_numbers, [batch(together), batch(apart)])
+    assert torch.equal(found["one.weight"], torch.tensor([[1.0, 0.0], [0.0, 4.0]]))  # (1, 2) and (-1, 2)
+    assert torch.equal(found["two.weight"], torch.tensor([[0.5, 1.0], [1.0, 6.5]]))  # (1, 2) and (0, 3)
+
+
+@pytest.mark.parametrize("width", [1, gram.BLOCK, 2 * gram.BLOCK + 7])
+def test_the_lower_triangle_is_enough(width: int) -> None:
+    rows = torch.randn(20, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    total = torch.zeros(width, width, dtype=torch.float64)
+    gram.add_lower_product(total, rows[:5])
+    gram.add_lower_product(total, rows[5:])
+    found = gram.mirror(total)
+    torch.testing.assert_close(found, rows.T @ rows)
+    assert torch.equal(found, found.T)
+
+
 @pytest.mark.parametrize("kind", ["roberta", "bert", "distilbert"])
 def test_padding_never_contributes_to_a_gram_matrix(kind: str) -> None:
     model, rows = transformer(kind), token_batches()

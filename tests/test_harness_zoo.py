@@ -229,3 +229,12 @@ def test_a_fingerprint_changes_with_weights_configuration_and_tokenizer_alone(tm
     first = model("first")
     assert model("copy") == model("noted", training_args="{}") == first
     assert len({first, model("config", config="{ }"), model("words", tokenizer="{ }")}) == 3
+
+
+def test_a_tensor_with_several_names_is_written_once(tmp_path: Path) -> None:
+    shared = torch.arange(1000.0)
+    save_weights({"b": shared, "a": shared, "c": shared.clone()}, tmp_path / "x.safetensors")
+    assert (tmp_path / "x.safetensors").stat().st_size < 2.5 * shared.numel() * 4
+    found = load_weights(tmp_path / "x.safetensors")
+    assert found.keys() == {"a", "b", "c"} and all(torch.equal(x, shared) for x in found.values())
+    assert found["a"] is found["b"]

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from methods import Ensemble, MergeboardError, Population, Weights, evolver, resolve
-from methods.child import Draws, blank_like, write_child
+from methods.child import Draws, write_child
 from methods.contract import ToyScore, same_bits, toy_population, toy_score
 from methods.ensemble import LogitEnsemble
 from methods.evolver import Evolver, HashedChance
 from methods.greedy_soup import GreedySoup
+from methods.pieces import blank_like
 from methods.reference import Best
 from methods.simple import Simple
 from methods.ties import Ties

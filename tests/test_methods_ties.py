@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, Weights, ties
+from methods import Misfit, NotApplicable, Population, Weights, pieces
 from methods.ties import Ties
 
 
@@ -102,7 +102,7 @@ def by_sorting(members: list[Weights], ancestor: Weights, k: float) -> Tensor:
 @pytest.mark.parametrize("k", [0.01, 0.2, 0.5, 0.77])
 @pytest.mark.parametrize("grain", [0.0, 0.25], ids=["continuous", "full of equal magnitudes"])
 def test_the_streamed_trim_equals_a_stable_sort(monkeypatch: pytest.MonkeyPatch, k: float, grain: float) -> None:
-    monkeypatch.setattr(ties, "CHUNK", 37)  # many pieces, none aligned with a tensor
+    monkeypatch.setattr(pieces, "CHUNK", 37)  # many pieces, none aligned with a tensor
     shapes = {"b": (40, 9), "a": (101,), "c": ()}
     ancestor = {name: torch.randn(shape, generator=rng(1)).round() for name, shape in shapes.items()}
     members = []

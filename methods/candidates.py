@@ -1,0 +1,97 @@
+"""What a method makes of a population of which one member at a time is exchanged: Evolver's candidates.
+
+Only one member differs from one candidate to the next, so most of a merge need not be done again. A method that knows
+how offers `candidates(population)`; for every other method `Anew` merges in full. Either way the candidates are the
+method's own merges, exactly or within the rounding that the method's class states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from methods.base import DevScore, Merged, MergeMethod, Population, Weights
+from methods.pieces import blank_like
+
+
+class Candidates(Protocol):
+    """The population as it stands, and as it would be. What is returned may be overwritten by the next call."""
+
+    def standing(self) -> Merged:
+        """The merge of the population as it stands."""
+        ...
+
+    def swap(self, i: int, child: Weights) -> Merged:
+        """The merge with `child` in the place of member i."""
+        ...
+
+    def keep(self) -> None:
+        """The last one swapped in stays; its weights are not written to while it is a member."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A method that makes candidates cheaper than by merging anew."""
+
+    def candidates(self, population: Population) -> Candidates:
+        """The candidates around this population."""
+        ...
+
+
+class Anew:
+    """Every candidate is a merge of its own."""
+
+    def __init__(self, method: MergeMethod, population: Population, score: DevScore) -> None:
+        self._method, self._score = method, score
+        self._population = self._tried = population
+
+    def standing(self) -> Merged:
+        """The merge of the population as it stands."""
+        return self._merge(self._population)
+
+    def swap(self, i: int, child: Weights) -> Merged:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        return self._merge(self._tried)
+
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population = self._tried
+
+    def _merge(self, population: Population) -> Merged:
+        return self._method.merge(population, self._score, inner_rng())
+
+
+class Rewritten:
+    """Every candidate is a merge of its own, written where the last one was: new memory costs more than it looks."""
+
+    def __init__(self, write: Callable[[dict[str, Tensor], Population], Weights], population: Population) -> None:
+        self._write, self._out = write, blank_like(population.members[0])
+        self._population = self._tried = population
+
+    def standing(self) -> Merged:
+        """The merge of the population as it stands."""
+        return self._write(self._out, self._population)
+
+    def swap(self, i: int, child: Weights) -> Merged:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        return self._write(self._out, self._tried)
+
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population = self._tried
+
+
+def candidates_of(method: MergeMethod, population: Population, score: DevScore) -> Candidates:
+    """The method's own candidates, or merges in full."""
+    return method.candidates(population) if isinstance(method, Stepwise) else Anew(method, population, score)
+
+
+def inner_rng() -> torch.Generator:
+    """The same draws for every candidate: a child must win by its weights, not by luck inside the inner method."""
+    return torch.Generator().manual_seed(0)
