@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights, working_dtype
+from methods.candidates import Follow
 
 Mutation = Literal["rand_diff", "to_reference"]
 
@@ -88,6 +89,7 @@ def write_child(
     scale: float,
     crossover: Crossover,
     chunk: int = CHUNK,
+    follow: Follow | None = None,
 ) -> None:
     """Write a child into the contiguous tensors of `out`; a tensor that is not floating is the parent's.
 
@@ -95,11 +97,14 @@ def write_child(
         plus, minus: the mates x_r1 and x_r2; with `minus` None, `plus` is the reference x_r.
         scale: F.
         crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
+        follow: is told of every piece that has been written, while it is in cache.
     """
     scratch = _Scratch(chunk)
     for name, x in parent.items():
         if not x.is_floating_point() or scale == 0:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
+            if follow is not None:
+                follow(out, name, slice(0, x.numel()))
             continue
         target, x, a = out[name].view(-1), x.reshape(-1), plus[name].reshape(-1)
         b = None if minus is None else minus[name].reshape(-1)
@@ -111,6 +116,8 @@ def write_child(
                 _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
             else:
                 _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
+            if follow is not None:
+                follow(out, name, piece)
 
 
 def _by_difference(x: Tensor, a: Tensor, b: Tensor, scale: float, mask: Tensor, step: Tensor, out: Tensor) -> None:

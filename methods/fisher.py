@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates
+from methods.candidates import Candidates, Piecewise
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.pieces import Buffers, blank_like, pieces
@@ -77,25 +77,31 @@ class Fisher:
     def _write(self, out: Tensor, key: str, population: Population, shares: Mapping[str, Sequence[float]]) -> None:
         """The merge of one tensor."""
         tensors = [member[key] for member in population.members]
-        if key not in shares:
+        if key in shares:
+            fishers = [fisher[key].reshape(-1) for fisher in population.statistics["fisher"]]
+            self._weigh([tensor.reshape(-1) for tensor in tensors], fishers, shares[key], out=out.view(-1))
+        else:
             average(tensors, self.coefficients, out=out)
-            return
-        flat, target, buffers = [tensor.reshape(-1) for tensor in tensors], out.view(-1), Buffers(3)
-        fishers = [fisher[key].reshape(-1) for fisher in population.statistics["fisher"]]
-        for piece in pieces(target.numel()):
-            sure, total, precision = buffers.like(target[piece])
-            for i, (x, fisher, share) in enumerate(zip(flat, fishers, shares[key], strict=True)):
+
+    def _weigh(
+        self, tensors: Sequence[Tensor], fishers: Sequence[Tensor], shares: Sequence[float], out: Tensor
+    ) -> None:
+        """The formula, for flat tensors."""
+        buffers = Buffers(3)
+        for piece in pieces(out.numel()):
+            sure, total, precision = buffers.like(out[piece])
+            for i, (x, fisher, share) in enumerate(zip(tensors, fishers, shares, strict=True)):
                 if i == 0:
                     self._precision(i, fisher[piece], share, out=sure)
                     torch.mul(sure, x[piece].to(sure.dtype), out=total)
                 else:
                     sure.add_(self._precision(i, fisher[piece], share, out=precision))
                     total.addcmul_(precision, x[piece].to(sure.dtype))
-            if self._always_sure(shares[key]) and out.dtype == sure.dtype:
-                torch.div(total, sure, out=target[piece])
+            if self._always_sure(shares) and out.dtype == sure.dtype:
+                torch.div(total, sure, out=out[piece])
             else:
-                mean = average([x[piece] for x in flat], self.coefficients).to(sure.dtype)
-                target[piece] = torch.where(sure == 0, mean, total / sure)
+                mean = average([x[piece] for x in tensors], self.coefficients).to(sure.dtype)
+                out[piece] = torch.where(sure == 0, mean, total / sure)
 
     def _always_sure(self, shares: Sequence[float]) -> bool:
         """Whether no sum of precisions can be 0, as Fisher information is not negative."""
@@ -121,63 +127,66 @@ class Fisher:
         return tuple(c * share / sum(q) for c, share in zip(coefficients, q, strict=True))
 
 
-class _Candidates:
+class _Candidates(Piecewise):
     """merged + (child - x_i) p_i / sum_j p_j, where p_j is how much member j counts; the sum is kept.
 
     When a child stays, everything is merged again, so roundings do not add up over an evolution.
     """
 
     def __init__(self, method: Fisher, population: Population) -> None:
-        self._method, self._population, self._shares = method, population, method._shares(population)
-        self._tried = population
-        self._out = blank_like(population.members[0])
+        super().__init__(population)
+        self._method, self._shares, self._buffers = method, method._shares(population), Buffers(2)
+        self._moved = {key for key, shares in self._shares.items() if method._always_sure(shares)}
+        self._sure = {key: self._sum(key) for key in self._moved}
         # Not in half precision: it is added to, and what is added to should not have been rounded.
-        self._standing = {key: torch.empty_like(x, dtype=working_dtype(x)) for key, x in self._out.items()}
-        self._sure = {key: self._sum(key) for key in self._shares}
+        first = population.members[0]
+        self._standing = {key: torch.empty_like(first[key], dtype=working_dtype(first[key])) for key in self._moved}
         self._merge()
-
-    def standing(self) -> Weights:
-        """The merge of the population as it stands."""
-        return label_aware(self._population, {key: x.to(self._out[key].dtype) for key, x in self._standing.items()})
-
-    def swap(self, i: int, child: Weights) -> Weights:
-        """The merge with `child` in the place of member i."""
-        self._tried = self._population.swap(i, child)
-        for key, out in self._out.items():
-            if key in self._shares and self._method._always_sure(self._shares[key]):
-                self._move(key, i, child[key], out)
-            else:
-                self._method._write(out, key, self._tried, self._shares)
-        return label_aware(self._tried, self._out)
 
     def keep(self) -> None:
         """The last one swapped in stays."""
-        self._population = self._tried
+        super().keep()
         self._merge()
 
     def _merge(self) -> None:
         for key, out in self._standing.items():
-            self._method._write(out, key, self._population, self._shares)
+            self._method._write(out, key, self.population, self._shares)
 
     def _sum(self, key: str) -> Tensor:
-        fishers = [fisher[key].reshape(-1) for fisher in self._population.statistics["fisher"]]
-        first = self._population.members[0][key]
+        fishers = [fisher[key].reshape(-1) for fisher in self.population.statistics["fisher"]]
+        first = self.population.members[0][key]
         sure = torch.empty(first.numel(), dtype=working_dtype(first), device=first.device)
-        buffers = Buffers(1)
         for piece in pieces(len(sure)):
-            (precision,) = buffers.like(sure[piece])
+            precision, _ = self._buffers.like(sure[piece])
             for i, (fisher, share) in enumerate(zip(fishers, self._shares[key], strict=True)):
                 self._method._precision(i, fisher[piece], share, out=sure[piece] if i == 0 else precision)
                 if i > 0:
                     sure[piece].add_(precision)
         return sure
 
-    def _move(self, key: str, i: int, child: Tensor, out: Tensor) -> None:
-        fisher, share = self._population.statistics["fisher"][i][key].reshape(-1), self._shares[key][i]
-        x, sure, standing = self._population.members[i][key].reshape(-1), self._sure[key], self._standing[key].view(-1)
-        target, child, buffers = out.view(-1), child.reshape(-1), Buffers(2)
-        for piece in pieces(len(x)):
-            step, precision = buffers.like(x[piece])
-            torch.sub(child[piece].to(step.dtype), x[piece].to(step.dtype), out=step)
-            step.mul_(self._method._precision(i, fisher[piece], share, out=precision)).div_(sure[piece])
-            target[piece] = step.add_(standing[piece])
+    def piece(self, i: int, child: Weights, name: str, piece: slice) -> None:
+        """Write these scalars of the merge."""
+        target = self.out[name].view(-1)[piece]
+        if name not in self._moved:
+            self._piece_anew(i, child, name, piece, target)
+            return
+        x, other = (weights[name].reshape(-1)[piece] for weights in (self.population.members[i], child))
+        fisher = self.population.statistics["fisher"][i][name].reshape(-1)[piece]
+        step, precision = self._buffers.like(target)
+        torch.sub(other.to(step.dtype), x.to(step.dtype), out=step)
+        step.mul_(self._method._precision(i, fisher, self._shares[name][i], out=precision))
+        step.div_(self._sure[name][piece])
+        standing = self._standing[name].view(-1)[piece]
+        if target.dtype == step.dtype:
+            torch.add(standing, step, out=target)
+        else:
+            target.copy_(step.add_(standing))
+
+    def _piece_anew(self, i: int, child: Weights, name: str, piece: slice, target: Tensor) -> None:
+        members = [child if k == i else member for k, member in enumerate(self.population.members)]
+        flat = [member[name].reshape(-1)[piece] for member in members]
+        if name not in self._shares:
+            average(flat, self._method.coefficients, out=target)
+            return
+        fishers = [fisher[name].reshape(-1)[piece] for fisher in self.population.statistics["fisher"]]
+        self._method._weigh(flat, fishers, self._shares[name], out=target)

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates, Rewritten
+from methods.candidates import Candidates, Piecewise
 from methods.errors import Misfit
 from methods.heads import label_aware
-from methods.pieces import Buffers, blank, blank_like, pieces
+from methods.pieces import Buffers, blank, pieces
 from methods.registry import register
 
 
@@ -76,14 +76,25 @@ class Simple:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         require_one_each("simple.coefficients", self.coefficients, population)
-        return self._write(blank_like(population.members[0]), population)
+        members = population.members
+        merged = {key: average([member[key] for member in members], self.coefficients) for key in members[0]}
+        return label_aware(population, merged)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit."""
         require_one_each("simple.coefficients", self.coefficients, population)
-        return Rewritten(self._write, population)
+        return _Candidates(self, population)
 
-    def _write(self, out: dict[str, Tensor], population: Population) -> Weights:
-        for key, tensor in out.items():
-            average([member[key] for member in population.members], self.coefficients, out=tensor)
-        return label_aware(population, out)
+
+class _Candidates(Piecewise):
+    """The mean again, of the pieces that are in cache and those that are not."""
+
+    def __init__(self, method: Simple, population: Population) -> None:
+        super().__init__(population)
+        self._method = method
+
+    def piece(self, i: int, child: Weights, name: str, piece: slice) -> None:
+        """Write these scalars of the mean."""
+        members = [child if k == i else member for k, member in enumerate(self.population.members)]
+        flat = [member[name].reshape(-1)[piece] for member in members]
+        average(flat, self._method.coefficients, out=self.out[name].view(-1)[piece])

@@ -149,6 +149,9 @@ class _Candidates:
         """The merge of the population as it stands."""
         return self._method._write(self._out, self._population, self._shared, self._cuts)
 
+    def follow(self, i: int) -> None:
+        """Nothing is done before the child is whole."""
+
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
         self._tried = self._population.swap(i, child)
