@@ -32,7 +32,7 @@ def read_all_write_one(operands: Sequence[Weights]) -> Weights:
     out = blank_like(operands[0])
     for name, target in out.items():
         flat, written = [operand[name].reshape(-1) for operand in operands], target.view(-1)
-        for piece in pieces(written.numel()):
+        for piece in pieces(written):
             total = written[piece].copy_(flat[0][piece])
             for x in flat[1:]:
                 total.add_(x[piece])

@@ -8,17 +8,13 @@ method's own merges, exactly or within the rounding that the method's class stat
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 
 from methods.base import DevScore, Merged, MergeMethod, Population, Weights
 from methods.heads import label_aware
-from methods.pieces import blank_like, pieces
-
-Follow = Callable[[Weights, str, slice], None]  # (child, parameter, scalars of it that are written by now)
+from methods.pieces import blank_like
 
 
 class Candidates(Protocol):
@@ -26,14 +22,6 @@ class Candidates(Protocol):
 
     def standing(self) -> Merged:
         """The merge of the population as it stands."""
-        ...
-
-    def follow(self, i: int) -> Follow | None:
-        """What to call with every piece of a child of member i as soon as it is written, before `swap`.
-
-        A piece is in cache then, and so are its parent's and mates': to use them at once saves reading them again. None
-        if there is nothing to do so early. Every scalar is told of, or none.
-        """
         ...
 
     def swap(self, i: int, child: Weights) -> Merged:
@@ -65,9 +53,6 @@ class Anew:
         """The merge of the population as it stands."""
         return self._merge(self._population)
 
-    def follow(self, i: int) -> None:
-        """Nothing is done before the child is whole."""
-
     def swap(self, i: int, child: Weights) -> Merged:
         """The merge with `child` in the place of member i."""
         self._tried = self._population.swap(i, child)
@@ -81,34 +66,25 @@ class Anew:
         return self._method.merge(population, self._score, inner_rng())
 
 
-class Piecewise(ABC):
-    """Candidates that are made piece by piece, each from the same scalars of child and members."""
+class Tensorwise(ABC):
+    """Candidates that are made tensor by tensor, where memory already is: new memory costs more than it looks."""
 
     def __init__(self, population: Population) -> None:
         self.population = self.tried = population
         self.out = blank_like(population.members[0])
-        self._followed: int | None = None
 
     @abstractmethod
-    def piece(self, i: int, child: Weights, name: str, piece: slice) -> None:
-        """Write these scalars of the merge with `child` in the place of member i to `out`."""
+    def write(self, i: int, child: Weights, name: str) -> None:
+        """Write one tensor of the merge with `child` in the place of member i to `out`."""
 
     def standing(self) -> Merged:
         """The merge of the population as it stands."""
         return self.swap(0, self.population.members[0])
 
-    def follow(self, i: int) -> Follow:
-        """Make each piece as soon as it can be made."""
-        self._followed = i
-        return partial(self.piece, i)
-
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
-        if self._followed != i:
-            for name, tensor in self.out.items():
-                for piece in pieces(tensor.numel()):
-                    self.piece(i, child, name, piece)
-        self._followed = None
+        for name in self.out:
+            self.write(i, child, name)
         self.tried = self.population.swap(i, child)
         return label_aware(self.tried, self.out)
 

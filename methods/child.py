@@ -20,19 +20,20 @@ References:
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from methods.base import Weights, working_dtype
-from methods.candidates import Follow
+from methods.base import Weights
+from methods.pieces import CHUNK, Buffers, pieces
 
 Mutation = Literal["rand_diff", "to_reference"]
 
-CHUNK = 1 << 18  # scalars worked on at a time; the scratch stays in cache
 LANES = 4  # 16-bit draws in one 64-bit hash
 _STEP = 0x9E3779B97F4A7C15  # splitmix64's counter increment
+_HASHES, _FLOATS, _MASK = Buffers(2, torch.int64), Buffers(2), Buffers(1, torch.int32)
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a float -> integer of that size
 
 
@@ -47,7 +48,6 @@ class Draws:
 
     def __init__(self, seed: int, rate: float) -> None:
         self.seed, self.threshold = seed, round(rate * (1 << 16))
-        self._ramp = self._hash = self._shifted = torch.empty(0, dtype=torch.int64)
 
     def __call__(self, name: str, start: int, out: Tensor) -> None:
         first, last = start // LANES, -(-(start + out.numel()) // LANES)
@@ -61,11 +61,9 @@ class Draws:
 
     def _hashes(self, stream: int, first: int, count: int, device: torch.device) -> Tensor:
         """splitmix64 of the counters first, first + 1, ...; all products wrap, as they should."""
-        if len(self._ramp) < count or self._ramp.device != device:
-            self._ramp = torch.arange(count, dtype=torch.int64, device=device).mul_(_signed(_STEP))
-            self._hash, self._shifted = torch.empty_like(self._ramp), torch.empty_like(self._ramp)
-        z, shifted = self._hash[:count], self._shifted[:count]
-        torch.add(self._ramp[:count], _signed(stream + (first + 1) * _STEP), out=z)
+        ramp = _ramp(max(count, CHUNK // LANES + 1), device)[:count]
+        z, shifted = _HASHES.like(ramp)
+        torch.add(ramp, _signed(stream + (first + 1) * _STEP), out=z)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
             torch.bitwise_right_shift(z, shift, out=shifted)
             z.bitwise_xor_(shifted.bitwise_and_((1 << (64 - shift)) - 1))  # the shift copied the sign; clear it
@@ -88,8 +86,7 @@ def write_child(
     minus: Weights | None,
     scale: float,
     crossover: Crossover,
-    chunk: int = CHUNK,
-    follow: Follow | None = None,
+    chunk: int | None = None,
 ) -> None:
     """Write a child into the contiguous tensors of `out`; a tensor that is not floating is the parent's.
 
@@ -97,27 +94,20 @@ def write_child(
         plus, minus: the mates x_r1 and x_r2; with `minus` None, `plus` is the reference x_r.
         scale: F.
         crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
-        follow: is told of every piece that has been written, while it is in cache.
     """
-    scratch = _Scratch(chunk)
     for name, x in parent.items():
         if not x.is_floating_point() or scale == 0:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
-            if follow is not None:
-                follow(out, name, slice(0, x.numel()))
             continue
         target, x, a = out[name].view(-1), x.reshape(-1), plus[name].reshape(-1)
         b = None if minus is None else minus[name].reshape(-1)
-        for start in range(0, x.numel(), chunk):
-            piece = slice(start, min(start + chunk, x.numel()))
-            first, second, mask = scratch.of(x[piece])
-            crossover(name, start, mask)
+        for piece in pieces(target, chunk):
+            (first, second), (mask,) = _FLOATS.like(target[piece]), _MASK.like(target[piece])
+            crossover(name, piece.start, mask)
             if b is None:
                 _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
             else:
                 _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
-            if follow is not None:
-                follow(out, name, piece)
 
 
 def _by_difference(x: Tensor, a: Tensor, b: Tensor, scale: float, mask: Tensor, step: Tensor, out: Tensor) -> None:
@@ -140,20 +130,10 @@ def _towards(x: Tensor, a: Tensor, scale: float, mask: Tensor, mixed: Tensor, sp
     torch.bitwise_xor(x.view(bits), taken, out=out.view(bits))
 
 
-class _Scratch:
-    """Two working tensors and a mask, made once per device and type and cut to size."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._made: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
-
-    def of(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        work = working_dtype(x)
-        if (x.device, work) not in self._made:
-            floats = torch.empty(2, self._size, dtype=work, device=x.device)
-            self._made[x.device, work] = floats[0], floats[1], torch.empty_like(floats[0], dtype=torch.int32)
-        mixed, spare, mask = self._made[x.device, work]
-        return mixed[: x.numel()], spare[: x.numel()], mask[: x.numel()]
+@lru_cache(maxsize=2)
+def _ramp(count: int, device: torch.device) -> Tensor:
+    """The counters 0, 1, ... times splitmix64's step. Read only."""
+    return torch.arange(count, dtype=torch.int64, device=device).mul_(_signed(_STEP))
 
 
 def _stream(seed: int, name: str) -> int:

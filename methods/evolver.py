@@ -38,7 +38,7 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Traced, Weights
-from methods.candidates import Follow, candidates_of, inner_rng
+from methods.candidates import candidates_of, inner_rng
 from methods.child import Crossover, Draws, Mutation, write_child
 from methods.errors import MergeboardError
 from methods.pieces import blank_like
@@ -144,7 +144,7 @@ class Evolver:
             for i in chance.order(generation, len(population)):
                 mates = self._mates(generation, i, fitness, chance, len(population))
                 seed = chance.seed(generation, i)
-                child = brood.breed(i, mates, self.F, chance.crossover(seed, self.Cr), fitness.follow(i))
+                child = brood.breed(i, mates, self.F, chance.crossover(seed, self.Cr))
                 value = fitness.try_child(i, child)
                 if value > fitness.standing(i) or (self.accept_ties and value == fitness.standing(i)):
                     fitness.accept(i, value)
@@ -220,12 +220,10 @@ class _Brood:
         self._retired = []
         self._parents = list(self.members) if self._sync else self.members
 
-    def breed(
-        self, i: int, mates: Sequence[int], scale: float, crossover: Crossover, follow: Follow | None = None
-    ) -> dict[str, Tensor]:
+    def breed(self, i: int, mates: Sequence[int], scale: float, crossover: Crossover) -> dict[str, Tensor]:
         child = self._spare.pop() if self._spare else blank_like(self.members[0])
         plus, minus = self._parents[mates[0]], self._parents[mates[1]] if len(mates) == 2 else None
-        write_child(child, self._parents[i], plus, minus, scale, crossover, follow=follow)
+        write_child(child, self._parents[i], plus, minus, scale, crossover)
         return child
 
     def accept(self, i: int, child: dict[str, Tensor]) -> None:
@@ -248,7 +246,6 @@ class _Fitness(Protocol):
     @property
     def inner_trace(self) -> Mapping[str, Any] | None: ...
     def standing(self, i: int) -> float: ...
-    def follow(self, i: int) -> Follow | None: ...
     def try_child(self, i: int, child: Weights) -> float: ...
     def accept(self, i: int, value: float) -> None: ...
 
@@ -273,9 +270,6 @@ class _Own:
     def standing(self, i: int) -> float:
         return self._scores[i]
 
-    def follow(self, i: int) -> None:
-        return None
-
     def try_child(self, i: int, child: Weights) -> float:
         return self._score(child)
 
@@ -295,9 +289,6 @@ class _Joint:
 
     def standing(self, i: int) -> float:
         return self.best
-
-    def follow(self, i: int) -> Follow | None:
-        return self._candidates.follow(i)
 
     def try_child(self, i: int, child: Weights) -> float:
         value, self._tried = self._judge(self._candidates.swap(i, child))

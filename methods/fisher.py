@@ -22,13 +22,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates, Piecewise
+from methods.base import DevScore, Population, Statistics, Weights, working_dtype
+from methods.candidates import Candidates, Tensorwise
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
-from methods.pieces import Buffers, blank_like, pieces
+from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.registry import register
 from methods.simple import average, require_one_each
+
+_BUFFERS = Buffers(3)
 
 
 @register("fisher", paper="Matena & Raffel, NeurIPS 2022, arXiv:2111.09832")
@@ -45,10 +47,9 @@ class Fisher:
     floor_on: Literal["all", "first"] = "all"  # "first": the first member is the target, favoured where nobody is sure
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        out = blank_like(population.members[0])
-        shares = self._shares(population)
-        for key in out:
-            self._write(out[key], key, population, shares)
+        out, shares = blank_like(population.members[0]), self._shares(population)
+        for name in out:
+            self._write(out[name], name, population.members, population.statistics, shares)
         return label_aware(population, out)
 
     def candidates(self, population: Population) -> Candidates:
@@ -74,34 +75,35 @@ class Fisher:
             coefficients = self._balanced(coefficients, fishers, informed)
         return dict.fromkeys(informed, coefficients)
 
-    def _write(self, out: Tensor, key: str, population: Population, shares: Mapping[str, Sequence[float]]) -> None:
-        """The merge of one tensor."""
-        tensors = [member[key] for member in population.members]
-        if key in shares:
-            fishers = [fisher[key].reshape(-1) for fisher in population.statistics["fisher"]]
-            self._weigh([tensor.reshape(-1) for tensor in tensors], fishers, shares[key], out=out.view(-1))
-        else:
-            average(tensors, self.coefficients, out=out)
-
-    def _weigh(
-        self, tensors: Sequence[Tensor], fishers: Sequence[Tensor], shares: Sequence[float], out: Tensor
+    def _write(
+        self,
+        out: Tensor,
+        name: str,
+        members: Sequence[Weights],
+        statistics: Statistics,
+        shares: Mapping[str, Sequence[float]],
     ) -> None:
-        """The formula, for flat tensors."""
-        buffers = Buffers(3)
-        for piece in pieces(out.numel()):
-            sure, total, precision = buffers.like(out[piece])
-            for i, (x, fisher, share) in enumerate(zip(tensors, fishers, shares, strict=True)):
+        """The merge of one tensor."""
+        if name not in shares:
+            average([member[name] for member in members], self.coefficients, out=out)
+            return
+        target, xs = out.view(-1), [member[name].reshape(-1) for member in members]
+        fishers = [fisher[name].reshape(-1) for fisher in statistics["fisher"]]
+        always_sure = self._always_sure(shares[name]) and target.dtype == working_dtype(target)
+        for piece in pieces(target):
+            sure, total, precision = _BUFFERS.like(target[piece])
+            for i, (x, fisher, share) in enumerate(zip(xs, fishers, shares[name], strict=True)):
                 if i == 0:
                     self._precision(i, fisher[piece], share, out=sure)
                     torch.mul(sure, x[piece].to(sure.dtype), out=total)
                 else:
                     sure.add_(self._precision(i, fisher[piece], share, out=precision))
                     total.addcmul_(precision, x[piece].to(sure.dtype))
-            if self._always_sure(shares) and out.dtype == sure.dtype:
-                torch.div(total, sure, out=out[piece])
+            if always_sure:
+                torch.div(total, sure, out=target[piece])
             else:
-                mean = average([x[piece] for x in tensors], self.coefficients).to(sure.dtype)
-                out[piece] = torch.where(sure == 0, mean, total / sure)
+                mean = average([x[piece] for x in xs], self.coefficients).to(sure.dtype)
+                target[piece] = torch.where(sure == 0, mean, total / sure)
 
     def _always_sure(self, shares: Sequence[float]) -> bool:
         """Whether no sum of precisions can be 0, as Fisher information is not negative."""
@@ -127,7 +129,7 @@ class Fisher:
         return tuple(c * share / sum(q) for c, share in zip(coefficients, q, strict=True))
 
 
-class _Candidates(Piecewise):
+class _Candidates(Tensorwise):
     """merged + (child - x_i) p_i / sum_j p_j, where p_j is how much member j counts; the sum is kept.
 
     When a child stays, everything is merged again, so roundings do not add up over an evolution.
@@ -135,12 +137,15 @@ class _Candidates(Piecewise):
 
     def __init__(self, method: Fisher, population: Population) -> None:
         super().__init__(population)
-        self._method, self._shares, self._buffers = method, method._shares(population), Buffers(2)
+        self._method, self._shares, self._fishers = method, method._shares(population), population.statistics["fisher"]
         self._moved = {key for key, shares in self._shares.items() if method._always_sure(shares)}
-        self._sure = {key: self._sum(key) for key in self._moved}
         # Not in half precision: it is added to, and what is added to should not have been rounded.
         first = population.members[0]
-        self._standing = {key: torch.empty_like(first[key], dtype=working_dtype(first[key])) for key in self._moved}
+        self._standing, self._sure = (
+            {key: blank(first[key].detach()).to(working_dtype(first[key])) for key in self._moved} for _ in range(2)
+        )
+        for name, sure in self._sure.items():
+            self._sum(name, sure.view(-1))
         self._merge()
 
     def keep(self) -> None:
@@ -149,44 +154,33 @@ class _Candidates(Piecewise):
         self._merge()
 
     def _merge(self) -> None:
-        for key, out in self._standing.items():
-            self._method._write(out, key, self.population, self._shares)
+        members, statistics = self.population.members, self.population.statistics
+        for name, out in self._standing.items():
+            self._method._write(out, name, members, statistics, self._shares)
 
-    def _sum(self, key: str) -> Tensor:
-        fishers = [fisher[key].reshape(-1) for fisher in self.population.statistics["fisher"]]
-        first = self.population.members[0][key]
-        sure = torch.empty(first.numel(), dtype=working_dtype(first), device=first.device)
-        for piece in pieces(len(sure)):
-            precision, _ = self._buffers.like(sure[piece])
-            for i, (fisher, share) in enumerate(zip(fishers, self._shares[key], strict=True)):
-                self._method._precision(i, fisher[piece], share, out=sure[piece] if i == 0 else precision)
+    def _sum(self, name: str, out: Tensor) -> None:
+        fishers = [fisher[name].reshape(-1) for fisher in self._fishers]
+        for piece in pieces(out):
+            precision, *_ = _BUFFERS.like(out[piece])
+            for i, (fisher, share) in enumerate(zip(fishers, self._shares[name], strict=True)):
+                self._method._precision(i, fisher[piece], share, out=out[piece] if i == 0 else precision)
                 if i > 0:
-                    sure[piece].add_(precision)
-        return sure
+                    out[piece].add_(precision)
 
-    def piece(self, i: int, child: Weights, name: str, piece: slice) -> None:
-        """Write these scalars of the merge."""
-        target = self.out[name].view(-1)[piece]
+    def write(self, i: int, child: Weights, name: str) -> None:
+        """Write one tensor of the merge."""
         if name not in self._moved:
-            self._piece_anew(i, child, name, piece, target)
+            members = [child if k == i else member for k, member in enumerate(self.population.members)]
+            self._method._write(self.out[name], name, members, self.population.statistics, self._shares)
             return
-        x, other = (weights[name].reshape(-1)[piece] for weights in (self.population.members[i], child))
-        fisher = self.population.statistics["fisher"][i][name].reshape(-1)[piece]
-        step, precision = self._buffers.like(target)
-        torch.sub(other.to(step.dtype), x.to(step.dtype), out=step)
-        step.mul_(self._method._precision(i, fisher, self._shares[name][i], out=precision))
-        step.div_(self._sure[name][piece])
-        standing = self._standing[name].view(-1)[piece]
-        if target.dtype == step.dtype:
-            torch.add(standing, step, out=target)
-        else:
-            target.copy_(step.add_(standing))
-
-    def _piece_anew(self, i: int, child: Weights, name: str, piece: slice, target: Tensor) -> None:
-        members = [child if k == i else member for k, member in enumerate(self.population.members)]
-        flat = [member[name].reshape(-1)[piece] for member in members]
-        if name not in self._shares:
-            average(flat, self._method.coefficients, out=target)
-            return
-        fishers = [fisher[name].reshape(-1)[piece] for fisher in self.population.statistics["fisher"]]
-        self._method._weigh(flat, fishers, self._shares[name], out=target)
+        target, standing, sure = (weights[name].view(-1) for weights in (self.out, self._standing, self._sure))
+        x, other = (weights[name].reshape(-1) for weights in (self.population.members[i], child))
+        fisher, share = self._fishers[i][name].reshape(-1), self._shares[name][i]
+        for piece in pieces(target):
+            step, precision, _ = _BUFFERS.like(target[piece])
+            torch.sub(other[piece].to(step.dtype), x[piece].to(step.dtype), out=step)
+            step.mul_(self._method._precision(i, fisher[piece], share, out=precision)).div_(sure[piece])
+            if target.dtype == step.dtype:
+                torch.add(standing[piece], step, out=target[piece])
+            else:
+                target[piece] = step.add_(standing[piece])

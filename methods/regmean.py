@@ -175,9 +175,6 @@ class _Candidates:
         """The merge of the population as it stands."""
         return self._merged(self._population, self._standing)
 
-    def follow(self, i: int) -> None:
-        """Nothing is done before the child is whole."""
-
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
         self._tried = self._population.swap(i, child)

@@ -23,11 +23,13 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates, Piecewise
+from methods.candidates import Candidates, Tensorwise
 from methods.errors import Misfit
 from methods.heads import label_aware
-from methods.pieces import Buffers, blank, pieces
+from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.registry import register
+
+_TOTAL = Buffers(1)
 
 
 def average(
@@ -42,9 +44,9 @@ def average(
         return first if out is None else out.copy_(first)
     out = blank(first) if out is None else out
     flat, target = [tensor.reshape(-1) for tensor in tensors], out.view(-1)
-    same, buffers = first.dtype == working_dtype(first), Buffers(1)
-    for piece in pieces(first.numel()):
-        total = target[piece] if same else buffers.like(target[piece])[0]
+    same = first.dtype == working_dtype(first)
+    for piece in pieces(target):
+        total = target[piece] if same else _TOTAL.like(target[piece])[0]
         total.copy_(flat[0][piece])
         if coefficients is None:
             for tensor in flat[1:]:
@@ -76,8 +78,9 @@ class Simple:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         require_one_each("simple.coefficients", self.coefficients, population)
-        members = population.members
-        merged = {key: average([member[key] for member in members], self.coefficients) for key in members[0]}
+        merged = blank_like(population.members[0])
+        for name, out in merged.items():
+            average([member[name] for member in population.members], self.coefficients, out=out)
         return label_aware(population, merged)
 
     def candidates(self, population: Population) -> Candidates:
@@ -86,15 +89,14 @@ class Simple:
         return _Candidates(self, population)
 
 
-class _Candidates(Piecewise):
-    """The mean again, of the pieces that are in cache and those that are not."""
+class _Candidates(Tensorwise):
+    """The mean again: no sum of the others is kept, as a running sum would be another sum."""
 
     def __init__(self, method: Simple, population: Population) -> None:
         super().__init__(population)
         self._method = method
 
-    def piece(self, i: int, child: Weights, name: str, piece: slice) -> None:
-        """Write these scalars of the mean."""
-        members = [child if k == i else member for k, member in enumerate(self.population.members)]
-        flat = [member[name].reshape(-1)[piece] for member in members]
-        average(flat, self._method.coefficients, out=self.out[name].view(-1)[piece])
+    def write(self, i: int, child: Weights, name: str) -> None:
+        """Write the mean of one tensor."""
+        tensors = [child[name] if k == i else member[name] for k, member in enumerate(self.population.members)]
+        average(tensors, self._method.coefficients, out=self.out[name])

@@ -111,7 +111,7 @@ class Ties:
         for key in shared:
             origin, target = ancestor[key].reshape(-1), out[key].view(-1)
             trims = [trim if trim.cut is cut[key] else Trim(cut[key]) for trim, cut in zip(trims, cuts, strict=True)]
-            for piece in pieces(origin.numel()):
+            for piece in pieces(target):
                 made = zip(tasks_of, trims, buffers.like(target[piece]), weights, strict=True)
                 tasks = [_scaled(trim(task.piece(key, piece, buffer)), weight) for task, trim, buffer, weight in made]
                 vote, positive, total, voters = scratch.like(target[piece])
@@ -148,9 +148,6 @@ class _Candidates:
     def standing(self) -> Weights:
         """The merge of the population as it stands."""
         return self._method._write(self._out, self._population, self._shared, self._cuts)
-
-    def follow(self, i: int) -> None:
-        """Nothing is done before the child is whole."""
 
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""

@@ -50,7 +50,7 @@ class TaskVector:
         for key in self._keys:
             if len(buffer) == 0 or buffer.device != self._member[key].device:
                 buffer = torch.empty(cutting.CHUNK, device=self._member[key].device)
-            for piece in pieces(self._member[key].numel()):
+            for piece in pieces(self._member[key]):
                 yield self.piece(key, piece, buffer)
 
     def sample(self, count: int) -> Tensor:

@@ -195,7 +195,7 @@ def test_step(inner: str, population: Population, measure: Measure) -> None:
     candidates = candidates_of(resolve(inner), population, CountingScore())
 
     def step() -> None:
-        write_child(child, members[0], members[1], members[2], 0.5, Draws(3, 0.5), follow=candidates.follow(0))
+        write_child(child, members[0], members[1], members[2], 0.5, Draws(3, 0.5))
         candidates.swap(0, child)
 
     measure(f"{inner} step", step, lambda: triad(out, *members[:3]), "triad")
