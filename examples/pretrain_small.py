@@ -5,22 +5,17 @@
     pytest suites/test_emotion.py --model=./small-gpt2 --data=FOLDER --protocol=quick
 
 The text is that of the training rows of the in-domain emotion corpora in FOLDER: no development or test row, no row of
-an out-of-domain corpus and no label is read. First a GPT-2 learns to go on, with a byte-level BPE tokenizer, or a T5
-v1.1 to fill gaps, with a unigram tokenizer. Then both learn to answer questions: was this word in the text, from which
-it may have been taken out? A few million parameters; the folder is in transformers' layout.
+an out-of-domain corpus and no label is read. A GPT-2 learns to go on, with a byte-level BPE tokenizer; a T5 v1.1 learns
+to fill gaps, with a unigram tokenizer. A few million parameters; the folder is in transformers' layout.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import re
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -34,25 +29,18 @@ from transformers import (
     TrainingArguments,
 )
 
-from harness.batches import prepare
 from harness.data import emotion
-from harness.data.corpus import MASKED, Split
-from harness.families import family_of
-from harness.tasks import Task
 
 WORDS, WIDTH, LAYERS, HEADS, TOKENS, BATCH = 8000, 256, 4, 4, 48, 32
-RATE = {"decoder": 1e-3, "encoder_decoder": 3e-3}
-COMMON, ASKED = 100, 1000  # so many words are too common to ask about, and so many are asked about
 
 
 def main() -> None:
-    """Read the text, train a tokenizer, train a model in two stages, save both."""
+    """Read the text, train a tokenizer, train a model, save both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("decoder", "encoder_decoder"))
     parser.add_argument("--data", type=Path, required=True, help="folder with emotion/unified-dataset.jsonl")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--steps", type=int, default=3000, help="batches of 32 texts to read")
-    parser.add_argument("--questions", type=int, default=3000, help="batches of 32 texts to be asked about")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.manual_seed(given.seed)
@@ -63,17 +51,8 @@ def main() -> None:
     model = gpt2(tokenizer) if given.kind == "decoder" else t5(tokenizer)
     print(f"{len(texts)} texts, {len(tokenizer)} tokens, {model.num_parameters() / 1e6:.1f} million parameters")
     read(model, tokenizer, texts, given)
-    asked = questions(texts, given.seed)
-    held, asked = asked[:1000], asked[1000:]
-    answer(model, tokenizer, asked, given)
-    save(model, tokenizer, given.out)
-    print(f"{share_right(given.out, held):.3f} of {len(held)} held-out questions answered rightly")
-
-
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """In transformers' layout."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    model.save_pretrained(given.out)
+    tokenizer.save_pretrained(given.out)
 
 
 def bpe(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -125,7 +104,7 @@ def t5(tokenizer: Any) -> T5ForConditionalGeneration:
 
 
 def read(model: Any, tokenizer: Any, texts: list[str], given: argparse.Namespace) -> None:
-    """The first stage: going on, or filling gaps."""
+    """Learn to go on, or to fill gaps."""
     rows = [
         {"input_ids": ids} for ids in tokenizer(texts, truncation=True, max_length=TOKENS)["input_ids"] if len(ids) > 2
     ]
@@ -134,19 +113,12 @@ def read(model: Any, tokenizer: Any, texts: list[str], given: argparse.Namespace
         collate: Any = DataCollatorForLanguageModeling(tokenizer, mlm=False)
     else:
         collate = Gaps(tokenizer, given.seed)
-    Trainer(model, arguments(given, given.steps), collate, rows).train()
-    if given.kind == "decoder":
-        tokenizer.pad_token = None
-
-
-def arguments(given: argparse.Namespace, steps: int) -> TrainingArguments:
-    """Of both stages."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(given.out),
         per_device_train_batch_size=BATCH,
-        max_steps=steps,
-        learning_rate=RATE[given.kind],
-        warmup_steps=steps // 20,
+        max_steps=given.steps,
+        learning_rate=1e-3,
+        warmup_steps=given.steps // 20,
         weight_decay=0.01,
         train_sampling_strategy="group_by_length",
         bf16=True,
@@ -157,111 +129,9 @@ def arguments(given: argparse.Namespace, steps: int) -> TrainingArguments:
         disable_tqdm=True,
         report_to=[],
     )
-
-
-@dataclass(frozen=True)
-class Question:
-    """Whether a text is about a word: it was in it, or in another one."""
-
-    text: str
-    word: str
-    true: bool
-
-
-def questions(texts: list[str], seed: int) -> list[Question]:
-    """A true and a false question about every text. Words are drawn alike, so that a word alone tells nothing.
-
-    The word of a true question is taken out of every second text: there it can only be guessed from the others.
-    """
-    rng = random.Random(seed)
-    split = [re.findall(r"[a-z]+", text.lower()) for text in texts]
-    counts = Counter(word for words in split for word in set(words))
-    known = {word for word, _ in counts.most_common(COMMON + ASKED)[COMMON:]}
-    left, chosen = [], []
-    for text, words in zip(texts, split, strict=True):
-        choice = sorted(set(words) & known)
-        if choice and len(words) > 3:
-            chosen.append(rng.choice(choice))
-            without = " ".join(re.sub(rf"\b{chosen[-1]}\b", "", text, flags=re.IGNORECASE).split())
-            left.append(without if rng.random() < 0.5 else text)
-    others = rng.sample(chosen, len(chosen))
-    return [
-        Question(text, word, true)
-        for text, own, other in zip(left, chosen, others, strict=True)
-        for word, true in ((own, True), (other, False))
-    ]
-
-
-def answer(model: Any, tokenizer: Any, asked: list[Question], given: argparse.Namespace) -> None:
-    """The second stage: say the word that a text is about, and say yes or no to one."""
-    encode = about_decoder if given.kind == "decoder" else about_encoder_decoder
-    rows = [row for question in asked for row in encode(tokenizer, question)]
-    Trainer(model, arguments(given, given.questions), Padded(), rows).train()
-
-
-def about_decoder(tokenizer: Any, q: Question) -> list[dict[str, Any]]:
-    """One example: the word, if it is true, and the answer are learned."""
-    parts = [q.text, " The sentence expresses", f" {q.word}", ".", " yes" if q.true else " no"]
-    ids = [tokenizer(part)["input_ids"] for part in parts]
-    ids[0] = ids[0][:TOKENS]
-    learned = [False, False, q.true, False, True]
-    labels = [i if on else -100 for part, on in zip(ids, learned, strict=True) for i in part]
-    return [{"input_ids": [i for part in ids for i in part], "labels": labels}]
-
-
-def about_encoder_decoder(tokenizer: Any, q: Question) -> list[dict[str, Any]]:
-    """The answer, and the word if it is true."""
-    asked = [(f"does the sentence express {q.word}? <extra_id_0> {q.text}", "yes" if q.true else "no")]
-    if q.true:
-        asked.append((f"does the sentence express <extra_id_0>? {q.text}", q.word))
-    return [
-        {
-            "input_ids": [*tokenizer(text)["input_ids"][: TOKENS + 12], tokenizer.eos_token_id],
-            "labels": tokenizer(f"<extra_id_0> {said}")["input_ids"],
-        }
-        for text, said in asked
-    ]
-
-
-class Padded:
-    """Rows of one batch; what is not there is masked, and not learned."""
-
-    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        """`input_ids`, `attention_mask`, `labels`: (rows, tokens)."""
-        ids, labels = (
-            torch.nn.utils.rnn.pad_sequence([torch.tensor(row[key]) for row in rows], True, fill)
-            for key, fill in (("input_ids", 0), ("labels", -100))
-        )
-        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-        mask = torch.arange(ids.shape[1]) < lengths[:, None]
-        return {"input_ids": ids, "attention_mask": mask.long(), "labels": labels}
-
-
-def share_right(folder: Path, asked: list[Question]) -> float:
-    """How many of these questions the saved model answers as they are, asked as the suites ask."""
-    words = sorted({q.word for q in asked})
-    task = Task(
-        name="words",
-        kind="multi_label",
-        outputs=tuple(words),
-        metric="macro_f1",
-        statements=tuple(f"The sentence expresses {word}." for word in words),
-        questions=tuple(f"does the sentence express {word}?" for word in words),
-    )
-    labels = np.full((len(asked), len(words)), MASKED, dtype=np.int64)
-    for row, q in enumerate(asked):
-        labels[row, words.index(q.word)] = int(q.true)
-    family = family_of(folder, False)
-    model = family.load(folder, task, 0).model
-    rows = prepare(family, task, Split(tuple(q.text for q in asked), labels), TOKENS + 16, 2048)
-    with torch.no_grad():
-        found = [family.logits(model, task, batch.inputs) for batch in rows]
-    right = [
-        bool(said[k, words.index(asked[i].word)] > 0) == asked[i].true
-        for batch, said in zip(rows, found, strict=True)
-        for k, i in enumerate(batch.index.tolist())
-    ]
-    return sum(right) / len(right)
+    Trainer(model, arguments, collate, rows).train()
+    if given.kind == "decoder":
+        tokenizer.pad_token = None
 
 
 class Gaps:

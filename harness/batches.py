@@ -12,6 +12,8 @@ from harness.data.corpus import Split
 from harness.families.base import Family, Inputs, Row
 from harness.tasks import Kind, Task
 
+LEAST, WASTE = 512, 0.1  # a batch of so many tokens is large enough to end before more than this share is padding
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -57,16 +59,24 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
     """Tokenise and bucket a split. Sorting by length leaves almost no padding, which halves the work of a pass."""
     rows = family.encode(task, split, max_length)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].tokens, i))
+    lengths = [rows[i].tokens for i in order]
     batches, start = [], 0
     while start < len(order):
-        stop = start + 1
-        while stop < len(order) and rows[order[stop]].tokens * (stop + 1 - start) <= batch_tokens:
+        stop, there = start + 1, lengths[start]
+        while stop < len(order) and _joins(lengths[stop], stop - start, there, batch_tokens):
+            there += lengths[stop]
             stop += 1
         chosen = order[start:stop]
         batches.append(batch_of(family, [rows[i] for i in chosen], torch.tensor(chosen, dtype=torch.long)))
         start = stop
     labels = torch.from_numpy(split.labels)
     return Batches(tuple(batches), labels, *family.gold(task, labels))
+
+
+def _joins(tokens: int, rows: int, there: int, most: int) -> bool:
+    """Whether a row of so many tokens joins a batch of `rows` shorter ones that have `there` tokens together."""
+    padded = tokens * (rows + 1)
+    return padded <= most and (there < LEAST or padded <= (1 + WASTE) * (there + tokens))
 
 
 def batch_of(family: Family, rows: Sequence[Row], index: Tensor) -> Batch:

@@ -17,7 +17,7 @@ from methods.base import Weights, working_dtype
 
 CHUNK = 1 << 18  # scalars worked on at a time: a handful of float32 buffers of this size stay in cache
 SLICE = 2e-3  # seconds: who loses the core to another process waits for longer than that
-REST = 32  # pieces that are done by one thread then
+REST = 64  # pieces that are done by one thread then
 LARGE = 1 << 24  # the same elsewhere than on a CPU, where starting a step costs more than its memory
 
 
@@ -58,7 +58,7 @@ class _Pace:
         """Told after every piece that was done together."""
         self._calm = 0 if stalled else self._calm + 1
         if stalled:
-            self._alone, self._while = self._while, min(2 * self._while, 32 * REST)
+            self._alone, self._while = self._while, min(2 * self._while, 8 * REST)
         elif self._calm > 2 * REST:
             self._while = REST
 

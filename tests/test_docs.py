@@ -34,7 +34,7 @@ PAGES = [
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
 BUILT_IN = [name for name in known() if registry._entries[name].cls.__module__.startswith("methods.")]
-FOREIGN = {"--collect-only", "--lf", "--out", "--minutes"}  # pytest's own, and those of examples/pretrain_small.py
+FOREIGN = {"--collect-only", "--lf", "--out"}  # pytest's own, and those of examples/pretrain_small.py
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
