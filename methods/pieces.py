@@ -51,8 +51,10 @@ class _Pace:
 
     def together(self) -> bool:
         """Asked before every piece."""
-        self._alone = max(0, self._alone - 1)
-        return self._alone == 0
+        if self._alone == 0:
+            return True
+        self._alone -= 1
+        return False
 
     def note(self, stalled: bool) -> None:
         """Told after every piece that was done together."""
