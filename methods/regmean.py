@@ -136,7 +136,7 @@ class _Systems:
         if grams is None:
             raise NotApplicable("regmean needs the Gram matrices of every member's layer inputs; none were provided")
         self._method, self._population, self._grams = method, population, grams
-        self._last: tuple[tuple[int, ...], _System] | None = None
+        self._last: tuple[tuple[object, ...], _System] | None = None
 
     def of(self, key: str) -> _System | None:
         """The system of this layer; None for a tensor without Gram matrices."""
@@ -147,7 +147,7 @@ class _Systems:
         if first.dim() != 2 or any(gram.shape != (inputs, inputs) for gram in grams):
             shapes = sorted({tuple(gram.shape) for gram in grams})
             raise Misfit(f"{key} is {tuple(first.shape)} but its Gram matrices are {shapes}; they must be (in, in)")
-        known = (*(gram.data_ptr() for gram in grams), inputs)
+        known = (*(gram.data_ptr() for gram in grams), inputs, first.dtype)
         if self._last is None or self._last[0] != known:
             dtype = self._method._precision(inputs, first)
             self._last = known, _System(self._method, key, grams, dtype, first.device)
