@@ -71,9 +71,10 @@ class Zoo:
 
 def save_weights(weights: Weights, path: Path) -> None:
     """Write tensors to a safetensors file, in name order; a tensor that has several names is written once."""
+    held = {name: weights[name] for name in sorted(weights)}  # alive all at once, else two could have one id
     first: dict[int, str] = {}
-    same = {name: first.setdefault(id(weights[name]), name) for name in sorted(weights)}
-    content = {name: weights[name].detach().contiguous() for name in first.values()}
+    same = {name: first.setdefault(id(tensor), name) for name, tensor in held.items()}
+    content = {name: held[name].detach().contiguous() for name in first.values()}
     try:
         save_file(content, path, {SAME: json.dumps({name: other for name, other in same.items() if name != other})})
     except safetensors.SafetensorError as error:  # a full disk, above all

@@ -74,8 +74,8 @@ class Tensorwise(ABC):
         self.out = blank_like(population.members[0])
 
     @abstractmethod
-    def write(self, i: int, child: Weights, name: str) -> None:
-        """Write one tensor of the merge with `child` in the place of member i to `out`."""
+    def write(self, i: int, name: str) -> None:
+        """Write one tensor of the merge of `tried`, which differs from `population` in member i, to `out`."""
 
     def standing(self) -> Merged:
         """The merge of the population as it stands."""
@@ -83,9 +83,9 @@ class Tensorwise(ABC):
 
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
-        for name in self.out:
-            self.write(i, child, name)
         self.tried = self.population.swap(i, child)
+        for name in self.out:
+            self.write(i, name)
         return label_aware(self.tried, self.out)
 
     def keep(self) -> None:

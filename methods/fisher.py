@@ -167,14 +167,13 @@ class _Candidates(Tensorwise):
                 if i > 0:
                     out[piece].add_(precision)
 
-    def write(self, i: int, child: Weights, name: str) -> None:
+    def write(self, i: int, name: str) -> None:
         """Write one tensor of the merge."""
         if name not in self._moved:
-            members = [child if k == i else member for k, member in enumerate(self.population.members)]
-            self._method._write(self.out[name], name, members, self.population.statistics, self._shares)
+            self._method._write(self.out[name], name, self.tried.members, self.tried.statistics, self._shares)
             return
         target, standing, sure = (weights[name].view(-1) for weights in (self.out, self._standing, self._sure))
-        x, other = (weights[name].reshape(-1) for weights in (self.population.members[i], child))
+        x, other = (one.members[i][name].reshape(-1) for one in (self.population, self.tried))
         fisher, share = self._fishers[i][name].reshape(-1), self._shares[name][i]
         for piece in pieces(target):
             step, precision, _ = _BUFFERS.like(target[piece])

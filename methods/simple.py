@@ -96,7 +96,6 @@ class _Candidates(Tensorwise):
         super().__init__(population)
         self._method = method
 
-    def write(self, i: int, child: Weights, name: str) -> None:
+    def write(self, i: int, name: str) -> None:
         """Write the mean of one tensor."""
-        tensors = [child[name] if k == i else member[name] for k, member in enumerate(self.population.members)]
-        average(tensors, self._method.coefficients, out=self.out[name])
+        average([member[name] for member in self.tried.members], self._method.coefficients, out=self.out[name])

@@ -3,9 +3,9 @@
     t = x - x_0,    the cut is the k-th largest |t|
 
 A sample of |t| tells two bounds that the cut almost surely lies between. One pass over the model counts what lies above
-them and collects what lies between, a percent or so; only that is sorted. If the bounds missed, or too much lies
-between them (half-precision models are full of equal changes), two passes count magnitudes by their bits. Every way
-gives the same cut, exactly.
+them and collects what lies between, a percent or so; only there the cut is looked for. If the bounds missed, or too
+much lies between them (half-precision models are full of equal changes), two passes count magnitudes by their bits.
+Every way gives the same cut, exactly.
 """
 
 from __future__ import annotations

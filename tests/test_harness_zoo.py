@@ -231,6 +231,17 @@ def test_a_fingerprint_changes_with_weights_configuration_and_tokenizer_alone(tm
     assert len({first, model("config", config="{ }"), model("words", tokenizer="{ }")}) == 3
 
 
+def test_tensors_that_are_made_when_asked_for_are_told_apart(tmp_path: Path) -> None:
+    class Made(dict[str, torch.Tensor]):
+        def __getitem__(self, name: str) -> torch.Tensor:
+            return torch.full((3,), float(ord(name)))
+
+    save_weights(Made(dict.fromkeys("abcd", torch.empty(0))), tmp_path / "x.safetensors")
+    assert {name: x[0].item() for name, x in load_weights(tmp_path / "x.safetensors").items()} == {
+        name: float(ord(name)) for name in "abcd"
+    }
+
+
 def test_a_tensor_with_several_names_is_written_once(tmp_path: Path) -> None:
     shared = torch.arange(1000.0)
     save_weights({"b": shared, "a": shared, "c": shared.clone()}, tmp_path / "x.safetensors")
