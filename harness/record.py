@@ -20,6 +20,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """Where the record lies, relative to a store's root."""
         name = f"{slug(self.method)}-s{self.seed}-{self.key}.json"

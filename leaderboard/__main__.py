@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.record import Store
-from leaderboard import audit, publish, render
+from leaderboard import audit, publish, terminal
+from leaderboard.answers import gold_of
 from leaderboard.group import groups
 
 
@@ -29,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     if options.command == "show":
-        found = audit.load(Store(results))
-        print(render.terminal(groups(found.records)) or f"no records of this schema at {results}")
+        store = Store(results)
+        found = audit.load(store)
+        print(terminal.tables(groups(found.records, gold_of(store))) or f"no records of this schema at {results}")
         return _report(found.damaged)
     try:
         done, refused = publish.publish(root, Store(results))

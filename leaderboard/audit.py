@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.bits import unpack
 from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
-from leaderboard import marks
+from leaderboard.answers import Gold, gold_of, rowwise
+from leaderboard.stats.rowwise import whole
 
 ROUNDING = 2e-6  # stores keep six digits
 
@@ -69,16 +69,17 @@ def faults(store: Store) -> Iterator[str]:
     found = load(store)
     yield from found.damaged
     yield from found.foreign
+    gold = gold_of(store)
     for record in found.records:
-        yield from reproduce(store, record)
+        yield from reproduce(record, gold)
 
 
-def reproduce(store: Store, record: RunRecord) -> list[str]:
+def reproduce(record: RunRecord, gold: Gold) -> list[str]:
     """One line for each corpus whose predictions and gold labels do not give the recorded score."""
     problems = []
     for corpus, kept in sorted(record.predictions.items()):
         try:
-            score = _score(store, kept)
+            score = whole(rowwise(kept, gold(kept["gold"])))
         except (BadRecord, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
             problems.append(f"{record.path}: predictions on {corpus} cannot be read ({type(error).__name__}: {error})")
             continue
@@ -88,19 +89,6 @@ def reproduce(store: Store, record: RunRecord) -> list[str]:
             f"{record.path}: predictions on {corpus} give {score:.6f}, the record says {record.scores.get(corpus)}"
         )
     return problems
-
-
-def _score(store: Store, kept: dict[str, Any]) -> float:
-    """The metric of one corpus' predictions against the gold labels they name."""
-    outputs, rows = len(kept["outputs"]), kept["rows"]
-    gold, metric = store.gold(kept["gold"]), kept.get("metric", "macro_f1")
-    width = outputs if "bits" in kept else 1
-    if not rows or len(gold) != rows or any(len(row) != width for row in gold):
-        raise ValueError(f"gold labels are not {rows} rows x {width} outputs")
-    if "bits" in kept:
-        return marks.macro_f1(gold, unpack(kept["bits"], rows, outputs))
-    said = [int(c) for c in kept["classes"]] if "classes" in kept else [float(v) for v in kept["values"].split()]
-    return marks.OF_ROWS[metric]([row[0] for row in gold], said)
 
 
 def _is_score(value: Any) -> bool:

@@ -8,10 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.record import RunRecord, canonical
-from leaderboard import interval, words
+from leaderboard import words
 from leaderboard.paper import Published
+from leaderboard.stats.difference import Contender, Difference, difference
+from leaderboard.stats.interval import half_width, mean
+from leaderboard.stats.rowwise import Array
 
 Value = Callable[[RunRecord], float | None]
+Draws = Callable[[RunRecord], Array | None]
 
 FIXED = ("setting", "data", "model")  # parts of a recipe that no seed may change
 
@@ -27,6 +31,9 @@ class Cell:
     mark: str = ""  # "best", "tied" or ""
     note: str = ""  # why there is a gap although all records are there
     paper: Published | None = None
+    recovery: float | None = None  # share of what the members score, each on its own corpus; None without that row
+    to_best: Difference | None = None  # this merge minus the best one
+    to_base: Difference | None = None  # `<X>_evolver` minus X
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,29 @@ def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
     return tuple(sorted({r.seed for r in records}))
 
 
-def cells(records: Collection[RunRecord], populations: Collection[str], value: Value) -> dict[str, Cell]:
+def cells(records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws) -> dict[str, Cell]:
     """One cell per method: the mean over populations within a seed, then over seeds.
 
     A method that misses a population or a seed that another one has is not averaged at all.
     """
+    shown, complete = _averaged(records, populations, value, draws)
+    return _compared(shown, complete)
+
+
+def contenders(
+    records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws
+) -> dict[str, Contender]:
+    """The same averages with all that a comparison needs; methods with a gap are left out."""
+    return _averaged(records, populations, value, draws)[1]
+
+
+def _averaged(
+    records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws
+) -> tuple[dict[str, Cell], dict[str, Contender]]:
     seeds = seeds_of(records)
     corpora = _examined(records)
     shown: dict[str, Cell] = {}
-    complete: dict[str, list[float]] = {}  # method -> one mean per seed, in the order of the seeds
+    complete: dict[str, Contender] = {}
     for method in methods_of(records):
         mine = [r for r in records if r.method == method]
         whole = [r for r in mine if not r.scores or set(r.scores) == corpora[r.population]]
@@ -65,10 +86,19 @@ def cells(records: Collection[RunRecord], populations: Collection[str], value: V
         if note or have < want:
             shown[method] = Cell(have=have, want=want, note=note)
             continue
-        means = [interval.mean([answers[p, s] for p in populations]) for s in seeds]
-        complete[method] = means
-        shown[method] = Cell(interval.mean(means), interval.half_width(means), have, want)
-    return _marked(shown, {m: v for m, v in complete.items() if m not in words.REFERENCES})
+        means = [mean([answers[p, s] for p in populations]) for s in seeds]
+        complete[method] = Contender(means, _mean_draws(draws(r) for r in whole))
+        shown[method] = Cell(mean(means), half_width(means), have, want)
+    return shown, complete
+
+
+def _mean_draws(every: Iterable[Array | None]) -> Array | None:
+    total, count = None, 0
+    for one in every:
+        if one is None:
+            return None
+        total, count = one if total is None else total + one, count + 1
+    return None if total is None else total / count
 
 
 def _examined(records: Iterable[RunRecord]) -> Mapping[str, set[str]]:
@@ -92,15 +122,22 @@ def _conflict(records: Collection[RunRecord]) -> str:
     return ""
 
 
-def _marked(shown: dict[str, Cell], merges: Mapping[str, list[float]]) -> dict[str, Cell]:
-    """The same cells, with the best merge marked and every merge that cannot be told from it."""
-    if not merges:
-        return shown
-    best = max(merges.values(), key=interval.mean)
-    marked = dict(shown)
-    for method, means in merges.items():
-        if math.isclose(interval.mean(means), interval.mean(best), rel_tol=0, abs_tol=1e-12):
-            marked[method] = replace(shown[method], mark="best")
-        elif interval.tied(best, means):
-            marked[method] = replace(shown[method], mark="tied")
-    return marked
+def _compared(shown: dict[str, Cell], complete: Mapping[str, Contender]) -> dict[str, Cell]:
+    """The same cells, each beside the best merge, the method it evolves and the members themselves."""
+    merges = {m: c for m, c in complete.items() if m not in words.REFERENCES}
+    best = max(merges, key=lambda m: mean(merges[m].means), default="")
+    own = shown.get("domain_specific", Cell()).mean
+    found = dict(shown)
+    for method, contender in complete.items():
+        score, base = mean(contender.means), words.base_of(method)
+        found[method] = replace(
+            found[method],
+            recovery=score / own if own else None,
+            to_base=difference(contender, merges[base]) if base in merges else None,
+        )
+        if method in merges:
+            to_best = difference(contender, merges[best])
+            top = math.isclose(to_best.mean, 0.0, abs_tol=1e-12)
+            mark = "best" if top else "tied" if to_best.span and to_best.verdict == "undecided" else ""
+            found[method] = replace(found[method], mark=mark, to_best=None if method == best else to_best)
+    return found

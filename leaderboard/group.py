@@ -6,10 +6,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
+from leaderboard.answers import Gold, Resampled, resampled
+from leaderboard.stats.rowwise import Array
 
 
 class Key(NamedTuple):
@@ -36,12 +39,29 @@ class Block(NamedTuple):
     records: tuple[RunRecord, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Records that may stand in one table."""
 
     key: Key
     records: tuple[RunRecord, ...]
+    gold: Gold | None = None  # without gold labels nothing is known about other test rows
+
+    def draws(self, record: RunRecord, corpus: str | None = None) -> Array | None:
+        """The record's score on resampled test rows, on one corpus or on all; None where predictions are missing."""
+        corpora = record.scores if corpus is None else (corpus,)
+        found = [self._resampled.get((record.path, c)) for c in corpora]
+        whole = [draws for draws in found if draws is not None]
+        return sum(whole[1:], whole[0]) / len(whole) if whole and len(whole) == len(found) else None
+
+    @property
+    def heading(self) -> str:
+        """`emotion, protocol quick (1572a7ca)`."""
+        return f"{self.key.suite}, protocol {self.key.protocol} ({self.key.digest})"
+
+    @cached_property
+    def _resampled(self) -> Resampled:
+        return {} if self.gold is None else resampled(self.records, self.gold)
 
     def blocks(self) -> list[Block]:
         """One block for each column of scores, in order; the same setting with fewer corpora is another column."""
@@ -73,12 +93,14 @@ def key_of(record: RunRecord) -> Key:
     return Key(record.model, record.suite, name, digest)
 
 
-def groups(records: Iterable[RunRecord]) -> list[Group]:
+def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group]:
     """All groups, in the order of the page, whatever the order of the records."""
     found: dict[Key, list[RunRecord]] = defaultdict(list)
     for record in records:
         found[key_of(record)].append(record)
-    return [Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix()))) for key in sorted(found, key=_rank)]
+    return [
+        Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix())), gold) for key in sorted(found, key=_rank)
+    ]
 
 
 def _rank(key: Key) -> tuple[Any, ...]:

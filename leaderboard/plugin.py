@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from harness.record import Store, write_whole
-from leaderboard import audit, publish, render
+from leaderboard import audit, pages, publish, terminal
+from leaderboard.answers import either, gold_of
 from leaderboard.group import groups, key_of
 
 
@@ -25,33 +26,45 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if not session:
         return
     root = results_root(config)
-    found = audit.load(Store(root))
+    found, gold = audit.load(Store(root)), gold_of(Store(root))
     shown = [r for r in found.records if r.path.as_posix() in session]
     missing = sorted(session - {r.path.as_posix() for r in found.records})
     touched = {key_of(r) for r in shown}
 
     terminalreporter.section("leaderboard")
     if touched:
-        terminalreporter.write_line(render.terminal(g for g in groups(found.records) if g.key in touched))
+        ours = [r for r in found.records if key_of(r) in touched]
+        terminalreporter.write_line(terminal.tables(groups(ours, gold)))
     for line in found.damaged:
         terminalreporter.write_line(f"damaged, not averaged: {root}/{line}")
     for path in missing:
         if not (root / path).exists():
             terminalreporter.write_line(f"named by this session but not in the store: {path}")
 
-    records = found.records
-    if root == config.rootpath / publish.LOCAL:
-        published = audit.load(Store(config.rootpath / publish.PUBLISHED))
-        records = publish.union(published.records, records)
-        for line in published.damaged:
-            terminalreporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{line}")
-    target = page_path(config, root)
     try:
-        write_whole(target, render.page(records))
+        written = _write(config, root, found, terminalreporter)
     except OSError as error:
-        terminalreporter.write_line(f"{target}: the leaderboard cannot be written ({error.strerror})", red=True)
+        terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
     else:
-        terminalreporter.write_line(f"written: {target}")
+        terminalreporter.write_line(f"written: {written}")
+
+
+def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pytest.TerminalReporter) -> Path:
+    """All pages below docs/ for the default store; one page, where asked or beside the records, for another."""
+    records, gold = found.records, gold_of(Store(root))
+    default = root == config.rootpath / publish.LOCAL
+    if default:
+        store = Store(config.rootpath / publish.PUBLISHED)
+        published = audit.load(store)
+        records, gold = publish.union(published.records, records), either(gold, gold_of(store))
+        for line in published.damaged:
+            reporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{line}")
+    target = page_path(config, root)
+    if default and not config.getoption("leaderboard"):
+        publish.write(config.rootpath, publish.docs(config.rootpath, groups(records, gold)))
+    else:
+        write_whole(target, pages.session(groups(records, gold)))
+    return target
 
 
 def named(stats: Iterable[Iterable[Any]]) -> Iterator[str]:

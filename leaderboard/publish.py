@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from harness.record import RunRecord, Store, write_whole
-from leaderboard import audit, render
+from leaderboard import audit, pages
+from leaderboard.answers import gold_of
+from leaderboard.group import Group, groups
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
-PAGE = Path("docs", "leaderboard.md")
+DOCS = Path("docs")
+PAGE = DOCS / pages.INDEX
 README = Path("README.md")
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 REMEDY = "run python -m leaderboard publish"
@@ -29,9 +32,9 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     target = Store(root / PUBLISHED)
     found = audit.load(local)
     refused = list(found.damaged)
-    copied = 0
+    copied, known = 0, gold_of(local)
     for record in found.records:
-        faults = audit.reproduce(local, record)
+        faults = audit.reproduce(record, known)
         if faults:
             refused += faults
             continue
@@ -39,23 +42,48 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         changed = [_copy(local, target, Path("gold", f"{name}.json")) for name in sorted(gold)]
         copied += any([*changed, _copy(local, target, record.path)])
     done = [f"{copied} of {len(found.records)} records copied to {PUBLISHED}"]
-    for path, content in outputs(root).items():
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            write_whole(path, content)
-            done.append(f"{path.relative_to(root)} written")
-    return done, refused
+    return [*done, *write(root, outputs(root))], refused
 
 
 def outputs(root: Path) -> dict[Path, str]:
     """What the published records say each generated file must contain."""
-    records = audit.load(Store(root / PUBLISHED)).records
-    files = {root / PAGE: render.page(records)}
+    store = Store(root / PUBLISHED)
+    found = groups(audit.load(store).records, gold_of(store))
+    files = docs(root, found)
     readme = root / README
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
         if BEGIN in before or END in before:
-            files[readme] = between(before, render.block(records))
+            files[readme] = between(before, pages.block(found))
     return files
+
+
+def docs(root: Path, found: list[Group]) -> dict[Path, str]:
+    """The generated files below docs/."""
+    return {root / DOCS / path: content for path, content in pages.pages(found).items()}
+
+
+def write(root: Path, files: Mapping[Path, str]) -> list[str]:
+    """Write what differs and remove generated files of models that are gone; one line for what was done."""
+    changed = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content.encode()]
+    for path in changed:
+        write_whole(path, files[path])
+    gone = stale(root, files)
+    for path in gone:
+        path.unlink()
+    done = [f"{len(changed)} of {len(files)} files written: {', '.join(sorted({_top(root, p) for p in changed}))}"]
+    return (done if changed else []) + ([f"{len(gone)} files removed that no record needs any more"] if gone else [])
+
+
+def stale(root: Path, files: Collection[Path]) -> list[Path]:
+    """Files in the generated folders that no record asks for."""
+    folder = root / DOCS / pages.FOLDER
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in files)
+
+
+def _top(root: Path, path: Path) -> str:
+    """`docs/leaderboard`, `README.md`: what to look at, not each of a hundred figures."""
+    return "/".join(path.relative_to(root).parts[:2])
 
 
 def between(readme: str, content: str) -> str:
@@ -80,6 +108,7 @@ def check(root: Path) -> list[str]:
             problems.append(f"{name}: missing; {REMEDY}")
         elif path.read_bytes() != content.encode():
             problems.append(f"{name}: not what the published records say; {REMEDY}")
+    problems += [f"{path.relative_to(root)}: no published record asks for it; {REMEDY}" for path in stale(root, files)]
     return problems
 
 

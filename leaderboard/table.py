@@ -6,11 +6,12 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from harness.record import RunRecord
 from leaderboard import captions
-from leaderboard.cell import Column, Value, cells, methods_of, seeds_of
+from leaderboard.cell import Column, Draws, Value, cells, methods_of, seeds_of
 from leaderboard.group import Block, Group, Question, question_of
 from leaderboard.paper import published
 
@@ -45,17 +46,19 @@ class Costs:
     rows: Mapping[str, Cost]  # method -> cost, in the order of the rows
 
 
+@lru_cache(maxsize=64)
 def headline(group: Group) -> Scores:
     """A column for each setting and head policy, the paper's numbers beside ours."""
     columns = []
     for block in group.blocks():
-        column = cells(block.records, group.populations(block.question), lambda record: record.score)
+        column = cells(block.records, group.populations(block.question), lambda record: record.score, group.draws)
         where = group.key.suite, group.key.model, block.question.setting, block.heads
         shown = {method: replace(cell, paper=published(*where, method)) for method, cell in column.items()}
         columns.append(Column(_title(group, block), shown))
     return Scores("Scores", tuple(columns), methods_of(group.records), group.questions(), seeds_of(group.records))
 
 
+@lru_cache(maxsize=64)
 def per_corpus(group: Group) -> list[Scores]:
     """A table for each column of scores: a column for each corpus that all examine, or for each population."""
     tables = []
@@ -63,13 +66,26 @@ def per_corpus(group: Group) -> list[Scores]:
         populations = group.populations(block.question)
         corpora = sorted({corpus for record in block.records for corpus in record.scores})
         if len(populations) == 1 and corpora:
-            columns = tuple(Column(corpus, cells(block.records, populations, _score_on(corpus))) for corpus in corpora)
+            columns = tuple(
+                Column(c, cells(block.records, populations, _score_on(c), _draws_on(group, c))) for c in corpora
+            )
             title, methods = f"Per corpus, {_title(group, block)}", methods_of(block.records)
             tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
         elif len(populations) > 1:
             title, methods = f"Per population, {_title(group, block)}", methods_of(block.records)
-            columns = tuple(Column(p, cells(_of(block, p), (p,), lambda record: record.score)) for p in populations)
+            columns = tuple(
+                Column(p, cells(_of(block, p), (p,), lambda record: record.score, group.draws)) for p in populations
+            )
             tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
+    return tables
+
+
+def certainty(group: Group) -> list[Scores]:
+    """For each column of scores the same cells again, to be read across: recovery and differences."""
+    tables = []
+    for block, column in zip(group.blocks(), headline(group).columns, strict=True):
+        title, methods = f"How sure, {column.title}", methods_of(block.records)
+        tables.append(Scores(title, (column,), methods, (block.question,), seeds_of(block.records)))
     return tables
 
 
@@ -81,7 +97,7 @@ def costs(group: Group) -> Costs:
     """Medians over seeds and populations of the group's first question."""
     question = group.questions()[0]
     records = [r for r in group.records if question_of(r) == question]
-    rows = {method: _cost([r for r in records if r.method == method]) for method in methods_of(records)}
+    rows = {method: spent_on([r for r in records if r.method == method]) for method in methods_of(records)}
     return Costs(f"Cost, {asked(question)}", rows)
 
 
@@ -94,6 +110,10 @@ def _score_on(corpus: str) -> Value:
     return lambda record: record.scores.get(corpus)
 
 
+def _draws_on(group: Group, corpus: str) -> Draws:
+    return lambda record: group.draws(record, corpus)
+
+
 def _title(group: Group, block: Block) -> str:
     """`in-domain`, or with its coverage or heads, where two columns could be confused without them."""
     blocks = [b for b in group.blocks() if b.question.setting == block.question.setting]
@@ -103,7 +123,8 @@ def _title(group: Group, block: Block) -> str:
     return title + (f" ({block.heads} heads)" if block.heads == "diff" or others else "")
 
 
-def _cost(records: Iterable[RunRecord]) -> Cost:
+def spent_on(records: Iterable[RunRecord]) -> Cost:
+    """Medians over these records."""
     spent = [{**r.cost, "dev_calls": r.dev.get("calls")} for r in records]
     return Cost(**{name: _median([s.get(name) for s in spent]) for name in Cost.__dataclass_fields__})
 

@@ -6,6 +6,7 @@ import re
 
 from leaderboard.cell import Cell
 from leaderboard.paper import Published
+from leaderboard.stats.difference import Difference
 
 GAP = "—"
 _SPECIAL = re.compile(r"[&<>|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -38,6 +39,20 @@ def paper(number: Published | None, method: str) -> str:
     if number is None:
         return "‡" if method == "evolver" else ""
     return f"{number.value:.2f}" + ("†" if number.doubt else "") + ("‡" if method == "simple_evolver" else "")
+
+
+def difference(found: Difference | None) -> str:
+    """`+1.20 [0.31, 2.09]`, without brackets where nothing is known about chance, or nothing."""
+    if found is None:
+        return ""
+    # a value that rounds to nothing has no sign
+    centre = f"{100 * found.mean:+.2f}" if abs(found.mean) >= 5e-5 else "0.00"
+    return centre if found.span is None else f"{centre} [{', '.join(f'{100 * e + 0.0:.2f}' for e in found.span)}]"
+
+
+def share(value: float | None) -> str:
+    """`87 %`, or nothing."""
+    return "" if value is None else f"{100 * value:.0f} %"
 
 
 def amount(value: float | None, digits: int) -> str:

@@ -44,10 +44,16 @@ def method_rank(method: str) -> Rank:
     if method in MERGES:
         return (1, MERGES.index(method), 0, "", "")
     base = method
-    while base.endswith("_evolver") and base not in MERGES:
-        base = base.removesuffix("_evolver")
+    while base not in MERGES and base_of(base):
+        base = base_of(base)
     place = MERGES.index(base) if base in MERGES else len(MERGES)
     return (1, place, 1, base, method)
+
+
+def base_of(method: str) -> str:
+    """The method that this one evolves: `ties_evolver` -> `ties`; "" where there is none."""
+    base = method.removesuffix("_evolver")
+    return base if base != method else ""
 
 
 def synthetic(model: str) -> bool:

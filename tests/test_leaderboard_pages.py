@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from harness.record import RunRecord
-from leaderboard import render, text
+from leaderboard import pages, terminal, text
 from leaderboard.group import groups
 from tests.test_leaderboard_table import record
 
@@ -25,33 +25,43 @@ def some() -> list[RunRecord]:
     return records[:-1]
 
 
+def page(records: list[RunRecord]) -> str:
+    """The page of a session."""
+    return pages.session(groups(records))
+
+
+def block(records: list[RunRecord]) -> str:
+    """The README's table."""
+    return pages.block(groups(records))
+
+
 def rows(page: str) -> list[list[str]]:
     """The cells of every table row."""
     return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
 
 
 def test_the_order_of_records_changes_no_byte() -> None:
-    expected = render.page(some())
+    expected = page(some())
     for seed in range(5):
         shuffled = some()
         random.Random(seed).shuffle(shuffled)
-        assert render.page(shuffled) == expected
-        assert render.block(shuffled) == render.block(some())
+        assert page(shuffled) == expected
+        assert block(shuffled) == block(some())
 
 
 def test_hostile_names_stay_names() -> None:
     evil = "x|y\n# z <script>alert(1)</script> `c` [a](javascript:b) ![i](u) *b* \\| &amp; \x1b[31m\u202e"
     told = {"command": evil, "commit": evil}
     hostile = record(evil, model=evil, setting=evil, heads=evil, coverage=evil, scores={evil: 0.5}, environment=told)
-    page = render.page([hostile, record("simple", score=0.4)])
-    words = re.sub(r"\A.*?(?=\n## x)", "", page, flags=re.S).split("## Notes")[0]
+    shown = page([hostile, record("simple", score=0.4)])
+    words = re.sub(r"\A.*?(?=\n## x)", "", shown, flags=re.S).split("## Notes")[0]
     assert "<" not in words and "`" not in words and "](" not in words and "\x1b" not in words and "\u202e" not in words
     assert not re.search(r"&(?!#\d+;)", words)
-    assert {len(cells) for cells in rows(words)} <= {2, 6}  # name and one column, or costs
-    heads = render.block([replace(hostile, setting="in_domain")]).replace(render.BELOW_BLOCK, "")
+    assert {len(cells) for cells in rows(words)} <= {2, 3, 4, 6}
+    heads = block([replace(hostile, setting="in_domain")]).replace(pages.BELOW_BLOCK, "")
     assert "<" not in heads and "`" not in heads and "](" not in heads and {len(c) for c in rows(heads)} == {2}
-    shown = render.terminal(groups([hostile]))
-    assert "\x1b" not in shown and "\u202e" not in shown
+    said = terminal.tables(groups([hostile]))
+    assert "\x1b" not in said and "\u202e" not in said
 
 
 def test_ordinary_names_are_left_alone() -> None:
@@ -59,31 +69,31 @@ def test_ordinary_names_are_left_alone() -> None:
 
 
 def test_numbers_gaps_and_marks() -> None:
-    page = render.page([record("simple", s, 0.4 + s / 100) for s in (1, 2)] + [record("ties", 1, 0.9)])
+    shown = page([record("simple", s, 0.4 + s / 100) for s in (1, 2)] + [record("ties", 1, 0.9)])
     # mean 41.5, standard error .5, t(1, .975) = 12.7062: half width 6.35
-    assert "| simple | **41.50 ± 6.35** |" in page
-    assert "| ties | — (1 of 2) |" in page
-    assert "| simple | **40.00 (n=1)** |" in render.page([record("simple", score=0.4)])
+    assert "| simple | **41.50 ± 6.35** |" in shown
+    assert "| ties | — (1 of 2) |" in shown
+    assert "| simple | **40.00 (n=1)** |" in page([record("simple", score=0.4)])
 
 
 def test_the_papers_numbers_stand_beside_ours() -> None:
     names = ("ensemble", "evolver", "simple_evolver", "ties")
-    page = render.page([record(m, score=i / 10, model="roberta-base") for i, m in enumerate(names)])
-    table = {cells[0]: cells[1:] for cells in rows(page)[:6]}
+    shown = page([record(m, score=i / 10, model="roberta-base") for i, m in enumerate(names)])
+    table = {cells[0]: cells[1:] for cells in rows(shown)[:6]}
     assert table["method"] == ["in-domain", "paper"]
     assert [table[m][1] for m in names] == ["38.77†", "‡", "33.27‡", "39.66"]
 
 
 def test_captions_say_how_to_get_the_table_again() -> None:
-    page = render.page(some())
-    assert "averaged over corpora. Examined: isear, tec.\n" in page
-    assert "\n- in-domain, 2 of 5: " in page and "\n- Protocol: quick (" in page
-    assert "seeds: 1, 2, 3; command: pytest suites/; commit: 0123456789ab\n" in page
+    shown = page(some())
+    assert "averaged over corpora. Examined: isear, tec.\n" in shown
+    assert "\n- in-domain, 2 of 5: " in shown and "\n- Protocol: quick (" in shown
+    assert "seeds: 1, 2, 3; command: pytest suites/; commit: 0123456789ab\n" in shown
 
 
 def test_the_synthetic_world_comes_first_and_is_named() -> None:
-    page = render.page(some())
-    assert re.findall(r"^## (.*)$", page, re.M) == [
+    shown = page(some())
+    assert re.findall(r"^## (.*)$", shown, re.M) == [
         "How to read",
         "tiny-encoder (synthetic world)",
         "roberta-base",
@@ -92,9 +102,9 @@ def test_the_synthetic_world_comes_first_and_is_named() -> None:
 
 
 def test_the_block_has_one_column_for_each_model() -> None:
-    first = rows(render.block(some()))[0]
+    first = rows(block(some()))[0]
     assert first == ["method", "tiny-encoder", "roberta-base"]
 
 
 def test_no_records_no_tables() -> None:
-    assert "No results yet." in render.page([]) and "No results yet." in render.block([])
+    assert "No results yet." in page([]) and "No results yet." in block([])

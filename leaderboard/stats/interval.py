@@ -21,10 +21,3 @@ def half_width(values: Sequence[float], confidence: float = 0.95) -> float | Non
     centre = mean(values)
     variance = math.fsum((v - centre) ** 2 for v in values) / (n - 1)
     return float(stdtrit(n - 1, (1 + confidence) / 2)) * math.sqrt(variance / n)
-
-
-def tied(best: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether the interval of the paired difference contains 0; values stand in the same order of seeds."""
-    differences = [b - o for b, o in zip(best, other, strict=True)]
-    half = half_width(differences)
-    return half is not None and abs(mean(differences)) <= half

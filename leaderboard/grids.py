@@ -1,0 +1,69 @@
+"""Tables as headers and rows of text, for Markdown, a terminal and the site alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from leaderboard import text
+from leaderboard.cell import Cell
+from leaderboard.claims import Finding
+from leaderboard.overall import Overall
+from leaderboard.table import Costs, Scores
+
+Grid = tuple[list[str], list[list[str]]]  # headers, rows
+Name = Callable[[str], str]
+
+
+def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Grid:
+    """A column of the paper's numbers follows each column for which it has any."""
+    headers, columns = ["method"], [[name(m) for m in table.methods]]
+    for column in table.columns:
+        headers.append(column.title)
+        columns.append([show(column.cells.get(m)) for m in table.methods])
+        numbers = {m: cell.paper for m, cell in column.cells.items()}
+        if any(numbers.values()):
+            headers.append("paper")
+            columns.append([text.paper(numbers.get(m), m) for m in table.methods])
+    return headers, [list(row) for row in zip(*columns, strict=True)]
+
+
+def certainty(table: Scores, name: Name) -> Grid:
+    """One column of scores, read across: share of the members' own scores, distance to the best and to the base."""
+    (column,) = table.columns
+    rows = []
+    for method in table.methods:
+        cell = column.cells[method]
+        best = "best" if cell.mark == "best" else text.difference(cell.to_best)
+        rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base)])
+    return ["method", "recovery", "minus the best", "minus its base"], rows
+
+
+def costs(table: Costs, name: Name) -> Grid:
+    """Medians of what each method spent."""
+    rows = [
+        [
+            name(method),
+            text.amount(cost.merge_seconds, 2),
+            text.amount(cost.statistics_seconds, 2),
+            text.amount(cost.dev_calls, 0),
+            text.amount(None if cost.peak_bytes is None else cost.peak_bytes / 2**20, 0),
+            text.amount(cost.inference_models, 0),
+        ]
+        for method, cost in table.rows.items()
+    ]
+    return ["method", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"], rows
+
+
+def ranks(overall: Overall, name: Name) -> Grid:
+    """Mean ranks, best first."""
+    rows = [[name(method), f"{rank:.2f}"] for method, rank in overall.ranking.ranks.items()]
+    return ["method", "mean rank"], rows
+
+
+def findings(found: list[Finding], name: Name) -> Grid:
+    """One row for each claim and place, the paper's number at its end."""
+    rows = [
+        [name(f.claim), name(f.place), f.verdict, text.difference(f.difference) or text.plain(f.reason), f.paper]
+        for f in found
+    ]
+    return ["the paper says", "where we looked", "verdict", "our difference", "paper's difference"], rows

@@ -1,0 +1,34 @@
+"""GitHub-flavoured Markdown from tables. Whatever stands in a record is made safe here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leaderboard import text, words
+from leaderboard.cell import Cell
+from leaderboard.grids import Grid
+
+
+def table(grid: Grid) -> str:
+    """Rows are safe already, headers are made safe here."""
+    headers, rows = grid
+    lines = [_row([text.escaped(h) for h in headers]), _row(["---", *("---:" for _ in headers[1:])])]
+    return "\n".join([*lines, *map(_row, rows)]) + "\n"
+
+
+def name(method: str) -> str:
+    """A method's name; yardsticks in italics."""
+    escaped = text.escaped(method)
+    return f"*{escaped}*" if method in words.REFERENCES else escaped
+
+
+def score(cell: Cell | None) -> str:
+    """The best in bold, what cannot be told from it with a mark."""
+    shown = text.score(cell)
+    if cell is None or not cell.mark:
+        return shown
+    return f"**{shown}**" if cell.mark == "best" else f"{shown} ≈"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,38 @@
+"""Development score per generation: a line for the mean over seeds, a band from the lowest seed to the highest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leaderboard.plots.axes import Frame, around
+from leaderboard.plots.colours import colour
+
+Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation
+
+
+def curves(title: str, histories: Histories) -> str:
+    """The figure; scores from 0 to 1 are shown times 100."""
+    values = [100 * v for seeds in histories.values() for history in seeds for v in history]
+    generations = max(len(h) for seeds in histories.values() for h in seeds)
+    frame = Frame(
+        (720, 380),
+        title,
+        "Development score of each evolution by generation",
+        (0, max(1, generations - 1)),
+        around(values),
+        ("generation", "development score"),
+        right=170,
+    )
+    for place, (method, seeds) in enumerate(histories.items()):
+        length = max(map(len, seeds))
+        whole = [[*h, *[h[-1]] * (length - len(h))] for h in seeds]  # a search that stopped keeps its last score
+        steps = list(zip(*whole, strict=True))
+        if len(seeds) > 1:
+            low = [frame.at(g, 100 * min(step)) for g, step in enumerate(steps)]
+            high = [frame.at(g, 100 * max(step)) for g, step in enumerate(steps)]
+            frame.drawing.area([*low, *reversed(high)], colour(method))
+        line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(steps)]
+        frame.drawing.path(line, colour(method))
+        frame.drawing.dot((frame.edge + 16, 56 + 20 * place), colour(method))
+        frame.drawing.text((frame.edge + 28, 60 + 20 * place), method)
+    return str(frame.drawing)

@@ -1,0 +1,84 @@
+"""A drawing of lines, shapes and words, as text. Its colours follow the reader's light or dark preference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from leaderboard.text import plain
+
+Point = tuple[float, float]
+
+STYLE = """\
+svg{--paper:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;font:12px system-ui,sans-serif}
+@media(prefers-color-scheme:dark){svg{--paper:#151b23;--ink:#f0f6fc;--soft:#9198a1;--line:#3d444d}}
+.paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft)}.grid{stroke:var(--line)}
+.axis{stroke:var(--soft)}.bar{stroke:var(--ink);stroke-width:4;stroke-linecap:round}.halo{stroke:var(--paper)}
+.dark{fill:#1f2328}.light{fill:#fff}.open{fill:var(--paper)}"""
+
+
+class Drawing:
+    """Collects shapes in the order in which they cover each other. Lengths are in pixels, y goes down."""
+
+    def __init__(self, width: float, height: float, title: str, description: str) -> None:
+        """`title` and `description` are what a screen reader says instead of the picture."""
+        self._parts: list[str] = []
+        self._head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
+            f'height="{_n(height)}" role="img">\n<title>{_t(title)}</title>\n<desc>{_t(description)}</desc>\n'
+            f'<style>{STYLE}</style>\n<rect class="paper" width="100%" height="100%" rx="6"/>'
+        )
+
+    def line(self, start: Point, end: Point, kind: str = "grid") -> None:
+        """A straight line of a kind that `STYLE` names."""
+        (x1, y1), (x2, y2) = start, end
+        self._parts.append(f'<line class="{kind}" x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"/>')
+
+    def path(self, points: Iterable[Point], colour: str, dashed: bool = False) -> None:
+        """A line through points."""
+        dash = ' stroke-dasharray="5 3"' if dashed else ""
+        self._parts.append(
+            f'<polyline points="{_points(points)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
+        )
+
+    def area(self, points: Iterable[Point], colour: str) -> None:
+        """A faint surface inside points."""
+        self._parts.append(f'<polygon points="{_points(points)}" fill="{colour}" opacity="0.15"/>')
+
+    def dot(self, at: Point, colour: str, filled: bool = True, radius: float = 5) -> None:
+        """A point of the figure; hollow where `filled` is not."""
+        fill = f'fill="{colour}"' if filled else 'class="open"'
+        self._parts.append(
+            f'<circle cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"/>'
+        )
+
+    def box(self, at: Point, width: float, height: float, colour: str) -> None:
+        """A filled rectangle from its upper left corner."""
+        self._parts.append(
+            f'<rect x="{_n(at[0])}" y="{_n(at[1])}" width="{_n(width)}" height="{_n(height)}" fill="{colour}"/>'
+        )
+
+    def text(self, at: Point, words: str, anchor: str = "start", kind: str = "", turn: float = 0) -> None:
+        """Words, escaped; `anchor` is start, middle or end; `turn` in degrees."""
+        turned = f' transform="rotate({_n(turn)} {_n(at[0])} {_n(at[1])})"' if turn else ""
+        kind = f' class="{kind}"' if kind else ""
+        self._parts.append(
+            f'<text x="{_n(at[0])}" y="{_n(at[1])}" text-anchor="{anchor}"{kind}{turned}>{_t(words)}</text>'
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([self._head, *self._parts, "</svg>"]) + "\n"
+
+
+def _n(value: float) -> str:
+    """One decimal is a tenth of a pixel; no "-0", no ".0"."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def _t(words: str) -> str:
+    return escape(plain(words))
+
+
+def _points(points: Iterable[Point]) -> str:
+    return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
