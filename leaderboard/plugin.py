@@ -11,6 +11,7 @@ import pytest
 from harness.record import Store, write_whole
 from leaderboard import audit, pages, publish, terminal
 from leaderboard.answers import either, gold_of
+from leaderboard.evidence import Evidence
 from leaderboard.group import groups, key_of
 
 
@@ -20,9 +21,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--leaderboard", metavar="FILE", default=None, help="Markdown file to write")
 
 
+@pytest.fixture(scope="session")
+def evidence(pytestconfig: pytest.Config) -> Evidence:
+    """All records at hand: those of `--results` alone, or the published ones and this machine's own."""
+    asked = pytestconfig.getoption("results", default=None)
+    folders = [asked] if asked else [publish.PUBLISHED, publish.LOCAL]
+    return Evidence([Store(pytestconfig.rootpath / folder) for folder in folders])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Runs in the controller only; records come as properties of reports, so workers need no channel of their own."""
-    session = set(named(terminalreporter.stats.values()))
+    """Runs in the controller only; what is shown comes as properties of reports, so workers need no other channel."""
+    claims = list(named("claim", terminalreporter.stats.values()))
+    if claims:
+        terminalreporter.section("what the paper says")
+        terminalreporter.write_line("\n".join(claims))
+    session = set(named("record", terminalreporter.stats.values()))
     if not session:
         return
     root = results_root(config)
@@ -67,12 +80,12 @@ def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pyt
     return target
 
 
-def named(stats: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """The records that this session's reports name; xdist turns the pairs into lists on their way."""
+def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """The properties of this name in this session's reports; xdist turns the pairs into lists on their way."""
     for reports in stats:
         for report in reports:
             for name, value in getattr(report, "user_properties", ()):
-                if name == "record":
+                if name == wanted:
                     yield str(value)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
 from leaderboard import grids, text
 from leaderboard.cell import Cell
-from leaderboard.claims import CLAIMS, verdict
+from leaderboard.claims import Claim, Finding, verdict
 from leaderboard.group import Group
 from leaderboard.table import asked, certainty, costs, headline
 
@@ -30,15 +30,13 @@ def tables(found: Iterable[Group]) -> str:
     return "\n".join(parts)
 
 
-def claims(groups: list[Group]) -> str:
-    """What the paper says, what our records say, and the verdict over all real models."""
-    parts = []
-    for claim in CLAIMS.values():
-        found = claim.findings(groups)
-        heading = f"{text.plain(claim.says)}: {verdict(found)}; paper {claim.paper or 'gives no numbers'}"
-        rows = [[text.plain(f.place), f.verdict, text.difference(f.difference) or text.plain(f.reason)] for f in found]
-        parts.append(_table(heading, (["where we looked", "verdict", "difference"], rows)) if rows else heading + "\n")
-    return "\n".join(parts)
+def claim(asked_for: Claim, found: Sequence[Finding]) -> str:
+    """What the paper says and its number, the verdict over all real models, and where we looked."""
+    heading = (
+        f"{text.plain(asked_for.says)}: {verdict(found)}; the paper: {asked_for.paper or 'no numbers'}"
+    )
+    rows = [[text.plain(f.place), f.verdict, text.difference(f.difference) or text.plain(f.reason)] for f in found]
+    return _table(heading, (["where we looked", "verdict", "our difference"], rows)) if rows else f"{heading}\n"
 
 
 def _table(title: str, grid: grids.Grid) -> str:

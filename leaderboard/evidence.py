@@ -1,0 +1,43 @@
+"""The paper's claims as tests: records in, one outcome per claim out, a table of all of them at the session's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, reduce
+
+import pytest
+
+from harness.record import RunRecord, Store
+from leaderboard import audit, publish, terminal
+from leaderboard.answers import either, gold_of
+from leaderboard.claims import CLAIMS, Outcome, verdict
+from leaderboard.group import Group, groups
+
+
+class Evidence:
+    """All records at hand; read when the first claim is asked."""
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        """Where two stores have the same cell, the last one's record is newer."""
+        self._stores = stores
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The records of all stores together."""
+        records: list[RunRecord] = []
+        for store in self._stores:
+            records = publish.union(records, audit.load(store).records)
+        return groups(records, reduce(either, map(gold_of, self._stores)))
+
+    def ask(self, name: str) -> tuple[Outcome, str]:
+        """The verdict on a claim over all real models, and a table of what it rests on."""
+        found = CLAIMS[name].findings(self.groups)
+        return verdict(found), terminal.claim(CLAIMS[name], found)
+
+
+def settle(outcome: Outcome, line: str) -> None:
+    """Return for *holds*, xfail for *fails*, skip for *undecided*: no verdict breaks a build."""
+    if outcome == "fails":
+        pytest.xfail(line)
+    if outcome == "undecided":
+        pytest.skip(line)

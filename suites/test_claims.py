@@ -1,0 +1,22 @@
+"""What the Evolver paper says, decided from records that are already there: passed is *holds*, xfailed is *fails*,
+skipped is *undecided*. No model is run, and no verdict ever breaks a build; the verdicts stand at the session's end.
+
+Records come from leaderboard/results and this machine's own store, or from `--results` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from leaderboard.claims import CLAIMS
+from leaderboard.evidence import Evidence, settle
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claim(claim: str, evidence: Evidence, record_property: Callable[[str, object], None]) -> None:
+    """The claim, over all real models."""
+    outcome, table = evidence.ask(claim)
+    record_property("claim", table)
+    settle(outcome, table.partition("\n")[0])
