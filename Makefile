@@ -5,7 +5,7 @@
 #   make test                             mergeboard's own tests
 #   make check                            lint and types
 #   make publish                          copy this machine's records to leaderboard/results and write the tables
-#   make docs                             write all tables again: published records, docs/protocols.md
+#   make docs                             write all pages again from committed records, and the site into site/
 #   make clean                            remove .venv and caches; results and checkpoints in .mergeboard stay
 
 PYTHON ?= python3
@@ -31,9 +31,10 @@ publish: $(READY)
 docs: $(READY)
 	$(RUN) tests.test_docs
 	$(RUN) leaderboard publish --results leaderboard/results
+	$(RUN) leaderboard site
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	rm -rf .venv site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
 	find . -name __pycache__ -not -path './.mergeboard/*' -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

@@ -31,7 +31,9 @@ from transformers import (
 
 from harness.data import emotion
 
-WORDS, WIDTH, LAYERS, HEADS, TOKENS, BATCH = 8000, 128, 2, 4, 48, 32  # larger ones learn too slowly for minutes
+WORDS, WIDTH, HEADS, TOKENS, BATCH = 8000, 128, 4, 48, 32  # larger ones learn too slowly for minutes
+LAYERS = {"decoder": 2, "encoder_decoder": 1}  # of a T5, one in the encoder and one in the decoder
+RATE = {"decoder": 1e-3, "encoder_decoder": 5e-4}  # at 1e-3 and above a small T5 learned to answer always the same
 
 
 def main() -> None:
@@ -86,7 +88,7 @@ def unigram(texts: list[str]) -> PreTrainedTokenizerFast:
 def gpt2(tokenizer: Any) -> GPT2LMHeadModel:
     """GPT-2 in small."""
     end = tokenizer.eos_token_id
-    shape = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_positions": 512}
+    shape = {"n_embd": WIDTH, "n_layer": LAYERS["decoder"], "n_head": HEADS, "n_positions": 512}
     # The usual 0.02 is for a width of 768; a model this small has nothing to drop.
     start = {"initializer_range": WIDTH**-0.5, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     return GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), bos_token_id=end, eos_token_id=end, **shape, **start))
@@ -94,10 +96,12 @@ def gpt2(tokenizer: Any) -> GPT2LMHeadModel:
 
 def t5(tokenizer: Any) -> T5ForConditionalGeneration:
     """T5 v1.1 in small: gated feed-forward layers, input and output embeddings apart."""
-    shape = {"d_model": WIDTH, "d_kv": WIDTH // HEADS, "d_ff": 2 * WIDTH, "num_layers": LAYERS, "num_heads": HEADS}
+    shape = {"d_model": WIDTH, "d_kv": WIDTH // HEADS, "d_ff": 2 * WIDTH, "num_heads": HEADS}
+    shape["num_layers"] = LAYERS["encoder_decoder"]
     ids = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
     kind = {"feed_forward_proj": "gated-gelu", "dropout_rate": 0.0}
     model = T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **shape, **ids, **kind))
+    torch.nn.init.normal_(model.shared.weight, std=0.05)  # the usual 1 drowns what so small a model adds to it
     own = torch.randn_like(model.lm_head.weight) * WIDTH**-0.5
     model.lm_head.weight = torch.nn.Parameter(own)  # the class would tie it to the input embeddings, as T5 1.0 does
     return model
@@ -117,7 +121,7 @@ def read(model: Any, tokenizer: Any, texts: list[str], given: argparse.Namespace
         output_dir=str(given.out),
         per_device_train_batch_size=BATCH,
         max_steps=given.steps,
-        learning_rate=1e-3,
+        learning_rate=RATE[given.kind],
         warmup_steps=given.steps // 20,
         weight_decay=0.01,
         train_sampling_strategy="group_by_length",

@@ -1,4 +1,4 @@
-"""`python -m leaderboard show | publish | check`, from the root of a checkout.
+"""`python -m leaderboard show | publish | check | site`, from the root of a checkout.
 
 Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
 """
@@ -6,6 +6,9 @@ Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root: Path = options.root
     if options.command == "check":
         return _report(publish.check(root))
+    if options.command == "site":
+        return _site(root, options.out)
     results = root / (options.results or publish.LOCAL)
     if not results.is_dir():
         print(
@@ -51,11 +56,27 @@ def _parser() -> argparse.ArgumentParser:
         ("show", "print the tables of a store"),
         ("publish", "copy healthy records to leaderboard/results and write docs/leaderboard.md"),
         ("check", "compare what is published with its records"),
+        ("site", "build the static site from docs and the published records"),
     ):
         command = commands.add_parser(name, help=help_text)
-        if name != "check":
+        if name in ("show", "publish"):
             command.add_argument("--results", type=Path, help=f"store to read (default: {publish.LOCAL})")
+        if name == "site":
+            command.add_argument("--out", type=Path, default=Path("site"), help="folder to write (default: site)")
     return parser
+
+
+def _site(root: Path, out: Path) -> int:
+    """MkDocs in a process of its own: its settings name files relative to the checkout."""
+    if importlib.util.find_spec("mkdocs") is None:
+        print("leaderboard: the site needs mkdocs-material; pip install 'mergeboard[site]'", file=sys.stderr)
+        return 1
+    words = ["-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out.absolute())]
+    told = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # of a successor that Material does not run on
+    code = subprocess.run([sys.executable, *words], cwd=root, env=told, check=False).returncode
+    if code == 0:
+        print(f"written: {out}/index.html")
+    return 1 if code else 0
 
 
 def _report(problems: Sequence[str]) -> int:

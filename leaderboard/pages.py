@@ -27,7 +27,7 @@ FIGURES = "figures"
 HEAD = """\
 # Leaderboard
 
-Written by `python -m leaderboard publish`; do not edit.
+Written by `python -m leaderboard publish`; do not edit. [How to read](#how-to-read) · [Notes](#notes)
 """
 
 HOW_TO_READ = """\
@@ -137,7 +137,7 @@ def block(found: list[Group]) -> str:
 
 
 def _index(found: list[Group]) -> str:
-    parts = [HEAD]
+    parts = [HEAD, *_ranks(found)]
     for model, own in _by_model(found).items():
         parts += [f"## {_model(model)}\n", *([SYNTHETIC] if words.synthetic(model) else [])]
         for group in own:
@@ -146,7 +146,6 @@ def _index(found: list[Group]) -> str:
         parts.append(f"[Differences, corpora, costs, figures, commands]({FOLDER}/{page_of(model)})\n")
     if not found:
         parts.append(NOTHING)
-    parts += _ranks(found)
     return "\n".join([*parts, HOW_TO_READ, NOTES])
 
 

@@ -62,5 +62,5 @@ def synthetic(model: str) -> bool:
 
 
 def model_rank(model: str) -> Rank:
-    """The synthetic world first, so that nobody reads its numbers among those of real models."""
-    return (0 if synthetic(model) else 1, model)
+    """Real models first, the synthetic world after them: nobody shall read its numbers among theirs."""
+    return (1 if synthetic(model) else 0, model)

@@ -1,0 +1,83 @@
+"""MkDocs' hook: adds the explorer, a page that traces each table to its records, and the records themselves.
+
+They are made while the site is built and never lie in docs/, where GitHub shows Markdown as it is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from harness.record import Store
+from leaderboard import audit, text
+from leaderboard.answers import gold_of
+from leaderboard.group import Group, groups
+from leaderboard.pages import FOLDER
+from leaderboard.publish import PUBLISHED
+from leaderboard.site import html
+from leaderboard.site.rows import page_of, rows
+
+HERE = Path(__file__).parent
+ASSETS = ("explore.js", "explore.css")
+EXPLORE = "explore.md"
+MENU_PLACE = 4  # after the pages about all models
+INTRODUCTION = """\
+---
+hide: [navigation, toc]
+---
+
+# Every result
+
+Each line is one method in one column of the [leaderboard](leaderboard.md), which says how to read the numbers. A click
+on a heading sorts; a click on a method shows the records behind the line, their command and their commit. Lines of
+different models, protocols or settings are not comparable; filter first.
+"""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """A fresh look at the records at every build, also while `mkdocs serve` runs; models' pages into the menu."""
+    _groups.cache_clear()
+    models = sorted((Path(config.docs_dir) / FOLDER).glob("*.md"))
+    config.nav = [part for part in config.nav or [] if "Models" not in part]
+    config.nav.insert(MENU_PLACE, {"Models": [f"{FOLDER}/{path.name}" for path in models]})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add everything that is not in docs/."""
+    for name in ASSETS:
+        files.append(File.generated(config, f"assets/{name}", abs_src_path=str(HERE / name)))
+    files.append(File.generated(config, EXPLORE, content=INTRODUCTION))
+    store = Store(_root(config) / PUBLISHED)
+    for group in _groups(store.root):
+        key = group.key
+        title = f"# {text.escaped(key.model)}: {text.escaped(group.heading)}\n\n[All results](../{EXPLORE})\n"
+        files.append(File.generated(config, f"runs/{page_of(group)}.md", content=title))
+        for record in group.records:
+            path = record.path.as_posix()
+            files.append(File.generated(config, f"records/{path}", abs_src_path=str(store.root / path)))
+    return files
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the tables in where the page's words end: as HTML, which Markdown needs not read again."""
+    found = _groups(_root(config) / PUBLISHED)
+    if page.file.src_uri == EXPLORE:
+        return content + html.explorer([row for group in found for row in rows(group)])
+    traced = {f"runs/{page_of(group)}.md": group for group in found}
+    group = traced.get(page.file.src_uri)
+    return content if group is None else content + html.traced(group, rows(group))
+
+
+def _root(config: MkDocsConfig) -> Path:
+    return Path(config.config_file_path or ".").resolve().parent
+
+
+@cache
+def _groups(root: Path) -> list[Group]:
+    store = Store(root)
+    return groups(audit.load(store).records, gold_of(store))

@@ -1,0 +1,126 @@
+"""Rows as HTML. Whatever stands in a record is escaped here, in one place: `_text`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
+
+from harness.record import RunRecord
+from leaderboard import text, words
+from leaderboard.group import Group
+from leaderboard.site.rows import Row, page_of
+
+FILTERS = ("suite", "architecture", "model", "setting", "method")
+
+
+class _Column(NamedTuple):
+    title: str
+    show: Callable[[Row], str]  # text, not yet escaped
+    value: Callable[[Row], float | None] | None = None  # what a column of numbers is sorted by
+
+
+COLUMNS = (
+    _Column("method", lambda r: r.method),
+    _Column("score", lambda r: text.score(r.cell), lambda r: r.cell.mean),
+    _Column("model", lambda r: r.group.key.model),
+    _Column("setting", lambda r: r.title),
+    _Column("recovery", lambda r: text.share(r.cell.recovery), lambda r: r.cell.recovery),
+    _Column("minus the best", lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
+    _Column("minus its base", lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
+    _Column("merge s", lambda r: text.amount(r.cost.merge_seconds, 2), lambda r: r.cost.merge_seconds),
+    _Column("statistics s", lambda r: text.amount(r.cost.statistics_seconds, 2), lambda r: r.cost.statistics_seconds),
+    _Column("dev calls", lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
+    _Column("peak MiB", lambda r: text.amount(_mebibytes(r), 0), lambda r: _mebibytes(r)),
+    _Column(
+        "models at inference", lambda r: text.amount(r.cost.inference_models, 0), lambda r: r.cost.inference_models
+    ),
+    _Column("suite", lambda r: r.group.key.suite),
+    _Column("architecture", lambda r: r.architecture),
+    _Column("protocol", lambda r: f"{r.group.key.protocol} {r.group.key.digest}"),
+)
+
+
+def explorer(rows: Sequence[Row]) -> str:
+    """The table of everything; explore.js makes it sortable and filterable, without it the table is still whole."""
+    head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)
+    body = "\n".join(map(_explored, rows))
+    return (
+        f'<div class="explore" data-filters="{" ".join(FILTERS)}">\n'
+        '<div class="explore-table" role="region" aria-label="All results" tabindex="0">\n'
+        f'<table class="explore-rows"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n</div></div>'
+    )
+
+
+def traced(group: Group, rows: Iterable[Row]) -> str:
+    """One group: each row's numbers, and every record behind it with its command and commit."""
+    return "\n".join(_traced(row) for row in rows)
+
+
+def _explored(row: Row) -> str:
+    cells = []
+    for column in COLUMNS:
+        shown = _text(column.show(row))
+        if column.title == "method":
+            place = f"../runs/{_address(page_of(row.group))}/#{_address(row.anchor)}"
+            shown = f'<a title="{shown}" href="{place}">{shown}</a>'
+        if column.title == "score" and row.cell.mark:
+            shown = f"<strong>{shown}</strong>" if row.best else f"{shown} ≈"
+        value = column.value(row) if column.value else None
+        kind = ' class="number"' if column.value else ""
+        data = "" if value is None else f' data-value="{value:.8g}"'
+        cells.append(f"<td{kind}{data}>{shown}</td>")
+    row_kind = ' class="yardstick"' if row.method in words.REFERENCES else ""
+    return f"<tr{row_kind}>{''.join(cells)}</tr>"
+
+
+def _traced(row: Row) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("population", "seed", "score", "record", "commit"))
+    body = "\n".join(map(_record, sorted(row.records, key=lambda r: (r.population, r.seed))))
+    commands = dict.fromkeys(str(r.environment.get("command") or "not recorded") for r in row.records)
+    facts = [
+        ("score", text.score(row.cell)),
+        ("recovery", text.share(row.cell.recovery)),
+        ("minus the best", _to_best(row)),
+        ("minus its base", text.difference(row.cell.to_base)),
+    ]
+    told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
+    return (
+        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_text(row.method)}</h2>\n<p>{told}</p>\n'
+        f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
+        + "\n".join(f"<pre><code>{_text(command)}</code></pre>" for command in commands)
+    )
+
+
+def _record(record: RunRecord) -> str:
+    commit = str(record.environment.get("commit") or "not recorded")
+    link = f'<a href="../../records/{_address(record.path.as_posix())}">{_text(record.key)}</a>'
+    cells = (_text(record.population), str(record.seed), f"{100 * record.score:.2f}", link, _text(commit[:12]))
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _to_best(row: Row) -> str:
+    return "best" if row.best else text.difference(row.cell.to_best)
+
+
+def _mean(difference: object) -> float | None:
+    value = getattr(difference, "mean", None)
+    return value if isinstance(value, float) else None
+
+
+def _mebibytes(row: Row) -> float | None:
+    return None if row.cost.peak_bytes is None else row.cost.peak_bytes / 2**20
+
+
+def _kind(column: _Column) -> str:
+    return "number" if column.value else "text"
+
+
+def _text(words_: str) -> str:
+    return escape(text.plain(words_))
+
+
+def _address(path: str) -> str:
+    return quote(path)

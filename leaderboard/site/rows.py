@@ -1,0 +1,71 @@
+"""What the explorer shows: a row for each method in each column of each table, with the records that it rests on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.record import RunRecord, slug
+from leaderboard import captions, words
+from leaderboard.cell import Cell
+from leaderboard.group import Group
+from leaderboard.table import Cost, headline, spent_on
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's answer to one question, and where it comes from."""
+
+    group: Group
+    title: str  # of the column
+    setting: str
+    heads: str
+    architecture: str
+    method: str
+    cell: Cell
+    cost: Cost
+    records: tuple[RunRecord, ...]
+
+    @property
+    def anchor(self) -> str:
+        """Names the row on its page; the digest keeps apart what an address could not."""
+        digest = hashlib.sha256(f"{self.title}\n{self.heads}".encode()).hexdigest()[:8]
+        return f"{slug(self.method)}-{digest}"
+
+    @property
+    def best(self) -> bool:
+        """Whether no merge of the column is above it."""
+        return self.cell.mark == "best"
+
+
+def rows(group: Group) -> Iterator[Row]:
+    """Every row of a group, in the order of its tables."""
+    for block, column in zip(group.blocks(), headline(group).columns, strict=True):
+        for method in sorted(column.cells, key=words.method_rank):
+            own = tuple(r for r in block.records if r.method == method)
+            yield Row(
+                group=group,
+                title=column.title,
+                setting=captions.title(block.question.setting),
+                heads=block.heads,
+                architecture=_architecture(own),
+                method=method,
+                cell=column.cells[method],
+                cost=spent_on(own),
+                records=own,
+            )
+
+
+def page_of(group: Group) -> str:
+    """The name of the page that traces a group's rows."""
+    key = group.key
+    return f"{slug(key.model)}-{slug(key.suite)}-{slug(key.protocol)}-{key.digest}"
+
+
+def _architecture(records: Iterable[RunRecord]) -> str:
+    for record in records:
+        model = record.recipe.get("model")
+        if isinstance(model, dict) and isinstance(model.get("family"), str):
+            return str(model["family"]).replace("_", "-")
+    return "not recorded"

@@ -1,0 +1,196 @@
+"""The site in a real browser: sort, filter, follow a row to its record, by mouse and by keyboard, in light and dark."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.record import RunRecord, Store
+from leaderboard.__main__ import main
+from leaderboard.publish import PUBLISHED
+from tests.test_leaderboard_publish import answered
+from tests.test_leaderboard_table import record
+
+ROOT = Path(__file__).parent.parent
+EVIL = 'a|b <script>document.title="pwned"</script> [x](javascript:alert(1)) "quoted" <img src=x onerror=alert(2)>'
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+PAGES = ("", "leaderboard/", "leaderboard/small-gpt2/", "explore/", "claims/")
+
+
+def published(root: Path) -> list[RunRecord]:
+    """Records of two models; one method has predictions, one has a hostile name, one a gap."""
+    store = Store(root / PUBLISHED)
+    told = {"command": f"pytest suites/ {EVIL}", "commit": "0123456789abcdef"}
+    made = [
+        *(record("simple", s, 0.4 + s / 100, model="small-gpt2", environment=told) for s in (1, 2)),
+        *(record("ties", s, 0.5 + s / 100, model="small-gpt2", cost={"merge_seconds": 12.5}) for s in (1, 2)),
+        *(record("ensemble", s, 0.45 + s / 100, model="small-gpt2") for s in (1, 2)),
+        record("regmean", 1, 0.9, model="small-gpt2"),
+        record(EVIL, 1, 0.3),
+    ]
+    for one in made:
+        store.put(one)
+    answered(store)
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a site that was built from records of its own, under this checkout's settings."""
+    pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
+    root = tmp_path_factory.mktemp("checkout")
+    published(root)
+    (root / "docs").mkdir()
+    hook = "leaderboard/site/hook.py"  # is named relative to the settings
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").replace(hook, str(ROOT / hook))
+    (root / "mkdocs.yml").write_text(settings, encoding="utf-8")
+    for path in (ROOT / "docs").glob("*.md"):
+        shutil.copy(path, root / "docs")
+    assert main(["--root", str(root), "publish", "--results", str(PUBLISHED)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        assert main(["--root", str(root), "site", "--out", str(root / "built")]) == 0
+    handler = functools.partial(Silent, directory=str(root / "built"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; skipped where it or its driver is not installed."""
+    selenium = pytest.importorskip("selenium.webdriver", reason="the browser is driven by selenium")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if found is None or driver is None:
+        pytest.skip("no Chromium with chromedriver on this machine")
+    options = selenium.ChromeOptions()
+    options.binary_location = found
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    yield running
+    running.quit()
+
+
+def explore(site: str, browser: Any, chosen: str = "") -> None:
+    """Open the explorer anew; from itself a browser would only change the address."""
+    browser.get("about:blank")
+    browser.get(f"{site}explore/{chosen and '#' + chosen}")
+
+
+def column(browser: Any, number: int) -> list[str]:
+    """The shown texts of a column of the explorer."""
+    return [cell.text for cell in browser.find_elements("css selector", f".explore-rows tbody td:nth-child({number})")]
+
+
+def choose(browser: Any, name: str, value: str) -> None:
+    """Choose a value of a filter."""
+    from selenium.webdriver.support.select import Select
+
+    Select(browser.find_element("css selector", f".explore-filters [name='{name}']")).select_by_visible_text(value)
+
+
+def test_a_click_sorts_by_number_and_gaps_stay_last(site: str, browser: Any) -> None:
+    explore(site, browser)
+    heads = browser.find_elements("css selector", ".explore-rows th button")
+    score = next(head for head in heads if head.text == "score")
+    score.click()
+    ties, simple = "51.50 ± 6.35", "41.50 ± 6.35"  # each difference is the same for both seeds, so none is a tie
+    assert column(browser, 2) == [ties, "46.50 ± 6.35", simple, "30.00 (n=1)", "— (1 of 2)", "—"]
+    assert score.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
+    score.click()
+    assert column(browser, 2) == ["30.00 (n=1)", simple, "46.50 ± 6.35", ties, "— (1 of 2)", "—"]
+    assert score.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
+
+
+def test_the_keyboard_does_what_the_mouse_does(site: str, browser: Any) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    explore(site, browser)
+    browser.find_element("css selector", ".explore-filters [name='contains']").click()
+    ActionChains(browser).send_keys("ens", Keys.TAB, Keys.TAB, Keys.ENTER).perform()  # the region, the first heading
+    assert column(browser, 1) == ["ensemble"]
+    assert browser.switch_to.active_element.text.startswith("method")
+
+
+def test_filters_keep_what_is_asked_for_and_the_address_remembers(site: str, browser: Any) -> None:
+    explore(site, browser)
+    total = len(column(browser, 1))
+    choose(browser, "model", "small-gpt2")
+    assert set(column(browser, 3)) == {"small-gpt2"}
+    assert browser.find_element("css selector", ".explore-count").text == f"4 of {total} results"
+    choose(browser, "method", "ties")
+    assert column(browser, 1) == ["ties"]
+    browser.get("about:blank")
+    browser.back()
+    assert "model=small-gpt2" in browser.current_url and column(browser, 1) == ["ties"]
+
+
+def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -> None:
+    explore(site, browser)
+    choose(browser, "model", "small-gpt2")
+    choose(browser, "method", "simple")
+    browser.find_element("css selector", ".explore-rows tbody a").click()
+    place = browser.current_url.partition("#")[2]
+    heading = browser.find_element("id", place)
+    assert heading.text == "in-domain: simple"
+    assert EVIL in browser.find_element("css selector", f"#{place} ~ pre").text
+    rows = browser.find_elements("css selector", f"#{place} + p + .explore-table tbody tr")
+    assert [row.text.split()[:3] for row in rows] == [["all", "1", "41.00"], ["all", "2", "42.00"]]
+    assert "0123456789ab" in rows[0].text
+    rows[0].find_element("css selector", "a").click()
+    shown = json.loads(browser.find_element("css selector", "pre").text)
+    assert (shown["method"], shown["seed"], shown["score"]) == ("simple", 1, 0.41)
+
+
+def test_hostile_names_stay_names(site: str, browser: Any) -> None:
+    for page in ("explore/", "leaderboard/", "leaderboard/tiny-encoder/", "claims/"):
+        browser.get(site + page)
+        assert "pwned" not in browser.title
+        assert not browser.find_elements("css selector", "article script, article img[src='x'], a[href^='javascript']")
+    explore(site, browser, "contains=pwned")
+    assert [name for name in column(browser, 1) if name == EVIL]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_complains_or_leaves_a_phones_screen(site: str, browser: Any, page: str, scheme: str) -> None:
+    browser.get_log("browser")
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get("about:blank")
+    origin = {"origin": site.rstrip("/"), "storageTypes": "local_storage"}  # where Material remembers a scheme
+    browser.execute_cdp_cmd("Storage.clearDataForOrigin", origin)
+    browser.get(site + page)
+    try:
+        wanted = {"light": "default", "dark": "slate"}[scheme]
+        assert browser.find_element("css selector", "body").get_attribute("data-md-color-scheme") == wanted
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        broken = "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+        assert browser.execute_script(broken) == []
+        assert browser.get_log("browser") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
