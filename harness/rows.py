@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from harness.cells import Cell
 from harness.meter import Meter
 from harness.settings import corpus_of
-from methods import NotApplicable, Weights
+from methods.errors import NotApplicable
 
 if TYPE_CHECKING:  # seconds; the names of rows are asked for whenever a command line is checked
     from harness.lab import Lab
     from harness.scoring import Exam
+    from methods import Weights
 
 
 @dataclass(frozen=True, eq=False)

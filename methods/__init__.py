@@ -1,11 +1,21 @@
-"""Merging methods: from several fine-tuned models to one, as tensors in and tensors out."""
+"""Merging methods: from several fine-tuned models to one, as tensors in and tensors out.
 
-from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Statistics, Traced, Weights
+What speaks of tensors is imported when it is first asked for: names of methods are known without torch, so that a
+command line can be checked, or a benchmark listed, in a moment.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from methods.errors import MergeboardError, Misfit, NotApplicable, UnknownMethod, UnknownName
-from methods.registry import describe, known, paper_of, register, resolve
+from methods.registry import describe, is_built_in, known, paper_of, register, resolve
 
-# Importing a built-in method registers it; a third-party one is found through the entry points `mergeboard.methods`.
-from methods import ensemble, evolver, fisher, greedy_soup, reference, regmean, simple, ties  # isort: skip
+if TYPE_CHECKING:
+    from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Statistics, Traced, Weights
+
+_OF_TENSORS = ("DevScore", "Ensemble", "MergeMethod", "Merged", "Population", "Statistics", "Traced", "Weights")
 
 __all__ = [
     "DevScore",
@@ -22,16 +32,15 @@ __all__ = [
     "UnknownName",
     "Weights",
     "describe",
-    "ensemble",
-    "evolver",
-    "fisher",
-    "greedy_soup",
+    "is_built_in",
     "known",
     "paper_of",
-    "reference",
     "register",
-    "regmean",
     "resolve",
-    "simple",
-    "ties",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_TENSORS:
+        return getattr(import_module("methods.base"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

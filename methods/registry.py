@@ -2,7 +2,7 @@
 
 A third-party package joins by an entry point in the group `mergeboard.methods` that names the module (or the class)
 that calls `register`. Entry points are loaded only when a name is met that is not built in, or when all names are asked
-for."""
+for; a built-in method's file, only when the method itself is."""
 
 from __future__ import annotations
 
@@ -11,13 +11,26 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from methods.base import MergeMethod
 from methods.errors import MergeboardError, NotApplicable, UnknownMethod
 from methods.knobs import fields_from, knob_of
 
+if TYPE_CHECKING:
+    from methods.base import MergeMethod
+
+BUILT_IN = {  # name -> the file that registers it
+    "best": "methods.reference",
+    "ensemble": "methods.ensemble",
+    "evolver": "methods.evolver",
+    "fisher": "methods.fisher",
+    "greedy_soup": "methods.greedy_soup",
+    "regmean": "methods.regmean",
+    "simple": "methods.simple",
+    "ties": "methods.ties",
+}
 PLUGINS = "mergeboard.methods"
 SUFFIX = "_evolver"
 
@@ -48,7 +61,7 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
 
     def enter(cls: Class) -> Class:
         _require_method(name, cls)
-        before = _entries.get(name)
+        before = _entries.get(name) if cls.__module__ == BUILT_IN.get(name) else _built_in(name)
         # The same class again is a reloaded module, not a rival.
         if before is not None and _path(before.cls) != _path(cls):
             raise MergeboardError(
@@ -85,7 +98,13 @@ def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
 def known() -> list[str]:
     """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver."""
     _load_plugins()
-    return sorted(_entries)
+    return sorted({*BUILT_IN, *_entries})
+
+
+def is_built_in(name: str) -> bool:
+    """Whether `name` is a method of this package or the evolution of one; nothing is imported to say so."""
+    inner = name.removesuffix(SUFFIX)
+    return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
 
 
 def paper_of(name: str) -> str:
@@ -113,19 +132,25 @@ def _plain(method: str, field: str, value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(method, field, part) for part in value]
-    if isinstance(value, MergeMethod):
+    if callable(getattr(value, "merge", None)):
         return describe(value)
     raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
 
 
 def _build(name: str, knobs: Knobs, **fixed: MergeMethod) -> MergeMethod:
     cls = _entries[name].cls
-    return cast(MergeMethod, cls(**fields_from(name, cls, knobs.get(name, {})), **fixed))
+    return cast("MergeMethod", cls(**fields_from(name, cls, knobs.get(name, {})), **fixed))
 
 
 def _find(name: str) -> _Entry | None:
-    if name not in _entries:
+    if _built_in(name) is None:
         _load_plugins()
+    return _entries.get(name)
+
+
+def _built_in(name: str) -> _Entry | None:
+    if name not in _entries and name in BUILT_IN:
+        import_module(BUILT_IN[name])
     return _entries.get(name)
 
 

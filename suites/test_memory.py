@@ -11,13 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import torch
-from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness.meter import Meter
-from harness.zoo import load_weights, save_weights
-from methods import Population, resolve
 
 MEMBERS = 3
 SLACK = 0.25  # of a model, for the buffers that a merge works in; and a fixed part, for what is smaller than a buffer
@@ -33,6 +28,11 @@ SHAPES: Mapping[str, Mapping[str, int]] = {
 @pytest.fixture(scope="module")
 def checkpoints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """An ancestor and members around it, in files; only one of them is in memory at a time."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.zoo import save_weights
+
     shape = request.config.getoption("--speed-shape")
     if shape not in SHAPES:
         pytest.skip(f"give --speed-shape={' or '.join(SHAPES)}")
@@ -41,7 +41,7 @@ def checkpoints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     folder, paths = tmp_path_factory.mktemp("checkpoints"), []
     for k in range(MEMBERS + 1):
         rng = torch.Generator().manual_seed(0)  # the same ancestor again, and a step away from it
-        weights: dict[str, Tensor] = {}
+        weights: dict[str, torch.Tensor] = {}
         for name, parameter in model.named_parameters():
             weights[name] = torch.randn(parameter.shape, generator=rng, dtype=torch.float32).mul_(0.02).bfloat16()
             if k:
@@ -57,6 +57,11 @@ def test_merge_holds_no_more_than_its_members_and_two(
     method: str, checkpoints: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Members, ancestor and result: N + 2 models, and nothing besides but buffers."""
+    import torch
+
+    from harness.zoo import load_weights
+    from methods import Population, resolve
+
     torch.set_num_threads(1)
     ancestor, *members = map(load_weights, checkpoints)
     population = Population(tuple(members), tuple(f"m{k}" for k in range(MEMBERS)), ancestor)

@@ -1,0 +1,127 @@
+"""What the measurements of speed and memory work on: models, populations and rows of a stated shape, and the tools.
+
+It needs torch, so the tests get it as a fixture: a listing of the suites imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
+
+from harness import fisher, gram
+from harness.batches import Batch, Batches, prepare
+from harness.data import emotion
+from harness.data.corpus import Split
+from harness.families.encoder import Encoder
+from harness.meter import Meter
+from harness.scoring import DevScorer, LiveModel, Sheet
+from harness.yardsticks import Neighbour, Predictor, read_all_write_one, triad
+from methods import Merged, Population
+from methods.candidates import candidates_of
+from methods.child import Draws, write_child
+from methods.evolver import Evolver
+from methods.pieces import blank_like
+from methods.regmean import RegMean
+
+MEMBERS, ROWS = 5, 128
+SHAPES: Mapping[str, Mapping[str, int]] = {
+    "small": {"vocab_size": 1000, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    | {"intermediate_size": 256},
+    "roberta-base": {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1},
+}
+
+__all__ = [
+    "MEMBERS",
+    "ROWS",
+    "SHAPES",
+    "Batch",
+    "CountingScore",
+    "DevScorer",
+    "Draws",
+    "Evolver",
+    "LiveModel",
+    "Meter",
+    "Neighbour",
+    "Predictor",
+    "RegMean",
+    "RobertaForSequenceClassification",
+    "Sheet",
+    "blank_like",
+    "candidates_of",
+    "emotion",
+    "fisher",
+    "gram",
+    "read_all_write_one",
+    "torch",
+    "triad",
+    "write_child",
+]
+
+
+class CountingScore:
+    """A dev score that costs nothing and likes every candidate better than the last, so that children are accepted."""
+
+    calls = 0
+
+    def __call__(self, merged: Merged) -> float:
+        self.calls += 1
+        return self.calls / 1000
+
+
+def model_of(shape_name: str) -> RobertaForSequenceClassification:
+    """One random model of the shape."""
+    torch.manual_seed(0)
+    shape = SHAPES.get(shape_name, SHAPES["small"])
+    torch.set_num_threads(1 if shape is SHAPES["small"] else torch.get_num_threads())
+    return RobertaForSequenceClassification(RobertaConfig(**shape, num_labels=len(emotion.LABELS))).eval()
+
+
+def population_of(model: RobertaForSequenceClassification) -> Population:
+    """Five random members around one ancestor, with random statistics of the right shapes."""
+    rng = torch.Generator().manual_seed(0)
+    ancestor = {name: p.detach() for name, p in model.named_parameters()}
+    members = tuple(
+        {name: p + 0.01 * torch.randn(p.shape, generator=rng) for name, p in ancestor.items()} for _ in range(MEMBERS)
+    )
+
+    def made_up(width: int) -> Tensor:
+        rows = torch.randn(2 * width, width, generator=rng)
+        return rows.T @ rows / (2 * width)
+
+    shared = {width: made_up(width) for width in {ancestor[n].shape[1] for n in gram.linear_modules(model)}}
+    statistics: Mapping[str, Any] = {
+        "fisher": tuple({n: p.square() for n, p in m.items()} for m in members),
+        "gram": tuple({n: shared[ancestor[n].shape[1]] for n in gram.linear_modules(model)} for _ in members),
+    }
+    return Population(members, tuple(f"m{i}" for i in range(MEMBERS)), ancestor, statistics)
+
+
+def made_up_rows() -> Batches:
+    """Made-up texts of a few to fifty words, as short messages are, with made-up labels."""
+    words = ["<pad>", "<unk>", *(f"w{i}" for i in range(900))]
+    core = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>")
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(2.7, 0.6, size=ROWS), 3, 50).astype(int)
+    texts = tuple(" ".join(rng.choice(words[2:], size=n)) for n in lengths)
+    labels = rng.integers(0, 2, size=(ROWS, len(emotion.LABELS)))
+    return prepare(Encoder(tokenizer), emotion.TASK, Split(texts, labels), max_length=64, batch_tokens=4096)
+
+
+def of(model: torch.nn.Module, batch: Batch) -> Tensor:
+    """(rows, outputs) logits of a batch."""
+    return batch.family.logits(model, emotion.TASK, batch.inputs)
+
+
+def model_bytes(population: Population) -> int:
+    """Size of one model."""
+    return sum(p.numel() * p.element_size() for p in population.ancestor.values())
