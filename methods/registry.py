@@ -113,7 +113,7 @@ def paper_of(name: str) -> str:
     if entry is not None:
         return entry.paper
     resolve(name)  # raises for a name that means nothing
-    return f"{_entries['evolver'].paper}; {paper_of(name.removesuffix(SUFFIX))}"
+    return f"{paper_of('evolver')}; {paper_of(name.removesuffix(SUFFIX))}"
 
 
 def describe(method: MergeMethod) -> dict[str, Any]:
@@ -138,7 +138,9 @@ def _plain(method: str, field: str, value: Any) -> Any:
 
 
 def _build(name: str, knobs: Knobs, **fixed: MergeMethod) -> MergeMethod:
-    cls = _entries[name].cls
+    entry = _find(name)
+    assert entry is not None  # asked for by those who found it
+    cls = entry.cls
     return cast("MergeMethod", cls(**fields_from(name, cls, knobs.get(name, {})), **fixed))
 
 

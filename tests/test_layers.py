@@ -58,5 +58,23 @@ def test_records_and_tables_are_read_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+def test_suites_are_listed_without_torch() -> None:
+    code = (
+        "import sys, pytest\n"
+        "assert pytest.main(['suites/', '--collect-only', '-q']) == 0\n"
+        "assert pytest.main(['suites/', '--collect-only', '-q', '--model=roberta-base']) == 0\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_built_in_methods_are_registered_by_the_files_that_the_registry_names() -> None:
+    from methods.registry import BUILT_IN, resolve
+
+    assert {name: type(resolve(name)).__module__ for name in BUILT_IN} == BUILT_IN
+
+
 def test_every_layer_was_read() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(LAYERS)

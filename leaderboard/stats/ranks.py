@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
-
 
 @dataclass(frozen=True)
 class Ranking:
@@ -35,12 +33,16 @@ class Ranking:
 
 def critical_difference(contenders: int, questions: int, level: float = 0.05) -> float:
     """Nemenyi: q / sqrt 2 of the studentized range, times sqrt(k (k + 1) / 6 N)."""
+    from scipy.stats import studentized_range  # a second to import, and most commands rank nothing
+
     q = float(studentized_range.ppf(1 - level, contenders, math.inf)) / math.sqrt(2)
     return q * math.sqrt(contenders * (contenders + 1) / (6 * questions))
 
 
 def ranking(scores: Mapping[str, Sequence[float]]) -> Ranking | None:
     """Rank contenders by their scores on the same questions, ties sharing; None below 3 contenders or 2 questions."""
+    from scipy.stats import friedmanchisquare, rankdata
+
     names = sorted(scores)
     questions = len(scores[names[0]]) if names else 0
     if len(names) < 3 or questions < 2:
