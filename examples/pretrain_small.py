@@ -6,7 +6,7 @@
 
 The text is that of the training rows of the in-domain emotion corpora in FOLDER: no development or test row, no row of
 an out-of-domain corpus and no label is read. A GPT-2 learns to go on, with a byte-level BPE tokenizer; a T5 v1.1 learns
-to fill gaps, with a unigram tokenizer. One or two million parameters; the folder is in transformers' layout.
+to fill gaps, with a unigram tokenizer. One to three million parameters; the folder is in transformers' layout.
 """
 
 from __future__ import annotations
