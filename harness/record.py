@@ -2,7 +2,7 @@
 
 Standard library only, so that the leaderboard reads results where no torch is installed.
 
-    <root>/<suite>/<setting>/<model>/<method>-s<seed>-<key>.json     one record
+    <root>/<suite>/<setting>/<model>/<method>-s<seed>-<key>.json     one record; published, -<digest> of its content too
     <root>/gold/<sha>.json                                           the gold labels that records' predictions refer to
 
 Gold labels are numbers without texts; they are kept once, named by their content, so that a later reader can count
@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+_DIGEST = r"-[0-9a-f]{8}\.json"
 SCHEMA = 1  # raise it when the meaning of a field changes; records of another schema are ignored, never deleted
 
 
@@ -66,6 +67,12 @@ class RunRecord:
         """Where the record lies, relative to a store's root."""
         name = f"{slug(self.method)}-s{self.seed}-{self.key}.json"
         return Path(slug(self.suite), slug(self.setting), slug(self.model), name)
+
+    def lies_at(self, path: Path) -> bool:
+        """Whether a file of this name, relative to a store's root, may hold the record."""
+        return path == self.path or (
+            path.parent == self.path.parent and bool(re.fullmatch(re.escape(self.path.stem) + _DIGEST, path.name))
+        )
 
 
 def recipe_key(recipe: Mapping[str, Any]) -> str:
@@ -118,10 +125,12 @@ class Store:
 
     def find(self, suite: str, setting: str, model: str, method: str, seed: int, key: str) -> RunRecord | None:
         """The stored record of this cell, or None. Raises `BadRecord` if a file is there but cannot be believed."""
-        name = f"{slug(method)}-s{seed}-{key}.json"
-        path = self.root / slug(suite) / slug(setting) / slug(model) / name
+        stem = f"{slug(method)}-s{seed}-{key}"
+        folder = self.root / slug(suite) / slug(setting) / slug(model)
+        files = [folder / f"{stem}.json", *sorted(folder.glob(f"{stem}-*.json"))]
+        path = next((file for file in files if file.exists()), files[0])
         record = read(path) if path.exists() else None
-        if record is not None and self.root / record.path != path:
+        if record is not None and not record.lies_at(path.relative_to(self.root)):
             raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
         return record
 

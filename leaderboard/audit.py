@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,19 +14,23 @@ from leaderboard.answers import Gold, gold_of, rowwise
 from leaderboard.stats.rowwise import whole
 
 ROUNDING = 2e-6  # stores keep six digits
+APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise
+UNMERGED = ("avg", "domain_specific")  # rows that are means over members and have no answers of their own
 
 
 class Loaded(NamedTuple):
     """What a store holds."""
 
-    records: list[RunRecord]  # fit for a table
+    records: list[RunRecord]  # fit for a table; of one cell, one
     damaged: list[str]  # one line for each file that cannot be believed
     foreign: list[str]  # one line for each file of another schema; ignored by tables
+    repeats: list[tuple[Path, RunRecord]]  # further records of cells that have one, and their files
+    places: dict[Path, Path]  # of each record: the path that names its cell -> its file, relative to the store
 
 
 def load(store: Store) -> Loaded:
     """Read every record of a store; nothing is believed that does not fit together."""
-    found = Loaded([], [], [])
+    found = Loaded([], [], [], [], {})
     for path in store.paths():
         place = path.relative_to(store.root)
         try:
@@ -35,7 +39,11 @@ def load(store: Store) -> Loaded:
                 found.foreign.append(f"{place}: not of schema {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
-                found.records.append(record)
+                if record.path in found.places:
+                    found.repeats.append((place, record))
+                else:
+                    found.places[record.path] = place
+                    found.records.append(record)
         except (ValueError, TypeError, AttributeError) as error:  # a damaged file may break its reader anywhere
             said = " ".join(str(error).split()).replace(f"{path}: ", "").removeprefix(f"{place}: ")
             found.damaged.append(f"{place}: {said}")
@@ -60,7 +68,7 @@ def sound(record: RunRecord, path: Path) -> None:
             raise BadRecord(f"{path}: {name} is {score!r}, wanted a number from -1 to 1")
     if record.scores and abs(record.score - math.fsum(record.scores.values()) / len(record.scores)) > ROUNDING:
         raise BadRecord(f"{path}: score {record.score} is not the mean of the scores per corpus")
-    if record.path != path:
+    if not record.lies_at(path):
         raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
 
 
@@ -70,8 +78,56 @@ def faults(store: Store) -> Iterator[str]:
     yield from found.damaged
     yield from found.foreign
     gold = gold_of(store)
-    for record in found.records:
+    for record in (*found.records, *(record for _, record in found.repeats)):
+        yield from unlikely(record)
         yield from reproduce(record, gold)
+    first = {record.path: record for record in found.records}
+    for place, record in found.repeats:
+        if abs(record.score - first[record.path].score) > APART:
+            other = first[record.path].score
+            yield f"{place}: score {record.score}, but {other} in {found.places[record.path]} of the same recipe"
+
+
+def unlikely(record: RunRecord) -> list[str]:
+    """One line for each thing in which a record contradicts its recipe, cannot be made again, or cannot be at all."""
+    problems = []
+    for name, said in (
+        ("model.name", record.model),
+        ("setting.suite", record.suite),
+        ("setting.name", record.setting),
+        ("population.members", list(record.members)),
+        ("population.heads", record.heads),
+        ("seed", record.seed),
+    ):
+        if (asked := _at(record.recipe, name)) != said:
+            problems.append(f"its recipe's {name} is {asked!r}, the record says {said!r}")
+    if (asked := _method_of(record.recipe)) != record.method:
+        problems.append(f"its recipe is one of {asked!r}, the record says {record.method!r}")
+    for name in ("command", "commit"):
+        if not str(record.environment.get(name) or "").strip():
+            problems.append(f"its environment names no {name}, so nobody can make it again")
+    for name, value in {**record.cost, "dev calls": record.dev.get("calls", 0)}.items():
+        if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            problems.append(f"{name} is {value!r}")
+    if record.predictions and set(record.predictions) != set(record.scores):
+        problems.append(f"predictions on {sorted(record.predictions)}, scores on {sorted(record.scores)}")
+    if not record.predictions and record.method not in UNMERGED:
+        problems.append("no predictions, so its score cannot be checked")
+    return [f"{record.path}: {problem}" for problem in problems]
+
+
+def _at(recipe: Mapping[str, Any], name: str) -> Any:
+    """`model.name` of a recipe; None where it has no such part."""
+    found: Any = recipe
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _method_of(recipe: Mapping[str, Any]) -> str:
+    """The name by which this recipe's method is called: with an inner one, that is evolved."""
+    inner = _at(recipe, "method.knobs.inner.name")
+    return f"{inner}_evolver" if isinstance(inner, str) else str(_at(recipe, "method.name"))
 
 
 def reproduce(record: RunRecord, gold: Gold) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -24,23 +25,35 @@ def union(published: Iterable[RunRecord], local: Iterable[RunRecord]) -> list[Ru
     return list({record.path: record for record in (*published, *local)}.values())
 
 
+def published_path(record: RunRecord, text: str) -> Path:
+    """Where a record is published: its content is in the name, so that two people's files never meet in git."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return record.path.with_name(f"{record.path.stem}-{digest}.json")
+
+
 def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     """Copy healthy records and the gold labels they name, then write what is rendered from them.
 
+    A cell that is published already keeps its record: to replace one, remove its file first.
     Returns one line for everything that was done, and one for everything that was not and why.
     """
     target = Store(root / PUBLISHED)
-    found = audit.load(local)
+    found, there = audit.load(local), audit.load(target).places
     refused = list(found.damaged)
     copied, known = 0, gold_of(local)
     for record in found.records:
-        faults = audit.reproduce(record, known)
+        if record.path in there:
+            continue
+        faults = [*audit.unlikely(record), *audit.reproduce(record, known)]
         if faults:
             refused += faults
             continue
-        gold = {str(kept["gold"]) for kept in record.predictions.values()}
-        changed = [_copy(local, target, Path("gold", f"{name}.json")) for name in sorted(gold)]
-        copied += any([*changed, _copy(local, target, record.path)])
+        for name in sorted({str(kept["gold"]) for kept in record.predictions.values()}):
+            gold = Path("gold", f"{name}.json")
+            write_whole(target.root / gold, (local.root / gold).read_text(encoding="utf-8"))
+        text = (local.root / found.places[record.path]).read_text(encoding="utf-8")
+        write_whole(target.root / published_path(record, text), text)
+        copied += 1
     done = [f"{copied} of {len(found.records)} records copied to {PUBLISHED}"]
     return [*done, *write(root, outputs(root))], refused
 
@@ -110,13 +123,3 @@ def check(root: Path) -> list[str]:
             problems.append(f"{name}: not what the published records say; {REMEDY}")
     problems += [f"{path.relative_to(root)}: no published record asks for it; {REMEDY}" for path in stale(root, files)]
     return problems
-
-
-def _copy(source: Store, target: Store, path: Path) -> bool:
-    """Copy one file if the target lacks it or has another content; says whether it did."""
-    text = (source.root / path).read_text(encoding="utf-8")
-    goal = target.root / path
-    if goal.exists() and goal.read_text(encoding="utf-8") == text:
-        return False
-    write_whole(goal, text)
-    return True

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from methods.registry import BUILT_IN
+
 if TYPE_CHECKING:
     from harness.lab import Lab
     from tests.small_world import Project  # heavy: only the tests that ask for it shall pay
 
 torch.set_num_threads(1)
+
+# Sessions inside a session forget what they imported, but the registry would not: let it know all methods before.
+for _module in BUILT_IN.values():
+    import_module(_module)
 
 
 @pytest.fixture(scope="session")

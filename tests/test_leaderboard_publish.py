@@ -185,3 +185,59 @@ def test_nothing_here_imports_torch(root: Path) -> None:
     checkout = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"method": "ties"}, "its recipe is one of 'simple', the record says 'ties'"),
+        ({"model": "gpt2"}, "its recipe's model.name is 'tiny-encoder', the record says 'gpt2'"),
+        ({"heads": "diff"}, "its recipe's population.heads is 'same', the record says 'diff'"),
+        ({"environment": {"command": "pytest suites/"}}, "its environment names no commit"),
+        ({"cost": {"merge_seconds": -1.0}}, "merge_seconds is -1.0"),
+        ({"dev": {"calls": "many"}}, "dev calls is 'many'"),
+        ({"predictions": {}}, "no predictions, so its score cannot be checked"),
+    ],
+)
+def test_a_submission_that_cannot_be_true_is_one_line_and_not_published(
+    root: Path, changes: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = Store(root / LOCAL)
+    made = answered(local)
+    (local.root / made.path).unlink()
+    false = replace(made, **changes)  # type: ignore[arg-type]
+    local.put(false)
+    assert run(root, "publish") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    Store(root / PUBLISHED).put(false)
+    Store(root / PUBLISHED).put_gold(GOLD)
+    assert run(root, "check") == 1
+    assert said in capsys.readouterr().err
+
+
+def test_two_peoples_records_of_one_cell_are_two_files_and_one_row(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, "publish")
+    (mine,) = (p for p in Store(root / PUBLISHED).paths() if p.name.startswith("simple"))
+    theirs = root / "theirs"
+    answered(Store(theirs / LOCAL), environment={"command": "pytest suites/ -n 2", "commit": "fedcba9876543210"})
+    run(theirs, "publish")
+    (other,) = Store(theirs / PUBLISHED).paths()
+    assert other.parent.name == mine.parent.name and other.name != mine.name
+    other.rename(mine.with_name(other.name))  # a submission is a copied file
+    capsys.readouterr()
+    assert run(root, "publish") == 0 and run(root, "check") == 0, capsys.readouterr().err
+    page = (root / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    assert page.count("| simple |") == 1
+    assert len(audit.load(Store(root / PUBLISHED)).repeats) == 1
+
+
+def test_two_runs_of_one_recipe_far_apart_are_reported(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    Store(root / PUBLISHED).put(record("avg", score=0.6, scores={"isear": 0.6}))
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "of the same recipe" in line)
+    assert "0.3" in line and "0.6" in line

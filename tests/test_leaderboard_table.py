@@ -18,7 +18,7 @@ def record(method: str = "simple", seed: int = 1, score: float = 0.5, **fields: 
     """A healthy record; `fields` override anything, `protocol` goes into the recipe."""
     protocol = fields.pop("protocol", {"name": "quick", "epochs": 1})
     population = fields.get("population", "all")
-    recipe = fields.pop("recipe", {"protocol": protocol, "method": {"name": method}, "seed": seed, "of": population})
+    given = fields.pop("recipe", {})
     told: dict[str, Any] = {
         "suite": "emotion",
         "setting": "in_domain",
@@ -31,7 +31,15 @@ def record(method: str = "simple", seed: int = 1, score: float = 0.5, **fields: 
         "environment": {"commit": "0123456789abcdef", "command": "pytest suites/"},
     }
     told |= fields
-    recipe = {**recipe, "setting": told["setting"], "heads": told["heads"], "model": told["model"]}
+    recipe = {
+        "model": {"name": told["model"], "family": "encoder"},
+        "setting": {"suite": told["suite"], "name": told["setting"]},
+        "population": {"members": list(told.get("members", ())), "heads": told["heads"], "of": population},
+        "protocol": protocol,
+        "method": {"name": method},
+        "seed": seed,
+        **given,
+    }
     return RunRecord(key=recipe_key(recipe), method=method, seed=seed, recipe=recipe, score=score, **told)
 
 

@@ -40,6 +40,7 @@ different models, protocols or settings are not comparable; filter first.
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """A fresh look at the records at every build, also while `mkdocs serve` runs; models' pages into the menu."""
+    _loaded.cache_clear()
     _groups.cache_clear()
     models = sorted((Path(config.docs_dir) / FOLDER).glob("*.md"))
     config.nav = [part for part in config.nav or [] if "Models" not in part]
@@ -57,9 +58,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         key = group.key
         title = f"# {text.escaped(key.model)}: {text.escaped(group.heading)}\n\n[All results](../{EXPLORE})\n"
         files.append(File.generated(config, f"runs/{page_of(group)}.md", content=title))
-        for record in group.records:
-            path = record.path.as_posix()
-            files.append(File.generated(config, f"records/{path}", abs_src_path=str(store.root / path)))
+    for cell, place in _loaded(store.root).places.items():
+        path = f"records/{cell.as_posix()}"
+        files.append(File.generated(config, path, abs_src_path=str(store.root / place)))
     return files
 
 
@@ -78,6 +79,10 @@ def _root(config: MkDocsConfig) -> Path:
 
 
 @cache
+def _loaded(root: Path) -> audit.Loaded:
+    return audit.load(Store(root))
+
+
+@cache
 def _groups(root: Path) -> list[Group]:
-    store = Store(root)
-    return groups(audit.load(store).records, gold_of(store))
+    return groups(_loaded(root).records, gold_of(Store(root)))
