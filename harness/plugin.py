@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,19 @@ BENCH = pytest.StashKey[Bench]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Everything that is not here is pytest's own: -k, -m, --lf, --collect-only, -n."""
     options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """The embedded benchmark takes a worker for each core, up to four, unless told otherwise: `-n 0` is one process.
+
+    Tiny models use one thread each, so one process would leave the other cores idle.
+    """
+    option = config.option
+    if getattr(option, "numprocesses", 0) is not None or option.model or option.collectonly or option.usepdb:
+        return  # asked for, or no xdist; another model; nothing to share out
+    if {"emotion", "glue"} & set(_suites(config)) and (os.cpu_count() or 1) > 1:
+        option.numprocesses = min(4, os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

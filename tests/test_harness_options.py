@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import harness.plugin
 from harness import options, protocols
 from harness.data.emotion import LABELS
 from harness.errors import BadModel
@@ -442,3 +443,26 @@ def test_a_tiny_model_in_a_users_folder_is_a_model_like_any_other(small_zoo: Pat
     shutil.copytree(make_lab(small_zoo).folder, tmp_path / "mine")
     (model,) = parse(str(tmp_path / "mine"))
     assert not model.tiny and model.display == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "cores", "workers"),
+    [
+        (["suites/"], 2, 2),
+        (["suites/test_glue.py"], 16, 4),
+        (["suites/"], 1, None),
+        (["suites/", "-n", "0"], 8, 0),
+        (["suites/", "--model=tiny-encoder"], 8, None),
+        (["suites/", "--collect-only"], 8, None),
+        (["suites/test_speed.py"], 8, None),
+        (["test_other.py"], 8, None),
+    ],
+)
+def test_the_embedded_benchmark_takes_every_core_unless_told_otherwise(
+    project: Project, monkeypatch: pytest.MonkeyPatch, words: list[str], cores: int, workers: int | None
+) -> None:
+    pytest.importorskip("xdist")
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    config = project.pytester.parseconfig(*words)
+    harness.plugin.pytest_cmdline_main(config)
+    assert config.option.numprocesses == workers
