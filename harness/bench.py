@@ -118,6 +118,20 @@ class Bench:
         self.store.put(record)
         return record, False
 
+    def landscape(self, setting: Setting, key: PopulationKey, points: int) -> Path:
+        """The file of a survey of this pair's plane, made unless it is there; rows and ensembles have no place."""
+        from harness import terrain
+        from harness.landscape import recipe, survey
+        from harness.rows import ROWS
+
+        lab = self.lab(key.model, setting)
+        methods = tuple(m for m in self.options.methods if m not in (*ROWS, "ensemble"))
+        wanted = recipe_key(recipe(setting, key, methods, lab, points))
+        there = [p for p in terrain.paths(self.store.root) if p.stem.endswith(wanted)]
+        if there and not self.options.rerun:
+            return there[0]
+        return terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""
         wanted = (model, self.protocol(model, setting), setting.suite)

@@ -54,6 +54,9 @@ def add(parser: pytest.Parser) -> None:
         default="small",
         help="Size of the models in test_speed and test_memory",
     )
+    option(
+        "--grid", type=int, default=0, metavar="N", help="Points per side of test_landscape's squares; 0 leaves it out"
+    )
     option("--threads", type=int, metavar="N", help="Threads of torch; 1 for tiny models by default")
 
 

@@ -64,18 +64,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for key, reason in bench.impossible(setting, model):
             keys.append(pytest.param(key, id=str(key), marks=pytest.mark.skip(f"{setting.name}: {reason}")))
     metafunc.parametrize("population", keys, indirect=True, scope="session")
-    metafunc.parametrize("method", bench.options.methods)
+    if "method" in metafunc.fixturenames:
+        metafunc.parametrize("method", bench.options.methods)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--model` a folder of suites means the cells of that model: what measures merges by themselves stays out."""
-    if not config.getoption("--model"):
-        return
+    """A folder of suites means the cells: surveys only where `--grid` asks for them; with `--model`, cells alone."""
     suites = config.rootpath / "suites"
     named = {(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args}
 
     def unasked(item: pytest.Item) -> bool:
-        return item.path.parent == suites and item.path not in named and item.get_closest_marker("setting") is None
+        if item.path.parent != suites or item.path in named:
+            return False
+        if "landscape" in getattr(item, "fixturenames", ()):
+            return not config.getoption("--grid")
+        return bool(config.getoption("--model")) and item.get_closest_marker("setting") is None
 
     if out := [item for item in items if unasked(item)]:
         config.hook.pytest_deselected(items=out)
@@ -118,6 +121,26 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         return record
 
     return Question(cell, ask)
+
+
+@pytest.fixture
+def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Callable[[], Any]:
+    """Surveys the plane of this population, or finds the survey in the store; gives its file."""
+    from methods.errors import MergeboardError, NotApplicable
+
+    points, bench = request.config.getoption("--grid"), bench_of(request.config)
+    if points < 2:
+        pytest.skip("give --grid=N to survey N x N models for every pair")
+
+    def ask() -> Any:
+        try:
+            return bench.landscape(request.node.get_closest_marker("setting").args[0], population, points)
+        except NotApplicable as reason:
+            pytest.skip(str(reason))
+        except (MergeboardError, OSError) as error:
+            raise pytest.fail.Exception(f"{population}: {error}", pytrace=False) from None
+
+    return ask
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -63,11 +63,29 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: b
         cost = {"exam_seconds": examining.seconds, **row.cost}
         return _record(cell, lab, store, recipe, row.scores, row.exams, row.weights, cost, row.details)
 
+    found = merged_by(cell, lab, store, replay)
+    with Meter() as examining:
+        exams = lab.examiner(cell, corpora).examine(found.merged)
+    cost = {**found.cost, "exam_seconds": examining.seconds}
+    scores = {c: e.score for c, e in exams.items()}
+    return _record(cell, lab, store, recipe, scores, exams, found.merged, cost, {}, found.dev)
+
+
+class Found(NamedTuple):
+    """A merge, what its search saw and what it cost."""
+
+    merged: Merged
+    dev: dict[str, Any]
+    cost: dict[str, Any]
+
+
+def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
+    """The merge of this cell, before any test row is opened; `replay` as in `run`."""
     population = lab.population(cell.key)
     method = method_of(cell, lab)
     score = lab.dev_scorer(cell.key, lab.protocol.dev_fraction)
     rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
-    before = _same_merge(cell, store, recipe) if replay and hasattr(method, "replay") else None
+    before = _same_merge(cell, store, recipe_of(cell, lab)) if replay and hasattr(method, "replay") else None
     merged = None if before is None else _replay(method, population, score, rng, before, lab)
     merging = Meter()
     if merged is None:
@@ -76,12 +94,7 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: b
             merged = method.merge(population, score, rng)
         for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
             require_finite(f"the merge by {cell.method}", weights)
-    dev, cost = _search_of(merged, score, merging, population, before)
-    with Meter() as examining:
-        exams = lab.examiner(cell, corpora).examine(merged)
-    cost["exam_seconds"] = examining.seconds
-    scores = {c: e.score for c, e in exams.items()}
-    return _record(cell, lab, store, recipe, scores, exams, merged, cost, {}, dev)
+    return Found(merged, *_search_of(merged, score, merging, population, before))
 
 
 def _replay(

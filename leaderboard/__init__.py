@@ -1,1 +1,1 @@
-"""The reader: records in, tables out. Needs tabulate and scipy; of ours only harness.record and harness.bits."""
+"""The reader: records in, tables out. Of ours it needs only harness.record and harness.terrain; never torch."""

@@ -8,15 +8,17 @@ claims.md                   what the paper says and what these records say
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from harness.record import RunRecord, slug
+from harness.terrain import Terrain
 from leaderboard import captions, grids, markdown, text, words
 from leaderboard.claims import CLAIMS, Finding, verdict
 from leaderboard.figures import Figure, figures
 from leaderboard.group import Group, question_of
 from leaderboard.overall import overall
+from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
 from leaderboard.table import Scores, asked, certainty, costs, headline, per_corpus
 
@@ -83,13 +85,22 @@ over its own cells, how many stands in brackets; † marks doubtful cells among 
 [leaderboard](leaderboard.md).
 """
 
+LANDSCAPES = """\
+### Landscapes
+
+The mean test score of every model *ancestor + a (first - ancestor) + b (second - ancestor)* of a grid, as in the
+paper's Figure 8, and where the merges lie in that plane: the nearest point of each, its own score, and how much of its
+way from the ancestor leads out of the plane. One seed; the grid was scored after the merges and nothing was chosen by
+it.
+"""
+
 BELOW_BLOCK = "In-domain macro-F1 x 100; [how to read it, and everything else](docs/leaderboard.md).\n"
 
 SYNTHETIC = "A tiny model on generated text: it shows that the whole system runs and says nothing about real models.\n"
 NOTHING = "No results yet.\n"
 
 
-def pages(found: list[Group]) -> dict[PurePosixPath, str]:
+def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
     files = {INDEX: _index(found), CLAIMS_PAGE: _claims(found)}
     for model, own in _by_model(found).items():
@@ -100,6 +111,9 @@ def pages(found: list[Group]) -> dict[PurePosixPath, str]:
             drawn = list(figures(group))
             files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in drawn}
             parts += [*_tables(group), *_pictures(drawn)]
+        seen = [t for t in terrains if t.model == model]
+        files |= {FOLDER / FIGURES / _survey_of(t): landscape(_plane(t), t) for t in seen}
+        parts += _landscapes(seen)
         files[FOLDER / page_of(model)] = "\n".join(parts)
     for each in overall(found):
         files[FOLDER / FIGURES / _diagram_of(each.world)] = diagram(f"Mean ranks, {each.world}", each.ranking)
@@ -215,6 +229,23 @@ def _scores(group: Group, table: Scores) -> Iterator[str]:
     yield f"**{text.escaped(table.title)}**\n"
     yield markdown.table(grids.scores(table, markdown.score, markdown.name))
     yield _caption(group, table)
+
+
+def _landscapes(seen: Sequence[Terrain]) -> Iterator[str]:
+    if seen:
+        yield LANDSCAPES
+    for terrain in seen:
+        yield f"![{text.escaped(_plane(terrain))}]({FIGURES}/{_survey_of(terrain)})\n"
+        command, commit = (str(terrain.environment.get(k) or "not recorded") for k in ("command", "commit"))
+        yield f"{text.escaped(f'command: {command}; commit: {commit[:12]}')}\n"
+
+
+def _plane(terrain: Terrain) -> str:
+    return f"{terrain.model}, {terrain.suite}, {' and '.join(terrain.members)}, seed {terrain.seed}"
+
+
+def _survey_of(terrain: Terrain) -> str:
+    return f"{terrain.path.stem}.svg"
 
 
 def _pictures(drawn: Iterable[Figure]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.record import Store, write_whole
+from harness.terrain import Terrain
 from leaderboard import audit, pages, publish, terminal
 from leaderboard.answers import either, gold_of
 from leaderboard.evidence import Evidence
@@ -74,10 +75,16 @@ def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pyt
             reporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{line}")
     target = page_path(config, root)
     if default and not config.getoption("leaderboard"):
-        publish.write(config.rootpath, publish.docs(config.rootpath, groups(records, gold)))
+        publish.write(config.rootpath, publish.docs(config.rootpath, groups(records, gold), _surveys(config, root)))
     else:
         write_whole(target, pages.session(groups(records, gold)))
     return target
+
+
+def _surveys(config: pytest.Config, root: Path) -> list[Terrain]:
+    """The landscapes of this machine's store and the published ones."""
+    stores = [Store(config.rootpath / publish.PUBLISHED), Store(root)]
+    return list({survey.key: survey for store in stores for survey in publish.surveys(store)[0]}.values())
 
 
 def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.record import RunRecord, Store, write_whole
+from harness import terrain
+from harness.record import BadRecord, RunRecord, Store, write_whole
 from leaderboard import audit, pages
 from leaderboard.answers import gold_of
 from leaderboard.group import Group, groups
@@ -25,10 +26,10 @@ def union(published: Iterable[RunRecord], local: Iterable[RunRecord]) -> list[Ru
     return list({record.path: record for record in (*published, *local)}.values())
 
 
-def published_path(record: RunRecord, text: str) -> Path:
-    """Where a record is published: its content is in the name, so that two people's files never meet in git."""
+def signed(path: Path, text: str) -> Path:
+    """Where a file is published: its content is in the name, so that two people's files never meet in git."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return record.path.with_name(f"{record.path.stem}-{digest}.json")
+    return path.with_name(f"{path.stem}-{digest}.json")
 
 
 def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
@@ -52,17 +53,22 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
             gold = Path("gold", f"{name}.json")
             write_whole(target.root / gold, (local.root / gold).read_text(encoding="utf-8"))
         text = (local.root / found.places[record.path]).read_text(encoding="utf-8")
-        write_whole(target.root / published_path(record, text), text)
+        write_whole(target.root / signed(record.path, text), text)
         copied += 1
+    seen, damaged = surveys(local)
+    published = {survey.key for survey in surveys(target)[0]}
+    for survey in (s for s in seen if s.key not in published):
+        text = terrain.text_of(survey)
+        write_whole(target.root / signed(survey.path, text), text)
     done = [f"{copied} of {len(found.records)} records copied to {PUBLISHED}"]
-    return [*done, *write(root, outputs(root))], refused
+    return [*done, *write(root, outputs(root))], [*refused, *damaged]
 
 
 def outputs(root: Path) -> dict[Path, str]:
     """What the published records say each generated file must contain."""
     store = Store(root / PUBLISHED)
     found = groups(audit.load(store).records, gold_of(store))
-    files = docs(root, found)
+    files = docs(root, found, surveys(store)[0])
     readme = root / README
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
@@ -71,9 +77,22 @@ def outputs(root: Path) -> dict[Path, str]:
     return files
 
 
-def docs(root: Path, found: list[Group]) -> dict[Path, str]:
+def docs(root: Path, found: list[Group], seen: Sequence[terrain.Terrain]) -> dict[Path, str]:
     """The generated files below docs/."""
-    return {root / DOCS / path: content for path, content in pages.pages(found).items()}
+    return {root / DOCS / path: content for path, content in pages.pages(found, seen).items()}
+
+
+def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
+    """The landscapes of a store, of one recipe one, and a line for each file that cannot be believed."""
+    found: dict[str, terrain.Terrain] = {}
+    damaged = []
+    for path in terrain.paths(store.root):
+        try:
+            survey = terrain.read(path)
+            found.setdefault(survey.key, survey)
+        except BadRecord as error:
+            damaged.append(str(error).replace(f"{store.root}/", ""))
+    return list(found.values()), damaged
 
 
 def write(root: Path, files: Mapping[Path, str]) -> list[str]:
@@ -110,7 +129,8 @@ def between(readme: str, content: str) -> str:
 
 def check(root: Path) -> list[str]:
     """One line for everything that is wrong with the published results and what is rendered from them."""
-    problems = [f"{PUBLISHED}: {line}" for line in audit.faults(Store(root / PUBLISHED))]
+    store = Store(root / PUBLISHED)
+    problems = [f"{PUBLISHED}: {line}" for line in (*audit.faults(store), *surveys(store)[1])]
     try:
         files = outputs(root)
     except ValueError as error:

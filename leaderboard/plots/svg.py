@@ -13,7 +13,7 @@ STYLE = """\
 svg{--paper:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;font:12px system-ui,sans-serif}
 @media(prefers-color-scheme:dark){svg{--paper:#151b23;--ink:#f0f6fc;--soft:#9198a1;--line:#3d444d}}
 .paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft)}.grid{stroke:var(--line)}
-.axis{stroke:var(--soft)}.bar{stroke:var(--ink);stroke-width:4;stroke-linecap:round}.halo{stroke:var(--paper)}
+.axis{stroke:var(--soft)}.bar{stroke:var(--ink);stroke-width:4;stroke-linecap:round}.halo{stroke:var(--paper);stroke-width:4;stroke-linejoin:round}
 .dark{fill:#1f2328}.light{fill:#fff}.open{fill:var(--paper)}"""
 
 
