@@ -1,0 +1,136 @@
+"""The paper's claims, decided from made-up records whose answer is plain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.record import RunRecord, Store
+from leaderboard import paper
+from leaderboard.claims import CLAIMS, Finding, verdict
+from leaderboard.group import groups
+from tests.test_leaderboard_table import record
+
+REAL = "roberta-base"
+
+
+def runs(method: str, *scores: float, model: str = REAL, **fields: Any) -> list[RunRecord]:
+    """One record per seed."""
+    return [record(method, seed, score, model=model, **fields) for seed, score in enumerate(scores, 1)]
+
+
+def asked(name: str, *records: list[RunRecord]) -> list[Finding]:
+    """What the claim finds in these records."""
+    return CLAIMS[name].findings(groups([r for some in records for r in some]))
+
+
+@pytest.mark.parametrize(
+    ("evolved", "said"),
+    [
+        ((0.52, 0.53, 0.54), "holds"),  # .02 above, for every seed
+        ((0.48, 0.49, 0.50), "fails"),
+        ((0.60, 0.50, 0.49), "undecided"),  # .10 -.01 -.03: mean .02, half width .18
+    ],
+)
+def test_an_evolution_against_what_it_evolves(evolved: tuple[float, ...], said: str) -> None:
+    (found,) = asked("evolver_above_base[ties]", runs("ties", 0.50, 0.51, 0.52), runs("ties_evolver", *evolved))
+    assert found.verdict == said == verdict([found])
+    assert found.difference is not None and found.difference.mean == pytest.approx(0.02 if said != "fails" else -0.02)
+
+
+def test_one_failure_among_real_models_is_a_failure_and_the_synthetic_world_does_not_count() -> None:
+    good = [*runs("ties", 0.5, 0.5), *runs("ties_evolver", 0.6, 0.6)]
+    bad = [*runs("ties", 0.5, 0.5, model="gpt2"), *runs("ties_evolver", 0.4, 0.4, model="gpt2")]
+    tiny = [*runs("ties", 0.5, 0.5, model="tiny-encoder"), *runs("ties_evolver", 0.4, 0.4, model="tiny-encoder")]
+    assert verdict(asked("evolver_above_base[ties]", good)) == "holds"
+    assert verdict(asked("evolver_above_base[ties]", good, tiny)) == "holds"
+    assert verdict(asked("evolver_above_base[ties]", good, bad)) == "fails"
+    assert verdict(asked("evolver_above_base[ties]", tiny)) == "undecided"
+    assert [f.synthetic for f in asked("evolver_above_base[ties]", tiny, good)] == [False, True]
+
+
+def test_what_was_not_asked_has_no_row_and_a_gap_has_a_reason() -> None:
+    assert asked("out_of_domain_gain[ties]", runs("ties", 0.5), runs("ties_evolver", 0.6)) == []
+    (found,) = asked("evolver_above_base[ties]", runs("ties", 0.5, 0.5), runs("ties_evolver", 0.6))
+    assert found.verdict == "undecided" and "incomplete" in found.reason
+
+
+def test_settings_of_one_group_are_averaged() -> None:
+    pairs = {"setting": "pairwise", "population": "a+b"}
+    (found,) = asked(
+        "evolver_above_base[simple]",
+        [*runs("simple", 0.5, 0.5), *runs("simple_evolver", 0.54, 0.54)],
+        [*runs("simple", 0.4, 0.4, **pairs), *runs("simple_evolver", 0.42, 0.42, **pairs)],
+    )
+    assert found.difference is not None and found.difference.mean == pytest.approx(0.03)
+
+
+def test_the_best_merge_is_held_against_its_strongest_rival() -> None:
+    merges = [*runs("ties", 0.4, 0.4), *runs("ensemble", 0.55, 0.55), *runs("ties_evolver", 0.5, 0.5)]
+    (found,) = asked("best_overall[ties_evolver]", merges, runs("mtl", 0.9, 0.9))
+    assert found.verdict == "fails" and found.difference is not None
+    assert found.difference.mean == pytest.approx(-0.05)  # the ensemble; mtl is no merge
+
+
+def test_heads_that_start_differently() -> None:
+    # regmean loses .20, its evolution .07
+    (found,) = asked(
+        "less_sensitive_to_heads[regmean]",
+        [*runs("regmean", 0.5, 0.5), *runs("regmean", 0.3, 0.3, heads="diff")],
+        [*runs("regmean_evolver", 0.52, 0.52), *runs("regmean_evolver", 0.45, 0.45, heads="diff")],
+    )
+    assert found.verdict == "holds" and found.difference is not None
+    assert found.difference.mean == pytest.approx(0.13)
+
+
+def test_more_development_rows() -> None:
+    full, less = ({"name": "quick", "dev_fraction": f} for f in (1.0, 0.25))
+    few = runs("simple_evolver", 0.47, 0.47, protocol=less)
+    (found,) = asked("more_dev_rows_help[simple_evolver]", runs("simple_evolver", 0.5, 0.5, protocol=full), few)
+    assert found.verdict == "holds" and found.difference is not None
+    assert found.difference.mean == pytest.approx(0.03)
+    alone = asked("evolver_above_base[simple]", runs("simple_evolver", 0.5, 0.5, protocol=full), few)
+    assert len(alone) == 1, "a group that only tries fewer rows is not asked anything else"
+
+
+def test_the_papers_side() -> None:
+    # Table 3: 1.57, 1.33, 1.13, .91, .77, 1.81
+    assert paper.gain("ties_evolver", "ties", ("pairwise",)) == "+1.25 (of 6)"
+    assert paper.dev_size("simple_evolver") == "+3.13† (of 1)"  # 33.27 - 30.14, of a model that had to be inferred
+    assert paper.gain("fisher_evolver", "fisher", ("in_domain",)).endswith("† (of 8)")  # DeBERTa's cells are doubtful
+    assert paper.gain("nobody", "ties", ("pairwise",)) == ""
+
+
+def test_every_claim_knows_the_papers_side_or_that_there_is_none() -> None:
+    silent = {name for name, claim in CLAIMS.items() if not claim.paper}
+    assert silent == {"less_sensitive_to_heads[simple]"}  # the paper prints one number for both heads of `simple`
+
+
+@pytest.mark.parametrize(
+    ("evolved", "outcomes", "code"),
+    [(0.6, {"passed": 1}, 0), (0.4, {"xfailed": 1}, 0), (None, {"skipped": 1}, 0)],
+    ids=["holds", "fails", "undecided"],
+)
+def test_no_verdict_breaks_a_build(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    evolved: float | None,
+    outcomes: dict[str, int],
+    code: int,
+) -> None:
+    root = Path(__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    store = Store(pytester.path / "results")
+    for one in [*runs("ties", 0.5, 0.5), *(runs("ties_evolver", evolved, evolved) if evolved else [])]:
+        store.put(one)
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--results')")
+    suite = (root / "suites" / "test_claims.py").read_text(encoding="utf-8")
+    pytester.makepyfile(test_claims=suite)
+    result = pytester.runpytest(
+        "-p", "leaderboard.plugin", "--results=results", "-k", "evolver_above_base and ties", "-rxs"
+    )
+    result.assert_outcomes(**outcomes, deselected=14)
+    assert result.ret == code
+    result.stdout.fnmatch_lines(["*= what the paper says =*", "ties_evolver is above ties*the paper: +1.*"])
