@@ -2,7 +2,7 @@
 #
 #   make bench                            the whole benchmark, embedded: pytest suites/
 #   make bench ARGS="-k in_domain -n 2"   the same with pytest's and mergeboard's options
-#   make test                             mergeboard's own tests
+#   make test                             mergeboard's own tests, by two workers
 #   make check                            lint and types
 #   make publish                          copy this machine's records to leaderboard/results and write the tables
 #   make docs                             write all pages again from committed records, and the site into site/
@@ -19,7 +19,7 @@ bench: $(READY)
 	$(RUN) pytest suites/ $(ARGS)
 
 test: $(READY)
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n 2 $(ARGS)
 
 check: $(READY)
 	$(RUN) ruff check .

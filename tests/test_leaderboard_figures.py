@@ -86,7 +86,7 @@ def test_marks_of_a_landscape_lie_on_the_models_they_are() -> None:
     root = ElementTree.fromstring(landscape("x", terrain()))
     dots = [(d.get("cx"), d.get("cy"), d.get("r")) for d in root.iter(f"{SVG}circle")]
     origin, first, second = (d[:2] for d in dots if d[2] == "4")
-    marks = [d[:2] for d in dots[3::2]]  # each mark is followed by its line of the legend
+    marks = [d[:2] for d in dots if d[2] == "5"][::2]  # each mark is followed by its line of the legend
     assert marks[1] == first  # evolver: a = 1, b = 0
     middle = [(float(p) + float(q)) / 2 for p, q in zip(first, second, strict=True)]
     assert [float(v) for v in marks[0]] == pytest.approx(middle, abs=0.1) and origin != first

@@ -20,13 +20,13 @@ def landscape(title: str, terrain: Terrain) -> str:
     every = [s for row in terrain.scores for s in row]
     worst, best = min(every), max(every)
     frame = Frame(
-        (760, 520),
+        (800, 520),
         title,
         f"Test scores from {100 * worst:.1f} to {100 * best:.1f} over the plane of {first} and {second}",
         (low, high),
         (low, high),
         (f"share of {first}'s task vector", f"share of {second}'s task vector"),
-        right=270,
+        right=310,
     )
     draw = frame.drawing
     width, height = frame.x(half) - frame.x(-half), frame.y(-half) - frame.y(half)
@@ -41,6 +41,7 @@ def landscape(title: str, terrain: Terrain) -> str:
         draw.text((x + 7, y - 7), {"first": first, "second": second}.get(name, name))
     for place, (method, where) in enumerate(terrain.places.items()):
         inside = [min(high, max(low, v)) for v in (where.a, where.b)]
+        draw.dot(frame.at(inside[0], inside[1]), "#ffffff", radius=7)  # or a mark is lost on a colour like its own
         draw.dot(frame.at(inside[0], inside[1]), colour(method), filled(method))
         y = 56 + 20 * place
         draw.dot((frame.edge + 16, y), colour(method), filled(method))
