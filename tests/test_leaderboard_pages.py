@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from harness.record import RunRecord
-from leaderboard import pages, terminal, text
+from leaderboard import pages, prose, terminal, text
 from leaderboard.group import groups
 from tests.test_leaderboard_table import record
 
@@ -58,7 +58,7 @@ def test_hostile_names_stay_names() -> None:
     assert "<" not in words and "`" not in words and "](" not in words and "\x1b" not in words and "\u202e" not in words
     assert not re.search(r"&(?!#\d+;)", words)
     assert {len(cells) for cells in rows(words)} <= {2, 3, 4, 6}
-    heads = block([replace(hostile, setting="in_domain")]).replace(pages.BELOW_BLOCK, "")
+    heads = block([replace(hostile, setting="in_domain")]).replace(prose.BELOW_BLOCK, "")
     assert "<" not in heads and "`" not in heads and "](" not in heads and {len(c) for c in rows(heads)} == {2}
     said = terminal.tables(groups([hostile]))
     assert "\x1b" not in said and "\u202e" not in said
