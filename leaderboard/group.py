@@ -98,18 +98,16 @@ def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group
     found: dict[Key, list[RunRecord]] = defaultdict(list)
     for record in records:
         found[key_of(record)].append(record)
-    return [
-        Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix())), gold) for key in sorted(found, key=_rank)
-    ]
+    order = sorted(found, key=lambda key: (*_rank(key), -len(found[key]), key))
+    return [Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix())), gold) for key in order]
 
 
 def _rank(key: Key) -> tuple[Any, ...]:
-    """Within a model: known suites first, the paper's protocol before others."""
+    """Within a model: known suites first, the paper's protocol before others; then what has more records."""
     return (
         words.model_rank(key.model),
         words.rank(key.suite, words.SUITES),
         words.rank(key.protocol, words.PROTOCOLS),
-        key,
     )
 
 

@@ -138,6 +138,13 @@ def test_only_comparable_records_share_a_group(other: dict[str, Any]) -> None:
     assert [headline(g).columns[0].cells["simple"].mean for g in found] in ([0.2, 0.8], [0.8, 0.2])
 
 
+def test_of_two_protocols_of_one_name_the_one_with_more_records_leads() -> None:
+    few, many = ({"name": "quick", "epochs": e} for e in (1, 2))
+    for one, other in ((few, many), (many, few)):  # whatever their digests say
+        found = groups([record(protocol=one), record(protocol=other), record("ties", protocol=other)])
+        assert [len(group.records) for group in found] == [2, 1]
+
+
 def test_the_same_setting_over_fewer_corpora_is_another_column() -> None:
     (group,) = groups([record(seed=1, score=0.2), record(seed=2, score=0.8, coverage="3 of 5")])
     columns = [(c.title, c.cells["simple"].mean, c.cells["simple"].want) for c in headline(group).columns]
