@@ -62,17 +62,26 @@ def test_every_resample_has_as_many_rows_and_depends_on_the_labels_alone() -> No
     assert (taken == bootstrap.counts("00ff", 13)).all() and not (taken == bootstrap.counts("00fe", 13)).all()
 
 
-def test_the_percentile_interval_agrees_with_scipys() -> None:
+def test_the_bias_correction_by_hand() -> None:
+    even = np.linspace(0.0, 1.0, 10001)
+    assert bootstrap.interval(even, 0.5) == pytest.approx((0.025, 0.975), abs=1e-3)
+    # three tenths lie below: z = -.5244; the normal distribution at -1.0488 -+ 1.96 is .0013 and .8189
+    assert bootstrap.interval(even, 0.3) == pytest.approx((0.0013, 0.8189), abs=1e-3)
+    assert bootstrap.interval(np.full(1000, 0.2), 0.2) == (0.2, 0.2)
+
+
+def test_the_interval_agrees_with_scipys() -> None:
     rng = np.random.default_rng(5)
     gold = rng.integers(0, 2, (300, 4))
     one, other = (np.where(rng.random((300, 4)) < p, gold, 1 - gold) for p in (0.85, 0.75))
     a, b = bootstrap.scores(bootstrap.counts("7", 300), [macro_f1(gold, one), macro_f1(gold, other)])
-    ours = bootstrap.interval(a - b)
+    ours = bootstrap.interval(a - b, gap_of_all := whole(macro_f1(gold, one)) - whole(macro_f1(gold, other)))
+    assert ours[0] < gap_of_all < ours[1]
 
     def gap(chosen: np.ndarray) -> float:
         return whole(macro_f1(gold[chosen], one[chosen])) - whole(macro_f1(gold[chosen], other[chosen]))
 
-    theirs = stats.bootstrap((np.arange(300),), gap, n_resamples=1000, method="percentile", vectorized=False, rng=1)
+    theirs = stats.bootstrap((np.arange(300),), gap, n_resamples=1000, method="BCa", vectorized=False, rng=1)
     assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.006)
 
 

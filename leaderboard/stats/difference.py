@@ -18,7 +18,6 @@ from leaderboard.stats.interval import half_width, mean
 from leaderboard.stats.rowwise import Array
 
 Verdict = Literal["above", "below", "undecided"]
-EXACT = 1e-12  # differences of sums of the same numbers in another order
 
 
 class Contender(NamedTuple):
@@ -43,7 +42,7 @@ class Difference:
     @cached_property
     def rows(self) -> tuple[float, float] | None:
         """The interval over test rows; None without predictions."""
-        return None if self.resampled is None else bootstrap.interval(self.resampled)
+        return None if self.resampled is None else bootstrap.interval(self.resampled, self.mean)
 
     @cached_property
     def seeds(self) -> tuple[float, float] | None:
@@ -61,7 +60,7 @@ class Difference:
     def verdict(self) -> Verdict:
         """`above` or `below` only where every known interval says so."""
         span = self.span
-        if span is None or (span[0] <= EXACT and span[1] >= -EXACT):
+        if span is None or (span[0] <= bootstrap.EXACT and span[1] >= -bootstrap.EXACT):
             return "undecided"
         return "above" if span[0] > 0 else "below"
 
