@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.record import Store
-from leaderboard import audit, publish, terminal
-from leaderboard.answers import gold_of
-from leaderboard.group import groups
+from leaderboard import audit, publish
+from leaderboard.pages import terminal
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import groups
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
-from leaderboard.answers import Gold, gold_of, rowwise
 from leaderboard.stats.rowwise import whole
+from leaderboard.tables.answers import Gold, gold_of, rowwise
 
 ROUNDING = 2e-6  # stores keep six digits
 APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise

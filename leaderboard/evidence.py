@@ -8,10 +8,11 @@ from functools import cached_property, reduce
 import pytest
 
 from harness.record import RunRecord, Store
-from leaderboard import audit, publish, terminal
-from leaderboard.answers import either, gold_of
-from leaderboard.claims import CLAIMS, Outcome, verdict
-from leaderboard.group import Group, groups
+from leaderboard import audit, publish
+from leaderboard.claims.claims import CLAIMS, Outcome, verdict
+from leaderboard.pages import terminal
+from leaderboard.tables.answers import either, gold_of
+from leaderboard.tables.group import Group, groups
 
 
 class Evidence:

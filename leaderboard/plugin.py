@@ -10,10 +10,11 @@ import pytest
 
 from harness.record import Store, write_whole
 from harness.terrain import Terrain
-from leaderboard import audit, pages, publish, terminal
-from leaderboard.answers import either, gold_of
+from leaderboard import audit, publish
 from leaderboard.evidence import Evidence
-from leaderboard.group import groups, key_of
+from leaderboard.pages import pages, terminal
+from leaderboard.tables.answers import either, gold_of
+from leaderboard.tables.group import groups, key_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

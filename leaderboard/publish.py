@@ -8,9 +8,10 @@ from pathlib import Path
 
 from harness import terrain
 from harness.record import BadRecord, RunRecord, Store, write_whole
-from leaderboard import audit, pages
-from leaderboard.answers import gold_of
-from leaderboard.group import Group, groups
+from leaderboard import audit
+from leaderboard.pages import pages
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import Group, groups
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")

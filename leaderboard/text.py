@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from leaderboard.cell import Cell
-from leaderboard.paper import Published
 from leaderboard.stats.difference import Difference
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.paper import Published
 
 GAP = "—"
 _SPECIAL = re.compile(r"[&<>|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")

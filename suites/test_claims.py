@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from leaderboard.claims import CLAIMS
+from leaderboard.claims.claims import CLAIMS
 from leaderboard.evidence import Evidence, settle
 
 

@@ -20,6 +20,13 @@ ALLOWED_OF_OURS = {
     "leaderboard": {"leaderboard", "harness.record", "harness.terrain"},
     "suites": {"harness", "leaderboard", "methods"},
 }
+PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
+    "stats": {"stats"},
+    "tables": {"stats", "tables", "words"},
+    "claims": {"claims", "stats", "tables", "words"},
+    "plots": {"plots", "stats", "text", "words"},
+    "pages": {"claims", "pages", "plots", "stats", "tables", "text", "words"},
+}
 ALLOWED_OF_OTHERS = {  # the rest: as they need
     "methods": {"torch"},
     "leaderboard": {"mkdocs", "numpy", "pytest", "scipy", "tabulate"},
@@ -51,6 +58,15 @@ def test_imports_go_one_way(path: Path) -> None:
             assert within(name, ALLOWED_OF_OURS[layer]), f"{layer} must not import {name}"
         elif top not in sys.stdlib_module_names and layer in ALLOWED_OF_OTHERS:
             assert top in ALLOWED_OF_OTHERS[layer], f"{layer} must not need {top}"
+
+
+@pytest.mark.parametrize("part", PARTS_OF_THE_READER)
+def test_the_reader_goes_from_numbers_to_pages(part: str) -> None:
+    allowed = {f"leaderboard.{name}" for name in PARTS_OF_THE_READER[part]}
+    for path in sorted((ROOT / "leaderboard" / part).rglob("*.py")):
+        for name in imports(path):
+            if name.startswith("leaderboard."):
+                assert within(name, allowed), f"{path.relative_to(ROOT)} must not import {name}"
 
 
 def test_records_and_tables_are_read_without_torch() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from harness.record import RunRecord, Store
-from leaderboard import paper
-from leaderboard.claims import CLAIMS, Finding, verdict
-from leaderboard.group import groups
+from leaderboard.claims.claims import CLAIMS, Finding, verdict
+from leaderboard.tables import paper
+from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
 REAL = "roberta-base"

@@ -9,9 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.terrain import Place, Terrain
-from leaderboard.figures import figures
-from leaderboard.group import groups
-from leaderboard.pages import pages
+from leaderboard.pages.figures import figures
+from leaderboard.pages.pages import pages
 from leaderboard.plots.axes import Scale, around, decades
 from leaderboard.plots.colours import ramp
 from leaderboard.plots.curves import curves
@@ -20,6 +19,7 @@ from leaderboard.plots.landscape import landscape
 from leaderboard.plots.pareto import Spent, frontier, pareto
 from leaderboard.plots.ranks import diagram
 from leaderboard.stats.ranks import Ranking
+from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,8 +7,9 @@ import re
 from dataclasses import replace
 
 from harness.record import RunRecord
-from leaderboard import pages, prose, terminal, text
-from leaderboard.group import groups
+from leaderboard import text
+from leaderboard.pages import pages, prose, terminal
+from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
 

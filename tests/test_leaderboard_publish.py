@@ -14,8 +14,8 @@ from harness.bits import pack
 from harness.record import RunRecord, Store
 from leaderboard import audit
 from leaderboard.__main__ import main
-from leaderboard.answers import gold_of
 from leaderboard.publish import BEGIN, END, LOCAL, PAGE, PUBLISHED
+from leaderboard.tables.answers import gold_of
 from tests.test_leaderboard_table import record
 
 GOLD = [[1, -100, 0], [1, -100, 1], [0, -100, 1], [0, -100, -100]]
@@ -174,7 +174,7 @@ def test_a_missing_store_is_a_usage_error(tmp_path: Path, capsys: pytest.Capture
 
 def test_nothing_here_imports_torch(root: Path) -> None:
     program = (
-        "import sys, leaderboard.table, leaderboard.pages, leaderboard.plugin\n"
+        "import sys, leaderboard.tables.table, leaderboard.pages.pages, leaderboard.plugin\n"
         "from leaderboard.__main__ import main\n"
         "assert 'torch' not in sys.modules\n"
         f"assert main(['--root', {str(root)!r}, 'show']) == 0\n"

@@ -9,9 +9,9 @@ import pytest
 
 from harness.record import RunRecord, recipe_key
 from leaderboard import words
-from leaderboard.group import groups
-from leaderboard.paper import published
-from leaderboard.table import costs, headline, per_corpus
+from leaderboard.tables.group import groups
+from leaderboard.tables.paper import published
+from leaderboard.tables.table import costs, headline, per_corpus
 
 
 def record(method: str = "simple", seed: int = 1, score: float = 0.5, **fields: Any) -> RunRecord:

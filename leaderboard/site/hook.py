@@ -14,12 +14,12 @@ from mkdocs.structure.pages import Page
 
 from harness.record import Store
 from leaderboard import audit, text
-from leaderboard.answers import gold_of
-from leaderboard.group import Group, groups
-from leaderboard.pages import FOLDER
+from leaderboard.pages.pages import FOLDER
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import html
 from leaderboard.site.rows import page_of, rows
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import Group, groups
 
 HERE = Path(__file__).parent
 ASSETS = ("explore.js", "explore.css")

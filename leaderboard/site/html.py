@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from harness.record import RunRecord
 from leaderboard import text, words
-from leaderboard.group import Group
 from leaderboard.site.rows import Row, page_of
+from leaderboard.tables.group import Group
 
 FILTERS = ("suite", "architecture", "model", "setting", "method")
 

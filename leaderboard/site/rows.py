@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.record import RunRecord, slug
-from leaderboard import captions, words
-from leaderboard.cell import Cell
-from leaderboard.group import Group
-from leaderboard.table import Cost, headline, spent_on
+from leaderboard import words
+from leaderboard.pages import captions
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.group import Group
+from leaderboard.tables.table import Cost, headline, spent_on
 
 
 @dataclass(frozen=True)

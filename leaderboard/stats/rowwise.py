@@ -1,7 +1,7 @@
 """A metric as sums over test rows: numbers per row, and what makes the score of their sums.
 
 Any choice of rows, each as often as one likes, then has its score from one matrix product. Sources: the metrics'
-definitions (F1 = 2 TP / (2 TP + FP + FN)); leaderboard.marks has the same numbers in plain Python.
+definitions (F1 = 2 TP / (2 TP + FP + FN)), written apart from the code that scored: `check` computes scores by these.
 """
 
 from __future__ import annotations

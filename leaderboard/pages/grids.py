@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from leaderboard import text
-from leaderboard.cell import Cell
-from leaderboard.claims import Finding
-from leaderboard.overall import Overall
-from leaderboard.table import Costs, Scores
+from leaderboard.claims.claims import Finding
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.overall import Overall
+from leaderboard.tables.table import Costs, Scores
 
 Grid = tuple[list[str], list[list[str]]]  # headers, rows
 Name = Callable[[str], str]

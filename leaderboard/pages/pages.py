@@ -13,14 +13,15 @@ from pathlib import PurePosixPath
 
 from harness.record import RunRecord, slug
 from harness.terrain import Terrain
-from leaderboard import captions, grids, markdown, prose, text, words
-from leaderboard.claims import CLAIMS, Finding, verdict
-from leaderboard.figures import Figure, figures
-from leaderboard.group import Group, question_of
-from leaderboard.overall import overall
+from leaderboard import text, words
+from leaderboard.claims.claims import CLAIMS, Finding, verdict
+from leaderboard.pages import captions, grids, markdown, prose
+from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
-from leaderboard.table import Scores, asked, certainty, costs, headline, per_corpus
+from leaderboard.tables.group import Group, question_of
+from leaderboard.tables.overall import overall
+from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")

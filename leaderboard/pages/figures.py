@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from harness.record import slug
 from leaderboard import words
-from leaderboard.cell import Column
-from leaderboard.group import Block, Group
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
 from leaderboard.plots.pareto import Spent, pareto
 from leaderboard.stats.interval import mean
-from leaderboard.table import headline, per_corpus, spent_on
+from leaderboard.tables.cell import Column
+from leaderboard.tables.group import Block, Group
+from leaderboard.tables.table import headline, per_corpus, spent_on
 
 
 class Figure(NamedTuple):

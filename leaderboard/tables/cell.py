@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
-from leaderboard.paper import Published
 from leaderboard.stats.difference import Contender, Difference, difference
 from leaderboard.stats.interval import half_width, mean
 from leaderboard.stats.rowwise import Array
+from leaderboard.tables.paper import Published
 
 Value = Callable[[RunRecord], float | None]
 Draws = Callable[[RunRecord], Array | None]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leaderboard import words
-from leaderboard.group import Group
 from leaderboard.stats.ranks import Ranking, ranking
-from leaderboard.table import headline
+from leaderboard.tables.group import Group
+from leaderboard.tables.table import headline
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from leaderboard import grids, text
-from leaderboard.cell import Cell
-from leaderboard.claims import Claim, Finding, verdict
-from leaderboard.group import Group
-from leaderboard.table import asked, certainty, costs, headline
+from leaderboard import text
+from leaderboard.claims.claims import Claim, Finding, verdict
+from leaderboard.pages import grids
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.group import Group
+from leaderboard.tables.table import asked, certainty, costs, headline
 
 
 def tables(found: Iterable[Group]) -> str:

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from leaderboard import measures, paper, words
-from leaderboard.group import Group
-from leaderboard.measures import Measure
+from leaderboard import words
+from leaderboard.claims import measures
+from leaderboard.claims.measures import Measure
 from leaderboard.stats.difference import Difference
+from leaderboard.tables import paper
+from leaderboard.tables.group import Group
 
 Outcome = Literal["holds", "fails", "undecided"]
 EVOLVED = ("simple", "fisher", "regmean", "ties")

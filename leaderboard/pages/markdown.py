@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaderboard import text, words
-from leaderboard.cell import Cell
-from leaderboard.grids import Grid
+from leaderboard.pages.grids import Grid
+from leaderboard.tables.cell import Cell
 
 
 def table(grid: Grid) -> str:

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
-from leaderboard.cell import contenders
-from leaderboard.group import Block, Group, Question
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
+from leaderboard.tables.cell import contenders
+from leaderboard.tables.group import Block, Group, Question
 
 Measure = Callable[[Group, Sequence[Group]], Difference | str]  # of a group among all
 NOT_ASKED = "not asked"

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
-from leaderboard.answers import Gold, Resampled, resampled
 from leaderboard.stats.rowwise import Array
+from leaderboard.tables.answers import Gold, Resampled, resampled
 
 
 class Key(NamedTuple):

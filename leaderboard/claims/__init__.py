@@ -1,0 +1,1 @@
+"""What the Evolver paper says, decided from tables."""
