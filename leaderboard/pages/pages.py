@@ -15,10 +15,11 @@ from harness.record import RunRecord, slug
 from harness.terrain import Terrain
 from leaderboard import text, words
 from leaderboard.claims.claims import CLAIMS, Finding, verdict
-from leaderboard.pages import captions, grids, markdown, prose
+from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
+from leaderboard.tables import captions
 from leaderboard.tables.group import Group, question_of
 from leaderboard.tables.overall import overall
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus

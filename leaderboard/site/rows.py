@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.record import RunRecord, slug
 from leaderboard import words
-from leaderboard.pages import captions
+from leaderboard.tables import captions
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import Cost, headline, spent_on

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.record import RunRecord
-from leaderboard.pages import captions
+from leaderboard.tables import captions
 from leaderboard.tables.cell import Column, Draws, Value, cells, methods_of, seeds_of
 from leaderboard.tables.group import Block, Group, Question, question_of
 from leaderboard.tables.paper import published
