@@ -61,9 +61,6 @@ def ranks(overall: Overall, name: Name) -> Grid:
 
 
 def findings(found: list[Finding], name: Name) -> Grid:
-    """One row for each claim and place, the paper's number at its end."""
-    rows = [
-        [name(f.claim), name(f.place), f.verdict, text.difference(f.difference) or text.plain(f.reason), f.paper]
-        for f in found
-    ]
-    return ["the paper says", "where we looked", "verdict", "our difference", "paper's difference"], rows
+    """One row for each place where a claim was asked."""
+    rows = [[name(f.place), f.verdict, text.difference(f.difference) or name(f.reason)] for f in found]
+    return ["where we looked", "verdict", "our difference"], rows

@@ -119,7 +119,8 @@ def _claims(found: list[Group]) -> str:
     ]
     summary = markdown.table((["the paper says", "verdict", "real models", "paper's difference"], rows))
     details = [
-        f"## {text.escaped(claim.says)}\n\n" + markdown.table(grids.findings(asked_of[name], text.escaped))
+        f"## {text.escaped(claim.says)}\n\nThe paper's difference: {claim.paper or 'not given'}.\n\n"
+        + markdown.table(grids.findings(asked_of[name], text.escaped))
         for name, claim in CLAIMS.items()
         if asked_of[name]
     ]

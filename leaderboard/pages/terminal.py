@@ -34,8 +34,7 @@ def tables(found: Iterable[Group]) -> str:
 def claim(asked_for: Claim, found: Sequence[Finding]) -> str:
     """What the paper says and its number, the verdict over all real models, and where we looked."""
     heading = f"{text.plain(asked_for.says)}: {verdict(found)}; the paper: {asked_for.paper or 'no numbers'}"
-    rows = [[text.plain(f.place), f.verdict, text.difference(f.difference) or text.plain(f.reason)] for f in found]
-    return _table(heading, (["where we looked", "verdict", "our difference"], rows)) if rows else f"{heading}\n"
+    return _table(heading, grids.findings(list(found), text.plain)) if found else f"{heading}\n"
 
 
 def _table(title: str, grid: grids.Grid) -> str:
