@@ -161,7 +161,10 @@ class Store:
             raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
         if hashlib.sha256(text).hexdigest()[:16] != name:
             raise BadRecord(f"{path}: the content does not match its name; copy the file again")
-        labels: list[list[int]] = json.loads(text)
+        try:
+            labels: list[list[int]] = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadRecord(f"{path}: not gold labels ({error})") from None
         return labels
 
     def paths(self) -> list[Path]:
@@ -188,13 +191,13 @@ def read(path: Path) -> RunRecord | None:
     if unknown or missing:
         raise BadRecord(f"{path}: unknown fields {unknown}, missing fields {missing}")
     for name, value in raw.items():
-        if not _fits(value, _TYPES[name]):
+        if not fits(value, _TYPES[name]):
             raise BadRecord(f"{path}: {name} is {repr(value)[:40]}, which it cannot be; the file was edited or damaged")
     try:
         canonical(raw)  # refuses NaN wherever it hides
         key = recipe_key(raw["recipe"])
         record = RunRecord(**{**raw, "members": tuple(raw.get("members", ()))})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: {error}") from None
     if key != record.key:
         raise BadRecord(f"{path}: the recipe does not hash to key {record.key}; the file was edited or damaged")
@@ -204,15 +207,15 @@ def read(path: Path) -> RunRecord | None:
 _TYPES = typing.get_type_hints(RunRecord)
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def fits(value: Any, kind: Any) -> bool:
     """Whether a value read from JSON is of a field's type."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        return any(_fits(value, part) for part in parts)
+        return any(fits(value, part) for part in parts)
     if origin is tuple:
-        return isinstance(value, list) and all(_fits(v, parts[0]) for v in value)
+        return isinstance(value, list) and all(fits(v, parts[0]) for v in value)
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(v, parts[1]) for v in value.values())
+        return isinstance(value, dict) and all(fits(v, parts[1]) for v in value.values())
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if kind is float:

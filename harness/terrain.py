@@ -7,13 +7,13 @@ Standard library only, as records are. A landscape is no answer to a question an
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.record import BadRecord, canonical, recipe_key, rounded, slug, write_whole
+from harness.record import BadRecord, canonical, fits, recipe_key, rounded, slug, write_whole
 
 SCHEMA = 1
 FOLDER = "landscapes"
@@ -76,25 +76,35 @@ def read(path: Path) -> Terrain:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         canonical(raw)  # refuses NaN wherever it hides
-        terrain = Terrain(
-            **{
-                **raw,
-                "members": tuple(map(str, raw["members"])),
-                "axis": tuple(map(float, raw["axis"])),
-                "scores": tuple(tuple(map(float, row)) for row in raw["scores"]),
-                "places": {str(m): Place(**{k: float(v) for k, v in p.items()}) for m, p in raw["places"].items()},
-            }
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        wrong = [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]
+        if wrong:
+            raise BadRecord(f"{path}: {', '.join(wrong)} cannot be that")
+        places = {m: Place(**p) for m, p in raw["places"].items()}
+        lists = {name: tuple(raw[name]) for name in ("members", "axis")}
+        terrain = Terrain(**{**raw, **lists, "scores": tuple(map(tuple, raw["scores"])), "places": places})
+    except BadRecord:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadRecord(f"{path}: not a landscape ({type(error).__name__}: {error})") from None
-    size = len(terrain.axis)
     if terrain.schema != SCHEMA or recipe_key(terrain.recipe) != terrain.key:
         raise BadRecord(f"{path}: of another schema, or its recipe does not hash to its key")
-    if size < 2 or len(terrain.scores) != size or any(len(row) != size for row in terrain.scores):
+    size, axis = len(terrain.axis), terrain.axis
+    if len(terrain.members) != 2 or size < 2 or any(b - a < 1e-6 for a, b in itertools.pairwise(axis)):
+        raise BadRecord(f"{path}: a plane has two members, and an axis rises")
+    if len(terrain.scores) != size or any(len(row) != size for row in terrain.scores):
         raise BadRecord(f"{path}: scores are not a square of its axis")
-    if list(terrain.axis) != sorted(set(terrain.axis)) or len(terrain.members) != 2:
-        raise BadRecord(f"{path}: an axis rises, and a plane has two members")
     said = [*(s for row in terrain.scores for s in row), *(p.score for p in terrain.places.values())]
-    if not all(math.isfinite(s) and -1 <= s <= 1 for s in said):
+    if not all(-1 <= s <= 1 for s in said):
         raise BadRecord(f"{path}: a score is not from -1 to 1")
+    where = [*axis, *(v for p in terrain.places.values() for v in (p.a, p.b, p.off))]
+    if not all(-100 <= v <= 100 for v in where):
+        raise BadRecord(f"{path}: a place is further away than 100 task vectors")
     return terrain
+
+
+_IN_JSON = {
+    **{name: str for name in ("key", "suite", "setting", "model", "heads")},
+    **{"seed": int, "schema": int, "recipe": dict[str, Any], "environment": dict[str, Any]},
+    **{"members": tuple[str, ...], "axis": tuple[float, ...], "scores": tuple[tuple[float, ...], ...]},
+    "places": dict[str, dict[str, float]],
+}

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.record import Store
-from leaderboard import audit, publish
+from leaderboard import audit, publish, text
 from leaderboard.pages import terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -83,7 +83,7 @@ def _site(root: Path, out: Path) -> int:
 def _report(problems: Sequence[str]) -> int:
     """Print problems one per line; the exit code."""
     for line in problems:
-        print(f"leaderboard: {line}", file=sys.stderr)
+        print(f"leaderboard: {text.plain(line)}", file=sys.stderr)  # a record may hold what moves a cursor
     return 1 if problems else 0
 
 

@@ -13,6 +13,9 @@ from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.rowwise import whole
 from leaderboard.tables.answers import Gold, gold_of, rowwise
 
+UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
+LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
+COVERAGE = re.compile(r"(\d{1,4} of \d{1,4}[a-z, ]*)*")  # "3 of 5 members, 2 of 5 corpora"
 ROUNDING = 2e-6  # stores keep six digits
 APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise
 UNMERGED = ("avg", "domain_specific")  # rows that are means over members and have no answers of their own
@@ -44,7 +47,7 @@ def load(store: Store) -> Loaded:
                 else:
                     found.places[record.path] = place
                     found.records.append(record)
-        except (ValueError, TypeError, AttributeError) as error:  # a damaged file may break its reader anywhere
+        except UNREADABLE as error:
             said = " ".join(str(error).split()).replace(f"{path}: ", "").removeprefix(f"{place}: ")
             found.damaged.append(f"{place}: {said}")
     return found
@@ -53,13 +56,19 @@ def load(store: Store) -> Loaded:
 def sound(record: RunRecord, path: Path) -> None:
     """Raise `BadRecord` unless the fields that tables rest on have their types and the file lies where it should."""
     for name in ("suite", "setting", "model", "method", "population", "heads", "coverage", "metric"):
-        if not isinstance(getattr(record, name), str):
-            raise BadRecord(f"{path}: {name} is {getattr(record, name)!r}, wanted a text")
+        told = getattr(record, name)
+        if not isinstance(told, str) or len(told) > LONGEST or _strange(told):
+            said = f"{told!r:.50}".encode("ascii", "backslashreplace").decode()
+            raise BadRecord(f"{path}: {name} is {said}, wanted a text of up to {LONGEST} characters")
+    if not COVERAGE.fullmatch(record.coverage):
+        raise BadRecord(f"{path}: coverage is {record.coverage!r:.50}, wanted for instance '3 of 5'")
     if not isinstance(record.seed, int) or isinstance(record.seed, bool):
         raise BadRecord(f"{path}: seed is {record.seed!r}, wanted a whole number")
-    for name in ("recipe", "scores", "predictions", "dev", "cost", "environment"):
+    for name in ("recipe", "scores", "details", "predictions", "dev", "cost", "environment"):
         if not isinstance(getattr(record, name), dict):
             raise BadRecord(f"{path}: {name} is a {type(getattr(record, name)).__name__}, wanted an object")
+        if (strange := _strange(getattr(record, name))) is not None:
+            raise BadRecord(f"{path}: {name} holds {strange}")
     for corpus, kept in record.predictions.items():
         if not isinstance(kept, dict) or not re.fullmatch("[0-9a-f]{16}", str(kept.get("gold"))):
             raise BadRecord(f"{path}: predictions on {corpus} name no gold labels")
@@ -136,7 +145,7 @@ def reproduce(record: RunRecord, gold: Gold) -> list[str]:
     for corpus, kept in sorted(record.predictions.items()):
         try:
             score = whole(rowwise(kept, gold(kept["gold"])))
-        except (BadRecord, ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
+        except (*UNREADABLE, zlib.error) as error:
             problems.append(f"{record.path}: predictions on {corpus} cannot be read ({type(error).__name__}: {error})")
             continue
         if abs(score - record.scores.get(corpus, math.nan)) <= ROUNDING:
@@ -145,6 +154,21 @@ def reproduce(record: RunRecord, gold: Gold) -> list[str]:
             f"{record.path}: predictions on {corpus} give {score:.6f}, the record says {record.scores.get(corpus)}"
         )
     return problems
+
+
+def _strange(value: Any, depth: int = 0) -> str | None:
+    """What in a value of JSON no record needs and a table may break at; None where there is nothing."""
+    if depth > DEEPEST:
+        return f"lists or objects more than {DEEPEST} deep"
+    if isinstance(value, dict):
+        return next((s for k, v in value.items() for s in (_strange(k), _strange(v, depth + 1)) if s), None)
+    if isinstance(value, list):
+        return next((s for v in value if (s := _strange(v, depth + 1))), None)
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        return "half a character"
+    if isinstance(value, int | float) and not abs(value) < LARGEST:
+        return f"the number {value!s:.20}"
+    return None
 
 
 def _is_score(value: Any) -> bool:

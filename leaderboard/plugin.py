@@ -10,7 +10,7 @@ import pytest
 
 from harness.record import Store, write_whole
 from harness.terrain import Terrain
-from leaderboard import audit, publish
+from leaderboard import audit, publish, shelf, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import either, gold_of
@@ -51,14 +51,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         ours = [r for r in found.records if key_of(r) in touched]
         terminalreporter.write_line(terminal.tables(groups(ours, gold)))
     for line in found.damaged:
-        terminalreporter.write_line(f"damaged, not averaged: {root}/{line}")
+        terminalreporter.write_line(f"damaged, not averaged: {root}/{text.plain(line)}")
     for path in missing:
         if not (root / path).exists():
             terminalreporter.write_line(f"named by this session but not in the store: {path}")
 
     try:
         written = _write(config, root, found, terminalreporter)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
     else:
         terminalreporter.write_line(f"written: {written}")
@@ -73,7 +73,7 @@ def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pyt
         published = audit.load(store)
         records, gold = publish.union(published.records, records), either(gold, gold_of(store))
         for line in published.damaged:
-            reporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{line}")
+            reporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{text.plain(line)}")
     target = page_path(config, root)
     if default and not config.getoption("leaderboard"):
         publish.write(config.rootpath, publish.docs(config.rootpath, groups(records, gold), _surveys(config, root)))
@@ -85,7 +85,7 @@ def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pyt
 def _surveys(config: pytest.Config, root: Path) -> list[Terrain]:
     """The landscapes of this machine's store and the published ones."""
     stores = [Store(config.rootpath / publish.PUBLISHED), Store(root)]
-    return list({survey.key: survey for store in stores for survey in publish.surveys(store)[0]}.values())
+    return list({survey.key: survey for store in stores for survey in shelf.surveys(store)[0]}.values())
 
 
 def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness import terrain
-from harness.record import BadRecord, RunRecord, Store, write_whole
-from leaderboard import audit
+from harness.record import RunRecord, Store, write_whole
+from leaderboard import audit, shelf
 from leaderboard.pages import pages
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
@@ -27,12 +26,6 @@ def union(published: Iterable[RunRecord], local: Iterable[RunRecord]) -> list[Ru
     return list({record.path: record for record in (*published, *local)}.values())
 
 
-def signed(path: Path, text: str) -> Path:
-    """Where a file is published: its content is in the name, so that two people's files never meet in git."""
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return path.with_name(f"{path.stem}-{digest}.json")
-
-
 def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     """Copy healthy records and the gold labels they name, then write what is rendered from them.
 
@@ -40,10 +33,9 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     Returns one line for everything that was done, and one for everything that was not and why.
     """
     target = Store(root / PUBLISHED)
-    found, there = audit.load(local), audit.load(target).places
-    refused = list(found.damaged)
-    copied, known = 0, gold_of(local)
-    for record in found.records:
+    found, there = audit.load(local), set(audit.load(target).places)
+    refused, copied, known = list(found.damaged), 0, gold_of(local)
+    for record, place in (*((r, found.places[r.path]) for r in found.records), *((r, p) for p, r in found.repeats)):
         if record.path in there:
             continue
         faults = [*audit.unlikely(record), *audit.reproduce(record, known)]
@@ -53,14 +45,16 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         for name in sorted({str(kept["gold"]) for kept in record.predictions.values()}):
             gold = Path("gold", f"{name}.json")
             write_whole(target.root / gold, (local.root / gold).read_text(encoding="utf-8"))
-        text = (local.root / found.places[record.path]).read_text(encoding="utf-8")
-        write_whole(target.root / signed(record.path, text), text)
+        text = (local.root / place).read_text(encoding="utf-8")
+        write_whole(target.root / shelf.signed(record.path, text), text)
+        there.add(record.path)
         copied += 1
-    seen, damaged = surveys(local)
-    published = {survey.key for survey in surveys(target)[0]}
+    seen, damaged = shelf.surveys(local)
+    published = {survey.key for survey in shelf.surveys(target)[0]}
     for survey in (s for s in seen if s.key not in published):
         text = terrain.text_of(survey)
-        write_whole(target.root / signed(survey.path, text), text)
+        write_whole(target.root / shelf.signed(survey.path, text), text)
+    shelf.adopt(target)
     done = [f"{copied} of {len(found.records)} records copied to {PUBLISHED}"]
     return [*done, *write(root, outputs(root))], [*refused, *damaged]
 
@@ -69,7 +63,7 @@ def outputs(root: Path) -> dict[Path, str]:
     """What the published records say each generated file must contain."""
     store = Store(root / PUBLISHED)
     found = groups(audit.load(store).records, gold_of(store))
-    files = docs(root, found, surveys(store)[0])
+    files = docs(root, found, shelf.surveys(store)[0])
     readme = root / README
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
@@ -81,19 +75,6 @@ def outputs(root: Path) -> dict[Path, str]:
 def docs(root: Path, found: list[Group], seen: Sequence[terrain.Terrain]) -> dict[Path, str]:
     """The generated files below docs/."""
     return {root / DOCS / path: content for path, content in pages.pages(found, seen).items()}
-
-
-def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
-    """The landscapes of a store, of one recipe one, and a line for each file that cannot be believed."""
-    found: dict[str, terrain.Terrain] = {}
-    damaged = []
-    for path in terrain.paths(store.root):
-        try:
-            survey = terrain.read(path)
-            found.setdefault(survey.key, survey)
-        except BadRecord as error:
-            damaged.append(str(error).replace(f"{store.root}/", ""))
-    return list(found.values()), damaged
 
 
 def write(root: Path, files: Mapping[Path, str]) -> list[str]:
@@ -131,14 +112,16 @@ def between(readme: str, content: str) -> str:
 def check(root: Path) -> list[str]:
     """One line for everything that is wrong with the published results and what is rendered from them."""
     store = Store(root / PUBLISHED)
-    problems = [f"{PUBLISHED}: {line}" for line in (*audit.faults(store), *surveys(store)[1])]
+    problems = [
+        f"{PUBLISHED}: {line}" for line in (*audit.faults(store), *shelf.surveys(store)[1], *shelf.misplaced(store))
+    ]
     try:
         files = outputs(root)
     except ValueError as error:
         return [*problems, str(error)]
     for path, content in files.items():
         name = path.relative_to(root)
-        if not path.exists():
+        if not path.is_file():
             problems.append(f"{name}: missing; {REMEDY}")
         elif path.read_bytes() != content.encode():
             problems.append(f"{name}: not what the published records say; {REMEDY}")

@@ -30,8 +30,8 @@ def score(cell: Cell | None) -> str:
         why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
         return f"{GAP} ({why})" if why else GAP
     if cell.half is None:
-        return f"{100 * cell.mean:.2f} (n=1)"
-    return f"{100 * cell.mean:.2f} ± {100 * cell.half:.2f}"
+        return f"{_percent(cell.mean)} (n=1)"
+    return f"{_percent(cell.mean)} ± {_percent(cell.half)}"
 
 
 def paper(number: Published | None, method: str) -> str:
@@ -45,9 +45,14 @@ def difference(found: Difference | None) -> str:
     """`+1.20 [0.31, 2.09]`, without brackets where nothing is known about chance, or nothing."""
     if found is None:
         return ""
-    # a value that rounds to nothing has no sign
-    centre = f"{100 * found.mean:+.2f}" if abs(found.mean) >= 5e-5 else "0.00"
-    return centre if found.span is None else f"{centre} [{', '.join(f'{100 * e + 0.0:.2f}' for e in found.span)}]"
+    centre = _percent(found.mean)
+    centre = f"+{centre}" if found.mean > 0 and centre != "0.00" else centre
+    return centre if found.span is None else f"{centre} [{', '.join(map(_percent, found.span))}]"
+
+
+def _percent(value: float) -> str:
+    """Two digits; what rounds to nothing has no sign."""
+    return f"{round(100 * value, 2) + 0.0:.2f}"
 
 
 def share(value: float | None) -> str:

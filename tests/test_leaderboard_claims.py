@@ -134,3 +134,13 @@ def test_no_verdict_breaks_a_build(
     result.assert_outcomes(**outcomes, deselected=14)
     assert result.ret == code
     result.stdout.fnmatch_lines(["*= what the paper says =*", "ties_evolver is above ties*the paper: +1.*"])
+
+
+def test_heads_that_were_run_with_other_seeds_are_compared_by_rows_alone() -> None:
+    (found,) = asked(
+        "less_sensitive_to_heads[simple]",
+        [*runs("simple", 0.5, 0.5, 0.5), *runs("simple", 0.3, 0.3, heads="diff")],
+        [*runs("simple_evolver", 0.5, 0.5, 0.5), *runs("simple_evolver", 0.4, 0.4, heads="diff")],
+    )
+    assert found.verdict == "undecided" and found.difference is not None  # there are no predictions either
+    assert found.difference.mean == pytest.approx(0.1)

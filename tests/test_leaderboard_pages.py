@@ -109,3 +109,17 @@ def test_the_block_has_one_column_for_each_model() -> None:
 
 def test_no_records_no_tables() -> None:
     assert "No results yet." in page([]) and "No results yet." in block([])
+
+
+def test_every_model_has_a_page_of_its_own() -> None:
+    names = ["a/b", "a--b", "index", "README", "roberta-base"]
+    files = pages.pages(groups([record(model=name) for name in names]))
+    found = [path for path in files if path.suffix == ".md" and path.parent.name == "leaderboard"]
+    assert len(found) == len(names) and {p.stem.lower() for p in found} & {"index", "readme"} == set()
+    assert any(path.name == "roberta-base.md" for path in found)
+    index = files[pages.INDEX]
+    assert all(f"]({path})" in index for path in map(str, found))
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert "-0.00" not in page([record(score=-1e-9, scores={"isear": -1e-9}), record("ties", score=0.0)])

@@ -188,6 +188,100 @@ def test_nothing_here_imports_torch(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"cost": {"merge_seconds": 10**400}},
+        {"cost": {"merge_seconds": 1e308}},
+        {"dev": {"history": [1e308, -1e308]}},
+        {"dev": {"history": [10**400, 1]}},
+        {"coverage": "9" * 5000 + " of 5"},
+        {"heads": "\ud800"},
+        {"environment": {"command": "\ud800", "commit": "0"}},
+        {"population": "p" * 254},
+        {"details": {"deep": json.loads("[" * 60 + "]" * 60)}},
+    ],
+    ids=["cost", "seconds", "history", "calls", "coverage", "heads", "command", "population", "details"],
+)
+def test_what_no_record_can_hold_is_one_line_and_the_others_are_published(
+    root: Path, changes: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, "publish")
+    made = record("ties", score=0.4, scores={"isear": 0.4})
+    path = Store(root / PUBLISHED).put(made)
+    damage(path, **changes)
+    capsys.readouterr()
+    for command in ("check", "publish", "show"):
+        assert run(root, command, *(() if command == "check" else ("--results", str(PUBLISHED)))) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "/ties-s1-" in said, (command, said)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [{"classes": [10**400, 1]}, {"classes": [[0], [1]]}, {"classes": "01", "metric": "none"}, {"bits": "eJwDAAAAAAE="}],
+    ids=["huge", "nested", "metric", "bits"],
+)
+def test_predictions_that_are_none_are_one_line(
+    root: Path, kept: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(root / PUBLISHED)
+    told = {"gold": store.put_gold([[0], [1]]), "rows": 2, "outputs": ["a"], "metric": "accuracy", **kept}
+    damage(store.put(record("ties", score=0.5, scores={"isear": 0.5})), predictions={"isear": told})
+    run(root, "publish", "--results", str(PUBLISHED))
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    assert any("ties-s1-" in line for line in capsys.readouterr().err.splitlines())
+
+
+def test_an_edited_record_is_seen_by_its_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    (path,) = (p for p in Store(root / PUBLISHED).paths() if p.name.startswith("avg"))
+    damage(path, score=0.4, scores={"isear": 0.4})
+    run(root, "publish")
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "its name does not hold the hash of its content" in line
+
+
+def test_a_copied_record_is_given_its_published_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    Store(root / PUBLISHED).put(record("avg", seed=2, score=0.4, scores={"isear": 0.4}))
+    assert run(root, "check") == 1
+    capsys.readouterr()
+    assert run(root, "publish") == 0 and run(root, "check") == 0, capsys.readouterr().err
+
+
+def test_files_that_nothing_names_are_reported(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    for name in ("gold/ffffffffffffffff.json", "emotion/lost.json", "emotion/in_domain/tiny-encoder/sub/r.json"):
+        path = root / PUBLISHED / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[]", encoding="utf-8")
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    assert [line.count("nothing names it") for line in capsys.readouterr().err.splitlines()] == [1, 1, 1]
+
+
+def test_what_moves_a_cursor_is_not_printed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    local = Store(root / LOCAL)
+    local.put(record("ties", score=0.4, scores={"isear": 0.4}, cost={"x\nleaderboard: fake\x1b[31m": -1}))
+    assert run(root, "publish") == 1
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and not any(line.startswith("leaderboard: fake") for line in said.splitlines())
+
+
+def test_a_faulty_record_does_not_hide_a_healthy_one_of_its_cell(root: Path) -> None:
+    local = Store(root / LOCAL)
+    made = answered(local)
+    path = local.put(replace(made, environment={}))
+    path.rename(path.with_name(f"{path.stem}-00000000.json"))
+    answered(local)
+    assert run(root, "publish") == 1
+    assert any(p.name.startswith("simple") for p in Store(root / PUBLISHED).paths())
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"method": "ties"}, "its recipe is one of 'simple', the record says 'ties'"),

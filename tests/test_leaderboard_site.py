@@ -21,6 +21,7 @@ from tests.test_leaderboard_table import record
 
 ROOT = Path(__file__).parent.parent
 EVIL = 'a|b <script>document.title="pwned"</script> [x](javascript:alert(1)) "quoted" <img src=x onerror=alert(2)>'
+EVIL_MODEL = 'x</title><script>document.title="pwned"</script>{{ config }}'
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -38,6 +39,7 @@ def published(root: Path) -> list[RunRecord]:
         *(record("ensemble", s, 0.45 + s / 100, model="small-gpt2") for s in (1, 2)),
         record("regmean", 1, 0.9, model="small-gpt2"),
         record(EVIL, 1, 0.3),
+        record("ties", 1, 0.3, model=EVIL_MODEL, protocol={"name": EVIL_MODEL}),
     ]
     for one in made:
         store.put(one)
@@ -117,10 +119,10 @@ def test_a_click_sorts_by_number_and_gaps_stay_last(site: str, browser: Any) -> 
     score = next(head for head in heads if head.text == "score")
     score.click()
     ties, simple = "51.50 ± 6.35", "41.50 ± 6.35"  # each difference is the same for both seeds, so none is a tie
-    assert column(browser, 2) == [ties, "46.50 ± 6.35", simple, "30.00 (n=1)", "— (1 of 2)", "—"]
+    assert column(browser, 2) == [ties, "46.50 ± 6.35", simple, *["30.00 (n=1)"] * 2, "— (1 of 2)", "—"]
     assert score.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
     score.click()
-    assert column(browser, 2) == ["30.00 (n=1)", simple, "46.50 ± 6.35", ties, "— (1 of 2)", "—"]
+    assert column(browser, 2) == [*["30.00 (n=1)"] * 2, simple, "46.50 ± 6.35", ties, "— (1 of 2)", "—"]
     assert score.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
 
 
@@ -164,10 +166,23 @@ def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -
     assert (shown["method"], shown["seed"], shown["score"]) == ("simple", 1, 0.41)
 
 
+def test_a_link_to_a_place_on_the_page_keeps_the_filters(site: str, browser: Any) -> None:
+    explore(site, browser, "method=ties&model=small-gpt2")
+    assert column(browser, 1) == ["ties"]
+    browser.execute_script("location.hash = '__skip'")
+    assert column(browser, 1) == ["ties"]
+
+
 def test_hostile_names_stay_names(site: str, browser: Any) -> None:
-    for page in ("explore/", "leaderboard/", "leaderboard/tiny-encoder/", "claims/"):
+    explore(site, browser, "contains=x%3C%2Ftitle")
+    browser.find_element("css selector", ".explore-rows tbody a").click()
+    traced = browser.current_url.removeprefix(site)
+    assert traced.startswith("runs/x")
+    browser.get(f"{site}leaderboard/")
+    own = browser.find_element("css selector", "article a[href*='x_--title']").get_attribute("href").removeprefix(site)
+    for page in ("explore/", "leaderboard/", "leaderboard/tiny-encoder/", "claims/", traced, own):
         browser.get(site + page)
-        assert "pwned" not in browser.title
+        assert browser.title != "pwned", page
         assert not browser.find_elements("css selector", "article script, article img[src='x'], a[href^='javascript']")
     explore(site, browser, "contains=pwned")
     assert [name for name in column(browser, 1) if name == EVIL]

@@ -182,6 +182,11 @@ def test_a_resample_scores_as_its_rows_written_out(metric: str) -> None:
 # -- differences -----------------------------------------------------------------------------------------------------
 
 
+def contender(means: list[float], resampled: np.ndarray | None, first: int = 1) -> Contender:
+    """One whose seeds count from `first`."""
+    return Contender(tuple(range(first, first + len(means))), means, resampled)
+
+
 def draws(*ends: float) -> np.ndarray:
     """Resampled scores spread evenly between two ends."""
     return np.linspace(*ends, 1000)
@@ -189,36 +194,52 @@ def draws(*ends: float) -> np.ndarray:
 
 def test_a_difference_is_real_only_if_it_survives_both_chances() -> None:
     # per seed .01 .02 .03: mean .02, half .0248; the rows alone say it is real
-    shaky = difference(Contender([0.51, 0.52, 0.53], draws(0.52, 0.53)), Contender([0.5] * 3, draws(0.5, 0.5)))
+    shaky = difference(contender([0.51, 0.52, 0.53], draws(0.52, 0.53)), contender([0.5] * 3, draws(0.5, 0.5)))
     assert shaky.mean == pytest.approx(0.02) and shaky.verdict == "undecided"
     assert shaky.rows is not None and shaky.rows[0] > 0 and shaky.seeds is not None and shaky.seeds[0] < 0
     assert shaky.span == pytest.approx((0.02 - 0.024842, 0.02 + 0.024842), abs=1e-5)
     # the seeds alone say it is real
-    few_rows = difference(Contender([0.51, 0.51, 0.51], draws(0.4, 0.6)), Contender([0.5] * 3, draws(0.5, 0.5)))
+    few_rows = difference(contender([0.51, 0.51, 0.51], draws(0.4, 0.6)), contender([0.5] * 3, draws(0.5, 0.5)))
     assert few_rows.seeds == pytest.approx((0.01, 0.01)) and few_rows.verdict == "undecided"
-    both = difference(Contender([0.6, 0.61, 0.6], draws(0.55, 0.65)), Contender([0.5] * 3, draws(0.5, 0.5)))
+    both = difference(contender([0.6, 0.61, 0.6], draws(0.55, 0.65)), contender([0.5] * 3, draws(0.5, 0.5)))
     assert both.verdict == "above"
-    assert difference(Contender([0.5] * 3, draws(0.5, 0.5)), Contender([0.6, 0.61, 0.6], None)).verdict == "below"
+    assert difference(contender([0.5] * 3, draws(0.5, 0.5)), contender([0.6, 0.61, 0.6], None)).verdict == "below"
 
 
 def test_one_seed_leaves_the_rows_and_nothing_leaves_nothing() -> None:
-    assert difference(Contender([0.6], draws(0.55, 0.65)), Contender([0.5], draws(0.5, 0.5))).verdict == "above"
-    blind = difference(Contender([0.9], None), Contender([0.1], draws(0.1, 0.1)))
+    assert difference(contender([0.6], draws(0.55, 0.65)), contender([0.5], draws(0.5, 0.5))).verdict == "above"
+    blind = difference(contender([0.9], None), contender([0.1], draws(0.1, 0.1)))
     assert blind.span is None and blind.verdict == "undecided" and blind.mean == pytest.approx(0.8)
 
 
 def test_the_same_answers_are_never_told_apart() -> None:
-    one = Contender([0.5, 0.6], draws(0.4, 0.7))
+    one = contender([0.5, 0.6], draws(0.4, 0.7))
     assert difference(one, one).verdict == "undecided" and difference(one, one).span == (0.0, 0.0)
 
 
 def test_differences_of_differences_and_their_mean() -> None:
     # base falls from .50 to .30, its evolution from .52 to .45: .20 - .07 = .13
-    base = Contender([0.5, 0.5], None), Contender([0.3, 0.3], None)
-    evolved = Contender([0.52, 0.52], None), Contender([0.45, 0.45], None)
+    base = contender([0.5, 0.5], None), contender([0.3, 0.3], None)
+    evolved = contender([0.52, 0.52], None), contender([0.45, 0.45], None)
     lost = between(base, evolved)
     assert lost.mean == pytest.approx(0.13) and lost.verdict == "above"
     together = pooled([lost, difference(*base)])
     assert together.mean == pytest.approx((0.13 + 0.2) / 2) and together.seeds is not None
-    uneven = pooled([lost, difference(Contender([0.5], None), Contender([0.4], None))])
+    uneven = pooled([lost, difference(contender([0.5], None), contender([0.4], None))])
     assert uneven.mean == pytest.approx((0.13 + 0.1) / 2) and uneven.seeds is None
+
+
+def test_seeds_are_matched_by_their_numbers() -> None:
+    mine, theirs = contender([0.5, 0.7], draws(0.5, 0.7)), contender([0.4, 0.5, 0.6], draws(0.4, 0.4))
+    assert difference(mine, theirs).seeds is None, "other seeds say nothing about each other"
+    assert difference(mine, theirs).mean == pytest.approx(0.1) and difference(mine, theirs).rows is not None
+    assert between((mine, theirs), (theirs, theirs)).seeds is None
+    # effects of opposite sign for seeds 1, 2 and 2, 3: position by position they would cancel to a certain nothing
+    one = difference(contender([0.77, 0.23], None), contender([0.5, 0.5], None))
+    other = difference(contender([0.23, 0.77], None, first=2), contender([0.5, 0.5], None, first=2))
+    assert pooled([one, other]).seeds is None
+
+
+def test_a_rounded_score_is_still_the_score_of_its_rows() -> None:
+    values = np.repeat([1 / 3, 0.5], [600, 400])
+    assert bootstrap.interval(values, round(1 / 3, 6)) == bootstrap.interval(values, 1 / 3)

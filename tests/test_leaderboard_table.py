@@ -10,6 +10,7 @@ import pytest
 from harness.record import RunRecord, recipe_key
 from leaderboard import words
 from leaderboard.tables.group import groups
+from leaderboard.tables.overall import overall
 from leaderboard.tables.paper import published
 from leaderboard.tables.table import costs, headline, per_corpus
 
@@ -207,3 +208,29 @@ def test_doubtful_numbers_carry_their_doubt() -> None:
     doubtful = published("emotion", "roberta-base", "in_domain", "same", "ensemble")
     assert sure is not None and not sure.doubt
     assert doubtful is not None and doubtful.doubt
+
+
+def test_a_column_misses_only_what_another_method_of_it_has() -> None:
+    same = [record(setting="pairwise", population=p) for p in ("a+b", "a+c")]
+    (group,) = groups([*same, record(setting="pairwise", population="a+b", heads="diff", score=0.4)])
+    assert [column.cells["simple"].mean for column in headline(group).columns] == [0.5, 0.4]
+
+
+def test_settings_with_one_title_stay_two_questions() -> None:
+    twice = [
+        record(m, setting=s, score=x + y)
+        for s, y in (("in_domain", 0.0), ("in-domain", 0.1))
+        for m, x in (("simple", 0.3), ("ties", 0.4), ("regmean", 0.5))
+    ]
+    (found,) = overall(groups(twice))
+    assert found.ranking.questions == 2 and list(found.ranking.ranks) == ["regmean", "ties", "simple"]
+
+
+def test_a_ranking_leaves_out_who_answered_little_and_columns_with_a_gap() -> None:
+    scores = {"simple": 0.3, "ties": 0.4, "regmean": 0.5}
+    settings = ("in_domain", "pairwise", "out_of_domain")
+    made = [record(m, setting=s, score=x) for s in settings for m, x in scores.items()]
+    made = [r for r in made if (r.method, r.setting) != ("ties", "pairwise")]
+    (found,) = overall(groups([*made, record("rare", score=0.9)]))
+    assert list(found.ranking.ranks) == ["regmean", "ties", "simple"]
+    assert len(found.questions) == 2 and len(found.left_out) == 1 and "pairwise" in found.left_out[0]

@@ -80,7 +80,7 @@ def more_dev(method: str) -> Measure:
         fewer = {(b.question, b.heads): _of(least, b) for b in least.blocks()}
         for block in group.blocks():
             more, less = _of(group, block).get(method), fewer.get((block.question, block.heads), {}).get(method)
-            if more is not None and less is not None and len(more.means) == len(less.means):
+            if more is not None and less is not None:
                 found.append(difference(more, less))
         return pooled(found) if found else f"{method} was not run on both"
 
@@ -94,10 +94,7 @@ def _of(group: Group, block: Block) -> Mapping[str, Contender]:
 @lru_cache(maxsize=64)
 def _columns(group: Group) -> Mapping[tuple[Question, str], Mapping[str, Contender]]:
     """The contenders of each column; a dozen claims ask for them."""
-    return {
-        (b.question, b.heads): contenders(b.records, group.populations(b.question), _score, group.draws)
-        for b in group.blocks()
-    }
+    return {(b.question, b.heads): contenders(b.records, _score, group.draws) for b in group.blocks()}
 
 
 def _score(record: RunRecord) -> float:

@@ -28,7 +28,7 @@ class Figure(NamedTuple):
 
 def figures(group: Group) -> Iterator[Figure]:
     """Score against cost, development curves and a heat map for each column of scores that has what they need."""
-    maps = {table.title.partition(", ")[2]: table for table in per_corpus(group)}
+    maps = {(table.questions, table.heads): table for table in per_corpus(group)}
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         place = f"{group.key.model}, {group.key.suite}, {column.title}"
         spent = _spent(group, block, column)
@@ -38,8 +38,8 @@ def figures(group: Group) -> Iterator[Figure]:
         if histories:
             says = "development score by generation, mean over seeds and the range between them"
             yield Figure(_name(group, block, "curves"), says, curves(place, histories))
-        if column.title in maps:
-            table = maps[column.title]
+        table = maps.get(((block.question,), block.heads))
+        if table is not None:
             scores = {c.title: {m: x.mean for m, x in c.cells.items() if x.mean is not None} for c in table.columns}
             yield Figure(_name(group, block, "corpora"), table.title.lower(), heat(place, table.methods, scores))
 

@@ -8,6 +8,7 @@ claims.md                   what the paper says and what these records say
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -50,8 +51,11 @@ def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosi
 
 
 def page_of(model: str) -> str:
-    """The name of a model's page."""
-    return f"{slug(model)}.md"
+    """The name of a model's page; with a digest where the name alone could be another's, or a folder's own page."""
+    name = slug(model)
+    if name != model or name.lower() in ("index", "readme"):
+        name += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+    return f"{name}.md"
 
 
 def session(found: list[Group]) -> str:

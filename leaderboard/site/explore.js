@@ -32,9 +32,11 @@ function explore(root) {
 
   function read() {
     const chosen = new URLSearchParams(location.hash.slice(1));
+    const known = ["contains", "sort", "down", ...choices.map((select) => select.name)];
+    if (location.hash && !known.some((name) => chosen.has(name))) return; // leads to a place on the page
     choices.forEach((select) => {
-      const known = Array.from(select.options).some((option) => option.value === chosen.get(select.name));
-      select.value = known ? chosen.get(select.name) : "";
+      const there = Array.from(select.options).some((option) => option.value === chosen.get(select.name));
+      select.value = there ? chosen.get(select.name) : "";
     });
     word.value = chosen.get("contains") || "";
     order = place.has(chosen.get("sort")) ? chosen.get("sort") : "";
@@ -74,7 +76,7 @@ function explore(root) {
     };
   }
 
-  function show() {
+  function show(asked = true) {
     const wanted = word.value.trim().toLowerCase();
     const kept = (row) =>
       choices.every((c) => !c.value || textOf(row, place.get(c.name)) === c.value) &&
@@ -92,10 +94,11 @@ function explore(root) {
     [...choices, word].filter((c) => c.value).forEach((c) => state.set(c.name, c.value));
     if (order) state.set("sort", order);
     if (order && down) state.set("down", "1");
-    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
+    if (asked) history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
   }
 
   window.addEventListener("hashchange", read);
+  show(false);
   read();
 }
 

@@ -5,7 +5,9 @@ They are made while the site is built and never lie in docs/, where GitHub shows
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from html import unescape
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -62,6 +64,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         path = f"records/{cell.as_posix()}"
         files.append(File.generated(config, path, abs_src_path=str(store.root / place)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A title of plain words: the theme would write a heading's entities as characters into the page's head."""
+    if page.file.src_uri.startswith((f"{FOLDER}/", "runs/")):
+        heading = unescape(markdown.partition("\n")[0].removeprefix("# "))
+        page.meta.setdefault("title", re.sub(r"[<>&\"'{}]", " ", heading))
+    return markdown
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from harness.record import RunRecord, slug
 from leaderboard import words
-from leaderboard.tables import captions
 from leaderboard.tables.cell import Cell
-from leaderboard.tables.group import Group
+from leaderboard.tables.group import Group, Question
 from leaderboard.tables.table import Cost, headline, spent_on
 
 
@@ -20,7 +19,7 @@ class Row:
 
     group: Group
     title: str  # of the column
-    setting: str
+    question: Question
     heads: str
     architecture: str
     method: str
@@ -31,7 +30,7 @@ class Row:
     @property
     def anchor(self) -> str:
         """Names the row on its page; the digest keeps apart what an address could not."""
-        digest = hashlib.sha256(f"{self.title}\n{self.heads}".encode()).hexdigest()[:8]
+        digest = hashlib.sha256("\n".join([self.method, *self.question, self.heads]).encode()).hexdigest()[:8]
         return f"{slug(self.method)}-{digest}"
 
     @property
@@ -48,7 +47,7 @@ def rows(group: Group) -> Iterator[Row]:
             yield Row(
                 group=group,
                 title=column.title,
-                setting=captions.title(block.question.setting),
+                question=block.question,
                 heads=block.heads,
                 architecture=_architecture(own),
                 method=method,
@@ -61,7 +60,8 @@ def rows(group: Group) -> Iterator[Row]:
 def page_of(group: Group) -> str:
     """The name of the page that traces a group's rows."""
     key = group.key
-    return f"{slug(key.model)}-{slug(key.suite)}-{slug(key.protocol)}-{key.digest}"
+    digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:8]  # keeps apart what slugs could not
+    return f"{slug(key.model)}-{slug(key.suite)}-{slug(key.protocol)}-{digest}"
 
 
 def _architecture(records: Iterable[RunRecord]) -> str:

@@ -15,6 +15,7 @@ from leaderboard.stats.rowwise import Array, Rowwise
 
 RESAMPLES = 1000
 EXACT = 1e-12  # sums of the same numbers in another order
+ROUNDING = 2e-6  # records keep six digits of a score
 
 
 def counts(name: str, rows: int) -> Array:
@@ -38,7 +39,7 @@ def interval(values: Array, estimate: float, confidence: float = 0.95) -> tuple[
     The correction matters for F1 of rare labels: a resample without the only row that a method got right scores lower,
     never higher, so resamples lie to one side of the estimate.
     """
-    below = (np.sum(values < estimate - EXACT) + np.sum(values <= estimate + EXACT)) / (2 * len(values))
+    below = (np.sum(values < estimate - ROUNDING) + np.sum(values <= estimate + ROUNDING)) / (2 * len(values))
     shift = 2 * ndtri(np.clip(below, 1 / len(values), 1 - 1 / len(values)))
     low, high = np.quantile(values, ndtr(shift + ndtri([(1 - confidence) / 2, (1 + confidence) / 2])))
     return float(low), float(high)

@@ -8,7 +8,8 @@ it contains 0 exactly when one of the two does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -23,7 +24,8 @@ Verdict = Literal["above", "below", "undecided"]
 class Contender(NamedTuple):
     """One method's scores in one column."""
 
-    means: Sequence[float]  # a mean over populations for each seed
+    seeds: tuple[int, ...]
+    means: Sequence[float]  # for each seed a mean over populations
     resampled: Array | None  # (resamples,) mean over seeds and populations; None without predictions
 
 
@@ -31,13 +33,9 @@ class Contender(NamedTuple):
 class Difference:
     """One contender minus another; scores from 0 to 1; intervals of 95 %."""
 
-    per_seed: Sequence[float]
+    mean: float  # over seeds
+    by_seed: Mapping[int, float] | None  # seed -> difference; None where the two were not run with the same seeds
     resampled: Array | None  # (resamples,)
-
-    @cached_property
-    def mean(self) -> float:
-        """Over seeds."""
-        return mean(self.per_seed)
 
     @cached_property
     def rows(self) -> tuple[float, float] | None:
@@ -46,8 +44,8 @@ class Difference:
 
     @cached_property
     def seeds(self) -> tuple[float, float] | None:
-        """The interval over seeds; None with one seed."""
-        half = half_width(self.per_seed)
+        """The interval over seeds; None with one seed, or where seeds do not match."""
+        half = None if self.by_seed is None else half_width(list(self.by_seed.values()))
         return None if half is None else (self.mean - half, self.mean + half)
 
     @property
@@ -66,30 +64,33 @@ class Difference:
 
 
 def difference(one: Contender, other: Contender) -> Difference:
-    """`one` minus `other`; their seeds stand in the same order."""
+    """`one` minus `other`, seed by seed where both were run with the same ones."""
     return Difference(
-        [a - b for a, b in zip(one.means, other.means, strict=True)],
+        mean(one.means) - mean(other.means),
+        {s: a - b for s, a, b in zip(one.seeds, one.means, other.means, strict=True)}
+        if one.seeds == other.seeds
+        else None,
         None if one.resampled is None or other.resampled is None else one.resampled - other.resampled,
     )
 
 
 def between(one: tuple[Contender, Contender], other: tuple[Contender, Contender]) -> Difference:
     """(one[0] - one[1]) - (other[0] - other[1]): how much further the first pair is apart than the second."""
-    first, second = difference(*one), difference(*other)
-    return Difference(
-        [a - b for a, b in zip(first.per_seed, second.per_seed, strict=True)],
-        None if first.resampled is None or second.resampled is None else first.resampled - second.resampled,
-    )
+    return _together([(1.0, difference(*one)), (-1.0, difference(*other))])
 
 
 def pooled(differences: Sequence[Difference]) -> Difference:
-    """The mean over columns. Seeds are kept apart where all columns have as many; otherwise only rows can be asked."""
-    count = len(differences)
-    seeds = {len(d.per_seed) for d in differences}
-    draws = [d.resampled for d in differences if d.resampled is not None]
+    """The mean over columns. Where they were not run with the same seeds, only rows can be asked."""
+    return _together([(1 / len(differences), d) for d in differences])
+
+
+def _together(parts: Sequence[tuple[float, Difference]]) -> Difference:
+    """A weighted sum; seeds by their numbers, resamples by theirs."""
+    by_seed = [d.by_seed for _, d in parts if d.by_seed is not None]
+    alike = len(by_seed) == len(parts) and len({tuple(seeds) for seeds in by_seed}) == 1
+    draws = [w * d.resampled for w, d in parts if d.resampled is not None]
     return Difference(
-        [mean(values) for values in zip(*(d.per_seed for d in differences), strict=True)]
-        if len(seeds) == 1
-        else [mean([d.mean for d in differences])],
-        sum(draws[1:], draws[0]) / count if len(draws) == count else None,
+        math.fsum(w * d.mean for w, d in parts),
+        {s: math.fsum(w * d.by_seed[s] for w, d in parts if d.by_seed) for s in by_seed[0]} if alike else None,
+        sum(draws[1:], draws[0]) if len(draws) == len(parts) else None,
     )

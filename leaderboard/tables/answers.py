@@ -50,7 +50,7 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         return METRICS["macro_f1"](gold, said)
     words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
     said = np.array(words, dtype=np.float64)
-    if len(said) != rows:
+    if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
     return METRICS[kept["metric"]](gold[:, 0], said)
 
@@ -65,7 +65,7 @@ def resampled(records: Iterable[RunRecord], gold: Gold) -> Resampled:
         for corpus, kept in record.predictions.items():
             try:
                 answers = rowwise(kept, gold(str(kept["gold"])))
-            except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
                 continue
             found[str(kept["gold"])].append(((record.path, corpus), answers))
     scores: dict[tuple[Path, str], Array] = {}

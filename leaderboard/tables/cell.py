@@ -54,26 +54,24 @@ def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
     return tuple(sorted({r.seed for r in records}))
 
 
-def cells(records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws) -> dict[str, Cell]:
+def cells(records: Collection[RunRecord], value: Value, draws: Draws) -> dict[str, Cell]:
     """One cell per method: the mean over populations within a seed, then over seeds.
 
     A method that misses a population or a seed that another one has is not averaged at all.
     """
-    shown, complete = _averaged(records, populations, value, draws)
+    shown, complete = _averaged(records, value, draws)
     return _compared(shown, complete)
 
 
-def contenders(
-    records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws
-) -> dict[str, Contender]:
+def contenders(records: Collection[RunRecord], value: Value, draws: Draws) -> dict[str, Contender]:
     """The same averages with all that a comparison needs; methods with a gap are left out."""
-    return _averaged(records, populations, value, draws)[1]
+    return _averaged(records, value, draws)[1]
 
 
 def _averaged(
-    records: Collection[RunRecord], populations: Collection[str], value: Value, draws: Draws
+    records: Collection[RunRecord], value: Value, draws: Draws
 ) -> tuple[dict[str, Cell], dict[str, Contender]]:
-    seeds = seeds_of(records)
+    seeds, populations = seeds_of(records), sorted({r.population for r in records})
     corpora = _examined(records)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
@@ -87,7 +85,7 @@ def _averaged(
             shown[method] = Cell(have=have, want=want, note=note)
             continue
         means = [mean([answers[p, s] for p in populations]) for s in seeds]
-        complete[method] = Contender(means, _mean_draws(draws(r) for r in whole))
+        complete[method] = Contender(seeds, means, _mean_draws(draws(r) for r in whole))
         shown[method] = Cell(mean(means), half_width(means), have, want)
     return shown, complete
 

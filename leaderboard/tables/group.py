@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ class Block(NamedTuple):
     question: Question
     heads: str
     records: tuple[RunRecord, ...]
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """All populations that any method of the column merged."""
+        return tuple(sorted({r.population for r in self.records}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +81,6 @@ class Group:
         """What was asked, in order."""
         return tuple(dict.fromkeys(block.question for block in self.blocks()))
 
-    def populations(self, question: Question) -> tuple[str, ...]:
-        """All populations that any method merged to answer this question."""
-        return tuple(sorted({r.population for r in self.records if question_of(r) == question}))
-
 
 def question_of(record: RunRecord) -> Question:
     """The question a record answers."""
@@ -113,5 +115,5 @@ def _rank(key: Key) -> tuple[Any, ...]:
 
 def _question_rank(question: Question) -> tuple[Any, ...]:
     """Settings in their order, more corpora before fewer."""
-    counts = [-int(word) for word in question.coverage.split() if word.isdecimal()]
+    counts = [-int(word) for word in re.findall(r"\b\d{1,9}\b", question.coverage)]
     return (words.rank(question.setting, words.SETTINGS), counts, question.coverage)

@@ -34,13 +34,14 @@ def overall(groups: Iterable[Group]) -> list[Overall]:
     }
     found = []
     for world, members in worlds.items():
-        asked = {place: scores for group in members for place, scores in _questions(group)}
-        everyone = {m for scores in asked.values() for m in scores}
-        ranked = sorted(m for m in everyone if 2 * sum(m in scores for scores in asked.values()) >= len(asked))
-        whole = {place: scores for place, scores in asked.items() if all(m in scores for m in ranked)}
-        ranks = ranking({m: [scores[m] for scores in whole.values()] for m in ranked})
+        asked = [question for group in members for question in _questions(group)]
+        everyone = {m for _, scores in asked for m in scores}
+        ranked = sorted(m for m in everyone if 2 * sum(m in scores for _, scores in asked) >= len(asked))
+        whole = [(place, scores) for place, scores in asked if all(m in scores for m in ranked)]
+        ranks = ranking({m: [scores[m] for _, scores in whole] for m in ranked})
         if ranks is not None:
-            found.append(Overall(world, ranks, tuple(whole), tuple(p for p in asked if p not in whole)))
+            left_out = tuple(place for place, scores in asked if any(m not in scores for m in ranked))
+            found.append(Overall(world, ranks, tuple(place for place, _ in whole), left_out))
     return found
 
 

@@ -25,6 +25,7 @@ class Scores:
     methods: tuple[str, ...]  # the rows, in order
     questions: tuple[Question, ...]
     seeds: tuple[int, ...]
+    heads: str = ""  # of its records, where the table is about one column
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def headline(group: Group) -> Scores:
     """A column for each setting and head policy, the paper's numbers beside ours."""
     columns = []
     for block in group.blocks():
-        column = cells(block.records, group.populations(block.question), lambda record: record.score, group.draws)
+        column = cells(block.records, lambda record: record.score, group.draws)
         where = group.key.suite, group.key.model, block.question.setting, block.heads
         shown = {method: replace(cell, paper=published(*where, method)) for method, cell in column.items()}
         columns.append(Column(_title(group, block), shown))
@@ -63,20 +64,18 @@ def per_corpus(group: Group) -> list[Scores]:
     """A table for each column of scores: a column for each corpus that all examine, or for each population."""
     tables = []
     for block in group.blocks():
-        populations = group.populations(block.question)
+        populations = block.populations
         corpora = sorted({corpus for record in block.records for corpus in record.scores})
         if len(populations) == 1 and corpora:
-            columns = tuple(
-                Column(c, cells(block.records, populations, _score_on(c), _draws_on(group, c))) for c in corpora
-            )
+            columns = tuple(Column(c, cells(block.records, _score_on(c), _draws_on(group, c))) for c in corpora)
             title, methods = f"Per corpus, {_title(group, block)}", methods_of(block.records)
-            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
+            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records), block.heads))
         elif len(populations) > 1:
             title, methods = f"Per population, {_title(group, block)}", methods_of(block.records)
             columns = tuple(
-                Column(p, cells(_of(block, p), (p,), lambda record: record.score, group.draws)) for p in populations
+                Column(p, cells(_of(block, p), lambda record: record.score, group.draws)) for p in populations
             )
-            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records)))
+            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records), block.heads))
     return tables
 
 
@@ -85,7 +84,7 @@ def certainty(group: Group) -> list[Scores]:
     tables = []
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         title, methods = f"How sure, {column.title}", methods_of(block.records)
-        tables.append(Scores(title, (column,), methods, (block.question,), seeds_of(block.records)))
+        tables.append(Scores(title, (column,), methods, (block.question,), seeds_of(block.records), block.heads))
     return tables
 
 

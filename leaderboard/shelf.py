@@ -1,0 +1,59 @@
+"""Which name a published file has, and whether every file of the published store has the right one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import terrain
+from harness.record import BadRecord, RunRecord, Store
+from leaderboard.audit import Loaded, load
+
+
+def signed(path: Path, text: str) -> Path:
+    """Where a file is published: its content is in the name, so that two people's files never meet in git."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return path.with_name(f"{path.stem}-{digest}.json")
+
+
+def adopt(store: Store) -> None:
+    """Give records that were copied here under the name that they had in a local store their published one."""
+    for path, place in load(store).places.items():
+        if place == path:
+            text = (store.root / place).read_text(encoding="utf-8")
+            (store.root / place).rename(store.root / signed(path, text))
+
+
+def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
+    """The landscapes of a store, of one recipe one, and a line for each file that cannot be believed."""
+    found: dict[str, terrain.Terrain] = {}
+    damaged = []
+    for path in terrain.paths(store.root):
+        try:
+            survey = terrain.read(path)
+            found.setdefault(survey.key, survey)
+        except BadRecord as error:
+            damaged.append(str(error).replace(f"{store.root}/", ""))
+    return list(found.values()), damaged
+
+
+def misplaced(store: Store) -> Iterator[str]:
+    """A line for each published file whose name is not what its content says, or that nothing asks for."""
+    found = load(store)
+    told = {f"gold/{kept['gold']}.json" for record in _every(found) for kept in record.predictions.values()}
+    for path, place in (*found.places.items(), *((record.path, place) for place, record in found.repeats)):
+        if place != signed(path, (store.root / place).read_text(encoding="utf-8")):
+            yield f"{place}: its name does not hold the hash of its content: it was edited, or copied and not published"
+    names = {signed(survey.path, terrain.text_of(survey)).as_posix() for survey in surveys(store)[0]}
+    records = {path.relative_to(store.root).as_posix() for path in store.paths()}
+    for name in sorted(p.relative_to(store.root).as_posix() for p in store.root.rglob("*") if p.is_file()):
+        if name.startswith(f"{terrain.FOLDER}/"):
+            if name not in names:
+                yield f"{name}: no landscape of this name; publish it anew"
+        elif name not in told | records and not ((found.damaged or found.foreign) and name.startswith("gold/")):
+            yield f"{name}: nothing names it; remove it"
+
+
+def _every(found: Loaded) -> list[RunRecord]:
+    return [*found.records, *(record for _, record in found.repeats)]
