@@ -7,15 +7,21 @@ counts. By default the shape is so small that this is a matter of seconds and on
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.record import Store, recipe_key
+from leaderboard.audit import load
+from leaderboard.publish import PUBLISHED, outputs
 from methods import known, resolve
 
 if TYPE_CHECKING:
@@ -261,8 +267,10 @@ def test_scoring(
     assert difference < (1e-4 if dtype == "fp32" else 0.1)
 
 
+@pytest.mark.parametrize("corpora", [4, 8])
 def test_generation(
     tools: Any,
+    corpora: int,
     population: Population,
     model: Any,
     rows: Any,
@@ -283,11 +291,36 @@ def test_generation(
     twin = tools.RobertaForSequenceClassification(model.config)
     sheet = tools.Sheet(tools.LiveModel(next(iter(rows)).family, tools.emotion.TASK, twin), rows, threshold=0.5)
     start = perf_counter()
-    dev = tools.DevScorer({f"corpus{k}": sheet for k in range(4)})
+    dev = tools.DevScorer({f"corpus{k}": sheet for k in range(corpora)})
     tools.Evolver(generations=1).merge(population, dev, tools.torch.Generator().manual_seed(0))
     share = sum(inside) / (perf_counter() - start)
     with capsys.disabled():
-        print(f"\n  one generation           {share:7.1%} inside the model, {4 * tools.ROWS} rows   aim 95%", end="")
+        print(
+            f"\n  one generation           {share:7.1%} inside the model, {corpora * tools.ROWS} rows   aim 95%", end=""
+        )
+
+
+def test_rendering(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All pages, figures and intervals of as many records as a well-used leaderboard has: copies of the published ones.
+
+    Seconds, since nothing else reads records that it could be held against.
+    """
+    wanted = 5000 if request.config.getoption("--speed-shape") == "roberta-base" else 50
+    published, store = Store(request.config.rootpath / PUBLISHED), Store(tmp_path / PUBLISHED)
+    shutil.copytree(published.root / "gold", store.root / "gold")
+    records, copies = load(published).records, itertools.count()
+    while (written := len(store.paths())) < wanted:
+        copy = next(copies)
+        for record in records[: wanted - written]:
+            name = f"{record.model}-{copy}"
+            recipe = {**record.recipe, "model": {**record.recipe["model"], "name": name}}
+            store.put(replace(record, model=name, recipe=recipe, key=recipe_key(recipe)))
+    start = perf_counter()
+    files = outputs(tmp_path)
+    seconds = perf_counter() - start
+    with capsys.disabled():
+        print(f"\n  rendering                {seconds:7.2f} s for {wanted} records   aim 10 s for 5000", end="")
+    assert files
 
 
 @pytest.mark.parametrize("work", ["simple", "ties", "child"])
