@@ -30,6 +30,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     Tiny models use one thread each, so one process would leave the other cores idle.
     """
     option = config.option
+    if hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ:
+        return  # this is a worker: one that took workers of its own would never end taking
     if getattr(option, "numprocesses", 0) is not None or option.model or option.collectonly or option.usepdb:
         return  # asked for, or no xdist; another model; nothing to share out
     if {"emotion", "glue"} & set(_suites(config)) and (os.cpu_count() or 1) > 1:

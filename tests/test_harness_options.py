@@ -463,6 +463,21 @@ def test_the_embedded_benchmark_takes_every_core_unless_told_otherwise(
 ) -> None:
     pytest.importorskip("xdist")
     monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     config = project.pytester.parseconfig(*words)
     harness.plugin.pytest_cmdline_main(config)
     assert config.option.numprocesses == workers
+
+
+def test_a_worker_takes_no_workers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("xdist")
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    config = project.pytester.parseconfig("suites/")
+    config.workerinput = {"workerid": "gw0"}
+    harness.plugin.pytest_cmdline_main(config)
+    assert config.option.numprocesses is None
+    del config.workerinput
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    harness.plugin.pytest_cmdline_main(config)
+    assert config.option.numprocesses is None
