@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
         ("show", "print the tables of a store"),
-        ("publish", "copy healthy records to leaderboard/results and write docs/leaderboard.md"),
+        ("publish", "copy healthy records to leaderboard/results and write all pages"),
         ("check", "compare what is published with its records"),
         ("site", "build the static site from docs and the published records"),
     ):

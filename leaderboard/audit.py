@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
+from leaderboard.stats.bootstrap import ROUNDING
 from leaderboard.stats.rowwise import whole
 from leaderboard.tables.answers import Gold, gold_of, rowwise
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
 COVERAGE = re.compile(r"(\d{1,4} of \d{1,4}[a-z, ]*)*")  # "3 of 5 members, 2 of 5 corpora"
-ROUNDING = 2e-6  # stores keep six digits
 APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise
 UNMERGED = ("avg", "domain_specific")  # rows that are means over members and have no answers of their own
 
@@ -29,6 +29,12 @@ class Loaded(NamedTuple):
     foreign: list[str]  # one line for each file of another schema; ignored by tables
     repeats: list[tuple[Path, RunRecord]]  # further records of cells that have one, and their files
     places: dict[Path, Path]  # of each record: the path that names its cell -> its file, relative to the store
+
+    @property
+    def files(self) -> list[tuple[RunRecord, Path]]:
+        """Every record with its file; those that tables show come first."""
+        shown = [(record, self.places[record.path]) for record in self.records]
+        return [*shown, *((record, place) for place, record in self.repeats)]
 
 
 def load(store: Store) -> Loaded:
@@ -87,7 +93,7 @@ def faults(store: Store) -> Iterator[str]:
     yield from found.damaged
     yield from found.foreign
     gold = gold_of(store)
-    for record in (*found.records, *(record for _, record in found.repeats)):
+    for record, _ in found.files:
         yield from unlikely(record)
         yield from reproduce(record, gold)
     first = {record.path: record for record in found.records}

@@ -35,7 +35,7 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     target = Store(root / PUBLISHED)
     found, there = audit.load(local), set(audit.load(target).places)
     refused, copied, known = list(found.damaged), 0, gold_of(local)
-    for record, place in (*((r, found.places[r.path]) for r in found.records), *((r, p) for p, r in found.repeats)):
+    for record, place in found.files:
         if record.path in there:
             continue
         faults = [*audit.unlikely(record), *audit.reproduce(record, known)]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import terrain
-from harness.record import BadRecord, RunRecord, Store
-from leaderboard.audit import Loaded, load
+from harness.record import BadRecord, Store
+from leaderboard.audit import load
 
 
 def signed(path: Path, text: str) -> Path:
@@ -19,10 +19,10 @@ def signed(path: Path, text: str) -> Path:
 
 def adopt(store: Store) -> None:
     """Give records that were copied here under the name that they had in a local store their published one."""
-    for path, place in load(store).places.items():
-        if place == path:
+    for record, place in load(store).files:
+        if place == record.path:
             text = (store.root / place).read_text(encoding="utf-8")
-            (store.root / place).rename(store.root / signed(path, text))
+            (store.root / place).rename(store.root / signed(place, text))
 
 
 def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
@@ -41,9 +41,9 @@ def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
 def misplaced(store: Store) -> Iterator[str]:
     """A line for each published file whose name is not what its content says, or that nothing asks for."""
     found = load(store)
-    told = {f"gold/{kept['gold']}.json" for record in _every(found) for kept in record.predictions.values()}
-    for path, place in (*found.places.items(), *((record.path, place) for place, record in found.repeats)):
-        if place != signed(path, (store.root / place).read_text(encoding="utf-8")):
+    told = {f"gold/{kept['gold']}.json" for record, _ in found.files for kept in record.predictions.values()}
+    for record, place in found.files:
+        if place != signed(record.path, (store.root / place).read_text(encoding="utf-8")):
             yield f"{place}: its name does not hold the hash of its content: it was edited, or copied and not published"
     names = {signed(survey.path, terrain.text_of(survey)).as_posix() for survey in surveys(store)[0]}
     records = {path.relative_to(store.root).as_posix() for path in store.paths()}
@@ -53,7 +53,3 @@ def misplaced(store: Store) -> Iterator[str]:
                 yield f"{name}: no landscape of this name; publish it anew"
         elif name not in told | records and not ((found.damaged or found.foreign) and name.startswith("gold/")):
             yield f"{name}: nothing names it; remove it"
-
-
-def _every(found: Loaded) -> list[RunRecord]:
-    return [*found.records, *(record for _, record in found.repeats)]

@@ -247,6 +247,7 @@ def test_an_edited_record_is_seen_by_its_name(root: Path, capsys: pytest.Capture
 def test_a_copied_record_is_given_its_published_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(root, "publish")
     Store(root / PUBLISHED).put(record("avg", seed=2, score=0.4, scores={"isear": 0.4}))
+    Store(root / PUBLISHED).put(record("avg", score=0.31, scores={"isear": 0.31}))  # again, of a cell that is there
     assert run(root, "check") == 1
     capsys.readouterr()
     assert run(root, "publish") == 0 and run(root, "check") == 0, capsys.readouterr().err

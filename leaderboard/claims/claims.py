@@ -29,12 +29,10 @@ _OUTCOME: dict[str, Outcome] = {"above": "holds", "below": "fails", "undecided":
 class Finding:
     """One claim asked of one group of records."""
 
-    claim: str
     place: str  # model, suite and protocol
     verdict: Outcome
     difference: Difference | None  # what must be above 0; None where nothing could be compared
     reason: str = ""  # why nothing could be compared
-    paper: str = ""  # the paper's mean difference over its cells
     synthetic: bool = False
 
 
@@ -59,8 +57,8 @@ class Claim:
         key, synthetic = group.key, words.synthetic(group.key.model)
         place = f"{key.model}, {key.suite}, {key.protocol} {key.digest}"
         if isinstance(measured, str):
-            return Finding(self.says, place, "undecided", None, measured, self.paper, synthetic)
-        return Finding(self.says, place, _OUTCOME[measured.verdict], measured, "", self.paper, synthetic)
+            return Finding(place, "undecided", None, measured, synthetic)
+        return Finding(place, _OUTCOME[measured.verdict], measured, "", synthetic)
 
 
 def verdict(findings: Iterable[Finding]) -> Outcome:

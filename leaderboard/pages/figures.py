@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.record import slug
 from leaderboard import words
-from leaderboard.plots.curves import curves
+from leaderboard.plots.curves import curves, steps
 from leaderboard.plots.heat import heat
 from leaderboard.plots.pareto import Spent, pareto
 from leaderboard.stats.interval import mean
@@ -70,12 +70,6 @@ def _histories(block: Block) -> dict[str, list[list[float]]]:
         if isinstance(history, list) and len(history) > 1 and all(isinstance(v, int | float) for v in history):
             found[record.method][record.seed].append([float(v) for v in history])
     return {
-        method: [_together(found[method][seed]) for seed in sorted(found[method])]
+        method: [[mean(step) for step in steps(found[method][seed])] for seed in sorted(found[method])]
         for method in sorted(found, key=words.method_rank)
     }
-
-
-def _together(histories: list[list[float]]) -> list[float]:
-    length = max(map(len, histories))
-    whole = [[*h, *[h[-1]] * (length - len(h))] for h in histories]
-    return [mean(step) for step in zip(*whole, strict=True)]

@@ -10,6 +10,12 @@ from leaderboard.plots.colours import colour
 Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation
 
 
+def steps(histories: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """The scores of each generation; a search that stopped keeps its last score."""
+    length = max(map(len, histories))
+    return list(zip(*([*h, *[h[-1]] * (length - len(h))] for h in histories), strict=True))
+
+
 def curves(title: str, histories: Histories) -> str:
     """The figure; scores from 0 to 1 are shown times 100."""
     values = [100 * v for seeds in histories.values() for history in seeds for v in history]
@@ -24,14 +30,12 @@ def curves(title: str, histories: Histories) -> str:
         right=170,
     )
     for place, (method, seeds) in enumerate(histories.items()):
-        length = max(map(len, seeds))
-        whole = [[*h, *[h[-1]] * (length - len(h))] for h in seeds]  # a search that stopped keeps its last score
-        steps = list(zip(*whole, strict=True))
+        generation = steps(seeds)
         if len(seeds) > 1:
-            low = [frame.at(g, 100 * min(step)) for g, step in enumerate(steps)]
-            high = [frame.at(g, 100 * max(step)) for g, step in enumerate(steps)]
+            low = [frame.at(g, 100 * min(step)) for g, step in enumerate(generation)]
+            high = [frame.at(g, 100 * max(step)) for g, step in enumerate(generation)]
             frame.drawing.area([*low, *reversed(high)], colour(method))
-        line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(steps)]
+        line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(generation)]
         frame.drawing.path(line, colour(method))
         frame.drawing.dot((frame.edge + 16, 56 + 20 * place), colour(method))
         frame.drawing.text((frame.edge + 28, 60 + 20 * place), method)

@@ -6,8 +6,6 @@ from harness.terrain import Terrain
 from leaderboard.plots.axes import Frame
 from leaderboard.plots.colours import colour, filled, ramp
 
-ANCHORS = {(0.0, 0.0): "ancestor", (1.0, 0.0): "first", (0.0, 1.0): "second"}
-
 
 def landscape(title: str, terrain: Terrain) -> str:
     """The figure: one square for each model that was scored, deeper is better; marks are merges, seen from above.
@@ -34,11 +32,11 @@ def landscape(title: str, terrain: Terrain) -> str:
         for a, score in zip(terrain.axis, row, strict=True):
             share = (score - worst) / (best - worst) if best > worst else 0.5
             draw.box(frame.at(a - half, b + half), width + 0.1, height + 0.1, ramp(share))
-    for (a, b), name in ANCHORS.items():
+    for a, b, name in ((0, 0, "ancestor"), (1, 0, first), (0, 1, second)):
         x, y = frame.at(a, b)
         draw.dot((x, y), "#1f2328", False, 4)
-        draw.text((x + 7, y - 7), {"first": first, "second": second}.get(name, name), kind="halo")
-        draw.text((x + 7, y - 7), {"first": first, "second": second}.get(name, name))
+        draw.text((x + 7, y - 7), name, kind="halo")
+        draw.text((x + 7, y - 7), name)
     for place, (method, where) in enumerate(terrain.places.items()):
         inside = [min(high, max(low, v)) for v in (where.a, where.b)]
         draw.dot(frame.at(inside[0], inside[1]), "#ffffff", radius=7)  # or a mark is lost on a colour like its own

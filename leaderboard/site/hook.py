@@ -81,7 +81,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
         return content + html.explorer([row for group in found for row in rows(group)])
     traced = {f"runs/{page_of(group)}.md": group for group in found}
     group = traced.get(page.file.src_uri)
-    return content if group is None else content + html.traced(group, rows(group))
+    return content if group is None else content + html.traced(rows(group))
 
 
 def _root(config: MkDocsConfig) -> Path:

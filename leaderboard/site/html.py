@@ -10,7 +10,7 @@ from urllib.parse import quote
 from harness.record import RunRecord
 from leaderboard import text, words
 from leaderboard.site.rows import Row, page_of
-from leaderboard.tables.group import Group
+from leaderboard.stats.difference import Difference
 
 FILTERS = ("suite", "architecture", "model", "setting", "method")
 
@@ -53,8 +53,8 @@ def explorer(rows: Sequence[Row]) -> str:
     )
 
 
-def traced(group: Group, rows: Iterable[Row]) -> str:
-    """One group: each row's numbers, and every record behind it with its command and commit."""
+def traced(rows: Iterable[Row]) -> str:
+    """Each row's numbers, and every record behind it with its command and commit."""
     return "\n".join(_traced(row) for row in rows)
 
 
@@ -105,9 +105,8 @@ def _to_best(row: Row) -> str:
     return "best" if row.best else text.difference(row.cell.to_best)
 
 
-def _mean(difference: object) -> float | None:
-    value = getattr(difference, "mean", None)
-    return value if isinstance(value, float) else None
+def _mean(difference: Difference | None) -> float | None:
+    return None if difference is None else difference.mean
 
 
 def _mebibytes(row: Row) -> float | None:
