@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from harness.data.corpus import Split
 from harness.families.base import Family, Inputs, Row
 from harness.tasks import Kind, Task
 
-LEAST, WASTE = 512, 0.1  # a batch of so many tokens is large enough to end before more than this share is padding
+OVERHEAD = 64  # what a batch costs besides its tokens, in tokens: between those of large models (30-50) and tiny ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,24 +60,32 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
     """Tokenise and bucket a split. Sorting by length leaves almost no padding, which halves the work of a pass."""
     rows = family.encode(task, split, max_length)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].tokens, i))
-    lengths = [rows[i].tokens for i in order]
-    batches, start = [], 0
-    while start < len(order):
-        stop, there = start + 1, lengths[start]
-        while stop < len(order) and _joins(lengths[stop], stop - start, there, batch_tokens):
-            there += lengths[stop]
-            stop += 1
+    batches = []
+    for start, stop in cuts([rows[i].tokens for i in order], batch_tokens):
         chosen = order[start:stop]
         batches.append(batch_of(family, [rows[i] for i in chosen], torch.tensor(chosen, dtype=torch.long)))
-        start = stop
     labels = torch.from_numpy(split.labels)
     return Batches(tuple(batches), labels, *family.gold(task, labels))
 
 
-def _joins(tokens: int, rows: int, there: int, most: int) -> bool:
-    """Whether a row of so many tokens joins a batch of `rows` shorter ones that have `there` tokens together."""
-    padded = tokens * (rows + 1)
-    return padded <= most and (there < LEAST or padded <= (1 + WASTE) * (there + tokens))
+def cuts(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Where to cut ascending lengths into batches, so that padded tokens and batches together cost least.
+
+    The best way to cut the first j rows ends with some batch [i, j), after the best way to cut the first i. A batch has
+    at most `most` padded tokens, or one row.
+    """
+    cost = np.zeros(len(lengths) + 1, dtype=np.int64)
+    last = [0] * len(cost)  # where the batch that ends at j begins
+    for j, longest in enumerate(lengths, 1):
+        begins = np.arange(max(0, j - max(1, most // max(1, longest))), j)
+        costs = cost[begins] + longest * (j - begins)
+        best = int(costs.argmin())
+        cost[j], last[j] = costs[best] + OVERHEAD, begins[best]
+    found, stop = [], len(lengths)
+    while stop > 0:
+        found.append((last[stop], stop))
+        stop = last[stop]
+    return found[::-1]
 
 
 def batch_of(family: Family, rows: Sequence[Row], index: Tensor) -> Batch:

@@ -7,7 +7,7 @@ References: Jin et al., "Dataless Knowledge Fusion by Merging Weights of Languag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.batches import Batch
 
-BLOCK = 192  # rows of a Gram matrix that are made at a time: more are wasted above the diagonal, fewer are slow
+LEAST = 192  # rows of a square on the diagonal that is made whole: in smaller ones the products are slow
 Logits = Callable[[nn.Module, Batch], Tensor]
 
 
@@ -111,18 +111,27 @@ class _Tally:
 
 
 def add_lower_product(total: Tensor, rows: Tensor) -> None:
-    """Add rows^T rows, (in, in), to the blocks on and below the diagonal; nothing else is worked out."""
-    for start, stop in panels(len(total)):
-        total[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])
+    """Add rows^T rows, (in, in), below the diagonal and to small squares on it; nothing else is worked out.
+
+    What is below the diagonal is the square of the two halves' products, and the same again in each half.
+    """
+    half = _half(len(total))
+    if half == 0:
+        total.addmm_(rows.T, rows)
+        return
+    total[half:, :half].addmm_(rows[:, half:].T, rows[:, :half])
+    add_lower_product(total[:half, :half], rows[:, :half])
+    add_lower_product(total[half:, half:], rows[:, half:])
 
 
 def mirror(total: Tensor) -> Tensor:
-    """Fill the blocks above the diagonal, in place."""
-    for start, stop in panels(len(total)):
-        total[:start, start:stop] = total[start:stop, :start].T
+    """Fill what `add_lower_product` left out, in place."""
+    for start in range(0, len(total), LEAST):
+        band = slice(start, start + LEAST)
+        total[:start, band] = total[band, :start].T
     return total
 
 
-def panels(width: int) -> Iterator[tuple[int, int]]:
-    """A matrix of so many rows in bands."""
-    return ((start, min(start + BLOCK, width)) for start in range(0, width, BLOCK))
+def _half(width: int) -> int:
+    """Where a square is parted in two: at a multiple of `LEAST`, or not at all."""
+    return 0 if width <= LEAST else -(-width // (2 * LEAST)) * LEAST

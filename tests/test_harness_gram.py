@@ -73,7 +73,7 @@ def test_layers_that_part_later_have_matrices_of_their_own() -> None:
     assert torch.equal(found["two.weight"], torch.tensor([[0.5, 1.0], [1.0, 6.5]]))  # (1, 2) and (0, 3)
 
 
-@pytest.mark.parametrize("width", [1, gram.BLOCK, 2 * gram.BLOCK + 7])
+@pytest.mark.parametrize("width", [1, gram.LEAST, gram.LEAST + 1, 5 * gram.LEAST + 7])
 def test_the_lower_triangle_is_enough(width: int) -> None:
     rows = torch.randn(20, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     total = torch.zeros(width, width, dtype=torch.float64)

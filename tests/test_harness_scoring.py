@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from harness.batches import Batches, batch_of, prepare
+from harness.batches import OVERHEAD, Batches, batch_of, cuts, prepare
 from harness.data.corpus import MASKED, Split
 from harness.families.base import Inputs
 from harness.families.encoder import Encoder, EncoderRow, padded
@@ -110,8 +110,32 @@ def test_every_row_is_in_exactly_one_batch(batch_tokens: int) -> None:
 def test_no_batch_has_more_padded_tokens_than_allowed(batch_tokens: int) -> None:
     batches = prepared(random_split(), batch_tokens).batches
     assert all(batch.inputs["ids"].numel() <= batch_tokens for batch in batches)
-    for batch, following in itertools.pairwise(batches):  # and none could have taken one row more
-        assert (len(batch.rows) + 1) * following.inputs["mask"].sum(dim=1).min() > batch_tokens
+
+
+def padded_cost(lengths: Sequence[int], found: Iterable[tuple[int, int]]) -> int:
+    return sum(OVERHEAD + max(lengths[start:stop]) * (stop - start) for start, stop in found)
+
+
+@pytest.mark.parametrize("most", [60, 200, 10_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_other_way_to_cut_rows_into_batches_costs_less(seed: int, most: int) -> None:
+    lengths = sorted(int(n) for n in np.random.default_rng(seed).integers(3, 60, size=9))
+    ways = []
+    for marks in itertools.product([False, True], repeat=len(lengths) - 1):
+        ends = [i for i, mark in enumerate(marks, 1) if mark] + [len(lengths)]
+        way = list(itertools.pairwise([0, *ends]))
+        if all(stop - start == 1 or lengths[stop - 1] * (stop - start) <= most for start, stop in way):
+            ways.append(way)
+    found = cuts(lengths, most)
+    assert found in ways and padded_cost(lengths, found) == min(padded_cost(lengths, way) for way in ways)
+
+
+def test_rows_of_one_length_are_one_batch_and_no_rows_are_none() -> None:
+    assert cuts([7] * 50, 10_000) == [(0, 50)] and cuts([], 100) == []
+
+
+def test_long_rows_do_not_pad_short_ones() -> None:
+    assert cuts([5] * 40 + [50] * 4, 10_000) == [(0, 40), (40, 44)]
 
 
 def test_a_row_longer_than_a_batch_has_one_to_itself() -> None:
