@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "scikit-learn", "safetensors")
+PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "numba", "scikit-learn", "safetensors")
 _command = ""
 
 

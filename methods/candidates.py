@@ -66,16 +66,16 @@ class Anew:
         return self._method.merge(population, self._score, inner_rng())
 
 
-class Tensorwise(ABC):
-    """Candidates that are made tensor by tensor, where memory already is: new memory costs more than it looks."""
+class InPlace(ABC):
+    """Candidates that are made where memory already is: new memory costs more than it looks."""
 
     def __init__(self, population: Population) -> None:
         self.population = self.tried = population
         self.out = blank_like(population.members[0])
 
     @abstractmethod
-    def write(self, i: int, name: str) -> None:
-        """Write one tensor of the merge of `tried`, which differs from `population` in member i, to `out`."""
+    def write(self, i: int) -> None:
+        """Write the merge of `tried`, which differs from `population` in member i, to `out`."""
 
     def standing(self) -> Merged:
         """The merge of the population as it stands."""
@@ -84,8 +84,7 @@ class Tensorwise(ABC):
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
         self.tried = self.population.swap(i, child)
-        for name in self.out:
-            self.write(i, name)
+        self.write(i)
         return label_aware(self.tried, self.out)
 
     def keep(self) -> None:

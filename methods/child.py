@@ -27,6 +27,8 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights
+from methods.loops import child as loops
+from methods.loops.sweep import suited, sweep
 from methods.pieces import CHUNK, Buffers, pieces
 
 Mutation = Literal["rand_diff", "to_reference"]
@@ -95,19 +97,46 @@ def write_child(
         scale: F.
         crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
     """
+    moved = {name for name, x in parent.items() if x.is_floating_point() and scale != 0}
+    swept = {}
+    if isinstance(crossover, Draws) and minus is not None and chunk is None:
+        operands = {
+            name: (
+                *(out[name], parent[name], plus[name], minus[name]),
+                *(scale, _signed(_stream(crossover.seed, name)), crossover.threshold),
+            )
+            for name in moved
+        }
+        swept = suited(operands)
+        sweep(loops.by_difference, swept)
     for name, x in parent.items():
-        if not x.is_floating_point() or scale == 0:  # F = 0 mutates nothing, not even the sign of a zero
+        if name not in moved:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
-            continue
-        target, x, a = out[name].view(-1), x.reshape(-1), plus[name].reshape(-1)
-        b = None if minus is None else minus[name].reshape(-1)
-        for piece in pieces(target, chunk):
-            (first, second), (mask,) = _FLOATS.like(target[piece]), _MASK.like(target[piece])
-            crossover(name, piece.start, mask)
-            if b is None:
-                _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
-            else:
-                _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
+        elif name not in swept:
+            b = None if minus is None else minus[name]
+            _write_one(name, x, plus[name], b, scale, crossover, chunk, out=out[name])
+
+
+def _write_one(
+    name: str,
+    x: Tensor,
+    a: Tensor,
+    b: Tensor | None,
+    scale: float,
+    crossover: Crossover,
+    chunk: int | None,
+    out: Tensor,
+) -> None:
+    """Write one tensor of a child."""
+    target, x, a = out.view(-1), x.reshape(-1), a.reshape(-1)
+    b = None if b is None else b.reshape(-1)
+    for piece in pieces(target, chunk):
+        (first, second), (mask,) = _FLOATS.like(target[piece]), _MASK.like(target[piece])
+        crossover(name, piece.start, mask)
+        if b is None:
+            _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
+        else:
+            _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
 
 
 def _by_difference(x: Tensor, a: Tensor, b: Tensor, scale: float, mask: Tensor, step: Tensor, out: Tensor) -> None:

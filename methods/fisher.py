@@ -23,9 +23,11 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Statistics, Weights, working_dtype
-from methods.candidates import Candidates, Tensorwise
+from methods.candidates import Candidates, InPlace
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.loops import averages
+from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.registry import register
 from methods.simple import average, require_one_each
@@ -48,8 +50,7 @@ class Fisher:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         out, shares = blank_like(population.members[0]), self._shares(population)
-        for name in out:
-            self._write(out[name], name, population.members, population.statistics, shares)
+        self._write(out, population.members, population.statistics, shares)
         return label_aware(population, out)
 
     def candidates(self, population: Population) -> Candidates:
@@ -77,28 +78,45 @@ class Fisher:
 
     def _write(
         self,
-        out: Tensor,
-        name: str,
+        out: Weights,
         members: Sequence[Weights],
         statistics: Statistics,
         shares: Mapping[str, Sequence[float]],
     ) -> None:
+        """The merge of the tensors that `out` has."""
+        fishers = statistics["fisher"]
+        swept = suited(
+            {
+                name: (
+                    *(target, tuple(member[name] for member in members), tuple(fisher[name] for fisher in fishers)),
+                    *(*self._bounds, tuple(shares[name])),
+                )
+                for name, target in out.items()
+                if name in shares and self._always_sure(shares[name])
+            }
+        )
+        sweep(averages.weighted_mean, swept)
+        for name, target in out.items():
+            xs = [member[name] for member in members]
+            if name not in shares:
+                average(xs, self.coefficients, out=target)
+            elif name not in swept:
+                self._write_one(target, xs, [fisher[name] for fisher in fishers], shares[name])
+
+    def _write_one(self, out: Tensor, xs: Sequence[Tensor], fishers: Sequence[Tensor], shares: Sequence[float]) -> None:
         """The merge of one tensor."""
-        if name not in shares:
-            average([member[name] for member in members], self.coefficients, out=out)
-            return
-        target, xs = out.view(-1), [member[name].reshape(-1) for member in members]
-        fishers = [fisher[name].reshape(-1) for fisher in statistics["fisher"]]
-        always_sure = self._always_sure(shares[name]) and target.dtype == working_dtype(target)
+        target, xs = out.view(-1), [x.reshape(-1) for x in xs]
+        fishers = [fisher.reshape(-1) for fisher in fishers]
+        always_sure = self._always_sure(shares) and target.dtype == working_dtype(target)
         for piece in pieces(target):
             sure, total, precision = _BUFFERS.like(target[piece])
-            for i, (x, fisher, share) in enumerate(zip(xs, fishers, shares[name], strict=True)):
+            for i, (x, fisher, share) in enumerate(zip(xs, fishers, shares, strict=True)):
                 if i == 0:
                     self._precision(i, fisher[piece], share, out=sure)
                     torch.mul(sure, x[piece].to(sure.dtype), out=total)
                 else:
                     sure.add_(self._precision(i, fisher[piece], share, out=precision))
-                    total.addcmul_(precision, x[piece].to(sure.dtype))
+                    total.add_(precision.mul_(x[piece].to(sure.dtype)))
             if always_sure:
                 torch.div(total, sure, out=target[piece])
             else:
@@ -109,6 +127,11 @@ class Fisher:
         """Whether no sum of precisions can be 0, as Fisher information is not negative."""
         least = self.eps if self.floor is None else self.floor if self.floor_on == "all" else 0.0
         return least > 0 and min(shares) > 0
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """What Fisher entries are raised to, and what is then added; where no sum of them can be 0."""
+        return (-math.inf, self.eps) if self.floor is None else (self.floor, 0.0)
 
     def _precision(self, i: int, fisher: Tensor, share: float, out: Tensor) -> Tensor:
         """How much member i counts, scalar by scalar."""
@@ -129,7 +152,7 @@ class Fisher:
         return tuple(c * share / sum(q) for c, share in zip(coefficients, q, strict=True))
 
 
-class _Candidates(Tensorwise):
+class _Candidates(InPlace):
     """merged + (child - x_i) p_i / sum_j p_j, where p_j is how much member j counts; the sum is kept.
 
     When a child stays, everything is merged again, so roundings do not add up over an evolution.
@@ -154,9 +177,7 @@ class _Candidates(Tensorwise):
         self._merge()
 
     def _merge(self) -> None:
-        members, statistics = self.population.members, self.population.statistics
-        for name, out in self._standing.items():
-            self._method._write(out, name, members, statistics, self._shares)
+        self._method._write(self._standing, self.population.members, self.population.statistics, self._shares)
 
     def _sum(self, name: str, out: Tensor) -> None:
         fishers = [fisher[name].reshape(-1) for fisher in self._fishers]
@@ -167,14 +188,28 @@ class _Candidates(Tensorwise):
                 if i > 0:
                     out[piece].add_(precision)
 
-    def write(self, i: int, name: str) -> None:
+    def write(self, i: int) -> None:
+        """Write the merge."""
+        x, other, fisher = self.population.members[i], self.tried.members[i], self._fishers[i]
+        swept = suited(
+            {
+                name: (
+                    *(self.out[name], standing, other[name], x[name], fisher[name], self._sure[name]),
+                    *(*self._method._bounds, self._shares[name][i]),
+                )
+                for name, standing in self._standing.items()
+            }
+        )
+        sweep(averages.moved_mean, swept)
+        anew = {name: out for name, out in self.out.items() if name not in self._moved}
+        self._method._write(anew, self.tried.members, self.tried.statistics, self._shares)
+        for name in self._standing.keys() - swept.keys():
+            self._write_one(name, x[name], other[name], fisher[name], self._shares[name][i], i)
+
+    def _write_one(self, name: str, x: Tensor, other: Tensor, fisher: Tensor, share: float, i: int) -> None:
         """Write one tensor of the merge."""
-        if name not in self._moved:
-            self._method._write(self.out[name], name, self.tried.members, self.tried.statistics, self._shares)
-            return
         target, standing, sure = (weights[name].view(-1) for weights in (self.out, self._standing, self._sure))
-        x, other = (one.members[i][name].reshape(-1) for one in (self.population, self.tried))
-        fisher, share = self._fishers[i][name].reshape(-1), self._shares[name][i]
+        x, other, fisher = x.reshape(-1), other.reshape(-1), fisher.reshape(-1)
         for piece in pieces(target):
             step, precision, _ = _BUFFERS.like(target[piece])
             torch.sub(other[piece].to(step.dtype), x[piece].to(step.dtype), out=step)

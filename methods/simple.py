@@ -23,9 +23,11 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates, Tensorwise
+from methods.candidates import Candidates, InPlace
 from methods.errors import Misfit
 from methods.heads import label_aware
+from methods.loops import averages
+from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.registry import register
 
@@ -61,6 +63,16 @@ def average(
     return out
 
 
+def average_all(out: Weights, members: Sequence[Weights], coefficients: Sequence[float] | None = None) -> None:
+    """Write the (weighted) mean of every tensor of the members to the contiguous tensors of `out`."""
+    operands = {name: (target, tuple(member[name] for member in members)) for name, target in out.items()}
+    swept = {} if coefficients else suited(operands)
+    sweep(averages.mean, swept)
+    for name, (target, tensors) in operands.items():
+        if name not in swept:
+            average(tensors, coefficients, out=target)
+
+
 def require_one_each(method: str, numbers: Sequence[float] | None, population: Population) -> None:
     """Raise `Misfit` unless there is one number per member (or none at all)."""
     if numbers is not None and len(numbers) != len(population):
@@ -79,8 +91,7 @@ class Simple:
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         require_one_each("simple.coefficients", self.coefficients, population)
         merged = blank_like(population.members[0])
-        for name, out in merged.items():
-            average([member[name] for member in population.members], self.coefficients, out=out)
+        average_all(merged, population.members, self.coefficients)
         return label_aware(population, merged)
 
     def candidates(self, population: Population) -> Candidates:
@@ -89,13 +100,13 @@ class Simple:
         return _Candidates(self, population)
 
 
-class _Candidates(Tensorwise):
+class _Candidates(InPlace):
     """The mean again: no sum of the others is kept, as a running sum would be another sum."""
 
     def __init__(self, method: Simple, population: Population) -> None:
         super().__init__(population)
         self._method = method
 
-    def write(self, i: int, name: str) -> None:
-        """Write the mean of one tensor."""
-        average([member[name] for member in self.tried.members], self._method.coefficients, out=self.out[name])
+    def write(self, i: int) -> None:
+        """Write the mean."""
+        average_all(self.out, self.tried.members, self._method.coefficients)

@@ -33,10 +33,13 @@ from methods.base import DevScore, Population, Weights, working_dtype
 from methods.candidates import Candidates
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.loops import changes
+from methods.loops.sweep import Operands, suited, sweep
 from methods.pieces import Buffers, blank_like, pieces
 from methods.registry import register
-from methods.simple import average, require_one_each
-from methods.trim import Cut, TaskVector, Trim, cut_after, kth_largest
+from methods.simple import average_all, require_one_each
+from methods.task_vector import TaskVector
+from methods.trim import Cut, cut_after, kth_largest
 
 Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
 
@@ -101,26 +104,17 @@ class Ties:
     ) -> Weights:
         """The merge for these cuts, written into `out`."""
         members, ancestor = population.members, population.ancestor
-        for key in out.keys() - set(shared):
-            average([member[key] for member in members], out=out[key])
-        tasks_of = [TaskVector(member, ancestor, shared) for member in members]
-        trims = [Trim(Cut()) for _ in members]
         weights = self.weights or (1.0,) * len(members)
+        average_all({key: out[key] for key in out.keys() - set(shared)}, members)
+        swept = suited({key: self._operands(key, out, population, cuts, weights) for key in shared})
         undecided, balance = [], 0
-        buffers, scratch = Buffers(len(members), torch.float32), Buffers(4, torch.float32)
+        for key, _, (more, where, columns) in sweep(changes.elect_and_merge, swept):
+            balance += more
+            if len(where):
+                undecided.append((key, torch.from_numpy(where), torch.from_numpy(columns)))
         for key in shared:
-            origin, target = ancestor[key].reshape(-1), out[key].view(-1)
-            trims = [trim if trim.cut is cut[key] else Trim(cut[key]) for trim, cut in zip(trims, cuts, strict=True)]
-            for piece in pieces(target):
-                made = zip(tasks_of, trims, buffers.like(target[piece]), weights, strict=True)
-                tasks = [_scaled(trim(task.piece(key, piece, buffer)), weight) for task, trim, buffer, weight in made]
-                vote, positive, total, voters = scratch.like(target[piece])
-                cancelled = _elect(tasks, vote, positive, spare=total)
-                balance += int(vote.sum())
-                if len(cancelled):
-                    undecided.append((key, cancelled + piece.start, torch.stack([task[cancelled] for task in tasks])))
-                _disjoint_mean(tasks, vote, weights, total, voters)
-                self._add(origin[piece], total, out=target[piece])
+            if key not in swept:
+                balance += self._write_one(key, out[key], population, cuts, weights, undecided)
         # Only now is the majority known; votes that cancel exactly are rare, so they were put aside.
         default = 1.0 if self.zero_vote == "plus" or balance > 0 else -1.0
         for key, where, columns in undecided:
@@ -129,6 +123,44 @@ class Ties:
             target = out[key].view(-1)
             target[where] = self._add(ancestor[key].reshape(-1)[where], total, out=target[where])
         return label_aware(population, out)
+
+    def _operands(
+        self, key: str, out: Weights, population: Population, cuts: Sequence[Cuts], weights: Sequence[float]
+    ) -> Operands:
+        """What the compiled loop needs of one tensor."""
+        here = [cut[key] for cut in cuts]
+        return (
+            *(out[key], population.ancestor[key], tuple(member[key] for member in population.members)),
+            *(tuple(cut.magnitude for cut in here), tuple(cut.end(key) for cut in here)),
+            *(tuple(weights), min(weights), self.lambda_),
+        )
+
+    def _write_one(
+        self,
+        key: str,
+        out: Tensor,
+        population: Population,
+        cuts: Sequence[Cuts],
+        weights: Sequence[float],
+        undecided: list[tuple[str, Tensor, Tensor]],
+    ) -> int:
+        """The merge of one tensor; the sum of its elected signs. Where votes cancel is added to `undecided`."""
+        origin, target, balance = population.ancestor[key].reshape(-1), out.view(-1), 0
+        made = [TaskVector(member, population.ancestor, [key]) for member in population.members]
+        buffers, scratch = Buffers(len(made), torch.float32), Buffers(4, torch.float32)
+        for piece in pieces(target):
+            tasks = []
+            for task, cut, buffer, weight in zip(made, cuts, buffers.like(target[piece]), weights, strict=True):
+                kept = cut[key].trim(key, piece.start, task.piece(key, piece, buffer))
+                tasks.append(kept if weight == 1 else kept.mul_(weight))
+            vote, positive, total, voters = scratch.like(target[piece])
+            cancelled = _elect(tasks, vote, positive, spare=total)
+            balance += int(vote.sum())
+            if len(cancelled):
+                undecided.append((key, cancelled + piece.start, torch.stack([task[cancelled] for task in tasks])))
+            _disjoint_mean(tasks, vote, weights, total, voters)
+            self._add(origin[piece], total, out=target[piece])
+        return balance
 
     def _add(self, origin: Tensor, agreed: Tensor, out: Tensor) -> Tensor:
         work = working_dtype(out)
@@ -190,7 +222,3 @@ def _disjoint_mean(
         total.add_(agreeing)
         voters.add_(agreeing.sign_(), alpha=weight)
     total.div_(voters.clamp_(min=min(weights))).mul_(sign)
-
-
-def _scaled(task: Tensor, weight: float) -> Tensor:
-    return task if weight == 1 else task.mul_(weight)

@@ -12,55 +12,19 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from methods import pieces as cutting
-from methods.base import Weights, working_dtype
-from methods.pieces import pieces
+from methods.task_vector import TaskVector, places
 
 SAMPLE = 1 << 18  # scalars that the bounds are estimated from
 SIGMAS = 6.0  # how far the bounds lie from the estimate, in standard deviations of the sample's rank
 CROWD = 8  # collect at most one scalar in so many
 KEEP_NOTHING = 0x7FFFFFFF  # above the bits of every float32 magnitude
-
-
-class TaskVector:
-    """What fine-tuning changed in the tensors `keys`, in float32 whatever the storage, made piece by piece."""
-
-    def __init__(self, member: Weights, ancestor: Weights, keys: Sequence[str]) -> None:
-        self._member, self._ancestor, self._keys = member, ancestor, keys
-        self.size = sum(member[key].numel() for key in keys)
-
-    def piece(self, key: str, piece: slice, buffer: Tensor) -> Tensor:
-        """These scalars of one tensor, written into the buffer."""
-        x, origin = self._member[key].reshape(-1)[piece], self._ancestor[key].reshape(-1)[piece]
-        # Subtract in the working type: the difference of two half-precision numbers needs more bits than either.
-        work = working_dtype(x)
-        if work == buffer.dtype:
-            return torch.sub(x.to(work), origin.to(x.device, work), out=buffer[: x.numel()])
-        return buffer[: x.numel()].copy_(x - origin.to(x.device, work))
-
-    def __iter__(self) -> Iterator[Tensor]:
-        """All scalars, in order of the keys. Every piece overwrites the last."""
-        buffer = torch.empty(0)
-        for key in self._keys:
-            if len(buffer) == 0 or buffer.device != self._member[key].device:
-                buffer = torch.empty(cutting.CHUNK, device=self._member[key].device)
-            for piece in pieces(self._member[key]):
-                yield self.piece(key, piece, buffer)
-
-    def sample(self, count: int) -> Tensor:
-        """Magnitudes of about `count` scalars, evenly spread, sorted from the largest."""
-        stride = self.size // count | 1  # odd: tensors are cut in even widths, a sample should not be
-        spread = []
-        for key in self._keys:
-            x, origin = self._member[key].reshape(-1)[::stride], self._ancestor[key].reshape(-1)[::stride]
-            spread.append((x.float() - origin.to(x.device).float()).abs().cpu())
-        return torch.cat(spread).sort(descending=True).values
+EVERYWHERE = 1 << 62  # an index beyond every tensor
 
 
 @dataclass(frozen=True)
@@ -68,31 +32,29 @@ class Cut:
     """Where the trim of one task vector falls."""
 
     bits: int = 0  # the smallest magnitude that is kept, as the bits of a float32
-    ties: int | None = None  # how many entries of just that magnitude are kept; None: all
+    ends: Mapping[str, int] | None = None  # tensor -> the index before which just that magnitude is kept; None: always
 
+    @property
+    def magnitude(self) -> float:
+        """The smallest magnitude that is kept."""
+        return math.inf if self.bits == KEEP_NOTHING else _float(self.bits)
 
-class Trim:
-    """Applies a cut to every piece, in order: it counts the equal magnitudes that it lets pass."""
+    def end(self, key: str) -> int:
+        """The index before which changes of just that magnitude are kept, in this tensor."""
+        return 0 if self.bits == KEEP_NOTHING else EVERYWHERE if self.ends is None else self.ends[key]
 
-    def __init__(self, cut: Cut) -> None:
-        self.cut, self._left = cut, cut.ties
-
-    def __call__(self, task: Tensor) -> Tensor:
-        """`task` with everything below the cut set to 0, in place."""
-        bits = self.cut.bits
-        if bits == 0:
+    def trim(self, key: str, start: int, task: Tensor) -> Tensor:
+        """`task`, the changes of tensor `key` from index `start` on, with all that is not kept set to 0, in place."""
+        if self.bits == 0:
             return task
-        if bits == KEEP_NOTHING:
+        if self.bits == KEEP_NOTHING:
             return task.zero_()
-        if self._left:
-            tied = _places_of(task, _float(bits))
-            task[tied[self._left :]] = 0
-            self._left = max(0, self._left - len(tied))
-            bits -= 1
-        elif self._left is None:
-            bits -= 1
+        end = self.end(key) - start
+        if end < len(task):
+            late = task[max(0, end) :]
+            late[places(late, self.magnitude)] = 0
         # hardshrink drops |t| <= bound; the next smaller float makes that |t| < the cut.
-        return torch.hardshrink(task, _float(bits), out=task)
+        return torch.hardshrink(task, _float(self.bits - 1), out=task)
 
 
 def cut_after(task: TaskVector, keep: int) -> Cut:
@@ -102,7 +64,19 @@ def cut_after(task: TaskVector, keep: int) -> Cut:
     if keep == 0:
         return Cut(KEEP_NOTHING)
     bits, wanted, present = kth_largest(task, keep)
-    return Cut(bits, wanted if wanted < present else None)
+    return Cut(bits, _ends(task, bits, wanted) if wanted < present else None)
+
+
+def _ends(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
+    """In every tensor, the index after the last of the first `wanted` changes of this magnitude."""
+    ends, magnitude = {}, _float(bits)
+    for key, count in task.count(magnitude).items():
+        if 0 < wanted < count:
+            ends[key] = task.nth(key, magnitude, wanted) + 1
+        else:
+            ends[key] = task.sizes[key] if wanted > 0 else 0
+        wanted -= count
+    return ends
 
 
 def kth_largest(task: TaskVector, rank: int) -> tuple[int, int, int]:
@@ -129,31 +103,13 @@ def _between_bounds(task: TaskVector, rank: int) -> tuple[int, int, int] | None:
     high = float(sample[first]) if first >= 0 else math.inf
     low = float(sample[last]) if last < len(sample) else 0.0
     above, between, room = 0, [torch.empty(0)], task.size // CROWD
-    for piece in task:
-        more, inside = _sift(piece.abs_(), low, high)
+    for more, inside in task.sift(low, high):
         above, room = above + more, room - len(inside)
         if room < 0:
             return None
         between.append(inside.cpu())
     found = torch.cat(between)
     return _select(found, rank - above) if above < rank <= above + len(found) else None
-
-
-def _sift(magnitudes: Tensor, low: float, high: float) -> tuple[int, Tensor]:
-    """How many lie above `high`, and those from `low` to `high`."""
-    if magnitudes.device.type != "cpu":
-        return int((magnitudes > high).sum()), magnitudes[(magnitudes >= low) & (magnitudes <= high)]
-    array = magnitudes.numpy()  # which compares and picks several times faster than torch does on a CPU
-    inside = (array >= low) & (array <= high)
-    return int((array > high).sum()), torch.from_numpy(array[inside])
-
-
-def _places_of(task: Tensor, magnitude: float) -> Tensor:
-    if task.device.type != "cpu":
-        return (task.abs() == magnitude).nonzero().flatten()
-    array = task.numpy()
-    equal = (array == magnitude) | (array == -magnitude)
-    return torch.from_numpy(equal.nonzero()[0])
 
 
 def _by_bits(task: TaskVector, rank: int) -> tuple[int, int, int]:

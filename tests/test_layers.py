@@ -28,7 +28,7 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "pages": {"claims", "pages", "plots", "stats", "tables", "text", "words"},
 }
 ALLOWED_OF_OTHERS = {  # the rest: as they need
-    "methods": {"torch"},
+    "methods": {"numba", "numpy", "torch"},
     "leaderboard": {"mkdocs", "numpy", "pytest", "scipy", "tabulate"},
 }
 

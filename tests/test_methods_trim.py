@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from methods import pieces, trim
-from methods.trim import Cut, TaskVector, Trim, cut_after, kth_largest
+from methods.task_vector import TaskVector
+from methods.trim import Cut, cut_after, kth_largest
 
 SHAPES = {"a": (101, 7), "b": (53, 30), "c": (), "none": (0, 3)}
 
@@ -27,8 +28,7 @@ def vector(grain: float, dtype: torch.dtype = torch.float32) -> tuple[TaskVector
 
 
 def survivors(task: TaskVector, cut: Cut) -> Tensor:
-    apply = Trim(cut)
-    return torch.cat([apply(piece.clone()) for piece in task])
+    return torch.cat([cut.trim(key, start, piece.clone()) for key in SHAPES for start, piece in task.of(key)])
 
 
 def by_sorting(flat: Tensor, keep: int) -> Tensor:

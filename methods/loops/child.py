@@ -1,0 +1,34 @@
+"""One Evolver child, scalar by scalar (methods/child.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from methods.loops.sweep import loop
+
+BLOCK = 4096  # scalars whose draws are made at a time
+LANES = 4  # 16-bit draws in one 64-bit hash
+STEP, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+@loop
+def by_difference(start: int, out: Any, x: Any, a: Any, b: Any, scale: float, stream: int, threshold: int) -> None:
+    """out = x - F (b - a) where the scalar's lane of splitmix64 lies below the threshold, x elsewhere."""
+    factor, below = np.float32(scale), np.int32(threshold)
+    hashes = np.empty(BLOCK // LANES + 1, np.uint64)
+    lanes = hashes.view(np.uint16)
+    for begin in range(0, len(out), BLOCK):
+        end = min(begin + BLOCK, len(out))
+        counter = (start + begin) // LANES
+        for k in range((start + end - 1) // LANES + 1 - counter):
+            z = np.uint64(stream) + np.uint64(counter + k + 1) * STEP
+            z = (z ^ (z >> np.uint64(30))) * FIRST
+            z = (z ^ (z >> np.uint64(27))) * SECOND
+            hashes[k] = z ^ (z >> np.uint64(31))
+        drawn = lanes[start + begin - LANES * counter :]
+        child, parent, plus, minus = out[begin:end], x[begin:end], a[begin:end], b[begin:end]
+        for j in range(len(child)):
+            step = (minus[j] - plus[j]) * factor
+            child[j] = parent[j] - step if np.int32(drawn[j]) < below else parent[j]

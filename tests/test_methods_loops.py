@@ -1,0 +1,223 @@
+"""Compiled loops: the same bits as the plain formulas, whatever the pieces and threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from methods import MergeMethod, Population, Weights
+from methods.candidates import candidates_of
+from methods.child import Draws, write_child
+from methods.contract import same_bits, toy_score
+from methods.evolver import Evolver
+from methods.fisher import Fisher
+from methods.loops import sweep
+from methods.pieces import blank_like
+from methods.simple import Simple
+from methods.task_vector import TaskVector
+from methods.ties import Ties
+from methods.trim import cut_after
+
+pytest.importorskip("numba", reason="the loops need Numba: pip install 'mergeboard[fast]'")
+
+SHAPES = {"a": (37, 211), "b": (5003,), "one": (), "none": (0, 4), "ids": (3,)}
+
+
+@pytest.fixture(params=[1, 3], ids=["1 thread", "3 threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def looped(threads: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`looped(on)`: small models go through the loops from now on, or do not; in pieces of an odd size."""
+    monkeypatch.setattr(sweep, "PIECE", 1021)
+    return lambda on: monkeypatch.setattr(sweep, "LEAST", 0 if on else 1 << 60)
+
+
+def population(members: int = 3, grain: float = 0.0, seed: int = 0) -> Population:
+    """Random members around an ancestor, with Fisher information; a grain makes many changes equal in size."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def drawn(name: str) -> torch.Tensor:
+        return torch.arange(3) if name == "ids" else torch.randn(SHAPES[name], generator=rng)
+
+    ancestor = {name: drawn(name) for name in SHAPES}
+    if grain:  # on a grid, where sums and differences are exact: changes are equal, and votes cancel
+        ancestor = {name: x if name == "ids" else (x / grain).round() * grain for name, x in ancestor.items()}
+
+    def moved(name: str, x: torch.Tensor) -> torch.Tensor:
+        change = torch.randn(x.shape, generator=rng)
+        return x if name == "ids" else x + ((change / grain).round() * grain if grain else change)
+
+    models = tuple({name: moved(name, x) for name, x in ancestor.items()} for _ in range(members))
+    fishers = tuple({n: torch.rand(x.shape, generator=rng) for n, x in m.items() if n != "ids"} for m in models)
+    names = tuple(f"m{i}" for i in range(members))
+    return Population(models, names, ancestor, {"fisher": fishers})
+
+
+class SumScore:
+    """Likes large weights."""
+
+    calls = 0
+
+    def __call__(self, merged: Any) -> float:
+        self.calls += 1
+        return float(merged["b"].sum())
+
+
+def merged(method: MergeMethod, given: Population) -> Weights:
+    found = method.merge(given, toy_score(), torch.Generator().manual_seed(0))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(Simple(), Simple((0.2, 0.5, 0.3)), Fisher(), Fisher(eps=0.3), Fisher(floor=0.4), Fisher(normalize="model")),
+        *(Fisher(coefficients=(0.2, 0.5, 0.3)), Fisher(floor=0.4, floor_on="first"), Fisher(normalize="param")),
+        *(Ties(), Ties(k=0.7, lambda_=0.3), Ties(k=1.0), Ties(k=1e-9), Ties(scope="per_tensor"), Ties(trim="official")),
+        *(Ties(zero_vote="plus", k=0.9), Ties(weights=(0.5, 1.0, 2.5))),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("grain", [0.0, 0.5])
+def test_loops_and_plain_formulas_give_the_same_bits(method: MergeMethod, grain: float, looped: Any) -> None:
+    given = population(grain=grain)
+    looped(False)
+    plain = merged(method, given)
+    looped(True)
+    assert same_bits(merged(method, given), plain)
+
+
+@pytest.mark.parametrize("members", [1, 2, 5])
+@pytest.mark.parametrize("method", [Simple(), Fisher(), Ties()], ids=repr)
+def test_they_do_for_any_number_of_members(method: MergeMethod, members: int, looped: Any) -> None:
+    given = population(members, grain=0.25, seed=members)
+    looped(False)
+    plain = merged(method, given)
+    looped(True)
+    assert same_bits(merged(method, given), plain)
+
+
+def test_votes_that_cancel_are_decided_by_the_majority_of_the_whole_model(looped: Any) -> None:
+    given = population(2, grain=1.0)
+    tasks = torch.stack(
+        [torch.cat([m[n].flatten() - given.ancestor[n].flatten() for n in "ab"]) for m in given.members]
+    )
+    conflicts = (tasks.sum(0) == 0) & (tasks != 0).any(0)
+    assert conflicts.sum() > 100
+    looped(True)
+    found = merged(Ties(k=1.0), given)
+    changes = torch.cat([found[n].flatten() - given.ancestor[n].flatten() for n in "ab"])
+    majority = torch.sign(tasks.sum(0)).sum().sign()
+    assert torch.equal(torch.sign(changes[conflicts]), majority.expand(int(conflicts.sum())))
+
+
+@pytest.mark.parametrize("rate", [1 / 65536, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("scale", [0.5, -0.7, 0.0])
+def test_children_are_the_same_bits(rate: float, scale: float, looped: Any) -> None:
+    given = population().members
+    children = []
+    for on in (False, True):
+        looped(on)
+        children.append(blank_like(given[0]))
+        write_child(children[-1], *given, scale, Draws(11, rate))
+    assert same_bits(*children)
+    if scale and rate >= 0.3:
+        share = float((children[1]["b"] != given[0]["b"]).float().mean())
+        assert abs(share - rate) < 0.03
+
+
+def test_a_scalar_that_is_not_taken_is_the_parents_bit_for_bit(looped: Any) -> None:
+    given = [{"x": torch.full((5000,), value)} for value in (-0.0, 1.0, 2.0)]
+    looped(True)
+    child = blank_like(given[0])
+    write_child(child, *given, 0.5, Draws(3, 0.5))
+    left = child["x"] == 0
+    assert 2000 < left.sum() < 3000 and torch.signbit(child["x"][left]).all()
+
+
+@pytest.mark.parametrize("inner", [Simple(), Fisher(), Ties()], ids=repr)
+def test_evolutions_are_the_same_bits(inner: MergeMethod, looped: Any) -> None:
+    runs: list[Any] = []
+    for on in (False, True):
+        looped(on)
+        evolver = Evolver(inner=inner, generations=4)
+        runs.append(evolver.merge(population(), SumScore(), torch.Generator().manual_seed(1)))
+    assert runs[0].trace == runs[1].trace and runs[0].trace["lineage"]
+    assert same_bits(*runs)
+
+
+@pytest.mark.parametrize("inner", [Simple(), Fisher(), Ties()], ids=repr)
+def test_candidates_are_the_same_bits(inner: MergeMethod, looped: Any) -> None:
+    given, found = population(), []
+    child = population(1, seed=5).members[0]
+    for on in (False, True):
+        looped(on)
+        candidates: Any = candidates_of(inner, given, toy_score())
+        candidates.swap(1, child)
+        candidates.keep()
+        found.append({name: x.clone() for name, x in candidates.swap(2, given.members[0]).items()})
+    assert same_bits(*found)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.2, 0.97])
+@pytest.mark.parametrize("grain", [0.0, 0.5])
+def test_the_trim_is_that_of_a_stable_sort(share: float, grain: float, looped: Any) -> None:
+    looped(True)
+    given = population(1, grain)
+    keys = ["a", "b", "one", "none"]
+    task = TaskVector(given.members[0], given.ancestor, keys)
+    flat = torch.cat([given.members[0][key].flatten() - given.ancestor[key].flatten() for key in keys])
+    cut = cut_after(task, int(share * len(flat)))
+    kept = torch.cat([cut.trim(key, start, piece.clone()) for key in keys for start, piece in task.of(key)])
+    wanted = torch.zeros_like(flat)
+    chosen = flat.abs().sort(descending=True, stable=True).indices[: int(share * len(flat))]
+    wanted[chosen] = flat[chosen]
+    assert torch.equal(kept, wanted)
+
+
+def test_only_float32_of_large_models_on_a_cpu_goes_through_loops(looped: Any) -> None:
+    given = population().members[0]
+    some = {"full": (given["a"],), "half": (given["a"].bfloat16(),), "double": (given["a"].double(),)}
+    looped(True)
+    assert set(sweep.suited(some)) == {"full"} and sweep.suited({}) == {}
+    looped(False)
+    assert sweep.suited(some) == {}
+
+
+def test_without_numba_nothing_goes_through_loops(looped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_numba_is_here", lambda: False)
+    looped(True)
+    assert sweep.suited({"a": (torch.zeros(3),)}) == {}
+
+
+def test_members_that_are_views_are_read_as_they_are(looped: Any) -> None:
+    given = population(2)
+    turned = [{**m, "a": m["a"].T.contiguous().T, "b": torch.stack([m["b"], m["b"]], 1)[:, 0]} for m in given.members]
+    looped(True)
+    assert same_bits(merged(Simple(), replace(given, members=tuple(turned))), merged(Simple(), given))
+
+
+def test_results_come_in_the_order_of_the_jobs(threads: None) -> None:
+    assert sweep.shared_out(lambda job: job * job, range(500)) == [n * n for n in range(500)]
+    assert sweep.shared_out(lambda job: job, []) == []
+
+
+def test_an_error_in_any_thread_is_raised(threads: None) -> None:
+    def fails(job: int) -> None:
+        if job == 7 or threading.current_thread() is not threading.main_thread():
+            raise ValueError(f"job {job}")
+
+    with pytest.raises(ValueError, match="job"):
+        sweep.shared_out(fails, range(50))
