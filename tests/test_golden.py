@@ -18,6 +18,7 @@ from methods.ensemble import LogitEnsemble, combine, vote
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.loops import sweep
 from methods.pieces import blank_like
 from methods.regmean import RegMean
 from methods.simple import Simple
@@ -62,6 +63,15 @@ def closeness(case: Case) -> Callable[[Weights], float]:
     return score
 
 
+@pytest.fixture(params=["plain", "loops"])
+def formulas(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The formulas in torch's words, and the compiled loops."""
+    if request.param == "loops":
+        pytest.importorskip("numba", reason="the loops need Numba: pip install 'mergeboard[fast]'")
+        monkeypatch.setattr(sweep, "LEAST", 0)
+
+
+@pytest.mark.usefixtures("formulas")
 @pytest.mark.parametrize("run", runs("simple_average"))
 def test_simple_average_is_the_reference(run: Run) -> None:
     population = run.case.population()
@@ -76,12 +86,14 @@ def test_simple_average_is_the_reference(run: Run) -> None:
     run.require({name: tensor for name, tensor in merged.items() if not _excluded(name, run.knobs.get("exclude", ()))})
 
 
+@pytest.mark.usefixtures("formulas")
 @pytest.mark.parametrize("chunk", [None, 13], ids=["whole", "streamed"])
 @pytest.mark.parametrize("run", runs("ties", "ties_per_tensor"))
 def test_ties_is_the_reference(run: Run, chunk: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if chunk and run.case.spec.get("architecture"):
         chunk = 100 * chunk  # the larger models in fewer pieces
     monkeypatch.setattr(pieces, "CHUNK", chunk or pieces.CHUNK)
+    monkeypatch.setattr(sweep, "PIECE", chunk or sweep.PIECE)
     per_tensor = run.knobs["scope"] == "per_tensor"
     exact = per_tensor or run.spec["convention"] == "exact_topk"
     method = Ties(
@@ -95,6 +107,7 @@ def test_ties_is_the_reference(run: Run, chunk: int | None, monkeypatch: pytest.
     run.require(method.merge(run.case.population(raised=run.id.endswith("_f32")), NEVER, rng()))
 
 
+@pytest.mark.usefixtures("formulas")
 @pytest.mark.parametrize("run", runs("fisher"))
 def test_fisher_is_the_reference(run: Run) -> None:
     population = run.case.population(raised=run.id.endswith("_f32"), statistics={"fisher": run.case.numbered("fisher")})
