@@ -22,26 +22,23 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights, working_dtype
+from methods.base import DevScore, Population, Weights
 from methods.candidates import Candidates
+from methods.election import Election
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
-from methods.loops import changes
-from methods.loops.sweep import Operands, suited, sweep
-from methods.pieces import Buffers, blank_like, pieces
+from methods.pieces import blank_like
 from methods.registry import register
 from methods.simple import average_all, require_one_each
 from methods.task_vector import TaskVector
-from methods.trim import Cut, cut_after, kth_largest
-
-Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
+from methods.trim import Cut, Cuts, cut_after, kth_largest
 
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")
@@ -103,69 +100,11 @@ class Ties:
         self, out: dict[str, Tensor], population: Population, shared: Sequence[str], cuts: Sequence[Cuts]
     ) -> Weights:
         """The merge for these cuts, written into `out`."""
-        members, ancestor = population.members, population.ancestor
-        weights = self.weights or (1.0,) * len(members)
-        average_all({key: out[key] for key in out.keys() - set(shared)}, members)
-        swept = suited({key: self._operands(key, out, population, cuts, weights) for key in shared})
-        undecided, balance = [], 0
-        for key, _, (more, where, columns) in sweep(changes.elect_and_merge, swept):
-            balance += more
-            if len(where):
-                undecided.append((key, torch.from_numpy(where), torch.from_numpy(columns)))
-        for key in shared:
-            if key not in swept:
-                balance += self._write_one(key, out[key], population, cuts, weights, undecided)
-        # Only now is the majority known; votes that cancel exactly are rare, so they were put aside.
-        default = 1.0 if self.zero_vote == "plus" or balance > 0 else -1.0
-        for key, where, columns in undecided:
-            vote, total, voters = torch.full_like(columns[0], default), *torch.empty_like(columns[:1].repeat(2, 1))
-            _disjoint_mean(list(columns), vote, weights, total, voters)
-            target = out[key].view(-1)
-            target[where] = self._add(ancestor[key].reshape(-1)[where], total, out=target[where])
+        average_all({key: out[key] for key in out.keys() - set(shared)}, population.members)
+        weights = self.weights or (1.0,) * len(population)
+        election = Election(population.members, population.ancestor, cuts, weights, self.lambda_)
+        election.hold({key: out[key] for key in shared}, None if self.zero_vote == "majority" else 1.0)
         return label_aware(population, out)
-
-    def _operands(
-        self, key: str, out: Weights, population: Population, cuts: Sequence[Cuts], weights: Sequence[float]
-    ) -> Operands:
-        """What the compiled loop needs of one tensor."""
-        here = [cut[key] for cut in cuts]
-        return (
-            *(out[key], population.ancestor[key], tuple(member[key] for member in population.members)),
-            *(tuple(cut.magnitude for cut in here), tuple(cut.end(key) for cut in here)),
-            *(tuple(weights), min(weights), self.lambda_),
-        )
-
-    def _write_one(
-        self,
-        key: str,
-        out: Tensor,
-        population: Population,
-        cuts: Sequence[Cuts],
-        weights: Sequence[float],
-        undecided: list[tuple[str, Tensor, Tensor]],
-    ) -> int:
-        """The merge of one tensor; the sum of its elected signs. Where votes cancel is added to `undecided`."""
-        origin, target, balance = population.ancestor[key].reshape(-1), out.view(-1), 0
-        made = [TaskVector(member, population.ancestor, [key]) for member in population.members]
-        buffers, scratch = Buffers(len(made), torch.float32), Buffers(4, torch.float32)
-        for piece in pieces(target):
-            tasks = []
-            for task, cut, buffer, weight in zip(made, cuts, buffers.like(target[piece]), weights, strict=True):
-                kept = cut[key].trim(key, piece.start, task.piece(key, piece, buffer))
-                tasks.append(kept if weight == 1 else kept.mul_(weight))
-            vote, positive, total, voters = scratch.like(target[piece])
-            cancelled = _elect(tasks, vote, positive, spare=total)
-            balance += int(vote.sum())
-            if len(cancelled):
-                undecided.append((key, cancelled + piece.start, torch.stack([task[cancelled] for task in tasks])))
-            _disjoint_mean(tasks, vote, weights, total, voters)
-            self._add(origin[piece], total, out=target[piece])
-        return balance
-
-    def _add(self, origin: Tensor, agreed: Tensor, out: Tensor) -> Tensor:
-        work = working_dtype(out)
-        agreed = agreed.to(work).mul_(self.lambda_)
-        return torch.add(origin, agreed, out=out) if out.dtype == work else out.copy_(agreed.add_(origin.to(work)))
 
 
 class _Candidates:
@@ -193,32 +132,3 @@ class _Candidates:
 
     def _cuts_of(self, member: Weights) -> Cuts:
         return self._method._cuts(member, self._population.ancestor, self._shared)
-
-
-def _elect(tasks: Sequence[Tensor], vote: Tensor, positive: Tensor, spare: Tensor) -> Tensor:
-    """Write the sign of the summed changes to `vote`; the places where changes cancel exactly (there the sign is 0)."""
-    vote.copy_(tasks[0])
-    positive.copy_(tasks[0])
-    for task in tasks[1:]:
-        vote.add_(task)
-        torch.maximum(positive, task, out=positive)
-    vote.sign_()
-    positive.clamp_(min=0).sign_()
-    # A sum of 0 that has a positive part is a conflict; one without is a place that nobody changed. Conflicts are rare
-    # and looking for places is slow, so they are counted first.
-    if positive.sum() == torch.dot(torch.mul(positive, vote, out=spare), vote):
-        return torch.empty(0, dtype=torch.long, device=vote.device)
-    return ((vote == 0) & (positive > 0)).nonzero().flatten()
-
-
-def _disjoint_mean(
-    tasks: Sequence[Tensor], sign: Tensor, weights: Sequence[float], total: Tensor, voters: Tensor
-) -> None:
-    """Write the mean over the tasks of the elected sign to `total`, 0 where there is none; `tasks` are used up."""
-    total.zero_()
-    voters.zero_()
-    for task, weight in zip(tasks, weights, strict=True):
-        agreeing = task.mul_(sign).clamp_(min=0)
-        total.add_(agreeing)
-        voters.add_(agreeing.sign_(), alpha=weight)
-    total.div_(voters.clamp_(min=min(weights))).mul_(sign)

@@ -57,6 +57,9 @@ class Cut:
         return torch.hardshrink(task, _float(self.bits - 1), out=task)
 
 
+Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
+
+
 def cut_after(task: TaskVector, keep: int) -> Cut:
     """The cut that exactly `keep` scalars survive; of equal magnitudes the first ones."""
     if keep >= task.size:
