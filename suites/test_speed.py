@@ -323,18 +323,34 @@ def test_rendering(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytes
     assert files
 
 
+def merging(tools: Any, work: str, population: Population) -> Callable[[], object]:
+    """One child, or one merge by a method."""
+    members, child = population.members, tools.blank_like(population.members[0])
+    if work == "child":
+        return lambda: tools.write_child(child, members[0], members[1], members[2], 0.5, tools.Draws(3, 0.5))
+    method = resolve(work)
+    return lambda: method.merge(population, tools.CountingScore(), tools.torch.Generator())
+
+
+@pytest.mark.parametrize("work", ["simple", "fisher", "ties", "child"])
+def test_plain_formulas(
+    tools: Any, work: str, population: Population, measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The formulas in torch's own operations, as without Numba, against the compiled loops (alike for small models)."""
+    loops = merging(tools, work, population)
+
+    def plain() -> None:
+        with monkeypatch.context() as without:
+            without.setattr(tools.sweep, "LEAST", 1 << 60)
+            loops()
+
+    measure("plain formulas", plain, loops, f"{work} by loops")
+
+
 @pytest.mark.parametrize("work", ["simple", "ties", "child"])
 def test_busy_neighbour(tools: Any, work: str, population: Population, measure: Measure) -> None:
     """The same work with a process beside it that keeps one core busy, against the work alone."""
-    members, child = population.members, tools.blank_like(population.members[0])
-    method = resolve("simple" if work == "child" else work)
-
-    def run() -> None:
-        if work == "child":
-            tools.write_child(child, members[0], members[1], members[2], 0.5, tools.Draws(3, 0.5))
-        else:
-            method.merge(population, tools.CountingScore(), tools.torch.Generator())
-
+    run = merging(tools, work, population)
     with tools.Neighbour() as neighbour:
 
         def alone() -> None:

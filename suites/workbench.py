@@ -28,6 +28,7 @@ from methods import Merged, Population
 from methods.candidates import candidates_of
 from methods.child import Draws, write_child
 from methods.evolver import Evolver
+from methods.loops import sweep
 from methods.pieces import blank_like
 from methods.regmean import RegMean
 
@@ -60,6 +61,7 @@ __all__ = [
     "fisher",
     "gram",
     "read_all_write_one",
+    "sweep",
     "torch",
     "triad",
     "write_child",
