@@ -80,7 +80,7 @@ def cuts(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
         begins = np.arange(max(0, j - max(1, most // max(1, longest))), j)
         costs = cost[begins] + longest * (j - begins)
         best = int(costs.argmin())
-        cost[j], last[j] = costs[best] + OVERHEAD, begins[best]
+        cost[j], last[j] = costs[best] + OVERHEAD, int(begins[best])
     found, stop = [], len(lengths)
     while stop > 0:
         found.append((last[stop], stop))

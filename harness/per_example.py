@@ -31,6 +31,8 @@ def handles(model: nn.Module) -> bool:
         for parameter in module.parameters(recurse=False):
             if type(module) not in (nn.Linear, Conv1D, nn.Embedding, nn.LayerNorm):
                 return False
+            if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) != 1:
+                return False
             owners[id(parameter)] = owners.get(id(parameter), 0) + 1
     return all(count == 1 for count in owners.values())
 
@@ -41,7 +43,7 @@ def by_hooks(
     """Per-example gradients from the inputs and output gradients of every module, one batched backward per direction.
 
     None if some module is called on something that is not one entry per row (or is called twice), as DeBERTa's
-    relative positions are: then only `by_loop` is right.
+    relative positions are, or if its output is changed in place: then only `by_loop` is right.
     """
     parameters = dict(model.named_parameters())
     for parameter in parameters.values():
@@ -49,7 +51,7 @@ def by_hooks(
     squares = _Squares(model)
     for batch in pieces:
         z, calls, roots = _watched(model, logits, batch)
-        if not all(call.by_row for call in calls) or len({call.name for call in calls}) < len(calls):
+        if not all(call.understood for call in calls) or len({call.name for call in calls}) < len(calls):
             return None
         for call in calls:  # what a module needs is let go as the backward pass comes by: new memory costs time
             call.output.register_hook(partial(squares.add, call.name, call.module, call.x))  # type: ignore[no-untyped-call]
@@ -70,13 +72,15 @@ class _Call:
     x: Tensor  # (rows, ...)
     output: Tensor
     rows: int
+    version: int  # of the output, which counts what was done to it in place
+    learns: bool  # whether gradients were wanted here
 
     @property
-    def by_row(self) -> bool:
-        """Whether the output has one entry per row."""
+    def understood(self) -> bool:
+        """Whether the output has one entry per row, and what reaches it in the backward pass is its own gradient."""
         if isinstance(self.module, nn.Embedding) and self.output.dim() < 3:
             return False  # looked up without a dimension of rows, and yet, by chance, as many as there are rows
-        return len(self.output) == self.rows
+        return len(self.output) == self.rows and self.learns and self.output._version == self.version
 
 
 def _watched(model: nn.Module, logits: Logits, batch: Batch) -> tuple[Tensor, list[_Call], list[Tensor]]:
@@ -89,11 +93,13 @@ def _watched(model: nn.Module, logits: Logits, batch: Batch) -> tuple[Tensor, li
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             if isinstance(module, nn.Embedding) and len(output) == 1 and rows > 1:
                 output = output.expand(rows, *output.shape[1:])  # positions shared by all rows: each gets its own copy
+            learns = torch.is_grad_enabled()
             if not output.requires_grad:  # the first to be called: here the graph begins
-                output = output.detach().requires_grad_()
-                roots.append(output)
+                roots.append(output.detach().requires_grad_())
+                output = roots[-1].clone()  # to which the model may do what it likes
             x = inputs[0].detach()
-            calls.append(_Call(name, module, x.expand(rows, *x.shape[1:]) if len(x) == 1 else x, output, rows))
+            x = x.expand(rows, *x.shape[1:]) if len(x) == 1 else x
+            calls.append(_Call(name, module, x, output, rows, output._version, learns))
             return output
 
         return hook

@@ -4,81 +4,34 @@
     v = (1 - F) x_i + F x_r              mutation "to_reference", the released code's
     child = v where lane < round(65536 Cr), x_i elsewhere
 
-A lane is 16 bits of splitmix64(stream + counter): four scalars share one 64-bit hash, counter = index of the scalar //
-4, and the stream is derived from (seed, parameter name). So a draw belongs to its scalar, whatever the chunk size, the
-number of threads or the device: a child can be made again from its seed instead of being stored. Sums and products are
-separate IEEE steps, none fused, in float32 (float64 stays float64), rounded once: nothing depends on how the work is
-cut. Scalars that are not taken equal the parent bit for bit, -0.0 and NaN included.
+A lane is a draw of 16 bits that belongs to its scalar (methods/draws.py): a child can be made again from its seed
+instead of being stored. Sums and products are separate IEEE steps, none fused, in float32 (float64 stays float64),
+rounded once: nothing depends on how the work is cut. Scalars that are not taken equal the parent bit for bit, -0.0
+included.
 
 References:
     Storn, Price. Differential Evolution. Journal of Global Optimization 11, 1997.
     Du, Li, Liu, Jiang, et al. Knowledge Fusion By Evolving Weights of Language Models. Findings of ACL 2024.
     https://arxiv.org/abs/2406.12208
-    Steele, Lea, Flood. Fast splittable pseudorandom number generators. OOPSLA 2014.
 """
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from methods.base import Weights
+from methods.draws import Crossover, Draws
 from methods.loops import child as loops
 from methods.loops.sweep import suited, sweep
-from methods.pieces import CHUNK, Buffers, pieces
+from methods.pieces import Buffers, pieces
 
 Mutation = Literal["rand_diff", "to_reference"]
 
-LANES = 4  # 16-bit draws in one 64-bit hash
-_STEP = 0x9E3779B97F4A7C15  # splitmix64's counter increment
-_HASHES, _FLOATS, _MASK = Buffers(2, torch.int64), Buffers(2), Buffers(1, torch.int32)
+_FLOATS, _MASK = Buffers(2), Buffers(1, torch.int32)
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a float -> integer of that size
-
-
-class Crossover(Protocol):
-    """Who takes the mutant: writes to `out` (int32) -1 where scalar start, start + 1, ... of `name` does, else 0."""
-
-    def __call__(self, name: str, start: int, out: Tensor) -> None: ...
-
-
-class Draws:
-    """The crossover of a seed: every scalar takes the mutant with probability `rate`, in steps of 1/65536."""
-
-    def __init__(self, seed: int, rate: float) -> None:
-        self.seed, self.threshold = seed, round(rate * (1 << 16))
-
-    def __call__(self, name: str, start: int, out: Tensor) -> None:
-        first, last = start // LANES, -(-(start + out.numel()) // LANES)
-        lanes = self._hashes(_stream(self.seed, name), first, last - first, out.device).view(torch.int16)
-        lanes = lanes[start - LANES * first :][: out.numel()]
-        # Signed lanes are unsigned ones less 2^15, and so is the threshold: negative means lane < threshold.
-        if self.threshold == 1 << 15:  # half of them, as published: the sign of the lane says it
-            out.copy_(lanes.bitwise_right_shift_(15))
-        else:
-            out.copy_(lanes).sub_(self.threshold - (1 << 15)).bitwise_right_shift_(31)
-
-    def _hashes(self, stream: int, first: int, count: int, device: torch.device) -> Tensor:
-        """splitmix64 of the counters first, first + 1, ...; all products wrap, as they should."""
-        ramp = _ramp(max(count, CHUNK // LANES + 1), device)[:count]
-        z, shifted = _HASHES.like(ramp)
-        torch.add(ramp, _signed(stream + (first + 1) * _STEP), out=z)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-            torch.bitwise_right_shift(z, shift, out=shifted)
-            z.bitwise_xor_(shifted.bitwise_and_((1 << (64 - shift)) - 1))  # the shift copied the sign; clear it
-            if factor != 1:
-                z.mul_(_signed(factor))
-        return z.bitwise_xor_(_signed(0x8000_8000_8000_8000))  # lanes from unsigned to signed order
-
-
-def crossover_mask(seed: int, name: str, size: int, rate: float) -> Tensor:
-    """Which of the `size` scalars of parameter `name` take the mutant, as bool."""
-    out = torch.empty(size, dtype=torch.int32)
-    Draws(seed, rate)(name, 0, out)
-    return out != 0
 
 
 def write_child(
@@ -103,7 +56,7 @@ def write_child(
         operands = {
             name: (
                 *(out[name], parent[name], plus[name], minus[name]),
-                *(scale, _signed(_stream(crossover.seed, name)), crossover.threshold),
+                *(float(scale), crossover.stream(name), crossover.threshold),
             )
             for name in moved
         }
@@ -157,19 +110,3 @@ def _towards(x: Tensor, a: Tensor, scale: float, mask: Tensor, mixed: Tensor, sp
     bits = _BITS[x.element_size()]
     taken = torch.bitwise_xor(x.view(bits), mixed.to(x.dtype).view(bits)).bitwise_and_(mask.to(bits))
     torch.bitwise_xor(x.view(bits), taken, out=out.view(bits))
-
-
-@lru_cache(maxsize=2)
-def _ramp(count: int, device: torch.device) -> Tensor:
-    """The counters 0, 1, ... times splitmix64's step. Read only."""
-    return torch.arange(count, dtype=torch.int64, device=device).mul_(_signed(_STEP))
-
-
-def _stream(seed: int, name: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "little")
-
-
-def _signed(value: int) -> int:
-    """The int64 with the bits of an unsigned 64-bit value."""
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >> 63 else value

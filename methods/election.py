@@ -34,7 +34,7 @@ class Election:
         scale: float,
     ) -> None:
         self._members, self._ancestor, self._cuts = members, ancestor, cuts
-        self._weights, self._scale = tuple(weights), scale
+        self._weights, self._scale = tuple(map(float, weights)), float(scale)
         self._balance = 0
         self._undecided: list[tuple[str, Tensor, Tensor]] = []  # tensor, indices, changes (members, indices)
         self._tasks, self._scratch = Buffers(len(members), torch.float32), Buffers(4, torch.float32)

@@ -39,7 +39,8 @@ from torch import Tensor
 
 from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Traced, Weights
 from methods.candidates import candidates_of, inner_rng
-from methods.child import Crossover, Draws, Mutation, write_child
+from methods.child import Mutation, write_child
+from methods.draws import Crossover, Draws
 from methods.errors import MergeboardError
 from methods.pieces import blank_like
 from methods.registry import register

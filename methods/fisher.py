@@ -89,7 +89,7 @@ class Fisher:
             {
                 name: (
                     *(target, tuple(member[name] for member in members), tuple(fisher[name] for fisher in fishers)),
-                    *(*self._bounds, tuple(shares[name])),
+                    *(*self._bounds, tuple(map(float, shares[name]))),
                 )
                 for name, target in out.items()
                 if name in shares and self._always_sure(shares[name])
@@ -131,7 +131,7 @@ class Fisher:
     @property
     def _bounds(self) -> tuple[float, float]:
         """What Fisher entries are raised to, and what is then added; where no sum of them can be 0."""
-        return (-math.inf, self.eps) if self.floor is None else (self.floor, 0.0)
+        return (-math.inf, float(self.eps)) if self.floor is None else (float(self.floor), 0.0)
 
     def _precision(self, i: int, fisher: Tensor, share: float, out: Tensor) -> Tensor:
         """How much member i counts, scalar by scalar."""
@@ -195,7 +195,7 @@ class _Candidates(InPlace):
             {
                 name: (
                     *(self.out[name], standing, other[name], x[name], fisher[name], self._sure[name]),
-                    *(*self._method._bounds, self._shares[name][i]),
+                    *(*self._method._bounds, float(self._shares[name][i])),
                 )
                 for name, standing in self._standing.items()
             }

@@ -13,7 +13,7 @@ from torch import Tensor
 from methods import pieces as cutting
 from methods.base import Weights, working_dtype
 from methods.loops import changes
-from methods.loops.sweep import suited, sweep
+from methods.loops.sweep import suited, sweep, sweep_in_turns
 from methods.pieces import pieces
 
 
@@ -56,8 +56,8 @@ class TaskVector:
 
     def sift(self, low: float, high: float) -> Iterator[tuple[int, Tensor]]:
         """Of all scalars, part by part: how many magnitudes lie above `high`, and those from `low` to `high`."""
-        sifted = sweep(changes.sift, {key: (*some, low, high) for key, some in self._swept.items()})
-        for _, _, (above, inside) in sifted:
+        looked_through = {key: (*some, low, high) for key, some in self._swept.items()}
+        for _, _, (above, inside) in sweep_in_turns(changes.sift, looked_through):
             yield above, torch.from_numpy(inside)
         for key in self._keys:
             if key not in self._swept:
@@ -75,8 +75,12 @@ class TaskVector:
 
     def nth(self, key: str, magnitude: float, n: int) -> int:
         """The index, in its tensor, of the n-th scalar of this magnitude; 1 is the first."""
-        found = [places(task, magnitude).cpu() + start for start, task in self.of(key)]
-        return int(torch.cat(found)[n - 1])
+        for start, task in self.of(key):
+            found = places(task, magnitude)
+            if n <= len(found):
+                return start + int(found[n - 1])
+            n -= len(found)
+        raise IndexError(f"{key} has fewer scalars of this magnitude")
 
 
 def places(task: Tensor, magnitude: float) -> Tensor:

@@ -67,7 +67,9 @@ def cut_after(task: TaskVector, keep: int) -> Cut:
     if keep == 0:
         return Cut(KEEP_NOTHING)
     bits, wanted, present = kth_largest(task, keep)
-    return Cut(bits, _ends(task, bits, wanted) if wanted < present else None)
+    if bits == 0 or wanted == present:  # of changes of 0, it is all the same which are kept
+        return Cut(bits)
+    return Cut(bits, _ends(task, bits, wanted))
 
 
 def _ends(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
@@ -105,6 +107,8 @@ def _between_bounds(task: TaskVector, rank: int) -> tuple[int, int, int] | None:
     first, last = math.floor(share * len(sample) - spread), math.ceil(share * len(sample) + spread)
     high = float(sample[first]) if first >= 0 else math.inf
     low = float(sample[last]) if last < len(sample) else 0.0
+    if float(((sample >= low) & (sample <= high)).float().mean()) > 2 / CROWD:  # full of equal changes, most often of 0
+        return None
     above, between, room = 0, [torch.empty(0)], task.size // CROWD
     for more, inside in task.sift(low, high):
         above, room = above + more, room - len(inside)

@@ -26,7 +26,8 @@ from harness.scoring import DevScorer, LiveModel, Sheet
 from harness.yardsticks import Neighbour, Predictor, read_all_write_one, triad
 from methods import Merged, Population
 from methods.candidates import candidates_of
-from methods.child import Draws, write_child
+from methods.child import write_child
+from methods.draws import Draws
 from methods.evolver import Evolver
 from methods.loops import sweep
 from methods.pieces import blank_like

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from methods import Population, Weights, pieces
 from methods.base import Ensemble
-from methods.child import Crossover, write_child
+from methods.child import write_child
+from methods.draws import Crossover
 from methods.ensemble import LogitEnsemble, combine, vote
 from methods.evolver import Evolver
 from methods.fisher import Fisher

@@ -305,3 +305,38 @@ def test_answers_in_words_have_the_fisher_information_of_their_definition(
                 wanted[name] += 0 if gradient is None else gradient.square() / len(texts)
     close(found, wanted)
     assert wanted["transformer.wte.weight"].sum() > 0
+
+
+class Meddles(nn.Module):
+    """Changes its layers' outputs in place, or calls one of them where no gradient is wanted."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.first, self.second, self.out = nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = torch.tanh(self.first(x).mul_(2) if self.how == "root" else self.first(x))
+        if self.how == "no gradient":
+            with torch.no_grad():
+                aside = self.second(first)
+            return self.out(aside + first)
+        second = self.second(first)
+        if self.how == "relu":
+            second = second.relu_()
+        elif self.how == "view":
+            second[:, 0].mul_(3)
+        return self.out(second)
+
+
+@pytest.mark.parametrize("how", ["root", "relu", "view", "no gradient"])
+def test_a_model_that_changes_outputs_in_place_falls_back_to_the_loop(how: str) -> None:
+    torch.manual_seed(0)
+    model, rows = Meddles(how).double(), number_batches()
+    loop, hooks = both_ways(model, of_numbers, rows, "expected")
+    assert hooks is None
+    close(fisher.diagonal(model, of_numbers, rows, "expected", True, rng()), loop)
+
+
+def test_a_layer_norm_over_several_dimensions_falls_back_to_the_loop() -> None:
+    assert not fisher.handles(nn.Sequential(nn.Linear(3, 8), nn.LayerNorm((5, 8))))

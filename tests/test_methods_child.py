@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from methods import Weights
-from methods.child import Draws, crossover_mask, write_child
+from methods.child import write_child
+from methods.draws import Draws, crossover_mask
 from methods.pieces import blank_like
 
 SHAPES = {"wide": (123, 41), "thin": (3,), "scalar": (), "none": (0, 4)}

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from methods import Ensemble, MergeboardError, Population, Weights, evolver, resolve
-from methods.child import Draws, write_child
+from methods.child import write_child
 from methods.contract import ToyScore, same_bits, toy_population, toy_score
+from methods.draws import Draws
 from methods.ensemble import LogitEnsemble
 from methods.evolver import Evolver, HashedChance
 from methods.greedy_soup import GreedySoup

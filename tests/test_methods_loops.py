@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +16,9 @@ import torch
 
 from methods import MergeMethod, Population, Weights
 from methods.candidates import candidates_of
-from methods.child import Draws, write_child
+from methods.child import write_child
 from methods.contract import same_bits, toy_score
+from methods.draws import Draws
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
@@ -197,9 +202,99 @@ def test_only_float32_of_large_models_on_a_cpu_goes_through_loops(looped: Any) -
 
 
 def test_without_numba_nothing_goes_through_loops(looped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "_numba_is_here", lambda: False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(sweep, "numba_works", sweep.numba_works.__wrapped__)
     looped(True)
     assert sweep.suited({"a": (torch.zeros(3),)}) == {}
+
+
+def test_a_numba_that_cannot_be_used_is_named_and_left_alone(
+    looped: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "numba")
+    monkeypatch.setattr(sweep, "numba_works", sweep.numba_works.__wrapped__)
+    looped(True)
+    with pytest.warns(UserWarning, match="Numba needs another NumPy"):
+        assert sweep.suited({"a": (torch.zeros(3),)}) == {}
+
+
+@pytest.fixture
+def doubling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`doubling()`: a loop that keeps what it compiles in `tmp_path`, as if in a new process."""
+    file = tmp_path / "doubling.py"
+    file.write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+
+    def loaded() -> sweep.Loop:
+        spec = importlib.util.spec_from_file_location("doubling", file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "doubling", module)
+        spec.loader.exec_module(module)
+        return sweep.Loop(module.double)
+
+    return loaded
+
+
+@pytest.mark.parametrize("kept", ["*.nbi", "*.nbc"])
+def test_a_damaged_file_of_what_is_kept_does_no_harm(kept: str, doubling: Any, tmp_path: Path) -> None:
+    assert doubling()(4) == 8
+    files = list(tmp_path.rglob(kept))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:10])
+    assert doubling()(4) == 8
+
+
+def test_a_loops_own_error_is_raised(doubling: Any) -> None:
+    import numba
+
+    with pytest.raises(numba.TypingError):
+        doubling()(None)
+
+
+def test_threads_that_ask_at_once_get_one_compiled_function(doubling: Any, threads: None) -> None:
+    one = doubling()
+    assert len({id(made) for made in sweep.shared_out(lambda _: one.ready(), range(20))}) == 1
+
+
+@pytest.mark.parametrize("method", [Simple(), Fisher(), Ties(), Ties(k=1.0), Ties(k=0.9, zero_vote="plus")], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_not_repaired(method: MergeMethod, value: float, looped: Any) -> None:
+    given = population(2)
+    given.members[1]["b"][5:9] = value  # type: ignore[index]
+    looped(False)
+    plain = merged(method, given)
+    looped(True)
+    for name, x in merged(method, given).items():
+        torch.testing.assert_close(x, plain[name], rtol=0, atol=0, equal_nan=True)
+    assert not torch.isfinite(plain["b"][5:9]).any()
+
+
+def test_numbers_may_be_whole(looped: Any) -> None:
+    looped(True)
+    given = population()
+    assert same_bits(merged(Ties(weights=(1, 2.0, 0.5)), given), merged(Ties(weights=(1.0, 2.0, 0.5)), given))
+    assert same_bits(
+        merged(Fisher(coefficients=(1, 2.0, 0.5)), given), merged(Fisher(coefficients=(1.0, 2.0, 0.5)), given)
+    )
+
+
+def test_a_sweep_in_turns_does_no_more_than_is_asked_for(monkeypatch: pytest.MonkeyPatch, looped: Any) -> None:
+    monkeypatch.setattr(sweep, "GROUP", 3)
+    looped(True)
+    begun: list[int] = []
+
+    class Noted(sweep.Loop):
+        def __call__(self, *arguments: Any) -> Any:
+            begun.append(arguments[0])
+            return arguments[0]
+
+    turns = sweep.sweep_in_turns(Noted(lambda x: x), {"x": (torch.zeros(20 * sweep.PIECE),)})
+    assert [next(turns)[1] for _ in range(4)] == [n * sweep.PIECE for n in range(4)]
+    assert len(begun) == 6
 
 
 def test_members_that_are_views_are_read_as_they_are(looped: Any) -> None:
@@ -221,3 +316,17 @@ def test_an_error_in_any_thread_is_raised(threads: None) -> None:
 
     with pytest.raises(ValueError, match="job"):
         sweep.shared_out(fails, range(50))
+
+
+def test_after_an_error_nobody_goes_on(threads: None) -> None:
+    done: list[int] = []
+
+    def fails_first(job: int) -> None:
+        if job == 0:
+            raise ValueError("the first")
+        time.sleep(0.001)
+        done.append(job)
+
+    with pytest.raises(ValueError, match="the first"):
+        sweep.shared_out(fails_first, range(2000))
+    assert len(done) < 100

@@ -88,3 +88,15 @@ def test_the_usual_way_never_counts_bits(monkeypatch: pytest.MonkeyPatch) -> Non
     for keep in (1, 1000, task.size // 5, task.size - 1):
         flat = torch.cat([x.flatten() for x in member.values()]).abs()
         assert kth_largest(task, keep)[0] == int(flat.sort(descending=True).values[keep - 1].view(torch.int32))
+
+
+def test_a_model_that_is_mostly_unchanged_is_never_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("nine scalars of ten are equal, and all of them lie between the bounds")
+
+    monkeypatch.setattr(TaskVector, "sift", forbidden)
+    rng = torch.Generator().manual_seed(0)
+    change = torch.randn(1_000_000, generator=rng) * (torch.rand(1_000_000, generator=rng) < 0.1)
+    task = TaskVector({"x": change}, {"x": torch.zeros_like(change)}, ["x"])
+    assert cut_after(task, 200_000) == Cut(0), "which of the unchanged scalars are kept makes no difference"
+    assert kth_largest(task, 200_000) == (0, 200_000 - int((change != 0).sum()), int((change == 0).sum()))

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import loop
+from methods.loops.sweep import Loop
 
 BLOCK = (
     4096  # scalars of every operand that are worked on before the next operand comes: they stay in the nearest cache
 )
 
 
-@loop
+@Loop
 def mean(_start: int, out: Any, xs: Any) -> None:
     """out = (x_1 + ... + x_N) / N."""
     count = np.float32(len(xs))
@@ -29,7 +29,7 @@ def mean(_start: int, out: Any, xs: Any) -> None:
             total[j] /= count
 
 
-@loop
+@Loop
 def weighted_mean(_start: int, out: Any, xs: Any, fishers: Any, least: float, eps: float, shares: Any) -> None:
     """out = sum_i p_i x_i / sum_i p_i,    p_i = (max(F_i, least) + eps) share_i."""
     low, added, room = np.float32(least), np.float32(eps), np.empty(BLOCK, np.float32)
@@ -46,7 +46,7 @@ def weighted_mean(_start: int, out: Any, xs: Any, fishers: Any, least: float, ep
             total[j] /= sure[j]
 
 
-@loop
+@Loop
 def moved_mean(
     _start: int,
     out: Any,

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import loop
+from methods.loops.sweep import Loop
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 
 
-@loop
+@Loop
 def sift(_start: int, x: Any, origin: Any, low: float, high: float) -> Any:
     """How many |x - x_0| lie above `high`, and those from `low` to `high`."""
     least, most = np.float32(low), np.float32(high)
@@ -34,7 +34,7 @@ def sift(_start: int, x: Any, origin: Any, low: float, high: float) -> Any:
     return above, inside[:found].copy()
 
 
-@loop
+@Loop
 def count(_start: int, x: Any, origin: Any, magnitude: float) -> Any:
     """How many |x - x_0| are just this."""
     wanted, found = np.float32(magnitude), 0
@@ -43,7 +43,7 @@ def count(_start: int, x: Any, origin: Any, magnitude: float) -> Any:
     return found
 
 
-@loop
+@Loop
 def elect_and_merge(
     start: int, out: Any, origin: Any, xs: Any, cuts: Any, ends: Any, weights: Any, least: float, scale: float
 ) -> Any:
@@ -66,16 +66,16 @@ def elect_and_merge(
             end = np.int32(min(max(ends[i] - start - begin, 0), BLOCK))
             for j in range(size):
                 t = x[j] - before[j]
-                kept = (abs(t) > cut) | ((abs(t) == cut) & (np.int32(j) < end))
-                task[j] = t * weight if kept else np.float32(0)
+                dropped = (abs(t) < cut) | ((abs(t) == cut) & (np.int32(j) >= end))  # what is no number stays
+                task[j] = np.float32(0) if dropped else t * weight
         for j in range(size):
             sign[j], total[j], voters[j] = 0, 0, 0
-        # `total` is the sum of what is positive for now: a sum of 0 that has such a part is a conflict.
+        # `total` is the largest change for now: where the sum is 0 and one change is positive, votes cancel.
         for i in range(len(xs)):
             task = tasks[i]
             for j in range(size):
                 sign[j] = task[j] if i == 0 else sign[j] + task[j]
-                total[j] = max(total[j], task[j])
+                total[j] = total[j] if task[j] <= total[j] or total[j] != total[j] else task[j]
         conflicts = 0
         for j in range(size):
             elected = np.int32(sign[j] > 0) - np.int32(sign[j] < 0)
@@ -95,7 +95,7 @@ def elect_and_merge(
             task, weight = tasks[i], np.float32(weights[i])
             for j in range(size):
                 agreeing = task[j] * sign[j]
-                total[j] += agreeing if agreeing > 0 else np.float32(0)
+                total[j] += np.float32(0) if agreeing < 0 else agreeing
                 voters[j] += weight if agreeing > 0 else np.float32(0)
         after = out[begin : begin + size]
         for j in range(size):

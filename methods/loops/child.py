@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import loop
+from methods.draws import FIRST, LANES, SECOND, STEP
+from methods.loops.sweep import Loop
 
 BLOCK = 4096  # scalars whose draws are made at a time
-LANES = 4  # 16-bit draws in one 64-bit hash
-STEP, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
 
 
-@loop
+@Loop
 def by_difference(start: int, out: Any, x: Any, a: Any, b: Any, scale: float, stream: int, threshold: int) -> None:
     """out = x - F (b - a) where the scalar's lane of splitmix64 lies below the threshold, x elsewhere."""
     factor, below = np.float32(scale), np.int32(threshold)
@@ -23,9 +23,9 @@ def by_difference(start: int, out: Any, x: Any, a: Any, b: Any, scale: float, st
         end = min(begin + BLOCK, len(out))
         counter = (start + begin) // LANES
         for k in range((start + end - 1) // LANES + 1 - counter):
-            z = np.uint64(stream) + np.uint64(counter + k + 1) * STEP
-            z = (z ^ (z >> np.uint64(30))) * FIRST
-            z = (z ^ (z >> np.uint64(27))) * SECOND
+            z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
+            z = (z ^ (z >> np.uint64(30))) * _FIRST
+            z = (z ^ (z >> np.uint64(27))) * _SECOND
             hashes[k] = z ^ (z >> np.uint64(31))
         drawn = lanes[start + begin - LANES * counter :]
         child, parent, plus, minus = out[begin:end], x[begin:end], a[begin:end], b[begin:end]

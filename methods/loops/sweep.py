@@ -6,56 +6,83 @@ thread that a busy neighbour holds up, as torch's own threads do (methods/pieces
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, wraps
-from importlib.util import find_spec
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor
 
 Operands = tuple[Any, ...]
-"""What a loop is called on: tensors and tuples of tensors of one size, which are cut alike, and numbers."""
+"""What a loop is called on: tensors and tuples of tensors of one size, which are cut alike, and numbers. A loop that
+writes does so to the first one."""
 
 PIECE = 1 << 18  # scalars in a piece: so many that handing one out costs nothing, so few that all threads end together
 LEAST = 1 << 22  # scalars of a model that is worth compiling for
+GROUP = 64  # pieces whose results are held at a time where a sweep may be left early
 
 
-def loop(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function when it is first called, for the types that it is called on, and keep that on disk."""
+class Loop:
+    """A function that is compiled when it is first called, for the types that it is called on, and kept on disk."""
 
-    @cache
-    def compiled() -> Callable[..., Any]:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self._lock = function, Lock()
+        self._compiled: Callable[..., Any] | None = None
+        self._kept = True
+
+    def ready(self) -> Callable[..., Any]:
+        """The compiled function, to be asked for before threads share its work: it is one for all."""
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._jit()
+            return self._compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        compiled = self.ready()
+        try:
+            return compiled(*arguments)
+        except Exception:  # what is kept may be damaged, or the disk full
+            with self._lock:
+                if self._compiled is compiled:
+                    if not self._kept:
+                        raise
+                    self._kept, self._compiled = False, None
+            return self(*arguments)
+
+    def _jit(self) -> Callable[..., Any]:
         import numba  # which takes a while, and not every session merges
 
-        def jit(keep: bool) -> Callable[..., Any]:
-            made: Callable[..., Any] = numba.njit(function, nogil=True, error_model="numpy", cache=keep)
-            return made
-
         try:
-            return jit(True)
-        except RuntimeError:  # nowhere to write to
-            return jit(False)
-
-    @wraps(function)
-    def call(*arguments: Any) -> Any:
-        return compiled()(*arguments)
-
-    return call
+            made: Callable[..., Any] = numba.njit(self.function, nogil=True, error_model="numpy", cache=self._kept)
+        except RuntimeError:  # nowhere to keep it
+            self._kept = False
+            made = numba.njit(self.function, nogil=True, error_model="numpy")
+        return made
 
 
 def suited(operands: Mapping[str, Operands]) -> dict[str, Operands]:
     """The part of a model that loops can take: float32 on a CPU, of a model that is worth it, where Numba is."""
     tensors = {name: tuple(_tensors(some)) for name, some in operands.items()}
-    if not _numba_is_here() or sum(some[0].numel() for some in tensors.values()) < LEAST:
+    if sum(some[0].numel() for some in tensors.values()) < LEAST or not numba_works():
         return {}
     return {name: operands[name] for name, some in tensors.items() if all(_plain(x) for x in some)}
 
 
-def sweep(function: Callable[..., Any], operands: Mapping[str, Operands]) -> list[tuple[str, int, Any]]:
-    """Call function(start, *operands) for all pieces of all tensors; (tensor, start, result) of each, in order."""
+def sweep(loop: Loop, operands: Mapping[str, Operands]) -> list[tuple[str, int, Any]]:
+    """Call loop(start, *operands) for all pieces of all tensors; (tensor, start, result) of each, in order."""
+    return list(_swept(loop, operands, group=1 << 60))
+
+
+def sweep_in_turns(loop: Loop, operands: Mapping[str, Operands]) -> Iterator[tuple[str, int, Any]]:
+    """The same, a group of pieces at a time: for results that are large, and for callers that may have seen enough."""
+    return _swept(loop, operands, GROUP)
+
+
+def _swept(loop: Loop, operands: Mapping[str, Operands], group: int) -> Iterator[tuple[str, int, Any]]:
     jobs = []
     for name, some in operands.items():
         arrays = tuple(_arrays(one) for one in some)
@@ -64,9 +91,12 @@ def sweep(function: Callable[..., Any], operands: Mapping[str, Operands]) -> lis
 
     def run(job: tuple[str, int, Operands]) -> tuple[str, int, Any]:
         name, start, arrays = job
-        return name, start, function(start, *(_cut(one, slice(start, start + PIECE)) for one in arrays))
+        return name, start, loop(start, *(_cut(one, slice(start, start + PIECE)) for one in arrays))
 
-    return shared_out(run, jobs)
+    if jobs:
+        loop.ready()
+    for first in range(0, len(jobs), group):
+        yield from shared_out(run, jobs[first : first + group])
 
 
 def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
@@ -79,7 +109,11 @@ def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
                 i, job = left.popleft()
             except IndexError:  # another thread took the last one
                 return
-            results[i] = work(job)
+            try:
+                results[i] = work(job)
+            except BaseException:
+                left.clear()  # nobody goes on
+                raise
 
     threads = min(torch.get_num_threads(), len(jobs))
     if threads <= 1:
@@ -87,25 +121,30 @@ def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
         return results
     with ThreadPoolExecutor(threads - 1) as others:
         helping = [others.submit(take_turns) for _ in range(threads - 1)]
-        try:
-            take_turns()
-        finally:
-            left.clear()
+        take_turns()
     for one in helping:
         one.result()
     return results
 
 
 @cache
-def _numba_is_here() -> bool:
-    return find_spec("numba") is not None
+def numba_works() -> bool:
+    """Whether Numba is installed, and with a numpy that it can work with."""
+    try:
+        import numba  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    except Exception as error:
+        warnings.warn(f"Numba cannot be used ({error}); merges take longer without it", stacklevel=2)
+        return False
+    return True
 
 
 def _plain(x: Tensor) -> bool:
     return x.dtype == torch.float32 and x.device.type == "cpu" and x.layout == torch.strided
 
 
-def _tensors(operands: Operands) -> Any:
+def _tensors(operands: Operands) -> Iterator[Tensor]:
     for one in operands:
         if isinstance(one, Tensor):
             yield one
@@ -117,7 +156,7 @@ def _arrays(one: Any) -> Any:
     """Flat numpy views of tensors; everything else as it is."""
     if isinstance(one, tuple):
         return tuple(_arrays(part) for part in one)
-    return one.detach().reshape(-1).contiguous().numpy() if isinstance(one, Tensor) else one
+    return one.detach().reshape(-1).numpy() if isinstance(one, Tensor) else one
 
 
 def _cut(one: Any, piece: slice) -> Any:
