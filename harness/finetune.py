@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from harness.allocator import memory_kept
 from harness.data.corpus import Split
 from harness.families.base import Family, Loaded, Row
 from harness.progress import Progress
@@ -62,7 +63,8 @@ def finetune(
             callbacks=[keep],
         )
         trainer.remove_callback(_printer())
-        trainer.train()
+        with memory_kept():
+            trainer.train()
     joint.eval()
     return keep.weights, keep.history
 

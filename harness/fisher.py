@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from harness.allocator import memory_kept
 from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
 from harness.per_example import Directions, Logits, by_hooks, handles
@@ -26,6 +27,7 @@ from harness.tasks import Kind
 Labels = Literal["expected", "sampled", "hard", "empirical"]
 
 
+@memory_kept()
 def diagonal(
     model: nn.Module,
     logits: Logits,

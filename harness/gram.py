@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from harness.allocator import memory_kept
 from harness.batches import Batch
 
 LEAST = 192  # rows of a square on the diagonal that is made whole: in smaller ones the products are slow
@@ -33,6 +34,7 @@ def transposed(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, module in linear_modules(model).items() if isinstance(module, Conv1D))
 
 
+@memory_kept()
 def matrices(
     model: nn.Module, logits: Logits, batches: Iterable[Batch], padding: Literal["masked", "counted"] = "masked"
 ) -> dict[str, Tensor]:
@@ -73,7 +75,10 @@ class _Tally:
     """Sums of x^T x per layer, of which only the lower triangles count; layers with the same inputs share one."""
 
     def __init__(self, masked: bool, share: bool) -> None:
-        self._masked, self._share, self._there = masked, share, torch.empty(0)
+        self._masked, self._share = masked, share
+        self._shape = torch.Size()  # of a batch: (rows, tokens)
+        self._there = torch.empty(0, dtype=torch.long)  # which of its places hold a token, counted through
+        self._gathered: dict[tuple[int, torch.dtype], Tensor] = {}  # made once: new memory for each layer costs time
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._owner: dict[str, str] = {}  # layer -> the layer whose sum is its own
@@ -81,7 +86,7 @@ class _Tally:
 
     def start(self, mask: Tensor) -> None:
         """A new batch, with 1 where a token is."""
-        self._there, self._last = mask.bool(), None
+        self._shape, self._there, self._last = mask.shape, mask.flatten().nonzero().flatten(), None
 
     def add(self, name: str, x: Tensor) -> None:
         """A layer is called on `x`, (..., in)."""
@@ -93,15 +98,21 @@ class _Tally:
         if first != name:
             return
         rows = self._rows(x)
-        if name not in self._sums:
-            self._sums[name], self._counts[name] = rows.new_zeros(rows.shape[1], rows.shape[1]), 0
-        add_lower_product(self._sums[name], rows)
+        fresh = name not in self._sums
+        if fresh:
+            self._sums[name], self._counts[name] = rows.new_empty(rows.shape[1], rows.shape[1]), 0
+        add_lower_product(self._sums[name], rows, beta=0 if fresh else 1)
         self._counts[name] += len(rows)
 
     def _rows(self, x: Tensor) -> Tensor:
-        if self._masked and x.dim() == 3 and x.shape[:2] == self._there.shape and not bool(self._there.all()):
-            x = x[self._there]
-        x = x.reshape(-1, x.shape[-1])
+        """The tokens that count, (tokens, in). The next call may overwrite them."""
+        width, padded = x.shape[-1], self._shape.numel() > len(self._there)
+        if self._masked and x.dim() == 3 and x.shape[:2] == self._shape and padded:
+            room = self._gathered.get((width, x.dtype))
+            if room is None or len(room) < len(self._there):
+                room = self._gathered[width, x.dtype] = x.new_empty(self._shape.numel(), width)
+            x = torch.index_select(x.reshape(-1, width), 0, self._there, out=room[: len(self._there)])
+        x = x.reshape(-1, width)
         return x if x.dtype == torch.float64 else x.float()
 
     def means(self) -> dict[str, Tensor]:
@@ -110,18 +121,19 @@ class _Tally:
         return {name: found[owner] for name, owner in self._owner.items()}
 
 
-def add_lower_product(total: Tensor, rows: Tensor) -> None:
-    """Add rows^T rows, (in, in), below the diagonal and to small squares on it; nothing else is worked out.
+def add_lower_product(total: Tensor, rows: Tensor, beta: int = 1) -> None:
+    """beta total + rows^T rows, (in, in), below the diagonal and in small squares on it; nothing else is worked out.
 
-    What is below the diagonal is the square of the two halves' products, and the same again in each half.
+    What is below the diagonal is the square of the two halves' products, and the same again in each half. With beta 0
+    nothing is read from `total`, which may be new memory.
     """
     half = _half(len(total))
     if half == 0:
-        total.addmm_(rows.T, rows)
+        total.addmm_(rows.T, rows, beta=beta)
         return
-    total[half:, :half].addmm_(rows[:, half:].T, rows[:, :half])
-    add_lower_product(total[:half, :half], rows[:, :half])
-    add_lower_product(total[half:, half:], rows[:, half:])
+    total[half:, :half].addmm_(rows[:, half:].T, rows[:, :half], beta=beta)
+    add_lower_product(total[:half, :half], rows[:, :half], beta)
+    add_lower_product(total[half:, half:], rows[:, half:], beta)
 
 
 def mirror(total: Tensor) -> Tensor:

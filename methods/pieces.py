@@ -1,8 +1,9 @@
 """Long tensors in pieces that stay in cache, so that a formula of many steps reads and writes memory once.
 
-After every step on a piece torch's threads wait for each other. Beside a busy neighbour one of them is often not
-running, and a merge was seen to lose a factor of ten to it, where one thread alone loses less than two. So after a
-piece that took far too long the next ones are done by one thread. No result depends on it.
+This is how plain formulas work, where compiled loops (methods/loops) do not. After every step on a piece torch's
+threads wait for each other. Beside a busy neighbour one of them is often not running, and a merge was seen to lose a
+factor of ten to it, where one thread alone loses less than two. So after a piece that took far too long the next ones
+are done by one thread. No result depends on it.
 """
 
 from __future__ import annotations

@@ -182,7 +182,8 @@ def test_gram_statistics(tools: Any, model: Any, rows: Any, measure: Measure) ->
             for batch in rows:
                 tools.of(model, batch)
 
-    measure("gram statistics", lambda: tools.gram.matrices(model, tools.of, rows), forward, "forward passes")
+    with tools.memory_kept():  # as the statistics have it
+        measure("gram statistics", lambda: tools.gram.matrices(model, tools.of, rows), forward, "forward passes")
 
 
 def test_fisher_statistics(tools: Any, model: Any, rows: Any, measure: Measure) -> None:
@@ -198,7 +199,8 @@ def test_fisher_statistics(tools: Any, model: Any, rows: Any, measure: Measure) 
     def diagonal() -> None:
         tools.fisher.diagonal(model, tools.of, rows, "sampled", True, tools.torch.Generator().manual_seed(0))
 
-    measure("fisher statistics", diagonal, passes, "forward and backward passes")
+    with tools.memory_kept():  # as training and statistics have it
+        measure("fisher statistics", diagonal, passes, "forward and backward passes")
     for parameter in model.parameters():
         parameter.grad = None
 

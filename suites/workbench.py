@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
 from harness import fisher, gram
+from harness.allocator import memory_kept
 from harness.batches import Batch, Batches, prepare
 from harness.data import emotion
 from harness.data.corpus import Split
@@ -61,6 +62,7 @@ __all__ = [
     "emotion",
     "fisher",
     "gram",
+    "memory_kept",
     "read_all_write_one",
     "sweep",
     "torch",

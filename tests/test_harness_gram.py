@@ -76,8 +76,8 @@ def test_layers_that_part_later_have_matrices_of_their_own() -> None:
 @pytest.mark.parametrize("width", [1, gram.LEAST, gram.LEAST + 1, 5 * gram.LEAST + 7])
 def test_the_lower_triangle_is_enough(width: int) -> None:
     rows = torch.randn(20, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    total = torch.zeros(width, width, dtype=torch.float64)
-    gram.add_lower_product(total, rows[:5])
+    total = torch.full((width, width), float("nan"), dtype=torch.float64)
+    gram.add_lower_product(total, rows[:5], beta=0)
     gram.add_lower_product(total, rows[5:])
     found = gram.mirror(total)
     torch.testing.assert_close(found, rows.T @ rows)
