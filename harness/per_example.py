@@ -43,10 +43,10 @@ def by_hooks(
     """Per-example gradients from the inputs and output gradients of every module, one batched backward per direction.
 
     None if some module is called on something that is not one entry per row (or is called twice), as DeBERTa's
-    relative positions are, or if its output is changed in place: then only `by_loop` is right.
+    relative positions are, or if its output is changed in place: then only `by_loop` is right. (An input that is
+    changed in place cannot be: autograd needs it for the weight, and no such model can be trained.)
     """
-    parameters = dict(model.named_parameters())
-    for parameter in parameters.values():
+    for parameter in model.parameters():
         parameter.requires_grad_(False)  # only the outputs' gradients are wanted
     squares = _Squares(model)
     for batch in pieces:

@@ -255,9 +255,17 @@ def test_a_loops_own_error_is_raised(doubling: Any) -> None:
         doubling()(None)
 
 
-def test_threads_that_ask_at_once_get_one_compiled_function(doubling: Any, threads: None) -> None:
-    one = doubling()
-    assert len({id(made) for made in sweep.shared_out(lambda _: one.ready(), range(20))}) == 1
+def test_threads_that_ask_at_once_get_one_compiled_function(threads: None) -> None:
+    made: list[object] = []
+
+    class Slow(sweep.Loop):
+        def _jit(self) -> Any:
+            time.sleep(0.02)  # so that all threads have asked before the first is answered
+            made.append(object())
+            return made[-1]
+
+    one = Slow(abs)
+    assert set(sweep.shared_out(lambda _: one.ready(), range(20))) == {made[0]} and len(made) == 1
 
 
 @pytest.mark.parametrize("method", [Simple(), Fisher(), Ties(), Ties(k=1.0), Ties(k=0.9, zero_vote="plus")], ids=repr)

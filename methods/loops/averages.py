@@ -8,9 +8,7 @@ import numpy as np
 
 from methods.loops.sweep import Loop
 
-BLOCK = (
-    4096  # scalars of every operand that are worked on before the next operand comes: they stay in the nearest cache
-)
+BLOCK = 4096  # scalars of one operand before the next one comes: sums stay in the nearest cache
 
 
 @Loop
