@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import fisher, given, gram, zoo
+from harness import fisher, given, gram, pickles, zoo
 from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, Source, seed_from
 from harness.data.corpus import Corpus, Split
@@ -20,6 +20,7 @@ from harness.families.asked import Asked
 from harness.families.base import Loaded
 from harness.finetune import VERSION as FINETUNE_VERSION
 from harness.finetune import Part, finetune
+from harness.hub import commit_of
 from harness.models import ModelName, fingerprint
 from harness.progress import Progress
 from harness.protocols import Protocol
@@ -65,9 +66,10 @@ class Lab:
         say: Callable[[str], None],
         trust: bool = False,
     ) -> None:
-        self.model, self.folder, self.protocol = model, folder, protocol
+        self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol
+        self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
-        self.family, self._trust = family_of(folder, trust), trust
+        self.family, self._trust = family_of(self.folder, trust), trust
         if isinstance(self.family, Asked) and self.family.answers.split:
             say(
                 f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
@@ -84,7 +86,13 @@ class Lab:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What a recipe says of the model; not where it lies."""
-        return {"name": self.model.display, "fingerprint": fingerprint(self.folder), "family": self.family.kind}
+        commit = commit_of(self._source)
+        return {
+            "name": self.model.display,
+            "fingerprint": fingerprint(self._source),
+            "family": self.family.kind,
+            **({"commit": commit} if commit else {}),
+        }
 
     def member_recipe(self, source: Source) -> dict[str, Any]:
         """Everything that decides one fine-tuned model."""
@@ -160,6 +168,7 @@ class Lab:
         """The model fine-tuned on this; from the zoo, if it was ever made."""
         if (folder := self._brought(source)) is not None:
             given.require_same_words(source.members[0], folder, self.family.tokenizer.get_vocab(), self._trust)
+            folder = pickles.safe(folder, self._zoo)
             return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
 
         def make(folder: Path) -> None:

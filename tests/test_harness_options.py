@@ -315,9 +315,9 @@ def member(small_zoo: Path, tmp_path: Path) -> Path:
     return tmp_path / "member"
 
 
-def ask(project: Project, member: Path) -> pytest.RunResult:
+def ask(project: Project, member: Path, *more: str) -> pytest.RunResult:
     words = [f"--member=isear={member}", "--method=simple", "-k", "in_domain"]
-    return project.run(*words)
+    return project.run(*words, *more)
 
 
 def test_a_brought_member_is_merged_as_it_is(project: Project, member: Path) -> None:
@@ -363,6 +363,11 @@ def truncated(member: Path) -> None:
 def pickled(member: Path) -> None:
     weights = load_weights(member / "model.safetensors")
     torch.save({n: w.clone() for n, w in weights.items()}, member / "pytorch_model.bin")
+    (member / "model.safetensors").unlink()
+
+
+def with_a_pickle_that_runs_code(member: Path) -> None:
+    torch.save({"a": print}, member / "pytorch_model.bin")
     (member / "model.safetensors").unlink()
 
 
@@ -413,7 +418,7 @@ def configure(member: Path, **changes: Any) -> None:
         (with_labels_in_another_order, "--member isear: label 0 is 'anger' there and 'joy' here"),
         (with_nan, "--member isear: bert.pooler.dense.weight holds NaN"),
         (truncated, "model.safetensors is damaged or cut short"),
-        (pickled, "pytorch_model.bin is a pickle, which can run code"),
+        (with_a_pickle_that_runs_code, "pytorch_model.bin asks for "),
         (of_another_width, "bert.encoder.layer.0.intermediate.dense.weight is "),
         (of_another_architecture, "--member isear: its architecture is roberta, the model's is bert"),
         (of_fewer_words, "--member isear: its size of the vocabulary is "),
@@ -431,6 +436,15 @@ def test_a_member_that_does_not_fit_is_refused_in_one_line(
     assert len(lines) == 1 and said in lines[0]
     result.stdout.no_fnmatch_line("Traceback*")
     assert project.records() == {}
+
+
+def test_a_member_may_be_a_pickle(project: Project, member: Path) -> None:
+    ask(project, member).assert_outcomes(passed=1, deselected=11)
+    (plain,) = project.records().values()
+    pickled(member)
+    ask(project, member, "--results=other").assert_outcomes(passed=1, deselected=11)
+    (record,) = project.records("other").values()
+    assert record.weights_sha256 == plain.weights_sha256 and record.scores == plain.scores
 
 
 def test_a_member_needs_no_tokenizer_of_its_own(project: Project, member: Path) -> None:

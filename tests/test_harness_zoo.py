@@ -17,7 +17,6 @@ import torch
 
 import harness.zoo
 from harness.errors import BadWeights
-from harness.models import fingerprint
 from harness.zoo import RECIPE, Zoo, load_weights, require_finite, save_weights
 
 WANTED = {"corpus": "isear", "seed": 1}
@@ -203,32 +202,6 @@ def test_a_parameter_that_is_not_finite_is_named(value: float, kind: str) -> Non
         require_finite("isear", bad)
     require_finite("isear", weights())
     require_finite("isear", {"count": torch.tensor([2**62])})
-
-
-def test_a_folder_with_nothing_but_a_pickle_is_refused_unread(tmp_path: Path) -> None:
-    (tmp_path / "pytorch_model.bin").write_bytes(b"not even a pickle")
-    with pytest.raises(BadWeights, match=r"pytorch_model\.bin is a pickle, which can run code"):
-        fingerprint(tmp_path)
-
-
-def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(BadWeights, match=r"holds no \*\.safetensors file"):
-        fingerprint(tmp_path)
-
-
-def test_a_fingerprint_changes_with_weights_configuration_and_tokenizer_alone(tmp_path: Path) -> None:
-    def model(name: str, **files: str) -> str:
-        folder = tmp_path / name
-        folder.mkdir()
-        save_weights(weights(), folder / "model.safetensors")
-        for file, text in {"config": "{}", "tokenizer": "{}", **files}.items():
-            (folder / f"{file}.json").write_text(text)
-        return fingerprint(folder)
-
-    first = model("first")
-    assert model("copy") == model("noted", training_args="{}") == first
-    assert len({first, model("config", config="{ }"), model("words", tokenizer="{ }")}) == 3
 
 
 def test_tensors_that_are_made_when_asked_for_are_told_apart(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""A checkpoint's folder: which of its files decide what the model is, which hold its weights, and the hash of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from harness.errors import BadWeights
+
+SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
+INDEX = ".index.json"  # of weights in several files
+_HARMLESS = (  # in lower case; every other file may decide, and so is part of the fingerprint
+    *("readme*", "license*", "licence*", "notice*", "*.md", "*.pdf", "*.ipynb"),
+    *("*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.webp", "*.ico"),
+    *("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt"),  # unread
+    *("*.msgpack", "*.msgpack.index.json", "*.h5", "*.h5.index.json", "*.ot", "*.onnx", "*.onnx_data", "*.onnx.data"),
+    *("*.tflite", "*.pb", "tf_model*", "*.ckpt.*", "*.gguf", "*.ggml", "*.mlmodel", "openvino*"),
+    *("trainer_state.json", "training_args.*", "*_results.json", "*_results.txt", "random_states*.pkl"),
+    *("events.out.tfevents*", "*.log", "*.pyc"),
+    "recipe.json",  # the zoo's, of what it made
+)
+_HARMLESS_FOLDERS = (
+    *("checkpoint-*", "runs", "wandb", "logs", "__pycache__"),
+    *("onnx", "openvino", "coreml", "tf_saved_model", "saved_model"),
+)
+
+
+@lru_cache(maxsize=16)
+def fingerprint(folder: Path) -> str:
+    """16 hexadecimal digits of all that decides what a checkpoint's folder holds: names, sizes and contents of files.
+
+    Where the folder lies, how old its files are and whether they are links does not matter.
+
+    Errors: `BadWeights` if it holds no weights, or a file that is damaged or cannot be read.
+    """
+    names = files(folder)
+    weights = weight_files(folder, names)
+    for name in weights:
+        _require_whole(folder / name)
+    digest = hashlib.sha256()
+    try:
+        for name in sorted({*filter(decides, names), *weights}):
+            said, path = os.fsencode(name), folder / name
+            digest.update(len(said).to_bytes(8, "little") + said + path.stat().st_size.to_bytes(8, "little"))
+            with path.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+    except OSError as error:
+        raise BadWeights(f"{folder / name} cannot be read ({error.strerror or error})") from None
+    return digest.hexdigest()[:16]
+
+
+def files(folder: Path) -> tuple[str, ...]:
+    """The regular files of a folder and of those in it, as "name" or "folder/name"; links are followed.
+
+    Folders in which nothing decides (training state, other frameworks) are left out.
+    """
+    return tuple(sorted(_below(folder, "", ())))
+
+
+def _below(folder: Path, name: str, above: tuple[str, ...]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return  # a link that leads back up
+    for entry in os.scandir(folder):
+        if entry.is_file():
+            yield name + entry.name
+        elif entry.is_dir() and _may_decide(entry.name):
+            yield from _below(Path(entry.path), f"{name}{entry.name}/", (*above, real))
+
+
+def _may_decide(folder: str) -> bool:
+    return not folder.startswith(".") and not any(fnmatch(folder.lower(), p) for p in _HARMLESS_FOLDERS)
+
+
+def decides(name: str) -> bool:
+    """Whether a file that holds no weights can change what the model is; whatever is not known to be harmless can."""
+    *folders, last = PurePosixPath(name.lower()).parts
+    if last.startswith(".") or not all(map(_may_decide, folders)):
+        return False  # also of git, of the hub's client, of file managers
+    return not any(fnmatch(last, pattern) for pattern in _HARMLESS)
+
+
+def weight_files(folder: Path, names: Collection[str]) -> tuple[str, ...]:
+    """The files among `names` that weights are read from: one, or an index and the parts that it lists.
+
+    Safetensors come before pickles, as in transformers. `names` may hold more than lies in the folder yet; an index
+    and config.json must be there.
+
+    Errors: `BadWeights` if there are none, an index cannot be read, or a part is missing.
+    """
+    own = _own_name(folder)
+    for name in [own] if own else [SAFE, SAFE + INDEX, PICKLE, PICKLE + INDEX]:
+        if name not in names:
+            continue
+        parts = sorted({*parts_of(folder / name).values()}) if name.endswith(INDEX) else []
+        for part in parts:
+            if part not in names:
+                raise BadWeights(f"{folder} holds no {part}, which its {name} lists; copy it again")
+        return (name, *parts)
+    others = [name for name in names if name.endswith((".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack"))]
+    raise BadWeights(
+        f"{folder} holds no {own or f'{SAFE} and no {PICKLE}'}{f', only {sorted(others)[0]}' if others else ''}; "
+        "save the model with save_pretrained and name that folder"
+    )
+
+
+def parts_of(path: Path) -> Mapping[str, str]:
+    """Which part holds which tensor, by an index.
+
+    Errors: `BadWeights` if it cannot be read, or leads out of its folder.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        parts = {str(name): str(part) for name, part in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BadWeights(f"{path} is damaged: no index of weights; copy it again") from None
+    for part in parts.values():
+        if PurePosixPath(part).is_absolute() or ".." in PurePosixPath(part).parts:
+            raise BadWeights(f"{path} lists {part}, which lies outside its folder")
+    return parts
+
+
+def without_weights(names: Iterable[str]) -> list[str]:
+    """What is fetched before it is known which weights are read: files that decide, and indices."""
+    return [name for name in names if decides(name) or name in (SAFE + INDEX, PICKLE + INDEX)]
+
+
+def _own_name(folder: Path) -> str | None:
+    """The file of weights that config.json names, which few do."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # told by who reads the configuration
+    found: Any = config.get("transformers_weights") if isinstance(config, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _require_whole(path: Path) -> None:
+    """Raise `BadWeights` if a file of safetensors is damaged; a pickle shows it when it is read."""
+    if path.suffix != ".safetensors":
+        return
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
