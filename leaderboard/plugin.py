@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,30 @@ from typing import Any
 import pytest
 
 from harness.record import Store, write_whole
-from harness.terrain import Terrain
-from leaderboard import audit, publish, shelf, text
+from leaderboard import audit, publish, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
-from leaderboard.tables.answers import either, gold_of
+from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups, key_of
+
+SESSION = pytest.StashKey[pytest.Session]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """House rule: help starts with a capital letter, is a single phrase and has no period."""
     group = parser.getgroup("mergeboard leaderboard")
     group.addoption("--leaderboard", metavar="FILE", default=None, help="Markdown file to write")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A page that cannot be written is a wrong word of the command line: one line, now."""
+    if config.getoption("leaderboard") and not hasattr(config, "workerinput"):
+        _require_file(page_path(config, results_root(config)))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember whose exit code tells that the page could not be written."""
+    session.config.stash[SESSION] = session
 
 
 @pytest.fixture(scope="session")
@@ -56,36 +69,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         if not (root / path).exists():
             terminalreporter.write_line(f"named by this session but not in the store: {path}")
 
-    try:
-        written = _write(config, root, found, terminalreporter)
-    except (OSError, ValueError) as error:
-        terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
-    else:
-        terminalreporter.write_line(f"written: {written}")
-
-
-def _write(config: pytest.Config, root: Path, found: audit.Loaded, reporter: pytest.TerminalReporter) -> Path:
-    """All pages below docs/ for the default store; one page, where asked or beside the records, for another."""
-    records, gold = found.records, gold_of(Store(root))
-    default = root == config.rootpath / publish.LOCAL
-    if default:
-        store = Store(config.rootpath / publish.PUBLISHED)
-        published = audit.load(store)
-        records, gold = publish.union(published.records, records), either(gold, gold_of(store))
-        for line in published.damaged:
-            reporter.write_line(f"damaged, not averaged: {publish.PUBLISHED}/{text.plain(line)}")
     target = page_path(config, root)
-    if default and not config.getoption("leaderboard"):
-        publish.write(config.rootpath, publish.docs(config.rootpath, groups(records, gold), _surveys(config, root)))
+    try:
+        write_whole(target, pages.session(groups(found.records, gold)))
+    except OSError as error:
+        terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
+        if exitstatus == pytest.ExitCode.OK:
+            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
     else:
-        write_whole(target, pages.session(groups(records, gold)))
-    return target
-
-
-def _surveys(config: pytest.Config, root: Path) -> list[Terrain]:
-    """The landscapes of this machine's store and the published ones."""
-    stores = [Store(config.rootpath / publish.PUBLISHED), Store(root)]
-    return list({survey.key: survey for store in stores for survey in shelf.surveys(store)[0]}.values())
+        terminalreporter.write_line(f"written: {target}")
 
 
 def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:
@@ -103,8 +95,17 @@ def results_root(config: pytest.Config) -> Path:
 
 
 def page_path(config: pytest.Config, results: Path) -> Path:
-    """Where the page goes: as asked, else docs/ for the default store, else beside the records."""
+    """Where the page goes: as asked, else beside the records; docs/ is written by `publish` alone."""
     asked = config.getoption("leaderboard")
-    if asked:
-        return config.invocation_params.dir / str(asked)
-    return config.rootpath / publish.PAGE if results == config.rootpath / publish.LOCAL else results / "leaderboard.md"
+    return config.invocation_params.dir / Path(str(asked)).expanduser() if asked else results / "leaderboard.md"
+
+
+def _require_file(path: Path) -> None:
+    """Refuse, before anything runs, a page that could not be written at the end."""
+    there = next(folder for folder in (path.parent, *path.parent.parents) if folder.exists())
+    try:
+        if path.is_dir():
+            raise OSError("it is a folder; name a file in it")
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise pytest.UsageError(f"--leaderboard {path}: cannot be written ({error.strerror or error})") from None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 from harness import terrain
 from harness.record import RunRecord, Store, write_whole
-from leaderboard import audit, shelf
+from leaderboard import audit, generated, shelf
 from leaderboard.pages import pages
 from leaderboard.tables.answers import gold_of
-from leaderboard.tables.group import Group, groups
+from leaderboard.tables.group import groups
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
-DOCS = Path("docs")
-PAGE = DOCS / pages.INDEX
+PAGE = generated.DOCS / pages.INDEX
 README = Path("README.md")
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 REMEDY = "run python -m leaderboard publish"
@@ -55,15 +54,15 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         text = terrain.text_of(survey)
         write_whole(target.root / shelf.signed(survey.path, text), text)
     shelf.adopt(target)
-    done = [f"{copied} of {len(found.records)} records copied to {PUBLISHED}"]
-    return [*done, *write(root, outputs(root))], [*refused, *damaged]
+    done, kept = write(root)
+    return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [*refused, *damaged, *kept]
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """What the published records say each generated file must contain."""
+    """What the published records say each page must contain, and the README if it has a place for them."""
     store = Store(root / PUBLISHED)
     found = groups(audit.load(store).records, gold_of(store))
-    files = docs(root, found, shelf.surveys(store)[0])
+    files = {root / generated.DOCS / name: text for name, text in pages.pages(found, shelf.surveys(store)[0]).items()}
     readme = root / README
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
@@ -72,32 +71,28 @@ def outputs(root: Path) -> dict[Path, str]:
     return files
 
 
-def docs(root: Path, found: list[Group], seen: Sequence[terrain.Terrain]) -> dict[Path, str]:
-    """The generated files below docs/."""
-    return {root / DOCS / path: content for path, content in pages.pages(found, seen).items()}
+def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], str | None]:
+    """The pages by their paths below docs/, and the README, which is its author's but for what its markers hold."""
+    rest, docs = dict(files), root / generated.DOCS
+    readme = rest.pop(root / README, None)
+    return {PurePosixPath(path.relative_to(docs).as_posix()): text for path, text in rest.items()}, readme
 
 
-def write(root: Path, files: Mapping[Path, str]) -> list[str]:
-    """Write what differs and remove generated files of models that are gone; one line for what was done."""
-    changed = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content.encode()]
-    for path in changed:
-        write_whole(path, files[path])
-    gone = stale(root, files)
-    for path in gone:
-        path.unlink()
-    done = [f"{len(changed)} of {len(files)} files written: {', '.join(sorted({_top(root, p) for p in changed}))}"]
-    return (done if changed else []) + ([f"{len(gone)} files removed that no record needs any more"] if gone else [])
-
-
-def stale(root: Path, files: Collection[Path]) -> list[Path]:
-    """Files in the generated folders that no record asks for."""
-    folder = root / DOCS / pages.FOLDER
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in files)
-
-
-def _top(root: Path, path: Path) -> str:
-    """`docs/leaderboard`, `README.md`: what to look at, not each of a hundred figures."""
-    return "/".join(path.relative_to(root).parts[:2])
+def write(root: Path) -> tuple[list[str], list[str]]:
+    """Write what published records say; lines for what was done, and one for each file that is somebody's own."""
+    files, readme = _apart(root, outputs(root))
+    done = generated.write(root, files)
+    written = [generated.DOCS / name for name in done.written]
+    if readme is not None and (root / README).read_bytes() != readme.encode():
+        write_whole(root / README, readme)
+        written.append(README)
+    lines = []
+    if written:
+        where = ", ".join(sorted({"/".join(path.parts[:2]) for path in written}))  # not each of a hundred figures
+        lines.append(f"{len(written)} of {len(files) + (readme is not None)} files written: {where}")
+    if done.removed:
+        lines.append(f"{len(done.removed)} files removed that no record needs any more")
+    return lines, done.kept
 
 
 def between(readme: str, content: str) -> str:
@@ -116,14 +111,10 @@ def check(root: Path) -> list[str]:
         f"{PUBLISHED}: {line}" for line in (*audit.faults(store), *shelf.surveys(store)[1], *shelf.misplaced(store))
     ]
     try:
-        files = outputs(root)
+        files, readme = _apart(root, outputs(root))
+        problems += generated.problems(root, files, REMEDY)
     except ValueError as error:
         return [*problems, str(error)]
-    for path, content in files.items():
-        name = path.relative_to(root)
-        if not path.is_file():
-            problems.append(f"{name}: missing; {REMEDY}")
-        elif path.read_bytes() != content.encode():
-            problems.append(f"{name}: not what the published records say; {REMEDY}")
-    problems += [f"{path.relative_to(root)}: no published record asks for it; {REMEDY}" for path in stale(root, files)]
+    if readme is not None and (root / README).read_bytes() != readme.encode():
+        problems.append(f"{README}: not what the published records say; {REMEDY}")
     return problems

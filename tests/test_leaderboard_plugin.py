@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from harness.record import RunRecord, Store
-from leaderboard.publish import LOCAL, PAGE, PUBLISHED
+from leaderboard.generated import DOCS
+from leaderboard.publish import LOCAL, PUBLISHED
 from tests.test_leaderboard_table import record
 
 CONFTEST = """
 def pytest_addoption(parser):
     parser.addoption("--results", default=".mergeboard/results")
 """
+
+
+PAGE = LOCAL / "leaderboard.md"
 
 
 @pytest.fixture
@@ -32,20 +36,22 @@ def cell_for(session: pytest.Pytester, *records: RunRecord) -> None:
     session.makepyfile("\n".join([*lines, "def test_other(): pass"]))
 
 
-def test_shows_and_writes_the_union_of_published_and_local(session: pytest.Pytester) -> None:
-    local, published = Store(session.path / LOCAL), Store(session.path / PUBLISHED)
-    mine, stale, theirs = record(score=0.6), record(score=0.1), record("ties", score=0.5)
-    local.put(mine)
-    published.put(stale)
-    published.put(theirs)
-    assert stale.path == mine.path
+def test_shows_and_writes_its_own_store_and_nothing_else(session: pytest.Pytester) -> None:
+    mine, notes = record(score=0.6), session.path / DOCS / "leaderboard" / "my-notes.md"
+    Store(session.path / LOCAL).put(mine)
+    Store(session.path / PUBLISHED).put(record("ties", score=0.5))
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine", encoding="utf-8")
     cell_for(session, mine)
-    result = session.runpytest("-p", "leaderboard.plugin")
+    before = {path for path in session.path.rglob("*") if path.is_file()}
+    result = session.runpytest("-p", "leaderboard.plugin", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*= leaderboard =*", "tiny-encoder: emotion, protocol quick*", "simple*60.00 (n=1) *"])
-    result.stdout.no_fnmatch_line("ties*")  # published, but not of this session's store
+    result.stdout.no_fnmatch_line("ties*")  # published: no session pays for reading that
     page = (session.path / PAGE).read_text(encoding="utf-8")
-    assert "| simple | **60.00 (n=1)** |" in page and "| ties | 50.00 (n=1) |" in page
+    assert "| simple | **60.00 (n=1)** |" in page and "ties" not in page.split("Scores")[1]
+    after = {path for path in session.path.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert after - before == {session.path / PAGE} and before - after == set()
 
 
 def test_only_groups_of_this_session_are_shown(session: pytest.Pytester) -> None:
@@ -73,6 +79,30 @@ def test_the_page_goes_where_it_is_asked_to(session: pytest.Pytester) -> None:
     cell_for(session, record())
     session.runpytest("-p", "leaderboard.plugin", "--leaderboard=out/page.md")
     assert (session.path / "out" / "page.md").exists() and not (session.path / PAGE).exists()
+
+
+@pytest.mark.parametrize("asked", ["folder", "file/page.md", "/proc/none/page.md"])
+def test_a_page_that_cannot_be_written_ends_the_session_before_it_begins(session: pytest.Pytester, asked: str) -> None:
+    (session.path / "folder").mkdir()
+    (session.path / "file").touch()
+    cell_for(session, record())
+    result = session.runpytest("-p", "leaderboard.plugin", f"--leaderboard={asked}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --leaderboard *{asked}: cannot be written (*)"])
+    assert sorted(path.name for path in session.path.iterdir() if path.is_dir()) == ["folder"]
+
+
+@pytest.mark.parametrize("outcome, code", [("pass", 1), ("__import__('pytest').exit('enough', 2)", 2)])
+def test_a_page_that_is_not_written_at_the_end_is_told_by_the_exit_code(
+    session: pytest.Pytester, outcome: str, code: int
+) -> None:
+    Store(session.path / LOCAL).put(record())
+    cell_for(session, record())
+    with (session.path / "test_a_page_that_is_not_written_at_the_end_is_told_by_the_exit_code.py").open("a") as file:
+        file.write(f"\ndef test_spoil():\n    import os\n    os.mkdir('page.md')\n    {outcome}\n")
+    result = session.runpytest("-p", "leaderboard.plugin", "--leaderboard=page.md")
+    assert result.ret == code
+    result.stdout.fnmatch_lines(["the leaderboard cannot be written: *page.md*"])
 
 
 def test_a_session_without_records_is_left_alone(session: pytest.Pytester) -> None:

@@ -14,6 +14,7 @@ from harness.bits import pack
 from harness.record import RunRecord, Store
 from leaderboard import audit
 from leaderboard.__main__ import main
+from leaderboard.generated import DOCS, LIST, hash_of
 from leaderboard.publish import BEGIN, END, LOCAL, PAGE, PUBLISHED
 from leaderboard.tables.answers import gold_of
 from tests.test_leaderboard_table import record
@@ -83,6 +84,97 @@ def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[st
     capsys.readouterr()
     assert run(root, "publish") == 0
     assert capsys.readouterr().out == "0 of 2 records copied to leaderboard/results\n"
+
+
+def strangers(root: Path) -> dict[Path, str]:
+    """Files in the generated folders that somebody else put there."""
+    mine = {root / DOCS / "leaderboard" / name: "my notes" for name in ("notes.md", "figures/mine.svg", "a/b.txt")}
+    for path, text in mine.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return mine
+
+
+def test_what_publish_did_not_write_is_named_and_stays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "publish")
+    mine = strangers(root)
+    assert run(root, "publish") == 0
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(mine) and all("publish did not write it; move it elsewhere" in line for line in said)
+    assert {path: path.read_text(encoding="utf-8") for path in mine} == mine
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["edited since", "never written by publish"])
+def test_a_page_that_is_somebodys_own_is_not_overwritten(
+    root: Path, written: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if written:
+        run(root, "publish")
+    for name in ("leaderboard.md", "leaderboard/tiny-encoder.md"):
+        (root / DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / DOCS / name).write_text("mine", encoding="utf-8")
+    for _ in range(2):  # nor by the next one, which finds its own list
+        capsys.readouterr()
+        assert run(root, "publish") == 1
+        said = capsys.readouterr().err.splitlines()
+        assert [line.split(": ")[1] for line in said] == ["docs/leaderboard.md", "docs/leaderboard/tiny-encoder.md"]
+        assert all("move it elsewhere and publish again" in line for line in said)
+        assert (root / PAGE).read_text(encoding="utf-8") == "mine"
+    (root / PAGE).unlink()
+    (root / DOCS / "leaderboard" / "tiny-encoder.md").unlink()
+    assert run(root, "publish") == 0 and run(root, "check") == 0
+
+
+def test_pages_from_before_there_was_a_list_are_known_by_what_they_say_of_themselves(root: Path) -> None:
+    run(root, "publish")
+    (root / DOCS / LIST).unlink()
+    (root / PAGE).write_text((root / PAGE).read_text(encoding="utf-8").replace("50.00", "49.00"), encoding="utf-8")
+    assert run(root, "publish") == 0 and run(root, "check") == 0
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_pages_of_a_model_that_is_gone_are_removed_unless_somebody_edited_them(
+    root: Path, edited: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, "publish")
+    page = root / DOCS / "leaderboard" / "tiny-encoder.md"
+    figures = [path for path in (root / DOCS / "leaderboard" / "figures").iterdir() if "tiny-encoder" in path.name]
+    if edited:
+        page.write_text(page.read_text(encoding="utf-8") + "my remark\n", encoding="utf-8")
+    for path in Store(root / PUBLISHED).paths():
+        path.unlink()
+    capsys.readouterr()
+    assert run(root, "publish", "--results", str(PUBLISHED)) == edited
+    out, err = capsys.readouterr()
+    assert page.exists() == edited and not any(path.exists() for path in figures)
+    assert "files removed that no record needs any more" in out
+    assert ("docs/leaderboard/tiny-encoder.md: edited since it was written, so it stays" in err) == edited
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}', "[" * 100_000, '"half \\ud800"'])
+def test_a_list_of_written_files_that_is_none_is_one_line(
+    root: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, "publish")
+    (root / DOCS / LIST).write_text(text, encoding="utf-8")
+    capsys.readouterr()
+    for command in ("check", "publish"):
+        assert run(root, command) == (0 if (text, command) == ('{"a": 1}', "publish") else 1)
+        assert capsys.readouterr().err.count("generated.json") == (
+            0 if (text, command) == ('{"a": 1}', "publish") else 1
+        )
+
+
+def test_a_list_that_names_files_elsewhere_removes_none_of_them(root: Path) -> None:
+    run(root, "publish")
+    for name in ("LOG.md", "leaderboard/../LOG.md", "../secret", str(root / "secret")):
+        path = root / DOCS / name
+        path.write_text("mine", encoding="utf-8")
+        (root / DOCS / LIST).write_text(json.dumps({name: hash_of("mine")}), encoding="utf-8")
+        assert run(root, "publish") == 0
+        assert path.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize("name", [PAGE, Path("README.md")])

@@ -34,7 +34,7 @@ def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosi
     """Every published file, by its path below docs/."""
     files = {INDEX: _index(found), CLAIMS_PAGE: _claims(found)}
     for model, own in _by_model(found).items():
-        parts = [f"# {_model(model)}\n", "Written by `python -m leaderboard publish`; do not edit.\n"]
+        parts = [f"# {_model(model)}\n", f"{prose.MARK}\n"]
         parts += [prose.SYNTHETIC] if words.synthetic(model) else []
         parts.append(f"[How to read these tables](../{INDEX})\n")
         for group in own:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-HEAD = """\
+MARK = "Written by `python -m leaderboard publish`; do not edit."
+
+HEAD = f"""\
 # Leaderboard
 
-Written by `python -m leaderboard publish`; do not edit. [How to read](#how-to-read) · [Notes](#notes)
+{MARK} [How to read](#how-to-read) · [Notes](#notes)
 """
 
 HOW_TO_READ = """\
@@ -49,10 +51,10 @@ the diagram, a bar joins those whose mean ranks are closer than Nemenyi's critic
 Columns share members and test rows, so they are not independent, as the test supposes: take it as a guide.
 """
 
-CLAIMS_HEAD = """\
+CLAIMS_HEAD = f"""\
 # What the paper says, and what these records say
 
-Written by `python -m leaderboard publish`; do not edit. `pytest suites/test_claims.py` prints the same verdicts.
+{MARK} `pytest suites/test_claims.py` prints the same verdicts.
 
 A claim *holds* for a model where the whole 95 % interval of its difference, averaged over the settings that were asked,
 lies above 0; it *fails* where it lies below; otherwise it is *undecided*. Over all real models it holds if it holds
