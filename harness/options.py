@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from harness import parsing, places
 from harness.models import ModelName
 from harness.models import parse as parse_model
 from harness.protocols import Protocol, named, tailored
@@ -19,6 +20,13 @@ from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
 HUB = "hub"  # --data=hub
+HEADS = ("same", "diff")
+SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
+MEMBER = "CORPUS=FOLDER, for instance --member isear=./my-isear-model"
+TEXTS = (  # options whose text is looked at here
+    *("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "speed_shape"),
+    *("grid", "threads"),
+)
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
     *("fisher", "fisher_evolver", "regmean", "regmean_evolver", "ties", "ties_evolver"),
@@ -41,7 +49,7 @@ def add(parser: pytest.Parser) -> None:
     )
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
-    option("--heads", choices=("same", "diff"), help="Only the runs with this initialisation, where heads are merged")
+    option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")
     option("--set", action="append", default=[], metavar="NAME=VALUE", help="One knob of protocol or method; repeat it")
     option("--member", action="append", default=[], metavar="CORPUS=FOLDER", help="Your own fine-tuned checkpoint")
     option("--trust-remote-code", action="store_true", help="Run code that a model brings with it, as MiniCPM does")
@@ -50,14 +58,12 @@ def add(parser: pytest.Parser) -> None:
     option("--rerun", action="store_true", help="Answer no cell from stored records")
     option(
         "--speed-shape",
-        choices=("small", "roberta-base", "llama-31m", "llama-1.1b"),
+        metavar="SHAPE",
         default="small",
-        help="Size of the models in test_speed and test_memory",
+        help=f"{', '.join(SHAPES)}: size of the models in test_speed and test_memory",
     )
-    option(
-        "--grid", type=int, default=0, metavar="N", help="Points per side of test_landscape's squares; 0 leaves it out"
-    )
-    option("--threads", type=int, metavar="N", help="Threads of torch; 1 for tiny models by default")
+    option("--grid", default="0", metavar="N", help="Points per side of test_landscape's squares; 0 leaves it out")
+    option("--threads", metavar="N", help="Threads of torch; 1 for tiny models by default")
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Options:
     zoo: Path
     rerun: bool
     threads: int | None
+    points: int  # per side of a landscape
     command: str
 
     def protocol_of(self, model: ModelName, tags: Collection[str]) -> Protocol:
@@ -90,6 +97,10 @@ def read(config: pytest.Config) -> Options:
     """The options of this session. Errors: `pytest.UsageError` with one line that says what to write instead."""
     get = config.getoption
     try:
+        for name in TEXTS:
+            given = get(name)
+            for text in [given] if isinstance(given, str) else given or ():
+                parsing.require_text(f"--{name.replace('_', '-')}", text)
         models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
         _require_different(models)
         protocol = get("--protocol")
@@ -101,16 +112,19 @@ def read(config: pytest.Config) -> Options:
             hub=get("--data") == HUB,
             trust=get("--trust-remote-code"),
             protocol=protocol,
-            seeds=parse_seeds(get("--seeds")),
-            heads=(get("--heads"),) if get("--heads") else ("same", "diff"),
-            settings=tuple(get("--set")),
+            seeds=parsing.seeds_of(get("--seeds")),
+            heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
+            settings=_settings(get("--set")),
             given=_given(get("--member")),
-            results=config.rootpath / Path(get("--results") or LOCAL / "results").expanduser(),
-            zoo=config.rootpath / Path(get("--zoo") or LOCAL / "zoo").expanduser(),
+            results=_place(config, "results"),
+            zoo=_place(config, "zoo"),
             rerun=get("--rerun"),
-            threads=_threads(get("--threads")),
+            threads=parsing.threads_of(get("--threads")),
+            points=parsing.points_of(get("--grid")),
             command=command_of(config),
         )
+        parsing.choice_of("--speed-shape", get("--speed-shape"), SHAPES)
+        _require_places(options, config)
         for model in models:  # resolve what can be wrong now: protocol, knobs, methods
             _require_methods(options, options.protocol_of(model, ()))
         return options
@@ -118,43 +132,48 @@ def read(config: pytest.Config) -> Options:
         raise pytest.UsageError(str(error)) from None
 
 
-def parse_seeds(text: str | None) -> tuple[int, ...] | None:
-    """`1,2,5` or `1-5`, in any mixture; each at least 1."""
-    if text is None:
-        return None
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match or int(match[1]) < 1 or (match[2] and int(match[2]) < int(match[1])):
-            raise MergeboardError(f"--seeds {text}: write whole numbers from 1 up, for instance 1,2,3 or 1-5")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return tuple(dict.fromkeys(seeds))
-
-
 def command_of(config: pytest.Config) -> str:
     """The command as anyone could type it again: folders that lie elsewhere on other machines become words."""
     words = ["pytest"]
     for word in config.invocation_params.args:
         text = str(word)
-        option, separator, value = text.partition("=")
-        head, inner, last = value.rpartition("=")
-        path = last if separator else text
-        if path.startswith(("/", "~", "..")):
-            file, colons, test = path.partition("::")
+        starts = (0, *(sign.end() for sign in re.finditer("=", text)))
+        start = next((i for i in starts if text[i:].startswith(("/", "~", ".."))), None)
+        if start is not None:  # a path up to the word's end, whatever signs it holds
+            file, colons, test = text[start:].partition("::")
             where = (config.invocation_params.dir / Path(file).expanduser()).resolve()
             if where.is_relative_to(config.rootpath):
                 path = f"{where.relative_to(config.rootpath)}{colons}{test}"
             else:
-                path = {"--data": "DATA", "--results": "RESULTS", "--zoo": "ZOO"}.get(option, "FOLDER")
-            text = f"{option}={head}{inner}{path}" if separator else path
+                path = {"--data=": "DATA", "--results=": "RESULTS", "--zoo=": "ZOO"}.get(text[:start], "FOLDER")
+            text = f"{text[:start]}{path}"
         words.append(text)
     return shlex.join(words)
 
 
-def _threads(asked: int | None) -> int | None:
-    if asked is not None and asked < 1:
-        raise MergeboardError(f"--threads {asked}: write a whole number from 1 up")
-    return asked
+def _place(config: pytest.Config, name: str) -> Path:
+    """A folder to write to, as `--results` or `--zoo` names it."""
+    text = config.getoption(name)
+    if text is not None and not text.strip():
+        raise MergeboardError(f"--{name} {text}: write --{name}=FOLDER")
+    return config.rootpath / Path(text or LOCAL / name).expanduser()
+
+
+def _require_places(options: Options, config: pytest.Config) -> None:
+    """All that will be written can be, and results and zoo are two folders; a list writes nothing."""
+    if os.path.realpath(options.results) == os.path.realpath(options.zoo):
+        raise MergeboardError(f"--results and --zoo are both {options.zoo}; name two folders")
+    if not config.option.collectonly:
+        places.require_folder("--results", options.results)
+        places.require_folder("--zoo", options.zoo)
+        if page := config.getoption("leaderboard", default=None):  # of the reader's plugin, which is not always there
+            places.require_file("--leaderboard", config.invocation_params.dir / Path(page))
+
+
+def _settings(asked: Sequence[str]) -> tuple[str, ...]:
+    """The knobs that were set; each once."""
+    parsing.require_once("--set", [(name, value) for name, _, value in (text.partition("=") for text in asked)])
+    return tuple(dict.fromkeys(asked))
 
 
 def _methods(asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -190,18 +209,20 @@ def _given(asked: Sequence[str]) -> dict[str, Path]:
     from harness.data.emotion import IN_DOMAIN
     from harness.data.glue import TASKS
 
-    given = {}
+    given: dict[str, Path] = {}
     for text in asked:
-        corpus, separator, folder = text.partition("=")
-        if not separator:
-            raise MergeboardError(f"--member {text}: write CORPUS=FOLDER, for instance --member isear=./my-isear-model")
+        corpus, folder = parsing.pair_of(
+            "--member", text, "CORPUS=FOLDER, for instance --member isear=./my-isear-model"
+        )
         if corpus not in (*IN_DOMAIN, *TASKS):
             raise UnknownName("in-domain corpus or GLUE task", corpus, (*IN_DOMAIN, *TASKS))
-        if not (Path(folder).expanduser() / "config.json").is_file():
+        there = parsing.folder_at(folder)
+        if there is None or not (there / "config.json").is_file():
             raise MergeboardError(
                 f"--member {text}: {folder} has no config.json; name a folder in transformers' layout"
             )
-        given[corpus] = Path(folder).expanduser().resolve()
+        parsing.require_once("--member", [(c, str(f)) for c, f in given.items()] + [(corpus, str(there.resolve()))])
+        given[corpus] = there.resolve()
     return given
 
 
@@ -231,7 +252,8 @@ def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config
 
 
 def _require_different(models: Sequence[ModelName]) -> None:
-    seen: dict[str, Any] = {}
+    seen: dict[str, ModelName] = {}
     for model in models:
-        if seen.setdefault(slug(model.display), model) != model:
-            raise MergeboardError(f"two models are called {model}; name one of them with --model=NAME=FOLDER")
+        if (other := seen.setdefault(slug(model.display), model)) != model:
+            both = f"{model}" if other.display == model.display else f"{slug(model.display)} in names of files"
+            raise MergeboardError(f"two models are called {both}; name one of them with --model=NAME=FOLDER")

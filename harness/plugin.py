@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import options
+from harness import options, parsing
 from harness.bench import KNOWN, Bench
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.parent != suites or item.path in named:
             return False
         if "landscape" in getattr(item, "fixturenames", ()):
-            return not config.getoption("--grid")
+            return not parsing.points_of(config.getoption("--grid"))
         return bool(config.getoption("--model")) and item.get_closest_marker("setting") is None
 
     if out := [item for item in items if unasked(item)]:
@@ -130,8 +130,9 @@ def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Call
     """Surveys the plane of this population, or finds the survey in the store; gives its file."""
     from methods.errors import MergeboardError, NotApplicable
 
-    points, bench = request.config.getoption("--grid"), bench_of(request.config)
-    if points < 2:
+    bench = bench_of(request.config)
+    points = bench.options.points
+    if not points:
         pytest.skip("give --grid=N to survey N x N models for every pair")
 
     def ask() -> Any:
@@ -170,7 +171,7 @@ def _suites(config: pytest.Config) -> tuple[str, ...]:
     """The suites that the session's arguments name: files in suites/, or a folder that they lie in."""
     folder = config.rootpath / "suites"
     named = [(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args]
-    files = {suite: folder / f"test_{suite}.py" for suite in ("emotion", "glue", "speed")}
+    files = {suite: folder / f"test_{suite}.py" for suite in ("emotion", "glue", "landscape", "memory", "speed")}
     return tuple(s for s, file in files.items() if any(path == file or path in file.parents for path in named))
 
 

@@ -13,7 +13,32 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from harness.bounds import MANY, Bound
 from methods.errors import MergeboardError, UnknownName
+
+SHARE = Bound(0, 1, open_below=True, open_above=True)
+ROWS = Bound(1, MANY)
+LIMITS: Mapping[str, Bound] = {  # knob -> where its number makes sense
+    **dict.fromkeys(("train_rows", "dev_rows", "test_rows", "fisher_rows", "gram_rows"), ROWS),
+    **dict.fromkeys(("glue_dev_least", "glue_dev_most"), ROWS),
+    "dev_fraction": Bound(0, 1, open_below=True),  # to have no dev rows is the inner method
+    "split_seed": Bound(0, 1_000_000),
+    "epochs": Bound(1, 10_000),
+    "steps": Bound(1, 100_000_000),
+    "check_every": Bound(1, 100_000_000),
+    "learning_rate": Bound(0, 1, open_below=True),
+    "head_rate": Bound(0, 10_000, open_below=True),
+    "batch_size": Bound(1, 100_000),
+    "warmup": Bound(0, 1, open_above=True),
+    "max_length": Bound(8, 1_000_000),  # a question with its special tokens is no shorter
+    "threshold": Bound(-100, 100),  # logits beyond do not occur
+    "fitness_digits": Bound(0, 15),  # what a double holds
+    "batch_tokens": Bound(1, 10_000_000),
+    "glue_dev_share": SHARE,
+    "partition_rows": Bound(4, MANY, even=True),
+    "partition_skew": Bound(0.5, 1, open_above=True),
+}
+OPTIONAL = {"train_rows", "dev_rows", "test_rows", "steps", "check_every", "fitness_digits", "glue_dev_most"}
 
 Knobs = Mapping[str, Mapping[str, Any]]  # method name -> its hyper-parameters, where they differ from the defaults
 
@@ -76,22 +101,10 @@ class Protocol:
     methods: Knobs = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "max_length", "batch_tokens", "fisher_rows", "gram_rows", "glue_dev_least")
-        for name in counts:
-            self._require(name, getattr(self, name) >= 1, "a whole number from 1 up")
-        for name in ("train_rows", "dev_rows", "test_rows", "steps", "check_every", "glue_dev_most"):
-            self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "none, or a number from 1 up")
-        for name in ("learning_rate", "head_rate"):
-            self._require(name, getattr(self, name) > 0, "more than 0")
-        self._require("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1")
-        self._require("glue_dev_share", 0 < self.glue_dev_share < 1, "a share between 0 and 1")
-        self._require("partition_rows", self.partition_rows >= 4 and self.partition_rows % 2 == 0, "even, from 4 up")
-        self._require("partition_skew", 0.5 <= self.partition_skew < 1, "a share from 0.5 to below 1")
-        self._require("dev_fraction", 0 < self.dev_fraction <= 1, "above 0, up to 1; no dev rows is the inner method")
-
-    def _require(self, name: str, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise MergeboardError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+        for name, bound in LIMITS.items():
+            value, none = getattr(self, name), name in OPTIONAL
+            if not (none and value is None):
+                bound.require(name, value, none)
 
     def recipe(self) -> dict[str, Any]:
         """What decides an outcome: all fields but the list of seeds (a new seed must not rename old results) and the
@@ -225,7 +238,8 @@ def _convert(name: str, text: str, kind: Any) -> Any:
     try:
         value = kind(text)
     except ValueError:
-        raise MergeboardError(f"--set {name}={text}: {name} is a {kind.__name__}") from None
+        wanted = "a whole number" if kind is int else "a number"
+        raise MergeboardError(f"--set {name}={text}: {name} is {wanted}, {LIMITS[name]}") from None
     if isinstance(value, float) and not math.isfinite(value):
-        raise MergeboardError(f"--set {name}={text}: {name} is a finite number")
+        raise MergeboardError(f"--set {name}={text}: {name} is a finite number, {LIMITS[name]}")
     return value

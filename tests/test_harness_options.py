@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import harness.plugin
-from harness import options, protocols
+from harness import options, parsing, protocols
 from harness.data.emotion import LABELS
 from harness.errors import BadModel
 from harness.models import ModelName, parse
@@ -22,6 +22,9 @@ from harness.zoo import load_weights, save_weights
 from methods.errors import UnknownName
 from tests.small_world import SMALL, Project, alone, make_lab
 from tests.test_harness_data import GOOD, write
+
+WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
+PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "grid", "threads")
 
 
 def refused(result: pytest.RunResult) -> str:
@@ -79,8 +82,34 @@ def refused(result: pytest.RunResult) -> str:
         (["--seeds=3-1"], "--seeds 3-1: write whole numbers"),
         (["--seeds=1,,2"], "--seeds 1,,2: write whole numbers"),
         (["--seeds=-1"], "--seeds -1: write whole numbers"),
-        (["--threads=-1"], "--threads -1: write a whole number from 1 up"),
-        (["--threads=0"], "--threads 0: write a whole number from 1 up"),
+        (["--seeds=1-3000000"], "--seeds 1-3000000: a seed is a whole number from 1 to 1,000,000"),
+        (["--seeds=1-1001"], "--seeds 1-1001: a session has at most 1,000 seeds"),
+        (["--seeds=1-600,601-1200"], "a session has at most 1,000 seeds"),
+        (["--seeds=" + "9" * 5000], "a seed is a whole number from 1 to 1,000,000"),
+        *(([f"--threads={n}"], f"--threads {n}: write a whole number from 1 to ") for n in WRONG_NUMBERS),
+        *(
+            ([f"--grid={n}"], f"--grid {n}: write 0, or a whole number from 2 to 201")
+            for n in ("1", *WRONG_NUMBERS[1:])
+        ),
+        (["--heads=other"], "no value of --heads named 'other'. Known: diff, same"),
+        (["--speed-shape=roberta-bse"], "no value of --speed-shape named 'roberta-bse'. Did you mean 'roberta-base'?"),
+        (["--set=epochs=3", "--set=epochs=4"], "--set epochs is given twice, 3 and 4; leave one out"),
+        (["--set=ties.k=.3", "--set=ties.k=.4"], "--set ties.k is given twice, .3 and .4; leave one out"),
+        (["--model="], "no model named ''"),
+        *(([f"--model={word}"], f"--model {word}: write NAME=FOLDER") for word in ("=suites", "x=", "=", " =suites")),
+        (["--model=./lr=1e-5"], "--model ./lr=1e-5: there is no folder ./lr=1e-5"),
+        (["--model=mine=tiny"], "--model mine=tiny: tiny is built in place and keeps its name; write --model=tiny"),
+        (["--model=" + "x" * 121 + "=a/b"], "a name has at most 120 characters"),
+        (["--model=" + "x" * 5000], "no model named 'xx"),
+        (["--model=tiny-encoder=a/b"], "tiny-encoder names an embedded model; give it another name"),
+        (["--model=x=~nobody-of-this-name/b"], "there is no folder ~nobody-of-this-name/b"),
+        *(([f"--{name}=a\nb"], f"--{name} 'a\\nb': it holds the character '\\n'") for name in PLAIN),
+        (["--method=\0"], "--method '\\x00': it holds the character '\\x00'"),
+        (["--model=\udcff"], "--model '\\udcff': it holds the character '\\udcff'"),
+        (["--results=x", "--zoo=./x"], "--results and --zoo are both "),
+        (["--results="], "--results : write --results=FOLDER"),
+        (["--member=isear="], "--member isear=: write CORPUS=FOLDER"),
+        (["--member=isear=" + "x" * 5000], "has no config.json"),
         (["--member=isear"], "--member isear: write CORPUS=FOLDER"),
         (["--member=iser=."], "no in-domain corpus or GLUE task named 'iser'. Did you mean 'isear'?"),
         (["--member=ssec=."], "no in-domain corpus or GLUE task named 'ssec'"),
@@ -158,12 +187,6 @@ def test_a_wrong_word_ends_the_session_from_inside_the_folder(
     assert "Did you mean 'ties'?" in refused(project.pytester.runpytest_inprocess("--method=tise"))
 
 
-def test_a_choice_that_argparse_knows_is_refused_by_it(project: Project) -> None:
-    result = project.run("--heads=other")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*argument --heads: invalid choice: 'other' (choose from *same*diff*)*"])
-
-
 def test_where_no_suite_is_asked_the_options_are_not_looked_at(project: Project) -> None:
     path = project.pytester.makepyfile("def test_it(): pass")
     project.pytester.runpytest_inprocess(path.name, "--method=nonsense").assert_outcomes(passed=1)
@@ -177,7 +200,7 @@ def test_where_no_suite_is_asked_the_options_are_not_looked_at(project: Project)
     [("1", (1,)), ("1,3,2", (1, 3, 2)), ("2-4", (2, 3, 4)), ("1-2, 5,2", (1, 2, 5)), ("7-7", (7,)), (None, None)],
 )
 def test_seeds_are_lists_and_ranges(text: str | None, seeds: tuple[int, ...] | None) -> None:
-    assert options.parse_seeds(text) == seeds
+    assert parsing.seeds_of(text) == seeds
 
 
 def test_the_papers_cells_are_listed_without_data_and_network(
@@ -242,19 +265,65 @@ def test_a_model_is_an_alias_a_hub_name_a_folder_or_tiny(tmp_path: Path, monkeyp
         parse("deberta-v3-lage")
 
 
+@pytest.mark.parametrize("name", ["lr=1e-5", "x=y=z", "=", "a=", "=b"])
+def test_a_folder_is_found_whatever_signs_its_name_holds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / name / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    folder = str(tmp_path / "runs" / name)
+    assert parse(f"./runs/{name}") == parse(f"runs/{name}/") == parse(folder) == [ModelName(name, folder)]
+    assert parse(f"mine=./runs/{name}") == [ModelName("mine", folder)]
+    monkeypatch.chdir(tmp_path / "runs")
+    assert parse(name) == [ModelName(name, folder)]
+
+
+def test_members_are_folders_with_any_name_and_each_corpus_has_one(project: Project) -> None:
+    for name in ("lr=1e-5", "other"):
+        (project.path / name).mkdir()
+        (project.path / name / "config.json").write_text("{}")
+    given = ["--member=tec=./lr=1e-5", "--member=isear=other", f"--member=tec={project.path}/lr=1e-5"]
+    found = options.read(project.pytester.parseconfig("suites/", *given))
+    assert found.given == {"tec": project.path / "lr=1e-5", "isear": project.path / "other"}
+    with pytest.raises(pytest.UsageError, match="--member tec is given twice"):
+        options.read(project.pytester.parseconfig("suites/", *given, "--member=tec=other"))
+
+
+def test_a_word_given_twice_alike_is_harmless(project: Project) -> None:
+    words = ["--set=epochs=3", "--set=ties.k=0.3", "--set=epochs=3", "--model=tiny-encoder", "--model=tiny-encoder"]
+    found = options.read(project.pytester.parseconfig("suites/", *words))
+    assert found.settings == ("epochs=3", "ties.k=0.3") and len(found.models) == 1
+
+
+def test_names_that_differ_only_by_signs_that_files_cannot_hold_are_refused(project: Project) -> None:
+    (project.path / "base").mkdir()
+    (project.path / "base" / "config.json").write_text("{}")
+    (project.path / "link").symlink_to("base")
+    write(project.path / "data", *GOOD)
+    words = ["--model=模型=base", "--data=data"]
+    options.read(project.pytester.parseconfig("suites/", *words, "--model=模型二=link"))
+    (project.path / "other").mkdir()
+    (project.path / "other" / "config.json").write_text("{}")
+    with pytest.raises(pytest.UsageError, match="two models are called __ in names of files; name one of them"):
+        options.read(project.pytester.parseconfig("suites/", *words, "--model=类型=other"))
+
+
 def test_the_command_is_kept_without_anybodys_folders(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     config = project.pytester.parseconfig()
     home, node = str(project.path.parent / "home"), f"{project.path}/suites/test_emotion.py::test_in_domain"
     monkeypatch.setenv("HOME", home)
     words = ("suites/", "-k", "in_domain and ties", f"--data={home}", "--zoo", home, f"--model=mine={home}/model")
     words += ("--member", f"isear={home}", f"--results={home}", "--set=ties.k=0.3", "~/x", "../up", node)
+    words += (f"--model={home}/lr=1", f"--member=tec={home}/lr=1e-5/best=2")
     params = pytest.Config.InvocationParams(args=words, plugins=None, dir=project.path)
     monkeypatch.setattr(config, "invocation_params", params)
     said = options.command_of(config)
     assert home not in said and str(project.path) not in said and "~" not in said and ".." not in said
     assert said == (
         "pytest suites/ -k 'in_domain and ties' --data=DATA --zoo FOLDER --model=mine=FOLDER --member isear=FOLDER "
-        "--results=RESULTS --set=ties.k=0.3 FOLDER FOLDER suites/test_emotion.py::test_in_domain"
+        "--results=RESULTS --set=ties.k=0.3 FOLDER FOLDER suites/test_emotion.py::test_in_domain "
+        "--model=FOLDER --member=tec=FOLDER"
     )
 
 

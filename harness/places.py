@@ -1,0 +1,37 @@
+"""Places to write to, tried before anything is trained: what cannot be written is known at the first second."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from methods.errors import MergeboardError
+
+
+def require_folder(option: str, folder: Path) -> None:
+    """Raise one line unless things can be written below this folder, which need not be there yet. It leaves no trace.
+
+    A trial and no look at permissions: those say nothing to an administrator, on a read-only disk, or in /proc.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(folder)  # which may be too long a name, or forbidden
+        there = folder
+        while not os.path.lexists(there):
+            there = there.parent
+        if not there.is_dir():
+            raise NotADirectoryError(f"{there} is no folder")
+        longest = max((len(os.fsencode(part)) for part in folder.relative_to(there).parts), default=0)
+        os.rmdir(tempfile.mkdtemp(dir=there, prefix=".", suffix="x" * max(0, longest - 9)))
+    except OSError as error:
+        reason = (error.strerror or "").lower() or str(error)
+        raise MergeboardError(f"{option} {folder}: it cannot be written ({reason}); name another folder") from None
+
+
+def require_file(option: str, file: Path) -> None:
+    """Raise one line unless this file can be written, or written over."""
+    if file.is_dir():
+        raise MergeboardError(f"{option} {file}: it is a folder; name a file in it")
+    require_folder(option, file.parent)
