@@ -14,10 +14,17 @@ def pack(rows: list[list[int]]) -> str:
     return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
 
 
+def pack_numbers(numbers: list[int]) -> str:
+    """Numbers from 0 to 65,535, classes of a task that has more than ten, to base64 of zlib of two bytes each."""
+    raw = b"".join(number.to_bytes(2, "little") for number in numbers)
+    return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
+
+
 def unpack(text: str, rows: int, outputs: int) -> list[list[int]]:
     """The inverse of `pack`: `rows` lists of `outputs` bits. Raises ValueError if the text holds another number."""
-    raw = zlib.decompress(base64.b64decode(text, validate=True))
-    if len(raw) != (rows * outputs + 7) // 8:
-        raise ValueError(f"{len(raw)} bytes of predictions cannot be {rows} rows x {outputs} outputs")
+    wanted, unzip = (rows * outputs + 7) // 8, zlib.decompressobj()
+    raw = unzip.decompress(base64.b64decode(text, validate=True), wanted + 1)
+    if len(raw) != wanted or not unzip.eof:
+        raise ValueError(f"these bytes of predictions cannot be {rows} rows x {outputs} outputs, {wanted} bytes")
     flat = [byte >> shift & 1 for byte in raw for shift in range(7, -1, -1)]
     return [flat[r * outputs : (r + 1) * outputs] for r in range(rows)]

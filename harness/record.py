@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 _DIGEST = r"-[0-9a-f]{8}\.json"
+LARGEST = 8_000_000  # bytes of a file: what a stranger sends shall not fill the memory of who reads it
 SCHEMA = 1  # raise it when the meaning of a field changes; records of another schema are ignored, never deleted
 
 
@@ -156,9 +157,11 @@ class Store:
         """The gold labels kept under this name."""
         path = self.root / "gold" / f"{name}.json"
         try:
-            text = path.read_bytes()
+            text = path.read_bytes() if path.stat().st_size <= LARGEST else None
         except OSError as error:
             raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
+        if text is None:
+            raise BadRecord(f"{path}: gold labels of more than {LARGEST:,} bytes are not read")
         if hashlib.sha256(text).hexdigest()[:16] != name:
             raise BadRecord(f"{path}: the content does not match its name; copy the file again")
         try:
@@ -175,11 +178,13 @@ class Store:
 def read(path: Path) -> RunRecord | None:
     """One record from its file; None if it is of another schema; `BadRecord` if it is damaged."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
     except OSError as error:
         raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None
+    if raw is None:
+        raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes, or of nothing, is no record")
     if not isinstance(raw, dict):
         raise BadRecord(f"{path}: a record is a JSON object, this is a {type(raw).__name__}")
     if raw.get("schema") != SCHEMA:

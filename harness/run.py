@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from harness.bits import pack
+from harness.bits import pack, pack_numbers
 from harness.cells import Cell, identity, seed_from
 from harness.data.corpus import MASKED
 from harness.environment import environment
@@ -191,8 +191,9 @@ def _record(
 
 
 def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
-    """What was answered for every row: labels as bits, over those that were examined; classes as digits; scores, each
-    the shortest decimal that gives the float32 again, since a correlation of almost equal scores needs every digit."""
+    """What was answered for every row: labels as bits, over those that were examined; classes as digits, or packed
+    where ten digits are too few; scores, each the shortest decimal that gives the float32 again, since a correlation of
+    almost equal scores needs every digit."""
     task, gold, predicted = exam.task, exam.gold, exam.predicted
     kept: dict[str, Any]
     if task.kind == "multi_label":
@@ -200,7 +201,8 @@ def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
         names, kept = [task.outputs[k] for k in asked], {"bits": pack(predicted[:, asked].tolist())}
         gold = gold[:, asked]
     elif task.kind == "classification":
-        names, kept = list(task.outputs), {"classes": "".join(map(str, predicted.tolist()))}
+        names, said = list(task.outputs), predicted.tolist()
+        kept = {"classes": "".join(map(str, said))} if len(names) <= 10 else {"numbers": pack_numbers(said)}
     else:
         names, kept = list(task.outputs), {"values": " ".join(map(str, predicted.astype(np.float32)))}
     rows = gold.tolist() if gold.ndim == 2 else gold[:, None].tolist()

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.record import BadRecord, canonical, fits, recipe_key, rounded, slug, write_whole
+from harness.record import LARGEST, BadRecord, canonical, fits, recipe_key, rounded, slug, write_whole
 
 SCHEMA = 1
 FOLDER = "landscapes"
@@ -74,6 +74,8 @@ def paths(root: Path) -> list[Path]:
 def read(path: Path) -> Terrain:
     """One landscape. Raises `BadRecord`, one line that names the file, if it cannot be believed."""
     try:
+        if path.stat().st_size > LARGEST:
+            raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes is not read as a landscape")
         raw = json.loads(path.read_text(encoding="utf-8"))
         canonical(raw)  # refuses NaN wherever it hides
         wrong = [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]

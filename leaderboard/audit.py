@@ -6,6 +6,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ class Loaded(NamedTuple):
 
 
 def load(store: Store) -> Loaded:
-    """Read every record of a store; nothing is believed that does not fit together."""
+    """Read every record of a store, but its trace, which no table shows; nothing is believed that does not fit."""
     found = Loaded([], [], [], [], {})
     for path in store.paths():
         place = path.relative_to(store.root)
@@ -48,6 +49,7 @@ def load(store: Store) -> Loaded:
                 found.foreign.append(f"{place}: not of schema {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
+                record = replace(record, trace=None)
                 if record.path in found.places:
                     found.repeats.append((place, record))
                 else:
@@ -87,9 +89,9 @@ def sound(record: RunRecord, path: Path) -> None:
         raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
 
 
-def faults(store: Store) -> Iterator[str]:
-    """One line for everything that is wrong with published results."""
-    found = load(store)
+def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
+    """One line for everything that is wrong with published results; `loaded`, if the store was read before."""
+    found = loaded or load(store)
     yield from found.damaged
     yield from found.foreign
     gold = gold_of(store)

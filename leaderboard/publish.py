@@ -58,10 +58,10 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [*refused, *damaged, *kept]
 
 
-def outputs(root: Path) -> dict[Path, str]:
+def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     """What the published records say each page must contain, and the README if it has a place for them."""
     store = Store(root / PUBLISHED)
-    found = groups(audit.load(store).records, gold_of(store))
+    found = groups((loaded or audit.load(store)).records, gold_of(store))
     files = {root / generated.DOCS / name: text for name, text in pages.pages(found, shelf.surveys(store)[0]).items()}
     readme = root / README
     if readme.exists():
@@ -107,11 +107,11 @@ def between(readme: str, content: str) -> str:
 def check(root: Path) -> list[str]:
     """One line for everything that is wrong with the published results and what is rendered from them."""
     store = Store(root / PUBLISHED)
-    problems = [
-        f"{PUBLISHED}: {line}" for line in (*audit.faults(store), *shelf.surveys(store)[1], *shelf.misplaced(store))
-    ]
+    loaded = audit.load(store)  # once: 2,500 records take a while, and room
+    told = (*audit.faults(store, loaded), *shelf.surveys(store)[1], *shelf.misplaced(store, loaded))
+    problems = [f"{PUBLISHED}: {line}" for line in told]
     try:
-        files, readme = _apart(root, outputs(root))
+        files, readme = _apart(root, outputs(root, loaded))
         problems += generated.problems(root, files, REMEDY)
     except ValueError as error:
         return [*problems, str(error)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import terrain
 from harness.record import BadRecord, Store
-from leaderboard.audit import load
+from leaderboard.audit import Loaded, load
 
 
 def signed(path: Path, text: str) -> Path:
@@ -38,9 +38,9 @@ def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
     return list(found.values()), damaged
 
 
-def misplaced(store: Store) -> Iterator[str]:
+def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     """A line for each published file whose name is not what its content says, or that nothing asks for."""
-    found = load(store)
+    found = loaded or load(store)
     told = {f"gold/{kept['gold']}.json" for record, _ in found.files for kept in record.predictions.values()}
     for record, place in found.files:
         if place != signed(record.path, (store.root / place).read_text(encoding="utf-8")):

@@ -9,7 +9,7 @@ from leaderboard.tables.cell import Cell
 from leaderboard.tables.paper import Published
 
 GAP = "—"
-_SPECIAL = re.compile(r"[&<>|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_SPECIAL = re.compile(r"[&<>{}|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def plain(text: str) -> str:

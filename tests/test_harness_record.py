@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import math
 import os
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,19 @@ from typing import Any
 import pytest
 
 from harness.bits import pack, unpack
-from harness.record import SCHEMA, BadRecord, RunRecord, Store, canonical, read, recipe_key, rounded, slug, write_whole
+from harness.record import (
+    LARGEST,
+    SCHEMA,
+    BadRecord,
+    RunRecord,
+    Store,
+    canonical,
+    read,
+    recipe_key,
+    rounded,
+    slug,
+    write_whole,
+)
 
 FINE = 1.0000000001e-10  # lost if it were rounded like a score
 RECIPE = {"method": {"name": "ties", "knobs": {"eps": FINE, "k": 0.2}}, "seed": 1}
@@ -317,9 +332,6 @@ def test_bits_come_back(rows: int, outputs: int) -> None:
 
 
 def test_bits_are_most_significant_first_row_by_row() -> None:
-    import base64
-    import zlib
-
     assert zlib.decompress(base64.b64decode(pack([[1, 0, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]]))) == b"\x83\xf0"
 
 
@@ -327,6 +339,32 @@ def test_bits_are_most_significant_first_row_by_row() -> None:
 def test_bits_of_another_shape_are_refused(rows: int, outputs: int) -> None:
     with pytest.raises(ValueError, match="bytes of predictions cannot be"):
         unpack(pack([[1] * 8, [0] * 8]), rows, outputs)
+
+
+def test_bits_that_swell_are_refused_before_they_do() -> None:
+    whole = zlib.compressobj(9)
+    bomb = b"".join(whole.compress(bytes(1 << 20)) for _ in range(64)) + whole.flush()  # 64 MiB from 64 KiB
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="bytes of predictions cannot be"):
+        unpack(base64.b64encode(bomb).decode(), 3, 7)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_bits_that_stop_in_the_middle_are_refused() -> None:
+    raw = base64.b64decode(pack([[1, 0, 1]] * 500))
+    with pytest.raises(ValueError, match="bytes of predictions cannot be"):
+        unpack(base64.b64encode(raw[:-5]).decode(), 500, 3)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "gold" / f"{'0' * 16}.json"
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.truncate(LARGEST + 1)
+    for reading in (lambda: read(path), lambda: Store(tmp_path).gold("0" * 16)):
+        with pytest.raises(BadRecord, match="more than 8,000,000 bytes"):
+            reading()
 
 
 def test_twenty_thousand_rows_take_a_few_kilobytes() -> None:

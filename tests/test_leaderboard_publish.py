@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.bits import pack
+from harness.bits import pack, pack_numbers
 from harness.record import RunRecord, Store
 from leaderboard import audit
 from leaderboard.__main__ import main
@@ -52,11 +55,25 @@ def run(root: Path, *words: str) -> int:
     ("metric", "kept", "gold", "score"),
     [
         ("accuracy", {"classes": "0112"}, [[0], [1], [2], [2]], 0.75),
+        (
+            "accuracy",
+            {"numbers": pack_numbers([10, 0, 10, 11, 3, 65_535])},
+            [[10], [0], [1], [11], [3], [65_535]],
+            5 / 6,
+        ),
+        ("accuracy", {"classes": [10, 0, 1]}, [[10], [0], [10]], 2 / 3),
         ("matthews", {"classes": "011"}, [[0], [1], [0]], 0.5),
         ("pearson", {"values": "1.0 1.0000002 1.0000001"}, [[0.0], [2.5], [5.0]], 0.5),
         ("pearson", {"values": "1.0 nan 2.0"}, [[0.0], [2.5], [5.0]], 0.0),
     ],
-    ids=["accuracy", "matthews", "scores that are almost equal", "scores that are none"],
+    ids=[
+        "accuracy",
+        "more than ten classes",
+        "a list",
+        "matthews",
+        "scores that are almost equal",
+        "scores that are none",
+    ],
 )
 def test_classes_and_scores_give_their_records_score_again(
     metric: str, kept: dict[str, str], gold: list[list[int]], score: float, tmp_path: Path
@@ -310,8 +327,14 @@ def test_what_no_record_can_hold_is_one_line_and_the_others_are_published(
 
 @pytest.mark.parametrize(
     "kept",
-    [{"classes": [10**400, 1]}, {"classes": [[0], [1]]}, {"classes": "01", "metric": "none"}, {"bits": "eJwDAAAAAAE="}],
-    ids=["huge", "nested", "metric", "bits"],
+    [
+        {"classes": [10**400, 1]},
+        {"classes": [[0], [1]]},
+        {"classes": "01", "metric": "none"},
+        {"bits": "eJwDAAAAAAE="},
+        {"numbers": "AAA="},
+    ],
+    ids=["huge", "nested", "metric", "bits", "numbers"],
 )
 def test_predictions_that_are_none_are_one_line(
     root: Path, kept: dict[str, object], capsys: pytest.CaptureFixture[str]
@@ -323,6 +346,30 @@ def test_predictions_that_are_none_are_one_line(
     capsys.readouterr()
     assert run(root, "check") == 1
     assert any("ties-s1-" in line for line in capsys.readouterr().err.splitlines())
+
+
+def test_predictions_that_swell_are_refused_before_they_do(root: Path) -> None:
+    whole, store = zlib.compressobj(9), Store(root / LOCAL)
+    bomb = b"".join(whole.compress(bytes(1 << 20)) for _ in range(64)) + whole.flush()
+    for kept, gold in (("bits", GOLD), ("numbers", [[1]] * 4)):
+        told = {"rows": 4, "outputs": ["a"] * len(gold[0]), "metric": "accuracy", "gold": store.put_gold(gold)}
+        made = record(predictions={"isear": {**told, kept: base64.b64encode(bomb).decode()}})
+        tracemalloc.start()
+        (problem,) = audit.reproduce(made, gold_of(store))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+        assert "these bytes of predictions cannot be what their rows and outputs ask for" in problem
+
+
+def test_what_no_table_shows_is_not_held_in_memory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for seed in range(20):
+        store.put(record(seed=seed, trace={"steps": list(range(100_000))}))
+    tracemalloc.start()
+    loaded = audit.load(store)
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(loaded.records) == 20 and held < 1_000_000 and most < 20_000_000  # all of them: 72 million
 
 
 def test_an_edited_record_is_seen_by_its_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,16 +43,27 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     if list(gold.shape) != [rows, outputs if "bits" in kept else 1]:
         raise ValueError(f"gold labels are not {rows} rows x {outputs} outputs")
     if "bits" in kept:
-        raw = np.frombuffer(zlib.decompress(base64.b64decode(kept["bits"], validate=True)), dtype=np.uint8)
-        if len(raw) != (rows * outputs + 7) // 8:
-            raise ValueError(f"{len(raw)} bytes of predictions cannot be {rows} rows x {outputs} outputs")
+        raw = np.frombuffer(_unzip(kept["bits"], (rows * outputs + 7) // 8), dtype=np.uint8)
         said = np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
         return METRICS["macro_f1"](gold, said)
+    if "numbers" in kept:
+        return METRICS[kept["metric"]](
+            gold[:, 0], np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(float)
+        )
     words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
     said = np.array(words, dtype=np.float64)
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
     return METRICS[kept["metric"]](gold[:, 0], said)
+
+
+def _unzip(text: str, size: int) -> bytes:
+    """What was packed, which has this size, or it is refused before it is unpacked any further: zeros shrink well."""
+    unzip = zlib.decompressobj()
+    raw = unzip.decompress(base64.b64decode(text, validate=True), size + 1)
+    if len(raw) != size or not unzip.eof:
+        raise ValueError(f"these bytes of predictions cannot be what their rows and outputs ask for, {size} bytes")
+    return raw
 
 
 def resampled(records: Iterable[RunRecord], gold: Gold) -> Resampled:
