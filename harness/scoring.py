@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,7 @@ class LiveModel:
         self.family, self.task, self.dtype, self.device = family, task, dtype, device
         self.model = model.eval().to(device, dtype)
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
+        self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
 
     def point_at(self, weights: Weights, scope: str = "") -> None:
         """Use these weights from now on. They are read, never written; a head of this `scope` comes before others."""
@@ -77,8 +79,9 @@ class Sheet:
         """(rows, outputs) of these weights; an ensemble's are the mean of its members'."""
         if isinstance(merged, Ensemble):
             return combine(torch.stack([self.logits(m) for m in merged.members]), merged.annotated)
-        self.live.point_at({**merged, **self.head} if self.head else merged, self.scope)
-        return self.live.logits(self.rows)
+        with self.live.turn:
+            self.live.point_at({**merged, **self.head} if self.head else merged, self.scope)
+            return self.live.logits(self.rows)
 
     def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
         """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""

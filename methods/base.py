@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -10,7 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from methods.errors import Misfit
+from methods.errors import Breach, Misfit
+
+LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one thread, which waits for no other
 
 Weights = Mapping[str, Tensor]
 """Parameter name -> tensor. A tied tensor appears once; buffers do not appear."""
@@ -55,7 +59,8 @@ class DevScore(Protocol):
 class Population:
     """N models fine-tuned from one ancestor.
 
-    Errors: `Misfit` when members differ in names, shapes or dtypes, naming the first difference.
+    Errors: `Misfit` when members differ in names, shapes or dtypes, naming the first difference, and when there is
+    nothing to merge.
     """
 
     members: tuple[Weights, ...]  # same names, same shapes, same dtypes
@@ -71,6 +76,8 @@ class Population:
             raise Misfit("a population needs at least one member; none was given")
         if len(self.members) != len(self.names):
             raise Misfit(f"{len(self.members)} members but {len(self.names)} names; give one name per member")
+        if not any(tensor.is_floating_point() for tensor in self.members[0].values()):
+            raise Misfit(f"{self.names[0]} has no parameter that can be merged; at least one must hold numbers")
         for name, member in zip(self.names[1:], self.members[1:], strict=True):
             require_same_layout(self.names[0], self.members[0], name, member)
 
@@ -119,6 +126,27 @@ class MergeMethod(Protocol):
         ...
 
 
+class Replayable(ABC):
+    """A method whose merges can be made again from their traces. One that defines `replay` counts without saying so."""
+
+    @abstractmethod
+    def replay(self, population: Population, trace: Mapping[str, Any], score: DevScore, rng: torch.Generator) -> Merged:
+        """The same weights, bit for bit, from the trace of an earlier merge; nothing is scored."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type[Any]) -> bool:
+        # A function of the class, not a knob of that name: a knob's default is no function.
+        return (cls is Replayable and callable(getattr(other, "replay", None))) or NotImplemented
+
+
+class PerMember(ABC):
+    """A method with knobs of one number for each member, which says before anything is trained whether they fit."""
+
+    @abstractmethod
+    def require_fits(self, members: int) -> None:
+        """Raise `Misfit` if the knobs are not for so many members."""
+
+
 def working_dtype(tensor: Tensor) -> torch.dtype:
     """The type that arithmetic on `tensor` is done in: float64 stays float64, other floats are raised to float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
@@ -140,3 +168,42 @@ def require_same_layout(name_a: str, a: Weights, name_b: str, b: Weights) -> Non
             )
         if tensor.dtype != other.dtype:
             raise Misfit(f"{key} is {tensor.dtype} in {name_a} and {other.dtype} in {name_b}; members must agree")
+
+
+def require_layout(who: str, member: Weights, merged: object) -> None:
+    """Raise `Breach` naming the first parameter in which `merged` is not laid out as a member is."""
+    if not isinstance(merged, Mapping):
+        raise Breach(f"{who} is a {type(merged).__name__}; it must map the members' parameter names to tensors")
+    for key in member:
+        if key not in merged:
+            raise Breach(f"{who} has no {key}; it must have every parameter of the members")
+    for key in merged:
+        if key not in member:
+            raise Breach(f"{who} has {key}, which the members do not have; leave it out")
+    for key, wanted in member.items():
+        tensor = merged[key]
+        if not isinstance(tensor, Tensor):
+            raise Breach(f"{who}: {key} is a {type(tensor).__name__}; it must be a tensor")
+        for fact in ("shape", "dtype", "device", "layout"):
+            met, own = getattr(tensor, fact), getattr(wanted, fact)
+            if met != own:
+                met, own = (tuple(f) if fact == "shape" else f for f in (met, own))
+                raise Breach(f"{who}: {key} is {met}, and {own} in the members; a merge must keep the {fact}")
+
+
+def is_finite(weights: Weights) -> bool:
+    """Whether no parameter holds NaN or an infinity."""
+    return all(tensor_is_finite(tensor) for tensor in weights.values())
+
+
+def tensor_is_finite(tensor: Tensor) -> bool:
+    """Whether it holds neither NaN nor an infinity.
+
+    Only if a sum is one, as it may be of many large numbers, is every scalar looked at, which takes many times longer.
+    """
+    if not tensor.is_floating_point():
+        return True
+    work = working_dtype(tensor)
+    flat, step = tensor.detach().reshape(-1), LIGHT if tensor.device.type == "cpu" else tensor.numel()
+    parts = (flat[start : start + step] for start in range(0, len(flat), step or 1))
+    return all(math.isfinite(float(part.sum(dtype=work))) or bool(part.isfinite().all()) for part in parts)

@@ -8,7 +8,7 @@ method's own merges, exactly or within the rounding that the method's class stat
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 
@@ -33,13 +33,12 @@ class Candidates(Protocol):
         ...
 
 
-@runtime_checkable
-class Stepwise(Protocol):
-    """A method that makes candidates cheaper than by merging anew."""
+class Stepwise(ABC):
+    """A method that makes candidates cheaper than by merging anew, and says so: "candidates" means many things."""
 
+    @abstractmethod
     def candidates(self, population: Population) -> Candidates:
         """The candidates around this population."""
-        ...
 
 
 class Anew:

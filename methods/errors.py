@@ -5,6 +5,8 @@
     │   └── UnknownMethod
     ├── NotApplicable            an answer, not a failure: this method has no meaning here; the cell is skipped
     ├── Misfit                   members of one population do not fit each other
+    │   └── Breach               a merge does not fit its members, or its method broke another promise
+    ├── MethodFailed             a method raised something that nobody meant
     └── (harness/errors.py)      BadWeights, BadData: what only the referee can meet
 
 `BadRecord` stands apart in harness/record.py, which is read without torch.
@@ -46,3 +48,11 @@ class NotApplicable(MergeboardError):
 
 class Misfit(MergeboardError):
     """Members differ in names, shapes, dtypes or labels; the text names the first difference."""
+
+
+class Breach(Misfit):
+    """A method broke its contract; the text names the method, the parameter and what to do."""
+
+
+class MethodFailed(MergeboardError):
+    """A method raised an error that is not mergeboard's; the text says which and where, its cause is the error."""

@@ -37,11 +37,12 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Traced, Weights
+from methods.base import DevScore, Ensemble, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
 from methods.candidates import candidates_of, inner_rng
 from methods.child import Mutation, write_child
 from methods.draws import Crossover, Draws
 from methods.errors import MergeboardError
+from methods.knobs import require_number
 from methods.pieces import blank_like
 from methods.registry import register
 
@@ -101,7 +102,7 @@ class HashedChance:
 
 @register("evolver", paper="Du et al., Findings of ACL 2024, arXiv:2406.12208")
 @dataclass(frozen=True)
-class Evolver:
+class Evolver(Replayable, PerMember):
     """Differential evolution over full weights, around any inner method or none."""
 
     version: ClassVar[int] = 1
@@ -119,12 +120,16 @@ class Evolver:
     reference: Literal["random", "best_or_random"] = "random"  # to_reference without inner: favour the best other
 
     def __post_init__(self) -> None:
-        if not 0 <= self.Cr <= 1:
-            raise MergeboardError(f"evolver.Cr is {self.Cr}; it must lie in 0..1")
-        if self.generations < 0:
-            raise MergeboardError(f"evolver.generations is {self.generations}; it must not be negative")
+        require_number("evolver.Cr", self.Cr, 0, 1)
+        require_number("evolver.F", self.F, 0, 2)
+        require_number("evolver.generations", self.generations, 0, 100_000)
         if self.reference == "best_or_random" and (self.inner is not None or self.mutation != "to_reference"):
             raise MergeboardError("evolver.reference=best_or_random needs mutation=to_reference and no inner method")
+
+    def require_fits(self, members: int) -> None:
+        """As the inner method says."""
+        if isinstance(self.inner, PerMember):
+            self.inner.require_fits(members)
 
     @property
     def moves_equal_members(self) -> str:
@@ -179,9 +184,8 @@ class Evolver:
             return Traced(members[trace["winner"]], trace)
         # Merged once more instead of kept: a second merged model would have to live through the whole evolution.
         evolved = replace(population, members=tuple(members))
-        again = getattr(self.inner, "replay", None)
-        if trace["inner"] is not None and again is not None:
-            merged = cast(Merged, again(evolved, trace["inner"], score, inner_rng()))
+        if trace["inner"] is not None and isinstance(self.inner, Replayable):
+            merged = self.inner.replay(evolved, trace["inner"], score, inner_rng())
         else:
             merged = self.inner.merge(evolved, score, inner_rng())
         return replace(merged, trace=dict(trace)) if isinstance(merged, Ensemble) else Traced(merged, trace)

@@ -22,10 +22,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Statistics, Weights, working_dtype
-from methods.candidates import Candidates, InPlace
+from methods.base import DevScore, PerMember, Population, Statistics, Weights, working_dtype
+from methods.candidates import Candidates, InPlace, Stepwise
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.knobs import require_number, require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, blank_like, pieces
@@ -37,7 +38,7 @@ _BUFFERS = Buffers(3)
 
 @register("fisher", paper="Matena & Raffel, NeurIPS 2022, arXiv:2111.09832")
 @dataclass(frozen=True)
-class Fisher:
+class Fisher(Stepwise, PerMember):
     """The mean of the members, element by element weighted by their Fisher information."""
 
     version: ClassVar[int] = 1
@@ -47,6 +48,15 @@ class Fisher:
     coefficients: tuple[float, ...] | None = None  # c_i
     floor: float | None = None  # lower bound of Fisher entries; eps is then not added
     floor_on: Literal["all", "first"] = "all"  # "first": the first member is the target, favoured where nobody is sure
+
+    def __post_init__(self) -> None:
+        require_numbers("fisher.coefficients", self.coefficients)
+        require_number("fisher.eps", self.eps, 0)
+        require_number("fisher.floor", self.floor, 0)
+
+    def require_fits(self, members: int) -> None:
+        """One coefficient for each member."""
+        require_one_each("fisher.coefficients", self.coefficients, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         out, shares = blank_like(population.members[0]), self._shares(population)
@@ -59,7 +69,7 @@ class Fisher:
 
     def _shares(self, population: Population) -> dict[str, Sequence[float]]:
         """Every member's coefficient, for each tensor that all have Fisher information of."""
-        require_one_each("fisher.coefficients", self.coefficients, population)
+        self.require_fits(len(population))
         fishers = population.statistics.get("fisher")
         if fishers is None:
             raise NotApplicable("fisher needs the Fisher information of every member; none was provided")

@@ -19,14 +19,14 @@ from typing import Any, ClassVar
 
 import torch
 
-from methods.base import DevScore, Population, Traced, Weights
+from methods.base import DevScore, Population, Replayable, Traced, Weights
 from methods.registry import register
 from methods.simple import Simple
 
 
 @register("greedy_soup", paper="Wortsman et al., ICML 2022, arXiv:2203.05482")
 @dataclass(frozen=True)
-class GreedySoup:
+class GreedySoup(Replayable):
     """The mean of the members that improved it when they joined; a soup of one shares its member's storage."""
 
     version: ClassVar[int] = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from methods.errors import MergeboardError, UnknownName
@@ -19,6 +19,16 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def knob_of(field: str) -> str:
     """The name that a user writes for the dataclass field `field`."""
     return field.removesuffix("_")
+
+
+def require_plain_type(knob: str, wanted: Any) -> None:
+    """Raise for a field of a type that no command line can set and no record hold."""
+    origin = get_origin(wanted) or wanted
+    if isinstance(origin, type) and issubclass(origin, Mapping | Set):
+        raise MergeboardError(f"{knob} is a {origin.__name__}; a knob must be a plain value, or several in a tuple")
+    if origin is not Literal:
+        for part in get_args(wanted):
+            require_plain_type(knob, part)
 
 
 def fields_from(method: str, cls: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,3 +117,17 @@ def _says(value: Any, word: str) -> bool:
 
 def _wrong(knob: str, value: Any, wanted: str) -> MergeboardError:
     return MergeboardError(f"{knob} is {value!r}; it must be {wanted}")
+
+
+def require_number(knob: str, value: float | None, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise unless the value is a finite number in these bounds, or none."""
+    if value is None or (math.isfinite(value) and least <= value <= most):
+        return
+    wanted = f"lie in {least}..{most}" if math.isfinite(most) else f"not be below {least}"
+    raise MergeboardError(f"{knob} is {value}; it must {wanted if math.isfinite(least) else 'be a finite number'}")
+
+
+def require_numbers(knob: str, values: Sequence[float] | None, least: float = -math.inf) -> None:
+    """The same of every one of several values."""
+    for value in values or ():
+        require_number(knob, value, least)

@@ -3,18 +3,22 @@
 This is how plain formulas work, where compiled loops (methods/loops) do not. After every step on a piece torch's
 threads wait for each other. Beside a busy neighbour one of them is often not running, and a merge was seen to lose a
 factor of ten to it, where one thread alone loses less than two. So after a piece that took far too long the next ones
-are done by one thread. No result depends on it.
+are cut so small that torch gives each to one thread. No result depends on it.
+
+Merges in several Python threads do not meet: working tensors belong to their thread, and torch's settings, which would
+hold for all, are left alone.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from methods.base import Weights, working_dtype
+from methods.base import LIGHT, Weights, working_dtype
 
 CHUNK = 1 << 18  # scalars worked on at a time: a handful of float32 buffers of this size stay in cache
 SLICE = 2e-3  # seconds: who loses the core to another process waits for longer than that
@@ -29,19 +33,19 @@ def pieces(tensor: Tensor, chunk: int | None = None) -> Iterator[slice]:
     if threads == 1 or size <= step or not on_cpu:
         yield from (slice(start, min(start + step, size)) for start in range(0, size, step))
         return
-    usual = float("inf")
-    try:
-        for start in range(0, size, step):
-            together = _PACE.together()
-            torch.set_num_threads(threads if together else 1)
+    usual, start = float("inf"), 0
+    while start < size:
+        together = _PACE.together()
+        stop = min(start + step, size)
+        if not together:
+            yield from (slice(first, min(first + LIGHT, stop)) for first in range(start, stop, LIGHT))
+        else:
             began = time.perf_counter()
-            yield slice(start, min(start + step, size))
-            if together:
-                seconds = time.perf_counter() - began
-                _PACE.note(seconds > SLICE + 2 * usual)
-                usual = min(usual, seconds)
-    finally:
-        torch.set_num_threads(threads)
+            yield slice(start, stop)
+            seconds = time.perf_counter() - began
+            _PACE.note(seconds > SLICE + 2 * usual)
+            usual = min(usual, seconds)
+        start = stop
 
 
 class _Pace:
@@ -79,16 +83,24 @@ def blank(tensor: Tensor) -> Tensor:
     return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
+class _Own(threading.local):
+    """What a thread has made for itself: two that merge at once must not write over each other's numbers."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+
 class Buffers:
-    """`count` working tensors, made once per device and type and cut to size; their content lasts one piece."""
+    """`count` working tensors, made once per thread, device and type and cut to size; their content lasts one piece."""
 
     def __init__(self, count: int, dtype: torch.dtype | None = None) -> None:
         self._count, self._dtype = count, dtype
-        self._made: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._own = _Own()
 
     def like(self, x: Tensor) -> tuple[Tensor, ...]:
         """Tensors of as many scalars as `x`, in the buffers' type or else in the working type of `x`."""
         where = x.device, self._dtype or working_dtype(x)
-        if where not in self._made or self._made[where].shape[1] < x.numel():
-            self._made[where] = torch.empty(self._count, max(CHUNK, x.numel()), device=where[0], dtype=where[1])
-        return tuple(self._made[where][:, : x.numel()])
+        made = self._own.made
+        if where not in made or made[where].shape[1] < x.numel():
+            made[where] = torch.empty(self._count, max(CHUNK, x.numel()), device=where[0], dtype=where[1])
+        return tuple(made[where][:, : x.numel()])

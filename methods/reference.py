@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 import torch
 
-from methods.base import DevScore, Population, Traced
+from methods.base import DevScore, Population, Replayable, Traced
 from methods.registry import register
 
 
 @register("best", paper="reference row: the best individual by development score")
 @dataclass(frozen=True)
-class Best:
+class Best(Replayable):
     """The member with the highest development score."""
 
     version: ClassVar[int] = 1

@@ -6,17 +6,19 @@ for; a built-in method's file, only when the method itself is."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 from methods.errors import MergeboardError, NotApplicable, UnknownMethod
-from methods.knobs import fields_from, knob_of
+from methods.knobs import fields_from, knob_of, require_plain_type
 
 if TYPE_CHECKING:
     from methods.base import MergeMethod
@@ -31,6 +33,8 @@ BUILT_IN = {  # name -> the file that registers it
     "simple": "methods.simple",
     "ties": "methods.ties",
 }
+RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
+OF_THE_CLASS = ("version", "order_matters", "moves_equal_members")  # said by class variables, never by knobs
 PLUGINS = "mergeboard.methods"
 SUFFIX = "_evolver"
 
@@ -58,6 +62,8 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise MergeboardError(f"{name!r} cannot name a method; use lower-case letters, digits and _, a letter first")
+    if name in RESERVED:
+        raise MergeboardError(f"{name!r} is the name of a reference row of the table; the method needs another name")
 
     def enter(cls: Class) -> Class:
         _require_method(name, cls)
@@ -67,6 +73,11 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
             raise MergeboardError(
                 f"{name!r} is already registered by {_path(before.cls)}; {_path(cls)} needs another name"
             )
+        for other, entry in _entries.items():
+            if entry.cls is cls and other != name:
+                raise MergeboardError(
+                    f"{_path(cls)} is already registered as {other!r}; make a subclass of it to register as {name!r}"
+                )
         _entries[name] = _Entry(cls, paper)
         return cls
 
@@ -104,6 +115,8 @@ def known() -> list[str]:
 def is_built_in(name: str) -> bool:
     """Whether `name` is a method of this package or the evolution of one; nothing is imported to say so."""
     inner = name.removesuffix(SUFFIX)
+    if name in _entries and name not in BUILT_IN:
+        return False  # a plug-in that took the name of an evolution
     return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
 
 
@@ -128,6 +141,8 @@ def describe(method: MergeMethod) -> dict[str, Any]:
 
 
 def _plain(method: str, field: str, value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which JSON has no word for
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -187,6 +202,27 @@ def _require_method(name: str, cls: type[Any]) -> None:
     for field in dataclasses.fields(cls):
         if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise MergeboardError(f"{_path(cls)}.{field.name} needs a default to be registered as {name!r}")
+        if field.name in OF_THE_CLASS:
+            raise MergeboardError(f"{_path(cls)}.{field.name} is no knob; write {field.name}: ClassVar[...] = ...")
+    _require_knobs(name, cls)
+    if type(version := getattr(cls, "version", 1)) is not int:
+        raise MergeboardError(f"{_path(cls)}.version is {version!r}; it must be a whole number")
+
+
+def _require_knobs(name: str, cls: type[Any]) -> None:
+    """Raise what would otherwise be found out when a recipe is made, after the first population has been trained."""
+    fields = dataclasses.fields(cls)
+    knobs = [knob_of(field.name) for field in fields]
+    for knob in knobs:
+        if knobs.count(knob) > 1:
+            raise MergeboardError(f"{_path(cls)} has two fields for the knob {knob!r}; rename one of them")
+    with contextlib.suppress(NameError, AttributeError, TypeError):  # a type that only its own file can spell
+        for field_name, wanted in get_type_hints(cls).items():
+            if field_name in {field.name for field in fields}:
+                require_plain_type(f"{name}.{knob_of(field_name)}", wanted)
+    method = cls()
+    for field in fields:
+        _plain(name, field.name, getattr(method, field.name))
 
 
 def _path(cls: type[Any]) -> str:

@@ -25,10 +25,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Traced, Weights
-from methods.candidates import Candidates
+from methods.base import DevScore, PerMember, Population, Replayable, Traced, Weights
+from methods.candidates import Candidates, Stepwise
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.knobs import require_number, require_numbers
 from methods.pieces import blank_like
 from methods.registry import register
 from methods.simple import average, require_one_each
@@ -38,7 +39,7 @@ FIRST_RIDGE = 1e-6  # well above the rounding of a float32 Gram matrix, well bel
 
 @register("regmean", paper="Jin et al., ICLR 2023, arXiv:2212.09849")
 @dataclass(frozen=True)
-class RegMean:
+class RegMean(Stepwise, Replayable, PerMember):
     """Linear layers by least squares on their inputs, everything else by the mean."""
 
     version: ClassVar[int] = 1
@@ -48,10 +49,13 @@ class RegMean:
     coefficients: tuple[float, ...] | None = None  # c_i on G_i, and on x_i in all other tensors
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise MergeboardError(f"regmean.alpha is {self.alpha}; it must lie in 0..1")
-        if self.ridge < 0:
-            raise MergeboardError(f"regmean.ridge is {self.ridge}; it must not be negative")
+        require_number("regmean.alpha", self.alpha, 0, 1)
+        require_number("regmean.ridge", self.ridge, 0, 1)
+        require_numbers("regmean.coefficients", self.coefficients, 0)
+
+    def require_fits(self, members: int) -> None:
+        """One coefficient for each member."""
+        require_one_each("regmean.coefficients", self.coefficients, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         systems = _Systems(self, population)
@@ -131,7 +135,7 @@ class _Systems:
     """The systems of a population's layers. Layers with the very same Gram matrices (query, key, value) share one."""
 
     def __init__(self, method: RegMean, population: Population) -> None:
-        require_one_each("regmean.coefficients", method.coefficients, population)
+        method.require_fits(len(population))
         grams = population.statistics.get("gram")
         if grams is None:
             raise NotApplicable("regmean needs the Gram matrices of every member's layer inputs; none were provided")

@@ -22,10 +22,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights, working_dtype
-from methods.candidates import Candidates, InPlace
+from methods.base import DevScore, PerMember, Population, Weights, working_dtype
+from methods.candidates import Candidates, InPlace, Stepwise
 from methods.errors import Misfit
 from methods.heads import label_aware
+from methods.knobs import require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, blank_like, pieces
@@ -73,30 +74,37 @@ def average_all(out: Weights, members: Sequence[Weights], coefficients: Sequence
             average(tensors, coefficients, out=target)
 
 
-def require_one_each(method: str, numbers: Sequence[float] | None, population: Population) -> None:
+def require_one_each(method: str, numbers: Sequence[float] | None, members: int) -> None:
     """Raise `Misfit` unless there is one number per member (or none at all)."""
-    if numbers is not None and len(numbers) != len(population):
-        raise Misfit(f"{method} was given {len(numbers)} numbers for {len(population)} members; give one per member")
+    if numbers is not None and len(numbers) != members:
+        raise Misfit(f"{method} was given {len(numbers)} numbers for {members} members; give one per member")
 
 
 @register("simple", paper="Wortsman et al., ICML 2022, arXiv:2203.05482")
 @dataclass(frozen=True)
-class Simple:
+class Simple(Stepwise, PerMember):
     """The mean of the members, weighted by `coefficients` if given."""
 
     version: ClassVar[int] = 1
 
     coefficients: tuple[float, ...] | None = None  # one per member, used as they are
 
+    def __post_init__(self) -> None:
+        require_numbers("simple.coefficients", self.coefficients)
+
+    def require_fits(self, members: int) -> None:
+        """One coefficient for each member."""
+        require_one_each("simple.coefficients", self.coefficients, members)
+
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        require_one_each("simple.coefficients", self.coefficients, population)
+        self.require_fits(len(population))
         merged = blank_like(population.members[0])
         average_all(merged, population.members, self.coefficients)
         return label_aware(population, merged)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit."""
-        require_one_each("simple.coefficients", self.coefficients, population)
+        self.require_fits(len(population))
         return _Candidates(self, population)
 
 

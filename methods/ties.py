@@ -29,11 +29,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights
-from methods.candidates import Candidates
+from methods.base import DevScore, PerMember, Population, Weights
+from methods.candidates import Candidates, Stepwise
 from methods.election import Election
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
+from methods.knobs import require_number, require_numbers
 from methods.pieces import blank_like
 from methods.registry import register
 from methods.simple import average_all, require_one_each
@@ -43,7 +44,7 @@ from methods.trim import Cut, Cuts, cut_after, kth_largest
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")
 @dataclass(frozen=True)
-class Ties:
+class Ties(Stepwise, PerMember):
     """The ancestor plus the agreed part of the members' largest changes."""
 
     version: ClassVar[int] = 1
@@ -59,8 +60,14 @@ class Ties:
     def __post_init__(self) -> None:
         if not 0 < self.k <= 1:
             raise MergeboardError(f"ties.k is {self.k}; it must lie above 0 and be at most 1")
+        require_number("ties.lambda", self.lambda_)
+        require_numbers("ties.weights", self.weights)
         if self.weights is not None and min(self.weights, default=1.0) <= 0:
             raise MergeboardError(f"ties.weights are {self.weights}; all must be positive")
+
+    def require_fits(self, members: int) -> None:
+        """One weight for each member."""
+        require_one_each("ties.weights", self.weights, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         shared = self._shared(population)
@@ -73,7 +80,7 @@ class Ties:
 
     def _shared(self, population: Population) -> list[str]:
         """The tensors that have a task vector."""
-        require_one_each("ties.weights", self.weights, population)
+        self.require_fits(len(population))
         first, ancestor = population.members[0], population.ancestor
         # Sorted: which of two equal magnitudes survives must not depend on the order of a dictionary.
         shared = sorted(key for key, tensor in first.items() if tensor.is_floating_point() and key in ancestor)

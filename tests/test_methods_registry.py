@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
+from dataclasses import fields as dataclass_fields
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
+import torch
 
+from harness.rows import ROWS
 from methods import (
     MergeboardError,
+    Misfit,
     NotApplicable,
     UnknownMethod,
     UnknownName,
     describe,
+    is_built_in,
     known,
     paper_of,
     register,
     registry,
     resolve,
 )
+from methods.base import Replayable
+from methods.candidates import Anew, Stepwise, candidates_of
+from methods.contract import toy_population, toy_score
 from methods.evolver import Evolver
 from methods.fisher import Fisher
+from methods.knobs import knob_of
 from methods.regmean import RegMean
 from methods.simple import Simple
 from methods.ties import Ties
@@ -193,6 +204,122 @@ def test_what_is_not_a_method_is_not_registered() -> None:
     for cls, complaint in ((Plain, "frozen dataclass"), (NoMerge, "needs merge"), (NoDefault, "k needs a default")):
         with pytest.raises(MergeboardError, match=complaint):
             register("plain", paper="none")(cls)
+
+
+@pytest.mark.parametrize("name", sorted(registry.RESERVED))
+def test_the_names_of_reference_rows_are_taken(name: str) -> None:
+    with pytest.raises(MergeboardError, match=f"{name!r} is the name of a reference row"):
+        register(name, paper="none")(Nothing)
+
+
+def test_all_reference_rows_are_reserved() -> None:
+    assert set(ROWS) == registry.RESERVED
+
+
+def test_a_class_has_one_name_and_a_subclass_another(fresh_registry: pytest.MonkeyPatch) -> None:
+    register("nothing", paper="none")(Nothing)
+    with pytest.raises(MergeboardError, match=r"Nothing is already registered as 'nothing'; make a subclass"):
+        register("something", paper="none")(Nothing)
+
+    @register("something", paper="none")
+    @dataclass(frozen=True)
+    class Something(Nothing):
+        pass
+
+    assert describe(Something())["name"] == "something" and describe(Nothing())["name"] == "nothing"
+
+
+KNOBS_THAT_CANNOT_BE = {
+    "a mapping": ("dict[str, float]", field(default_factory=dict), "trap.knob is a dict"),
+    "perhaps a mapping": ("dict[str, float] | None", None, "trap.knob is a dict"),
+    "a set": ("frozenset[int]", frozenset(), "trap.knob is a frozenset"),
+    "mappings in a tuple": ("tuple[dict[str, int], ...]", (), "trap.knob is a dict"),
+    "a tensor": ("Any", field(default_factory=lambda: torch.zeros(2)), "trap.knob is a Tensor"),
+    "a number of numpy's": ("Any", np.float32(1), "trap.knob is a float32"),
+    "a function": ("Any", len, "trap.knob is a builtin_function_or_method"),
+}
+
+
+@pytest.mark.parametrize("kind", KNOBS_THAT_CANNOT_BE)
+def test_a_knob_that_no_record_can_hold_is_refused_when_it_is_registered(kind: str) -> None:
+    annotation, default, complaint = KNOBS_THAT_CANNOT_BE[kind]
+    cls = make_dataclass("Trap", [("knob", annotation, default)], bases=(Nothing,), frozen=True)
+    with pytest.raises(MergeboardError, match=complaint):
+        register("trap", paper="none")(cls)
+
+
+@pytest.mark.parametrize("name", ["version", "order_matters", "moves_equal_members"])
+def test_what_is_said_of_the_class_is_no_knob(name: str) -> None:
+    cls = make_dataclass("Trap", [(name, "int", 2)], frozen=True, namespace={"merge": Nothing.merge})
+    with pytest.raises(MergeboardError, match=f"{name} is no knob; write {name}: ClassVar"):
+        register("trap", paper="none")(cls)
+
+
+def test_a_version_is_a_whole_number() -> None:
+    cls = make_dataclass("Trap", [], frozen=True, namespace={"merge": Nothing.merge, "version": "1.1"})
+    with pytest.raises(MergeboardError, match=r"version is '1.1'; it must be a whole number"):
+        register("trap", paper="none")(cls)
+
+
+def test_two_fields_for_one_knob_are_refused() -> None:
+    cls = make_dataclass("Trap", [("k", "int", 1), ("k_", "int", 2)], frozen=True, namespace={"merge": Nothing.merge})
+    with pytest.raises(MergeboardError, match="two fields for the knob 'k'"):
+        register("trap", paper="none")(cls)
+
+
+def test_a_limit_that_is_infinite_is_described_as_text(fresh_registry: pytest.MonkeyPatch) -> None:
+    cls = make_dataclass("Trap", [("most", "float", math.inf)], frozen=True, namespace={"merge": Nothing.merge})
+    register("trap", paper="none")(cls)
+    json.dumps(describe(cls()), allow_nan=False)
+    assert describe(cls(most=-math.inf))["knobs"]["most"] == "-inf"
+
+
+@pytest.mark.parametrize("knob", ["candidates", "replay"])
+def test_a_knob_may_be_called_like_a_hook(knob: str) -> None:
+    cls = make_dataclass("Trap", [(knob, "int", 3)], frozen=True, namespace={"merge": Nothing.merge})
+    assert not isinstance(cls(), Stepwise) and not isinstance(cls(), Replayable)
+    candidates_of(cls(), toy_population(2), toy_score())
+
+
+def test_a_function_called_candidates_is_not_taken_for_the_hook() -> None:
+    @dataclass(frozen=True)
+    class Searches(Nothing):
+        def candidates(self) -> list[float]:
+            return [0.1, 0.2]
+
+    assert isinstance(candidates_of(Searches(), toy_population(2), toy_score()), Anew)
+
+
+def test_an_evolution_that_a_plugin_took_the_name_of_is_not_built_in(fresh_registry: pytest.MonkeyPatch) -> None:
+    assert is_built_in("ties_evolver")
+    register("ties_evolver", paper="none")(Nothing)
+    assert not is_built_in("ties_evolver") and is_built_in("ties")
+
+
+OUT_OF_BOUNDS = [
+    ("ties", "k", 0.0), ("ties", "k", 1.5), ("ties", "lambda", math.inf), ("ties", "weights", (1.0, -1.0)),
+    ("fisher", "eps", -1.0), ("fisher", "floor", -1.0), ("fisher", "coefficients", (math.nan, 1.0)),
+    ("regmean", "alpha", 1.5), ("regmean", "ridge", 2.0), ("regmean", "coefficients", (-1.0, 1.0)),
+    ("simple", "coefficients", (math.inf,)), ("evolver", "F", -0.5), ("evolver", "F", math.nan), ("evolver", "F", 1e9),
+    ("evolver", "Cr", 1.1), ("evolver", "generations", -1), ("evolver", "generations", 10**9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "knob", "value"), OUT_OF_BOUNDS)
+def test_a_senseless_knob_is_one_line(method: str, knob: str, value: Any) -> None:
+    fields = {knob_of(f.name): f.name for f in dataclass_fields(resolve(method))}
+    with pytest.raises(MergeboardError, match=rf"^{method}\.{knob} (is|are) .*; (it|all) must .*$"):
+        type(resolve(method))(**{fields[knob]: value})
+
+
+@pytest.mark.parametrize(
+    "method", [Simple((1, 2)), Fisher(coefficients=(1, 2)), RegMean(coefficients=(1, 2)), Ties(weights=(1, 2))]
+)
+def test_numbers_for_each_member_are_counted_without_members(method: Any) -> None:
+    for asked in (method, Evolver(inner=method)):
+        asked.require_fits(2)
+        with pytest.raises(Misfit, match="2 numbers for 3 members; give one per member"):
+            asked.require_fits(3)
 
 
 def test_a_registered_name_wins_over_the_suffix_rule(fresh_registry: pytest.MonkeyPatch) -> None:
