@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.cells import Cell, PopulationKey
 from harness.data.corpus import Corpus
@@ -21,6 +22,7 @@ class Bench:
         self.options, self.say = options, say
         self.store = Store(options.results)
         self._lab: tuple[object, object] | None = None
+        self._told: set[str] = set()  # methods whose code changed, and the user knows
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -66,8 +68,11 @@ class Bench:
 
     def protocol(self, model: ModelName, setting: Setting) -> Protocol:
         """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
+        return self.options.protocol_of(model, self._tags(model, setting))
+
+    def _tags(self, model: ModelName, setting: Setting) -> set[str]:
         tags = {self.family(model), setting.suite, setting.name}
-        return self.options.protocol_of(model, tags | {architecture_of(model)} if self._at_hand(model) else tags)
+        return tags | {architecture_of(model)} if self._at_hand(model) else tags
 
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
         """All populations that this setting merges of this model."""
@@ -101,46 +106,55 @@ class Bench:
 
     def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
         """The record of a cell, and whether it was already there. A failure is never stored."""
-        from harness.run import recipe_of, run
+        from harness.cell_recipe import possibilities, recipe_of
+        from harness.run import run
 
         lab = self.lab(cell.key.model, cell.setting)
-        recipe = recipe_of(cell, lab)
         place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
         if not self.options.rerun:
+            keys = [recipe_key(recipe_of(cell, lab, used)) for used in possibilities(cell)]
             try:
-                stored = self.store.find(*place, recipe_key(recipe))
+                stored = self.store.find(*place, *keys)
             except BadRecord as error:
                 self.say(f"damaged record, made again: {error}")
                 stored = None
             if stored is not None:
                 return stored, True
-        record = run(cell, lab, self.store, recipe, replay=not self.options.rerun)
+            self._tell_of_changed_code(cell, lab)
+        record = run(cell, lab, self.store, replay=not self.options.rerun)
         self.store.put(record)
         return record, False
+
+    def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
+        """Say once of each method that it answered this very question before its code was edited."""
+        from harness.cell_recipe import earlier_code
+
+        before = None if cell.method in self._told else earlier_code(cell, lab, self.store)
+        if before is not None:
+            self._told.add(cell.method)
+            self.say(f"{cell.method}: its code changed since {before.path} was made, so it is made again")
 
     def landscape(self, setting: Setting, key: PopulationKey, points: int) -> Path:
         """The file of a survey of this pair's plane, made unless it is there; rows and ensembles have no place."""
         from harness import terrain
-        from harness.landscape import recipe, survey
+        from harness.landscape import stored, survey
         from harness.rows import ROWS
 
         lab = self.lab(key.model, setting)
         methods = tuple(m for m in self.options.methods if m not in (*ROWS, "ensemble"))
-        wanted = recipe_key(recipe(setting, key, methods, lab, points))
-        there = [p for p in terrain.paths(self.store.root) if p.stem.endswith(wanted)]
-        if there and not self.options.rerun:
-            return there[0]
-        return terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+        there = None if self.options.rerun else stored(setting, key, methods, lab, points, self.store.root)
+        return there or terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
 
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""
-        wanted = (model, self.protocol(model, setting), setting.suite)
+        usual = self.options.protocol_of(model, self._tags(model, setting), settings=())
+        wanted = (model, self.protocol(model, setting), usual, setting.suite)
         if self._lab is None or self._lab[0] != wanted:
             self._lab = None
             self._lab = (wanted, self._make_lab(*wanted))
         return self._lab[1]
 
-    def _make_lab(self, model: ModelName, protocol: Protocol, suite: str):  # type: ignore[no-untyped-def]
+    def _make_lab(self, model: ModelName, protocol: Protocol, usual: Protocol, suite: str):  # type: ignore[no-untyped-def]
         import torch
         import transformers
 
@@ -157,7 +171,7 @@ class Bench:
         keep = zoo.Zoo(self.options.zoo)
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model)
-        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, self.options.trust)
+        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, self.options.trust, usual)
 
 
 def _emotion_corpora() -> tuple[str, ...]:

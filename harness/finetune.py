@@ -15,8 +15,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from harness.allocator import memory_kept
 from harness.data.corpus import Split
 from harness.families.base import Family, Loaded, Row
+from harness.parts import Training
 from harness.progress import Progress
-from harness.protocols import Protocol
 from harness.scoring import SCOPE
 from harness.tasks import Task
 from methods.base import Weights
@@ -37,7 +37,7 @@ class Part:
 def finetune(
     family: Family,
     parts: Sequence[Part],
-    protocol: Protocol,
+    training: Training,
     seed: int,
     dev_score: Callable[[Weights], float],
     progress: Progress,
@@ -49,15 +49,15 @@ def finetune(
     every batch mixes their rows, and the heads' names begin with their part's name and `::`.
     """
     joint = Joint(parts)
-    keep = BestCheckpoint(joint, dev_score, protocol, progress)
-    rows = _Rows(family, parts, protocol.max_length)
+    keep = BestCheckpoint(joint, dev_score, training, progress)
+    rows = _Rows(family, parts, training.max_length)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _FamilyTrainer(
             family=family,
             parts=parts,
-            head_rate=protocol.head_rate,
+            head_rate=training.head_rate,
             model=joint.train(),
-            args=arguments(protocol, seed, scratch, len(rows)),
+            args=arguments(training, seed, scratch, len(rows)),
             train_dataset=rows,
             data_collator=rows.collate,
             callbacks=[keep],
@@ -100,21 +100,21 @@ def _share(model: nn.Module, own: nn.Parameter, other: nn.Parameter) -> None:
                 setattr(module, name, other)
 
 
-def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> TrainingArguments:
-    """The Trainer's view of the protocol."""
-    steps = protocol.steps or -(-rows // protocol.batch_size) * protocol.epochs
-    return TrainingArguments(
+def arguments(training: Training, seed: int, scratch: str, rows: int) -> TrainingArguments:
+    """The Trainer's view of the training."""
+    steps = training.steps or -(-rows // training.batch_size) * training.epochs
+    found = TrainingArguments(
         output_dir=scratch,
-        num_train_epochs=protocol.epochs,
-        max_steps=protocol.steps or -1,
-        per_device_train_batch_size=protocol.batch_size,
-        learning_rate=protocol.learning_rate,
+        num_train_epochs=training.epochs,
+        max_steps=training.steps or -1,
+        per_device_train_batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=round(protocol.warmup * steps),
+        warmup_steps=round(training.warmup * steps),
         weight_decay=0.0,
         max_grad_norm=1.0,
-        train_sampling_strategy="group_by_length" if protocol.train_batches == "by_length" else "random",
-        bf16=protocol.train_dtype == "bf16",
+        train_sampling_strategy="group_by_length" if training.train_batches == "by_length" else "random",
+        bf16=training.train_dtype == "bf16",
         seed=seed,
         data_seed=seed,
         save_strategy="no",
@@ -126,6 +126,10 @@ def arguments(protocol: Protocol, seed: int, scratch: str, rows: int) -> Trainin
         remove_unused_columns=False,
         use_cpu=not torch.cuda.is_available(),
     )
+    # A batch is a batch on every machine: with several GPUs in sight the Trainer would give one to each of them.
+    found.device  # noqa: B018  # which counts them
+    found._n_gpu = min(1, found._n_gpu)
+    return found
 
 
 class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
@@ -135,10 +139,10 @@ class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, joint: Joint, dev_score: Callable[[Weights], float], protocol: Protocol, progress: Progress
+        self, joint: Joint, dev_score: Callable[[Weights], float], training: Training, progress: Progress
     ) -> None:
         self._joint, self._score, self._progress = joint, dev_score, progress
-        self._last, self._every = protocol.checkpoint == "last", protocol.check_every
+        self._last, self._every = training.checkpoint == "last", training.check_every
         self.history: list[float] = []
         self.weights: dict[str, Tensor] = {}
 

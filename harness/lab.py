@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from harness import fisher, given, gram, pickles, zoo
 from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, Source, seed_from
 from harness.data.corpus import Corpus, Split
+from harness.environment import engine
 from harness.families import family_of
 from harness.families.asked import Asked
 from harness.families.base import Loaded
@@ -22,8 +23,10 @@ from harness.finetune import VERSION as FINETUNE_VERSION
 from harness.finetune import Part, finetune
 from harness.hub import commit_of
 from harness.models import ModelName, fingerprint
+from harness.parts import Choosing, FisherSettings, GramSettings, Scoring, Search
 from harness.progress import Progress
-from harness.protocols import Protocol
+from harness.protocols import Protocol, named
+from harness.recipe import Recipe, written
 from harness.rowbook import RowBook
 from harness.scoring import DevScorer, Examiner, LiveModel, Sheet
 from harness.settings import corpus_of
@@ -32,16 +35,7 @@ from harness.tasks import Task
 from methods import Population, Weights
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-TRAINING = (
-    *("epochs", "steps", "check_every", "learning_rate", "head_rate", "batch_size", "train_batches", "warmup"),
-    *("max_length", "checkpoint", "train_dtype"),
-)
-IN_WORDS = ("examples", "negatives")  # what only generative models are trained by
-CHOOSING = ("threshold", "fitness", "fitness_digits", "dtype")  # what the best epoch is chosen by
-STATISTICS = {
-    "fisher": ("fisher_labels", "fisher_per_example", "fisher_rows", "max_length"),
-    "gram": ("gram_rows", "gram_padding", "max_length"),
-}
+PLAIN = Protocol()  # what recipes leave out
 
 
 class Lab:
@@ -53,6 +47,7 @@ class Lab:
         brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
         trust: whether the model may bring code of its own.
         say: takes a line about long work.
+        usual: the protocol as it is without the user's settings, which records name where they differ.
     """
 
     def __init__(
@@ -65,9 +60,11 @@ class Lab:
         brought: Mapping[str, Path],
         say: Callable[[str], None],
         trust: bool = False,
+        usual: Protocol | None = None,
     ) -> None:
         self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol
         self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
+        self.usual = named(protocol.name) if usual is None else usual
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
         self.family, self._trust = family_of(self.folder, trust), trust
         if isinstance(self.family, Asked) and self.family.answers.split:
@@ -75,16 +72,16 @@ class Lab:
                 f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
             )
         self.rows = RowBook(corpora, protocol)
-        self._prepared: dict[str, Batches] = {}
-        self._recipes: dict[Source, dict[str, Any]] = {}
-        self._ancestors: dict[tuple[str, int], Loaded] = {}
-        self._live: dict[str, LiveModel] = {}
+        self._prepared: dict[tuple[Task, str], Batches] = {}
+        self._recipes: dict[Source, Recipe] = {}
+        self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
+        self._live: dict[Task, LiveModel] = {}
         self.marks: dict[tuple[object, ...], dict[str, float]] = {}  # who -> test rows -> score, for the table's rows
 
     # -- identity ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Recipe:
         """What a recipe says of the model; not where it lies."""
         commit = commit_of(self._source)
         return {
@@ -92,30 +89,65 @@ class Lab:
             "fingerprint": fingerprint(self._source),
             "family": self.family.kind,
             **({"commit": commit} if commit else {}),
+            **({"synthetic": True} if self.model.tiny else {}),
         }
 
-    def member_recipe(self, source: Source) -> dict[str, Any]:
+    def member_recipe(self, source: Source) -> Recipe:
         """Everything that decides one fine-tuned model."""
         if source not in self._recipes:
             self._recipes[source] = self._member_recipe(source)
         return self._recipes[source]
 
-    def _member_recipe(self, source: Source) -> dict[str, Any]:
-        if (folder := self._brought(source)) is not None:
-            return {"given": fingerprint(folder), "corpus": source.members[0]}
-        knobs = asdict(self.protocol)
+    def _member_recipe(self, source: Source) -> Recipe:
         corpora = tuple(dict.fromkeys(map(corpus_of, source.members)))
-        return {
+        shared = {
             "model": self.identity["fingerprint"],
             "family": self.family.kind,
-            "tasks": [self.task(c).name for c in corpora],
+            "corpora": list(corpora),
+            "tasks": [self.task(c).recipe(self.family.generative) for c in corpora],
+        }
+        if (folder := self._brought(source)) is not None:
+            return {**shared, "given": fingerprint(folder)}
+        return {
+            **shared,
             "train": [self.rows.train(m, source.draw).fingerprint for m in source.members],
             "dev": [self.rows.dev(c, source.draw).fingerprint for c in corpora],
-            "training": {name: knobs[name] for name in (*TRAINING, *(IN_WORDS if self.family.generative else ()))},
-            "choosing": {name: knobs[name] for name in CHOOSING},
+            "training": self.training_recipe(),
+            "choosing": written(self.choosing, PLAIN.choosing),
             "seed": source.seed,
             "version": FINETUNE_VERSION,
+            "engine": engine(),
         }
+
+    def training_recipe(self) -> Recipe:
+        """How members are fine-tuned, in so far as this model's family asks."""
+        worded = written(self.protocol.wording, PLAIN.wording) if self.family.generative else {}
+        return {**written(self.protocol.training, PLAIN.training), **worded}
+
+    def trains(self, source: Source) -> bool:
+        """Whether this is fine-tuned here, not brought."""
+        return self._brought(source) is None
+
+    # -- what makers are told ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """How rows are scored. A generative model says yes where yes is the likelier answer; D10's threshold is for
+        heads."""
+        found = self.protocol.scoring
+        return replace(found, threshold=0.0) if self.family.generative else found
+
+    @cached_property
+    def choosing(self) -> Choosing:
+        """By what the best weights of a training are chosen."""
+        return replace(self.protocol.choosing, threshold=self.scoring.threshold)
+
+    def fisher_settings(self, task: Task | None = None, protocol: Protocol | None = None) -> FisherSettings:
+        """How Fisher diagonals are made, of a task if one is named. D15: the given labels where answers are in words,
+        or are scores."""
+        found = (protocol or self.protocol).fisher
+        given_labels = self.family.generative or (task is not None and task.kind == "regression")
+        return replace(found, fisher_labels="empirical") if given_labels else found
 
     def _brought(self, source: Source) -> Path | None:
         return self._given.get(source.members[0]) if len(source.members) == 1 else None
@@ -128,34 +160,33 @@ class Lab:
 
     def prepared(self, task: Task, split: Split) -> Batches:
         """The split's batches; tokenised once in the laboratory's life."""
-        name = f"{task.name} {split.fingerprint}"
+        name = task, split.fingerprint
         if name not in self._prepared:
-            p = self.protocol
-            self._prepared[name] = prepare(self.family, task, split, p.max_length, p.batch_tokens)
+            longest, most = self.scoring.max_length, self.protocol.batch_tokens
+            self._prepared[name] = prepare(self.family, task, split, longest, most)
         return self._prepared[name]
 
     def live(self, task: Task) -> LiveModel:
         """The module that every score of this task is computed with."""
-        if task.name not in self._live:
+        if task not in self._live:
             one = next(iter(self._live.values()), None) if self.family.generative else None  # which answers every task
             model = self.family.load(self.folder, task, seed=1).model if one is None else one.model
-            self._live[task.name] = LiveModel(self.family, task, model, DTYPES[self.protocol.dtype], device())
-        return self._live[task.name]
+            self._live[task] = LiveModel(self.family, task, model, DTYPES[self.scoring.dtype], device())
+        return self._live[task]
 
     def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Sheet:
-        task = self.task(corpus)
-        # A generative model says yes where yes is the likelier answer; D10's threshold is for heads.
-        threshold = 0.0 if self.family.generative else self.protocol.threshold
+        task, threshold = self.task(corpus), self.scoring.threshold
         return Sheet(self.live(task), self.prepared(task, split), threshold, corpus, heads.get(corpus, {}))
 
-    def dev_scorer(self, key: PopulationKey, fraction: float = 1.0) -> DevScorer:
-        """Scores on the development rows of the members' corpora; `fraction` takes a prefix of each (D28)."""
+    def dev_scorer(self, key: PopulationKey, search: Search = PLAIN.search) -> DevScorer:
+        """Scores on the development rows of the members' corpora, or on a prefix of each (D28)."""
         sheets, heads = {}, self.heads(key)
         for corpus in key.corpora:
             split = self.rows.dev(corpus, key.seed)
-            sheets[corpus] = self._sheet(corpus, split.first(max(1, round(fraction * len(split)))), heads)
+            rows = split.first(max(1, round(search.dev_fraction * len(split))))
+            sheets[corpus] = self._sheet(corpus, rows, heads)
         progress = Progress(self.say, f"searching with {self.model} on {'+'.join(key.members)}")
-        return DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits, progress)
+        return DevScorer(sheets, search.fitness, search.fitness_digits, progress)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
         """The keeper of the test rows of this cell; `own_heads=False` for weights that hold every task's head."""
@@ -193,8 +224,8 @@ class Lab:
             parts.append(Part(corpus_of(members[0]), task, rows, loaded))
         corpora = dict.fromkeys(map(corpus_of, source.members))
         sheets = {c: self._sheet(c, self.rows.dev(c, source.draw), {}) for c in corpora}
-        score = DevScorer(sheets, self.protocol.fitness, self.protocol.fitness_digits)
-        weights, _ = finetune(self.family, parts, self.protocol, source.seed, score, progress)
+        score = DevScorer(sheets, self.choosing.fitness, self.choosing.fitness_digits)
+        weights, _ = finetune(self.family, parts, self.protocol.training, source.seed, score, progress)
         return weights
 
     def population(self, key: PopulationKey) -> Population:
@@ -210,8 +241,7 @@ class Lab:
             members = [without(m, loaded.head) for m in members]
         elif key.heads == "diff" or any(m in self._given for m in key.members):
             ancestor = without(ancestor, loaded.fresh)  # no head is theirs all
-        # Members of one multi-label task know different labels; heads of other tasks are merged like everything else.
-        merged = bool(loaded.output_layer) and key.heads != "own" and task.kind == "multi_label"
+        merged = bool(loaded.output_layer) and self.merges_heads(key)
         layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
         return Population(
             members=tuple(members),
@@ -219,9 +249,14 @@ class Lab:
             ancestor=ancestor,
             statistics=self._statistics(key),
             transposed=gram.transposed(loaded.model),
-            output_layer=layer[self.protocol.head_merge] if merged else (),
+            output_layer=layer[self.protocol.heads.head_merge] if merged else (),
             annotated=torch.tensor([self.corpora[corpus_of(m)].annotated for m in key.members]) if merged else None,
         )
+
+    def merges_heads(self, key: PopulationKey) -> bool:
+        """Whether output layers are merged in a way of their own: members of one multi-label task know different
+        labels. Heads of other tasks are merged like everything else."""
+        return not self.family.generative and key.heads != "own" and self.task(key.members[0]).kind == "multi_label"
 
     def heads(self, key: PopulationKey) -> dict[str, Weights]:
         """Corpus -> the head of its own member, where heads are not merged."""
@@ -235,7 +270,7 @@ class Lab:
 
     def ancestor(self, task: Task, seed: int) -> Loaded:
         """The pre-trained model with the head that members of this task and seed started from."""
-        place = ("", 0) if self.family.generative else (task.name, seed)  # a model without a head is always the same
+        place = (None, 0) if self.family.generative else (task, seed)  # a model without a head is always the same
         if place not in self._ancestors:
             self._ancestors = {k: v for k, v in self._ancestors.items() if k[1] == seed}
             self._ancestors[place] = self.family.load(self.folder, task, seed)
@@ -244,16 +279,8 @@ class Lab:
     # -- statistics --------------------------------------------------------------------------------------------------
 
     def _statistics(self, key: PopulationKey) -> LazyStatistics:
-        knobs = asdict(self.protocol)
-
-        def recipe(kind: str, i: int) -> dict[str, Any]:
-            source = key.sources[i]
-            return {
-                "member": self.member_recipe(source),
-                "rows": self._statistics_rows(kind, source).fingerprint,
-                "settings": {name: knobs[name] for name in STATISTICS[kind]},
-                "version": 1,
-            }
+        def recipe(kind: str, i: int) -> Recipe:
+            return self.statistics_recipe(kind, key.sources[i])
 
         def compute(kind: str, i: int) -> dict[str, Tensor]:
             source = key.sources[i]
@@ -262,25 +289,44 @@ class Lab:
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute)
 
-    def _statistics_rows(self, kind: str, source: Source) -> Split:
-        p = self.protocol
-        return self.rows.train(source.members[0], source.draw).first(p.fisher_rows if kind == "fisher" else p.gram_rows)
+    def statistics_recipe(self, kind: str, source: Source) -> Recipe:
+        """Everything that decides the Fisher diagonals or the Gram matrices of one member."""
+        settings = self._settings(kind, source)
+        plain: Any = PLAIN.fisher if kind == "fisher" else PLAIN.gram
+        drawn = isinstance(settings, FisherSettings) and settings.fisher_labels == "sampled"
+        return {
+            "member": self.member_recipe(source),
+            "model": self.identity["fingerprint"],
+            "rows": self.statistics_rows(kind, source).fingerprint,
+            "settings": written(settings, plain),
+            "draws": [source.members[0], source.seed] if drawn else None,
+            "version": fisher.VERSION if kind == "fisher" else gram.VERSION,
+            "engine": engine(),
+        }
+
+    def statistics_rows(self, kind: str, source: Source) -> Split:
+        """The training rows that a member's statistics are made of."""
+        rows = self.protocol.fisher.fisher_rows if kind == "fisher" else self.protocol.gram.gram_rows
+        return self.rows.train(source.members[0], source.draw).first(rows)
+
+    def _settings(self, kind: str, source: Source) -> FisherSettings | GramSettings:
+        return self.fisher_settings(self.task(source.members[0])) if kind == "fisher" else self.protocol.gram
 
     def _compute(self, kind: str, source: Source) -> dict[str, Tensor]:
-        task, p = self.task(source.members[0]), self.protocol
+        task, settings = self.task(source.members[0]), self._settings(kind, source)
         model, weights = self.family.load(self.folder, task, source.seed).model, self.member(source)
         for name, parameter in model.named_parameters():
             parameter.data = weights[name].clone()
-        rows = self.prepared(task, self._statistics_rows(kind, source))
+        rows = self.prepared(task, self.statistics_rows(kind, source))
 
         def logits(of: nn.Module, batch: Batch) -> Tensor:
             return self.family.logits(of, task, batch.inputs)
 
-        if kind == "gram":
-            return gram.matrices(model, logits, rows, p.gram_padding)
+        if isinstance(settings, GramSettings):
+            return gram.matrices(model, logits, rows, settings.gram_padding)
         rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
-        true = self.family.generative or task.kind == "regression"  # D15: there, the given labels
-        return fisher.diagonal(model, logits, rows, "empirical" if true else p.fisher_labels, p.fisher_per_example, rng)
+        labels, each = settings.fisher_labels, settings.fisher_per_example
+        return fisher.diagonal(model, logits, rows, labels, each, rng)
 
 
 def without(weights: Weights, names: frozenset[str]) -> Weights:

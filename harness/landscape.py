@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from harness import terrain
+from harness.cell_recipe import question_recipe, recipe_of, used_by
 from harness.cells import Cell, PopulationKey
 from harness.environment import environment
 from harness.lab import Lab
 from harness.progress import Progress
-from harness.record import Store, recipe_key
-from harness.run import merged_by, recipe_of
+from harness.record import BadRecord, Store, recipe_key
+from harness.run import merged_by
 from harness.scoring import Exam
 from harness.settings import Setting
 from harness.terrain import Place, Terrain
@@ -54,10 +58,29 @@ class Plane:
         return float(ab[0]), float(ab[1]), math.sqrt(outside / whole) if whole else 0.0
 
 
-def recipe(setting: Setting, key: PopulationKey, methods: tuple[str, ...], lab: Lab, points: int) -> dict[str, Any]:
-    """Everything that decides a landscape; its key is the hash of this."""
-    asked = {m: recipe_of(Cell(setting, key, m), lab) for m in methods}
-    return {"version": VERSION, "points": points, "low": LOW, "high": HIGH, "cells": asked}
+def recipe(
+    setting: Setting, key: PopulationKey, used: Mapping[str, Collection[str]], lab: Lab, points: int
+) -> dict[str, Any]:
+    """Everything that decides a landscape; its key is the hash of this. `used`: by each method, of its protocol."""
+    asked = {m: recipe_of(Cell(setting, key, m), lab, parts) for m, parts in used.items()}
+    plane = question_recipe(Cell(setting, key, "landscape"), lab)
+    return {"version": VERSION, "points": points, "low": LOW, "high": HIGH, "plane": plane, "cells": asked}
+
+
+def stored(
+    setting: Setting, key: PopulationKey, methods: tuple[str, ...], lab: Lab, points: int, root: Path
+) -> Path | None:
+    """The file of this very landscape, if it was surveyed before."""
+    for path in terrain.paths_of(root, key.model.display, key.members, key.seed):
+        try:
+            cells = terrain.read(path).recipe.get("cells")
+        except BadRecord:
+            continue  # reported by the leaderboard; here it is only not used
+        if isinstance(cells, dict) and set(cells) == set(methods):
+            used = {m: used_by(cells[m]) for m in methods}
+            if recipe_key(recipe(setting, key, used, lab, points)) in path.stem:
+                return path
+    return None
 
 
 def survey(
@@ -69,7 +92,7 @@ def survey(
     """
     plane = Plane.of(lab.population(key))
     corpora = setting.exam(key.members, lab.corpora)
-    merges = {m: merged_by(Cell(setting, key, m), lab, store).merged for m in methods}
+    found = {m: merged_by(Cell(setting, key, m), lab, store) for m in methods}
     examiner = lab.examiner(Cell(setting, key, "landscape"), corpora)
     progress = Progress(lab.say, f"surveying {lab.model} on {'+'.join(key.members)}")
     step = (HIGH - LOW) / (points - 1)
@@ -79,9 +102,11 @@ def survey(
         scores.append(tuple(_mean(examiner.examine(plane.at(a, b))) for a in axis))
         progress.tick(f"{len(scores)} of {points} rows")
     places = {
-        m: Place(*plane.place(w), _mean(examiner.examine(w))) for m, w in merges.items() if not isinstance(w, Ensemble)
+        m: Place(*plane.place(f.merged), _mean(examiner.examine(f.merged)))
+        for m, f in found.items()
+        if not isinstance(f.merged, Ensemble)
     }
-    made = recipe(setting, key, methods, lab, points)
+    made = recipe(setting, key, {m: f.used for m, f in found.items()}, lab, points)
     return Terrain(
         key=recipe_key(made),
         suite=setting.suite,

@@ -87,10 +87,11 @@ class Options:
     points: int  # per side of a landscape
     command: str
 
-    def protocol_of(self, model: ModelName, tags: Collection[str]) -> Protocol:
-        """The protocol that this model runs under where these tags hold."""
+    def protocol_of(self, model: ModelName, tags: Collection[str], settings: Sequence[str] | None = None) -> Protocol:
+        """The protocol that this model runs under where these tags hold, with the user's settings or with others."""
         chosen = named(self.protocol or ("quick" if model.tiny else "paper"))
-        return tailored(chosen, {*tags, "tiny"} if model.tiny else tags, self.settings)
+        given = self.settings if settings is None else settings
+        return tailored(chosen, {*tags, "tiny"} if model.tiny else tags, given)
 
 
 def read(config: pytest.Config) -> Options:

@@ -10,10 +10,21 @@ import math
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from harness.bounds import MANY, Bound
+from harness.parts import (
+    Choosing,
+    FisherSettings,
+    GramSettings,
+    Heads,
+    Scoring,
+    Search,
+    Training,
+    Wording,
+    part,
+)
 from methods.errors import MergeboardError, UnknownName
 
 SHARE = Bound(0, 1, open_below=True, open_above=True)
@@ -45,7 +56,11 @@ Knobs = Mapping[str, Mapping[str, Any]]  # method name -> its hyper-parameters, 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One complete way to run the experiment. All of it, seeds excepted, is part of every record's recipe."""
+    """One complete way to run the experiment. A cell's recipe holds the parts of it that the cell used, and of those
+    what differs from the defaults below: a default may not change unless the part's `version` is raised.
+
+    What only says which rows are taken is in no recipe: rows are known by their content.
+    """
 
     name: str = "paper"
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -106,12 +121,50 @@ class Protocol:
             if not (none and value is None):
                 bound.require(name, value, none)
 
-    def recipe(self) -> dict[str, Any]:
-        """What decides an outcome: all fields but the list of seeds (a new seed must not rename old results) and the
-        knobs of methods (each record describes its own method)."""
-        content = asdict(self)
-        del content["seeds"], content["methods"]
-        return content
+    @property
+    def training(self) -> Training:
+        """How members are fine-tuned."""
+        return part(Training, self)
+
+    @property
+    def wording(self) -> Wording:
+        """Which questions a generative model's training rows become."""
+        return part(Wording, self)
+
+    @property
+    def choosing(self) -> Choosing:
+        """By what a training's best weights are chosen."""
+        return part(Choosing, self, batch_tokens=self._batching)
+
+    @property
+    def scoring(self) -> Scoring:
+        """How rows are scored."""
+        return part(Scoring, self, batch_tokens=self._batching)
+
+    @property
+    def search(self) -> Search:
+        """What a method that asks for development scores is told."""
+        return part(Search, self)
+
+    @property
+    def heads(self) -> Heads:
+        """How output layers are merged."""
+        return part(Heads, self)
+
+    @property
+    def fisher(self) -> FisherSettings:
+        """How Fisher diagonals are made."""
+        return part(FisherSettings, self, batch_tokens=None if self.fisher_per_example else self.batch_tokens)
+
+    @property
+    def gram(self) -> GramSettings:
+        """How Gram matrices are made."""
+        return part(GramSettings, self)
+
+    @property
+    def _batching(self) -> int | None:
+        """In half precision, what a row scores depends on the rows beside it."""
+        return None if self.dtype == "fp32" else self.batch_tokens
 
 
 _OFFICIAL_METHODS: Knobs = {

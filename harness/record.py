@@ -24,9 +24,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness import schema1
+from harness.recipe import canonical as canonical  # for readers, who know this module alone
+from harness.recipe import exam_key
+from harness.recipe import recipe_key as recipe_key
+
 _DIGEST = r"-[0-9a-f]{8}\.json"
 LARGEST = 8_000_000  # bytes of a file: what a stranger sends shall not fill the memory of who reads it
-SCHEMA = 1  # raise it when the meaning of a field changes; records of another schema are ignored, never deleted
+SCHEMA = 2  # raise it when the meaning of a field changes; newer records are ignored, older ones read by a module each
 
 
 class BadRecord(ValueError):
@@ -48,7 +53,7 @@ class RunRecord:
     seed: int
     population: str  # which members were merged: "all" or "dailydialog+tec"
     heads: str  # "same", "diff" or "none": how the members' fresh heads were initialised
-    recipe: dict[str, Any]  # model and data fingerprints, protocol, method fields, versions
+    recipe: dict[str, Any]  # what decided the outcome and is not at its default; see docs/how-it-works.md
     score: float
     scores: dict[str, float]  # dataset -> score, of the examined splits
     metric: str  # "macro_f1"
@@ -61,7 +66,13 @@ class RunRecord:
     weights_sha256: str = ""  # of the merged weights, "" for an ensemble
     trace: dict[str, Any] | None = None  # how a search came about; replayed, it gives weights_sha256 again
     environment: dict[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA
+    exam_key: str = ""  # records that share it sat the same exam with the same members; worked out of the recipe
+    knobs: dict[str, Any] = field(default_factory=dict)  # what this cell was given besides its protocol's own values
+    schema: int = SCHEMA  # of the file it was read from
+
+    def __post_init__(self) -> None:
+        if not self.exam_key:
+            object.__setattr__(self, "exam_key", exam_key(self.recipe))
 
     @cached_property
     def path(self) -> Path:
@@ -74,16 +85,6 @@ class RunRecord:
         return path == self.path or (
             path.parent == self.path.parent and bool(re.fullmatch(re.escape(self.path.stem) + _DIGEST, path.name))
         )
-
-
-def recipe_key(recipe: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that change with anything in the recipe, and with nothing else."""
-    return hashlib.sha256(canonical(recipe).encode()).hexdigest()[:16]
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; NaN is refused, it has no JSON form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def rounded(value: Any, digits: int = 6) -> Any:
@@ -124,19 +125,33 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def find(self, suite: str, setting: str, model: str, method: str, seed: int, key: str) -> RunRecord | None:
-        """The stored record of this cell, or None. Raises `BadRecord` if a file is there but cannot be believed."""
-        stem = f"{slug(method)}-s{seed}-{key}"
-        folder = self.root / slug(suite) / slug(setting) / slug(model)
-        files = [folder / f"{stem}.json", *sorted(folder.glob(f"{stem}-*.json"))]
-        path = next((file for file in files if file.exists()), files[0])
-        record = read(path) if path.exists() else None
-        if record is not None and not record.lies_at(path.relative_to(self.root)):
+    def find(self, suite: str, setting: str, model: str, method: str, seed: int, *keys: str) -> RunRecord | None:
+        """The stored record that has one of these keys, or None. Raises `BadRecord` if a file cannot be believed."""
+        folder, stem = self.folder(suite, setting, model), f"{slug(method)}-s{seed}"
+        files = [folder / f"{stem}-{key}.json" for key in keys]
+        path = next((file for file in files if file.exists()), None)
+        if path is None:  # under a published name, with a digest behind the key
+            there = (
+                p for p in self.answers(suite, setting, model, method, seed) if p.stem[len(stem) + 1 :][:16] in keys
+            )
+            path = next(there, None)
+        record = None if path is None else read(path)
+        if path is not None and record is not None and not record.lies_at(path.relative_to(self.root)):
             raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
         return record
 
+    def folder(self, suite: str, setting: str, model: str) -> Path:
+        """Where the records of one model in one setting lie."""
+        return self.root / slug(suite) / slug(setting) / slug(model)
+
+    def answers(self, suite: str, setting: str, model: str, method: str, seed: int) -> list[Path]:
+        """The files of all answers of one method with one seed, whatever their recipes."""
+        return sorted(self.folder(suite, setting, model).glob(f"{slug(method)}-s{seed}-*.json"))
+
     def put(self, record: RunRecord) -> Path:
         """Write the record under its own path and return that path."""
+        if record.schema != SCHEMA:
+            raise ValueError(f"{record.path} is of schema {record.schema}, which is read and never written")
         path = self.root / record.path
         exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
         content = {**rounded(asdict(record)), **exact}
@@ -176,7 +191,7 @@ class Store:
 
 
 def read(path: Path) -> RunRecord | None:
-    """One record from its file; None if it is of another schema; `BadRecord` if it is damaged."""
+    """One record from its file; None if it is of a schema not known here; `BadRecord` if it is damaged."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
     except OSError as error:
@@ -187,7 +202,7 @@ def read(path: Path) -> RunRecord | None:
         raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes, or of nothing, is no record")
     if not isinstance(raw, dict):
         raise BadRecord(f"{path}: a record is a JSON object, this is a {type(raw).__name__}")
-    if raw.get("schema") != SCHEMA:
+    if raw.get("schema") not in (schema1.SCHEMA, SCHEMA) or isinstance(raw["schema"], bool | float):
         return None
     unknown = sorted(set(raw) - set(_TYPES))
     missing = sorted(
@@ -200,12 +215,16 @@ def read(path: Path) -> RunRecord | None:
             raise BadRecord(f"{path}: {name} is {repr(value)[:40]}, which it cannot be; the file was edited or damaged")
     try:
         canonical(raw)  # refuses NaN wherever it hides
-        key = recipe_key(raw["recipe"])
+        key = recipe_key(raw["recipe"])  # of the file's own recipe, whatever its schema
+        if raw["schema"] == schema1.SCHEMA:
+            raw = schema1.mapped(raw)
         record = RunRecord(**{**raw, "members": tuple(raw.get("members", ()))})
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: {error}") from None
     if key != record.key:
         raise BadRecord(f"{path}: the recipe does not hash to key {record.key}; the file was edited or damaged")
+    if record.exam_key != exam_key(record.recipe):
+        raise BadRecord(f"{path}: exam_key is {record.exam_key!r:.40}, not what the recipe says; the file was edited")
     return record
 
 

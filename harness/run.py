@@ -10,46 +10,21 @@ import numpy as np
 import torch
 
 from harness.bits import pack, pack_numbers
-from harness.cells import Cell, identity, seed_from
+from harness.cell_recipe import knobs_of, merge_part, method_of, recipe_of, used_by
+from harness.cells import Cell, seed_from
 from harness.data.corpus import MASKED
 from harness.environment import environment
 from harness.lab import Lab
 from harness.meter import Meter
 from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.rows import ROWS
-from harness.rows import VERSION as ROWS_VERSION
 from harness.scoring import Exam
 from harness.statistics import LazyStatistics
 from harness.zoo import require_finite
-from methods import DevScore, Ensemble, Merged, MergeMethod, NotApplicable, Population, Weights, describe, resolve
+from methods import DevScore, Ensemble, Merged, NotApplicable, Population, Weights
 
 
-def recipe_of(cell: Cell, lab: Lab) -> dict[str, Any]:
-    """Everything that decides this cell's outcome; the record's key is its hash."""
-    key, protocol = cell.key, lab.protocol
-    corpora = cell.setting.exam(key.members, lab.corpora)
-    row = cell.method in ROWS
-    return {
-        "model": lab.identity,
-        "setting": {"suite": cell.setting.suite, "name": cell.setting.name, "version": cell.setting.version},
-        "population": identity(key),
-        "members": [recipe_key(lab.member_recipe(source)) for source in key.sources],
-        "protocol": protocol.recipe(),
-        "method": {"name": cell.method, "version": ROWS_VERSION} if row else describe(method_of(cell, lab)),
-        "data": {
-            "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.corpora},
-            "exam": {c: lab.rows.exam(cell, c).fingerprint for c in corpora},
-        },
-        "seed": key.seed,
-    }
-
-
-def method_of(cell: Cell, lab: Lab) -> MergeMethod:
-    """The merging method of this cell with the protocol's knobs."""
-    return resolve(cell.method, lab.protocol.methods)
-
-
-def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: bool = True) -> RunRecord:
+def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record.
 
     `replay`: a search that another setting has already made for this very population is replayed, not made again.
@@ -61,20 +36,21 @@ def run(cell: Cell, lab: Lab, store: Store, recipe: Mapping[str, Any], replay: b
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
         cost = {"exam_seconds": examining.seconds, **row.cost}
-        return _record(cell, lab, store, recipe, row.scores, row.exams, row.weights, cost, row.details)
+        return _record(cell, lab, store, (), row.scores, row.exams, row.weights, cost, row.details)
 
     found = merged_by(cell, lab, store, replay)
     with Meter() as examining:
         exams = lab.examiner(cell, corpora).examine(found.merged)
     cost = {**found.cost, "exam_seconds": examining.seconds}
     scores = {c: e.score for c, e in exams.items()}
-    return _record(cell, lab, store, recipe, scores, exams, found.merged, cost, {}, found.dev)
+    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, {}, found.dev)
 
 
 class Found(NamedTuple):
-    """A merge, what its search saw and what it cost."""
+    """A merge, the parts of the protocol that it used, what its search saw and what it cost."""
 
     merged: Merged
+    used: tuple[str, ...]
     dev: dict[str, Any]
     cost: dict[str, Any]
 
@@ -83,18 +59,34 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
     """The merge of this cell, before any test row is opened; `replay` as in `run`."""
     population = lab.population(cell.key)
     method = method_of(cell, lab)
-    score = lab.dev_scorer(cell.key, lab.protocol.dev_fraction)
+    score = lab.dev_scorer(cell.key, lab.protocol.search)
     rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
-    before = _same_merge(cell, store, recipe_of(cell, lab)) if replay and hasattr(method, "replay") else None
+    before = _same_merge(cell, lab, store) if replay and hasattr(method, "replay") else None
     merged = None if before is None else _replay(method, population, score, rng, before, lab)
-    merging = Meter()
-    if merged is None:
-        before = None
-        with merging:
-            merged = method.merge(population, score, rng)
-        for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
-            require_finite(f"the merge by {cell.method}", weights)
-    return Found(merged, *_search_of(merged, score, merging, population, before))
+    if merged is not None and before is not None:
+        cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
+        return Found(merged, used_by(before.recipe), dict(before.dev), cost)
+    with Meter() as merging:
+        merged = method.merge(population, score, rng)
+    for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
+        require_finite(f"the merge by {cell.method}", weights)
+    statistics = population.statistics
+    assert isinstance(statistics, LazyStatistics)  # the laboratory made it
+    used = (*(["search"] if score.calls else []), *statistics.read)
+    cost = {
+        "merge_seconds": merging.seconds - statistics.waited,
+        "statistics_seconds": statistics.seconds,
+        "peak_bytes": merging.peak_bytes,
+        "inference_models": _models(merged),
+    }
+    trace = getattr(merged, "trace", None) or {}
+    dev = {"calls": score.calls, "history": trace.get("history", [])}
+    judge = score if score.calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
+    return Found(merged, used, {**dev, "score": judge(merged)}, cost)
+
+
+def _models(merged: Merged) -> int:
+    return len(merged.members) if isinstance(merged, Ensemble) else 1
 
 
 def _replay(
@@ -112,7 +104,7 @@ def _replay(
     return None
 
 
-def _same_merge(cell: Cell, store: Store, recipe: Mapping[str, Any]) -> RunRecord | None:
+def _same_merge(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:
     """A stored record of the same merge, with a trace to replay: out-of-domain asks the in-domain merge again."""
     pattern = f"{slug(cell.setting.suite)}/*/{slug(cell.key.model.display)}/{cell.method}-s{cell.key.seed}-*.json"
     for path in sorted(store.root.glob(pattern)):
@@ -120,43 +112,18 @@ def _same_merge(cell: Cell, store: Store, recipe: Mapping[str, Any]) -> RunRecor
             record = read(path)
         except BadRecord:
             continue  # reported by the leaderboard; here it is only not used
-        if record is not None and record.trace is not None and _merge_part(record.recipe) == _merge_part(recipe):
+        if record is None or record.trace is None:
+            continue
+        if merge_part(record.recipe) == merge_part(recipe_of(cell, lab, used_by(record.recipe))):
             return record
     return None
-
-
-def _merge_part(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the merged weights: all of the recipe but the exam."""
-    part = {name: recipe.get(name) for name in ("model", "population", "members", "protocol", "method", "seed")}
-    return {**part, "dev": recipe.get("data", {}).get("dev")}
-
-
-def _search_of(
-    merged: Merged, score: DevScore, merging: Meter, population: Population, before: RunRecord | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the search saw and what it cost; a replayed search costs what it cost when it was made."""
-    models = len(merged.members) if isinstance(merged, Ensemble) else 1
-    if before is not None:
-        return dict(before.dev), {**before.cost, "inference_models": models}
-    statistics = population.statistics
-    lazy = statistics if isinstance(statistics, LazyStatistics) else None
-    cost = {
-        "merge_seconds": merging.seconds - (lazy.waited if lazy else 0.0),
-        "statistics_seconds": lazy.seconds if lazy else 0.0,
-        "peak_bytes": merging.peak_bytes,
-        "inference_models": models,
-    }
-    calls = score.calls
-    trace = getattr(merged, "trace", None) or {}
-    dev = {"score": score(merged), "calls": calls, "history": trace.get("history", [])}
-    return dev, cost
 
 
 def _record(
     cell: Cell,
     lab: Lab,
     store: Store,
-    recipe: Mapping[str, Any],
+    used: tuple[str, ...],
     scores: dict[str, float],
     exams: Mapping[str, Exam],
     merged: Merged | None,
@@ -164,7 +131,7 @@ def _record(
     details: dict[str, Any],
     dev: dict[str, Any] | None = None,
 ) -> RunRecord:
-    trace = getattr(merged, "trace", None)
+    trace, recipe = getattr(merged, "trace", None), recipe_of(cell, lab, used)
     return RunRecord(
         key=recipe_key(recipe),
         suite=cell.setting.suite,
@@ -174,7 +141,7 @@ def _record(
         seed=cell.key.seed,
         population=cell.key.population,
         heads=cell.key.heads,
-        recipe=dict(recipe),
+        recipe=recipe,
         score=sum(scores.values()) / len(scores),
         scores=scores,
         metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
@@ -187,6 +154,7 @@ def _record(
         weights_sha256="" if merged is None else weights_sha256(merged),
         trace=None if trace is None else dict(trace),
         environment=environment(),
+        knobs=knobs_of(cell, lab, used),
     )
 
 

@@ -30,6 +30,11 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
         self._overhead = 0.0
 
     @property
+    def read(self) -> tuple[str, ...]:
+        """The kinds that were read."""
+        return tuple(kind for kind in KINDS if kind in self._found)
+
+    @property
     def seconds(self) -> float:
         """Seconds of computing everything that was read."""
         return sum(self._seconds.values())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.recipe import Recipe, written
+
 Kind = Literal["multi_label", "classification", "regression"]
 
 
@@ -25,6 +27,11 @@ class Task:
     questions: tuple[str, ...]  # "does the sentence express joy?"
     pair: bool = False  # whether rows are pairs of texts
     span: tuple[float, float] = (0.0, 1.0)  # regression: the lowest and the highest score
+    version: int = 1  # raise it when the same words come to ask, or its metric to measure, something else
+
+    def recipe(self, in_words: bool) -> Recipe:
+        """What of it decides what a model learns and scores; the words, where the model is asked in words."""
+        return {n: v for n, v in written(self).items() if in_words or n not in ("statements", "questions")}
 
     @property
     def width(self) -> int:

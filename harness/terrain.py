@@ -50,8 +50,7 @@ class Terrain:
     @property
     def path(self) -> Path:
         """Where it lies, relative to a store's root."""
-        pair = slug("+".join(self.members))
-        return Path(FOLDER, f"{slug(self.model)}-{pair}-s{self.seed}-{self.key}.json")
+        return Path(FOLDER, f"{_stem(self.model, self.members, self.seed)}-{self.key}.json")
 
 
 def text_of(terrain: Terrain) -> str:
@@ -69,6 +68,15 @@ def put(root: Path, terrain: Terrain) -> Path:
 def paths(root: Path) -> list[Path]:
     """Every landscape's file, in a stable order."""
     return sorted((root / FOLDER).glob("*.json"))
+
+
+def paths_of(root: Path, model: str, members: tuple[str, ...], seed: int) -> list[Path]:
+    """The files of all landscapes of one pair."""
+    return sorted((root / FOLDER).glob(f"{_stem(model, members, seed)}-*.json"))
+
+
+def _stem(model: str, members: tuple[str, ...], seed: int) -> str:
+    return f"{slug(model)}-{slug('+'.join(members))}-s{seed}"
 
 
 def read(path: Path) -> Terrain:

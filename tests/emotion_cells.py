@@ -12,7 +12,7 @@ from harness.lab import Lab
 from harness.options import DEFAULT_METHODS
 from harness.record import RunRecord, Store
 from harness.rows import ROWS
-from harness.run import recipe_of, run
+from harness.run import run
 from harness.settings import Heads, Setting
 from tests.small_world import TINY
 
@@ -30,7 +30,7 @@ def cell(method: str, setting: Setting = IN, heads: Heads = "same", members: tup
 
 def answer(lab: Lab, store: Store, asked: Cell) -> RunRecord:
     """Run one cell and keep its record, as a session does."""
-    record = run(asked, lab, store, recipe_of(asked, lab))
+    record = run(asked, lab, store)
     store.put(record)
     key = asked.key
     found = store.find(asked.setting.suite, asked.setting.name, key.model.display, asked.method, key.seed, record.key)

@@ -96,7 +96,8 @@ def make_lab(zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "e
         shrink(patch)
         folder = tiny.build(model.where, world, Zoo(zoo))
         corpora = synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
-    return Lab(model, folder, p, corpora, Zoo(zoo), {}, lambda line: None)
+    usual = tailored(named("quick"), {"tiny", FAMILIES[model.where], suite}, ())
+    return Lab(model, folder, p, corpora, Zoo(zoo), {}, lambda line: None, usual=usual)
 
 
 def alone(member: str, seed: int = 1) -> Source:

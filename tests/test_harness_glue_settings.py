@@ -35,6 +35,7 @@ HALVES = Setting("glue", "non_iid", tuple(TASKS), "halves")
 CROSS = Setting("glue", "cross_task", tuple(TASKS), PAIRS, heads=("own",))
 COLA, PAIR = ("cola#1", "cola#2"), ("mrpc", "stsb")
 SOME = ("-k", "(non_iid and s1-cola) or mrpc+stsb")
+HALF, APART = "non_iid/same/cola", "cross_task/own/mrpc+stsb"
 HEAD = ("classifier.weight", "classifier.bias")
 FEW = ("simple", "ensemble", "fisher", "regmean", "ties", "simple_evolver", *ROWS)
 
@@ -109,12 +110,14 @@ def test_different_heads_run_whole(glue_project: Project) -> None:
     assert record.metric == "pearson" and record.recipe["population"]["seeds"] == [1, 2]
 
 
-def test_the_released_protocol_runs_whole(glue_project: Project) -> None:
+def test_the_released_protocol_runs_whole(glue_project: Project, encoder: Lab) -> None:
     words = ("--protocol=official_code", "--heads=same", "--method=ties", "--method=fisher_evolver", *SOME)
     glue_project.run(*words).assert_outcomes(passed=4, deselected=28)
-    protocol = glue_project.records()["non_iid/same/cola/ties"].recipe["protocol"]
-    assert (protocol["glue_dev"], protocol["partition_sizes"]) == ("partitions", "as_released")
-    assert glue_project.records()["cross_task/own/mrpc+stsb/ties"].recipe["protocol"]["glue_dev"] == "held_out"
+    halves, pair = (glue_project.records()[f"{n}/ties"].recipe["data"]["dev"] for n in (HALF, APART))
+    assert halves["cola"] != encoder.rows.dev("cola", 1).fingerprint, "the members' own rows"
+    assert pair["mrpc"] == encoder.rows.dev("mrpc", 1).fingerprint, "rows of train kept apart"
+    fisher = glue_project.records()[f"{HALF}/fisher_evolver"].recipe["protocol"]["fisher"]
+    assert fisher["fisher_labels"] == "hard" and fisher["batch_tokens"] == 4096
 
 
 def test_models_that_answer_in_words_have_no_heads_and_one_column(glue_project: Project) -> None:

@@ -22,7 +22,6 @@ from harness.finetune import Joint, Part
 from harness.lab import Lab
 from harness.record import recipe_key
 from harness.rowbook import RowBook
-from harness.run import recipe_of
 from tests.emotion_cells import OUT, PAIR, cell
 from tests.small_world import alone, make_lab
 
@@ -97,8 +96,6 @@ def test_a_member_is_the_same_whatever_was_drawn_before(small_zoo: Path, tmp_pat
 def test_a_member_is_another_when_what_made_it_is(setting: str, remade: bool, small_zoo: Path, lab: Lab) -> None:
     changed = make_lab(small_zoo, setting)
     assert (changed.member_recipe(alone("tec")) != lab.member_recipe(alone("tec"))) == remade
-    if not setting.startswith("ties"):
-        assert recipe_key(recipe_of(cell("simple"), changed)) != recipe_key(recipe_of(cell("simple"), lab))
 
 
 def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: Path) -> None:

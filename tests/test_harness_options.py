@@ -20,7 +20,7 @@ from harness.models import ModelName, parse
 from harness.protocols import PROTOCOLS, named, tailored, with_setting
 from harness.zoo import load_weights, save_weights
 from methods.errors import UnknownName
-from tests.small_world import SMALL, Project, alone, make_lab
+from tests.small_world import Project, alone, make_lab
 from tests.test_harness_data import GOOD, write
 
 WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
@@ -362,12 +362,6 @@ def test_a_methods_setting_joins_those_of_the_protocol() -> None:
     changed = with_setting(named("official_code"), "evolver.F=0.3")
     assert changed.methods["evolver"] == {**PROTOCOLS["official_code"].methods["evolver"], "F": "0.3"}
     assert changed.methods["ties"] == PROTOCOLS["official_code"].methods["ties"]
-
-
-def test_new_seeds_and_other_methods_knobs_rename_no_result() -> None:
-    recipe = tailored(named("quick"), {"tiny"}, list(SMALL)).recipe()
-    assert "seeds" not in recipe and "methods" not in recipe
-    assert recipe["epochs"] == 2 and json.loads(json.dumps(recipe)) == recipe
 
 
 # -- members that a user brings ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from harness.record import RunRecord, canonical
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.cell import contenders
-from leaderboard.tables.group import Block, Group, Question
+from leaderboard.tables.group import USED, Block, Group, Question
 
 Measure = Callable[[Group, Sequence[Group]], Difference | str]  # of a group among all
 NOT_ASKED = "not asked"
@@ -103,7 +103,8 @@ def _score(record: RunRecord) -> float:
 
 def _protocol(group: Group) -> dict[str, object]:
     protocol = group.records[0].recipe.get("protocol")
-    return dict(protocol) if isinstance(protocol, dict) else {}
+    parts = {n: part for n, part in protocol.items() if n not in USED} if isinstance(protocol, dict) else {}
+    return {**parts, **{n: v for n, v in group.records[0].knobs.items() if n == "dev_fraction"}}
 
 
 def _dev_fraction(group: Group) -> float:

@@ -15,6 +15,8 @@ from leaderboard import words
 from leaderboard.stats.rowwise import Array
 from leaderboard.tables.answers import Gold, Resampled, resampled
 
+USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
+
 
 class Key(NamedTuple):
     """What two records must share to be compared."""
@@ -90,9 +92,12 @@ def question_of(record: RunRecord) -> Question:
 def key_of(record: RunRecord) -> Key:
     """The group a record belongs to."""
     protocol = record.recipe.get("protocol")
-    name = str(protocol.get("name", "unnamed")) if isinstance(protocol, Mapping) else "unnamed"
-    digest = hashlib.sha256(canonical(protocol).encode()).hexdigest()[:8]
-    return Key(record.model, record.suite, name, digest)
+    parts = protocol if isinstance(protocol, Mapping) else {}
+    shared = {name: part for name, part in parts.items() if name not in USED}
+    if "dev_fraction" in record.knobs:
+        shared["dev_fraction"] = record.knobs["dev_fraction"]
+    digest = hashlib.sha256(canonical(shared).encode()).hexdigest()[:8]
+    return Key(record.model, record.suite, str(parts.get("name", "unnamed")), digest)
 
 
 def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group]:
