@@ -59,7 +59,7 @@ class Bench:
         if model.tiny:
             return TINY[model.where]
         if self._at_hand(model):
-            return kind_of(folder_of(model.where), self.options.trust)
+            return kind_of(folder_of(model.where), model.where in self.options.trust)
         return dict(ALIASES.values()).get(model.where, "encoder")
 
     def _at_hand(self, model: ModelName) -> bool:
@@ -171,7 +171,10 @@ class Bench:
         keep = zoo.Zoo(self.options.zoo)
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model)
-        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, self.options.trust, usual)
+        members = self.options.given.values()
+        trusted = {f for f in members if str(f) in self.options.trust}
+        trusted |= {folder} if model.where in self.options.trust else set()
+        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, trusted, usual)
 
 
 def _emotion_corpora() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,7 +45,7 @@ class Lab:
         model: the model as the user named it; `folder` is where it lies.
         corpora: the corpora at hand, by name.
         brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
-        trust: whether the model may bring code of its own.
+        trusted: folders, the model's or members', whose own code may run.
         say: takes a line about long work.
         usual: the protocol as it is without the user's settings, which records name where they differ.
     """
@@ -59,14 +59,15 @@ class Lab:
         zoo_: zoo.Zoo,
         brought: Mapping[str, Path],
         say: Callable[[str], None],
-        trust: bool = False,
+        trusted: Collection[Path] = (),
         usual: Protocol | None = None,
     ) -> None:
         self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol
         self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
         self.usual = named(protocol.name) if usual is None else usual
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
-        self.family, self._trust = family_of(self.folder, trust), trust
+        self._trusted = frozenset(trusted)
+        self.family = family_of(self.folder, folder in trusted, [pickles.safe(f, zoo_) for f in trusted])
         if isinstance(self.family, Asked) and self.family.answers.split:
             say(
                 f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
@@ -198,7 +199,8 @@ class Lab:
     def member(self, source: Source) -> Weights:
         """The model fine-tuned on this; from the zoo, if it was ever made."""
         if (folder := self._brought(source)) is not None:
-            given.require_same_words(source.members[0], folder, self.family.tokenizer.get_vocab(), self._trust)
+            words, trust = self.family.tokenizer.get_vocab(), folder in self._trusted
+            given.require_same_words(source.members[0], folder, words, trust)
             folder = pickles.safe(folder, self._zoo)
             return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,16 @@ def add(parser: pytest.Parser) -> None:
     option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")
     option("--set", action="append", default=[], metavar="NAME=VALUE", help="One knob of protocol or method; repeat it")
     option("--member", action="append", default=[], metavar="CORPUS=FOLDER", help="Your own fine-tuned checkpoint")
-    option("--trust-remote-code", action="store_true", help="Run code that a model brings with it, as MiniCPM does")
+    option(
+        "--trust-remote-code",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        metavar="FOLDER",
+        help="Run the code of this model or member, as MiniCPM needs; without a name that of every --model",
+    )
+    option("--trust-configs", action="store_true", help="Take members whose config.json differs from the model's")
     option("--results", metavar="FOLDER", help=f"Where records are kept; {LOCAL}/results by default")
     option("--zoo", metavar="FOLDER", help=f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default")
     option("--rerun", action="store_true", help="Answer no cell from stored records")
@@ -74,7 +83,8 @@ class Options:
     methods: tuple[str, ...]
     data: Path | None
     hub: bool
-    trust: bool
+    trust: frozenset[str]  # where models and members lie whose own code may run
+    trust_configs: bool
     protocol: str | None
     seeds: tuple[int, ...] | None
     heads: tuple[str, ...]
@@ -106,17 +116,19 @@ def read(config: pytest.Config) -> Options:
         _require_different(models)
         protocol = get("--protocol")
         data = _data(get("--data"), models, config)
+        given = _given(get("--member"))
         options = Options(
             models=models,
             methods=_methods(get("--method")),
             data=data,
             hub=get("--data") == HUB,
-            trust=get("--trust-remote-code"),
+            trust=_trusted(get("--trust-remote-code"), models, given),
+            trust_configs=get("--trust-configs"),
             protocol=protocol,
             seeds=parsing.seeds_of(get("--seeds")),
             heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
             settings=_settings(get("--set")),
-            given=_given(get("--member")),
+            given=given,
             results=_place(config, "results"),
             zoo=_place(config, "zoo"),
             rerun=get("--rerun"),
@@ -225,6 +237,22 @@ def _given(asked: Sequence[str]) -> dict[str, Path]:
         parsing.require_once("--member", [(c, str(f)) for c, f in given.items()] + [(corpus, str(there.resolve()))])
         given[corpus] = there.resolve()
     return given
+
+
+def _trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[str, Path]) -> frozenset[str]:
+    """Where code may be run. A word alone trusts the models, never a member: each folder is trusted by itself."""
+    by_name = {name: m.where for m in models for name in (m.display, m.where)}
+    there = {*by_name.values(), *map(str, given.values())}
+    found: set[str] = set()
+    for text in asked:
+        where = by_name.get(text) or str(Path(text).expanduser().resolve())
+        if text and where not in there:
+            raise MergeboardError(
+                f"--trust-remote-code {text}: no --model or --member lies there; write --trust-remote-code=FOLDER, or "
+                "the option without a name behind all other words"
+            )
+        found |= {where} if text else {m.where for m in models}
+    return frozenset(found)
 
 
 def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:

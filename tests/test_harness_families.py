@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from harness.data.corpus import MASKED, Split
-from harness.errors import BadModel
+from harness.errors import BadModel, BadWeights
 from harness.families import family_of, kind_of, prompts
 from harness.families.decoder import Decoder, DecoderRow, one_by_one
 from harness.families.encoder_decoder import EncoderDecoder
@@ -481,7 +481,7 @@ def test_incomplete_and_broken_checkpoints_are_refused(tmp_path: Path) -> None:
         Decoder(words).load(folder, TASK, 0)
     broken = saved(tmp_path / "b", gpt2(words), words)
     (broken / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(BadModel, match=r"cannot be loaded \(.*\)$"):
+    with pytest.raises(BadWeights, match=r"model\.safetensors is damaged or cut short \(.*\); copy it again$"):
         Decoder(words).load(broken, TASK, 0)
 
 

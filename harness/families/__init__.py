@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import BadModel
+from harness.folders import config_of, one_line, require_whole
 
 if TYPE_CHECKING:
     from harness.families.base import Family
@@ -22,14 +22,25 @@ _OF_OWN_CODE: dict[str, FamilyName] = {  # the classes of transformers that cust
 }
 
 
-def family_of(folder: Path, trust_remote_code: bool = False) -> Family:
+_AFTER_PADDING = (  # whose positions are counted from the number of the padding token on
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "xmod", "longformer", "mpnet"),
+    *("data2vec-text", "ibert", "luke", "mluke", "layoutlmv3", "lilt", "esm", "bigbird_roberta"),
+)
+
+
+def family_of(folder: Path, trust_remote_code: bool = False, members: Collection[Path] = ()) -> Family:
     """The family of the model in this folder, with the model's tokenizer.
+
+    Args:
+        trust_remote_code: whether code in this folder may run.
+        members: other folders whose code may run, when they are loaded.
 
     Errors: `BadModel` if `kind_of` refuses it, its tokenizer cannot be loaded, or it cannot answer yes or no.
     """
     kind = kind_of(folder, trust_remote_code)
     tokenizer = _tokenizer(folder, trust_remote_code)
-    kinds: Callable[[Any, bool], Family]
+    trusted = frozenset((*members, *([folder] if trust_remote_code else [])))
+    kinds: Callable[[Any, Collection[Path], int | None], Family]
     if kind == "decoder":
         from harness.families.decoder import Decoder as kinds
     elif kind == "encoder_decoder":
@@ -37,7 +48,7 @@ def family_of(folder: Path, trust_remote_code: bool = False) -> Family:
     else:
         from harness.families.encoder import Encoder as kinds
     try:
-        return kinds(tokenizer, trust_remote_code)
+        return kinds(tokenizer, trusted, limit_of(config_of(folder)))
     except BadModel as error:
         raise BadModel(f"{folder}: {error}") from None
 
@@ -53,7 +64,8 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     from transformers.models.auto import modeling_auto as auto  # seconds; only who asks shall pay
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    config = _config(folder)
+    require_whole(folder)
+    config = config_of(folder)
     custom, model_type = config.get("auto_map") or {}, str(config.get("model_type", ""))
     if custom and model_type not in CONFIG_MAPPING_NAMES and not trust_remote_code:
         raise BadModel(f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code if you trust it")
@@ -73,14 +85,16 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     raise BadModel(f"{folder} is a model of type {model_type or '(none named)'}, which no family here can be asked")
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadModel(f"{folder}: config.json cannot be read ({' '.join(str(error).split())})") from None
-    if not isinstance(config, dict):
-        raise BadModel(f"{folder}: config.json is no object")
-    return config
+def limit_of(config: Mapping[str, Any]) -> int | None:
+    """How many tokens a text may have by the model's table of positions; None if its config names no table."""
+    given = (config.get(name) for name in ("max_position_embeddings", "n_positions", "max_sequence_length"))
+    rooms = [n for n in given if isinstance(n, int) and not isinstance(n, bool) and n > 0]
+    if not rooms:
+        return None
+    padding = config.get("pad_token_id")
+    if str(config.get("model_type", "")) in _AFTER_PADDING:
+        return max(1, min(rooms) - 1 - (padding if isinstance(padding, int) else 1))
+    return min(rooms)
 
 
 def _first(custom: Any) -> str:
@@ -93,4 +107,4 @@ def _tokenizer(folder: Path, trust_remote_code: bool) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except Exception as error:  # a tokenizer may bring code of its own, which may raise anything
-        raise BadModel(f"{folder}: its tokenizer cannot be loaded ({' '.join(str(error).split())})") from None
+        raise BadModel(f"{folder}: its tokenizer cannot be loaded ({one_line(error)})") from None

@@ -5,13 +5,9 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from harness.errors import BadModel
 from harness.families import prompts
 from harness.families.base import Inputs
 from harness.families.encoder import padded
@@ -42,27 +38,6 @@ class Asked(ABC):
     @abstractmethod
     def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """(pairs, vocabulary) logits of the answer to each question; pair i is about output `output[i]` of `row[i]`."""
-
-
-def checkpoint(auto: Any, folder: Path, trust_remote_code: bool) -> Any:
-    """The model of this folder in float32, by one of transformers' Auto classes.
-
-    Errors: `BadModel` if it cannot be loaded, or lacks parameters: a model with random parts has nothing to answer.
-    """
-    try:
-        model, report = auto.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            trust_remote_code=trust_remote_code,
-        )
-    except Exception as error:  # a model may bring code of its own, which may raise anything
-        raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
-    lacking = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
-    if lacking:
-        raise BadModel(f"{folder} lacks the parameter {lacking[0]}; it is no checkpoint of a {type(model).__name__}")
-    return model
 
 
 def takes(model: nn.Module, argument: str) -> bool:

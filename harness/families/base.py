@@ -32,6 +32,8 @@ class Loaded:
     model: nn.Module
     fresh: frozenset[str]  # parameters that the checkpoint did not have: the head, drawn from the seed
     output_layer: tuple[str, ...]  # parameters with one row per output; empty where outputs are asked for in words
+    classifier: str | None = None  # a parameter of a classifier that the checkpoint has and nobody asked for
+    notes: tuple[str, ...] = ()  # what was put right on the way, in lines for the user
 
     @property
     def head(self) -> frozenset[str]:
@@ -45,13 +47,18 @@ class Family(Protocol):
     kind: str  # "encoder", "decoder", "encoder_decoder"
     generative: bool  # answers label questions with yes or no, and so has no head
     tokenizer: Any
+    limit: int | None  # tokens that the model's table of positions has room for, if it has one
 
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
-        """The pre-trained model in float32; what it lacks for the task (a head) is drawn from `seed`."""
+        """The pre-trained model in float32; what it lacks for the task (a head) is drawn from `seed`.
+
+        Code that the folder brings runs only if this folder is trusted. Errors: `BadModel` or `BadWeights` for a
+        checkpoint that is not the model's, see harness/families/door.py.
+        """
         ...
 
     def encode(self, task: Task, split: Split, max_length: int) -> Sequence[Row]:
-        """Every row of the split, cut at `max_length` tokens, without padding."""
+        """Every row of the split, cut at `max_length` tokens or the model's own limit, without padding."""
         ...
 
     def collate(self, rows: Sequence[Any]) -> Inputs:

@@ -12,7 +12,7 @@ can be asked so is tried out, not believed (`Decoder.load`); else every question
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from transformers import AutoModelForCausalLM
 
 from harness.data.corpus import Split
 from harness.families import prompts
-from harness.families.asked import Asked, checkpoint, flat, takes
+from harness.families.asked import Asked, flat, takes
 from harness.families.base import Inputs, Loaded
+from harness.families.door import opened
+from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of, continuation
 from harness.tasks import Task
 
@@ -56,8 +58,8 @@ class Decoder(Asked):
 
     kind = "decoder"
 
-    def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
-        self.tokenizer, self._trust = tokenizer, trust_remote_code
+    def __init__(self, tokenizer: Any, trusted: Collection[Path] = (), limit: int | None = None) -> None:
+        self.tokenizer, self._trusted, self.limit = tokenizer, frozenset(trusted), limit
         self.answers = Answers.of(tokenizer, "The sentence expresses joy.")
         self.shared = False  # whether questions may share their sentence; found out by `load`
         self._keeps = False  # whether the model can be told which columns to score; likewise
@@ -68,15 +70,16 @@ class Decoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded or lacks parameters.
         """
-        model = checkpoint(AutoModelForCausalLM, folder, self._trust)
+        found = opened(AutoModelForCausalLM, folder, folder in self._trusted)
+        model = found.model
         self._try_out(model.eval())
-        return Loaded(model, frozenset(), ())
+        return Loaded(model, frozenset(), (), found.classifier, found.notes)
 
     def encode(self, task: Task, split: Split, max_length: int) -> list[DecoderRow]:
         """Every row with the statements about what it is asked."""
         lead = self.answers.lead
         words = {k: (*continuation(self.tokenizer, "a", f" {task.statements[k]}"), *lead) for k in task.asked}
-        room = max(0, max_length - max(map(len, words.values()), default=0))
+        room = max(0, within(max_length, self.limit) - max(map(len, words.values()), default=0))
         sentences = self._sentences([prompts.text_of(split, i) for i in range(len(split))], room)
         asked = [asked_of(task, split.labels[i]) for i in range(len(split))]
         return [DecoderRow(s, a, tuple(words[k] for k in a)) for s, a in zip(sentences, asked, strict=True)]

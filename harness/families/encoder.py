@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadModel
 from harness.families.base import Inputs, Loaded
+from harness.families.door import opened
 from harness.tasks import Kind, Task
 
 _PROBLEM = {
@@ -43,38 +43,32 @@ class Encoder:
     kind = "encoder"
     generative = False
 
-    def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
+    def __init__(self, tokenizer: Any, trusted: Collection[Path] = (), limit: int | None = None) -> None:
         if tokenizer.pad_token_id is None:
             raise BadModel("its tokenizer has no padding token; add one and save the folder again")
-        self.tokenizer, self._trust = tokenizer, trust_remote_code
+        self.tokenizer, self._trusted, self.limit = tokenizer, frozenset(trusted), limit
 
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
         """The pre-trained trunk with a head that depends on `seed` alone."""
         torch.manual_seed(seed)  # the fresh head is drawn inside from_pretrained
-        try:
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                num_labels=len(task.outputs),
-                id2label=dict(enumerate(task.outputs)),
-                label2id={label: i for i, label in enumerate(task.outputs)},
-                problem_type=_PROBLEM[task.kind],
-                dtype=torch.float32,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                trust_remote_code=self._trust,
-            )
-        except (SafetensorError, OSError, ValueError) as error:
-            raise BadModel(f"{folder} cannot be loaded ({' '.join(str(error).split())})") from None
-        mismatched = {entry[0] for entry in report["mismatched_keys"]}
-        names = {name for name, _ in model.named_parameters()}
-        fresh = frozenset((set(report["missing_keys"]) | mismatched) & names)
-        return Loaded(model.eval(), fresh, output_layer(model, len(task.outputs)))
+        found = opened(
+            AutoModelForSequenceClassification,
+            folder,
+            folder in self._trusted,
+            head=True,
+            num_labels=len(task.outputs),
+            id2label=dict(enumerate(task.outputs)),
+            label2id={label: i for i, label in enumerate(task.outputs)},
+            problem_type=_PROBLEM[task.kind],
+        )
+        layer = output_layer(found.model, len(task.outputs))
+        return Loaded(found.model.eval(), found.fresh, layer, found.classifier, found.notes)
 
     def encode(self, task: Task, split: Split, max_length: int) -> list[EncoderRow]:
         """Token ids with the model's special tokens; the longer text of a pair is cut first."""
         texts = [list(split.texts)] if split.seconds is None else [list(split.texts), list(split.seconds)]
-        encoded = self.tokenizer(*texts, truncation=True, max_length=max_length, padding=False)
+        most = within(max_length, self.limit)
+        encoded = self.tokenizer(*texts, truncation=True, max_length=most, padding=False)
         types = encoded.get("token_type_ids") or [None] * len(split)
         return [
             EncoderRow(tuple(ids), None if kinds is None else tuple(kinds))
@@ -109,6 +103,11 @@ class Encoder:
     def gold(self, task: Task, labels: Tensor) -> tuple[Kind, Tensor]:
         """The labels as they are."""
         return task.kind, labels
+
+
+def within(max_length: int, limit: int | None) -> int:
+    """Tokens of a text, where the model has a limit of its own."""
+    return max_length if limit is None else min(max_length, limit)
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:

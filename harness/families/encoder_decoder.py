@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from transformers import AutoModelForSeq2SeqLM
 from harness.data.corpus import Split
 from harness.errors import BadModel
 from harness.families import prompts
-from harness.families.asked import Asked, checkpoint, flat, takes
+from harness.families.asked import Asked, flat, takes
 from harness.families.base import Inputs, Loaded
+from harness.families.door import opened
+from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of
 from harness.tasks import Task
 
@@ -44,8 +46,8 @@ class EncoderDecoder(Asked):
 
     kind = "encoder_decoder"
 
-    def __init__(self, tokenizer: Any, trust_remote_code: bool = False) -> None:
-        self.tokenizer, self._trust = tokenizer, trust_remote_code
+    def __init__(self, tokenizer: Any, trusted: Collection[Path] = (), limit: int | None = None) -> None:
+        self.tokenizer, self._trusted, self.limit = tokenizer, frozenset(trusted), limit
         known = tokenizer.get_vocab().get(_SENTINEL)
         self.sentinel = () if known is None else (int(known),)
         self.answers = Answers.of(tokenizer, _SENTINEL if self.sentinel else "")
@@ -55,10 +57,11 @@ class EncoderDecoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded, lacks parameters, or does not say with which token answers start.
         """
-        model = checkpoint(AutoModelForSeq2SeqLM, folder, self._trust)
+        found = opened(AutoModelForSeq2SeqLM, folder, folder in self._trusted)
+        model = found.model
         if start_of(model) is None:
             raise BadModel(f"{folder}: its config names no decoder_start_token_id, with which answers start")
-        return Loaded(model.eval(), frozenset(), ())
+        return Loaded(model.eval(), frozenset(), (), found.classifier, found.notes)
 
     def encode(self, task: Task, split: Split, max_length: int) -> list[EncoderDecoderRow]:
         """Every row once per output that it is asked about."""
@@ -68,7 +71,7 @@ class EncoderDecoder(Asked):
         asked = [asked_of(task, split.labels[i]) for i in range(len(split))]
         texts = [f"{words[k]} {prompts.text_of(split, i)}" for i in range(len(split)) for k in asked[i]]
         encoded = iter(prompts.encoded(self.tokenizer, texts))
-        room = max_length - len(before) - len(after)
+        room = within(max_length, self.limit) - len(before) - len(after)
         return [
             EncoderDecoderRow(a, tuple((*before, *next(encoded)[: max(room, shortest[k])], *after) for k in a))
             for a in asked

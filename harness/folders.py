@@ -1,0 +1,52 @@
+"""What a model's folder says of itself before anything is loaded: that it is an adapter, or quantised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadModel
+
+_QUANTISED = ("quantization_config", "compression_config")
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """`config.json` as it is written. Errors: `BadModel` if there is none that can be read."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{folder}: config.json cannot be read ({one_line(error)})") from None
+    if not isinstance(config, dict):
+        raise BadModel(f"{folder}: config.json is no object")
+    return config
+
+
+def require_whole(folder: Path) -> None:
+    """Refuse an adapter and quantised weights, each in a line that says what to do. Errors: `BadModel`."""
+    if (folder / "adapter_config.json").is_file():
+        raise BadModel(
+            f"{folder} is an adapter (adapter_config.json), no whole model; load it with peft, call "
+            "merge_and_unload() and save the result with save_pretrained()"
+        )
+    config = config_of(folder)
+    inner = [part for part in config.values() if isinstance(part, dict)]
+    for part in (config, *inner):
+        for name in _QUANTISED:
+            if part.get(name):
+                how = part[name].get("quant_method") if isinstance(part[name], dict) else None
+                raise BadModel(quantised(folder, f"{name} {how}" if how else name))
+
+
+def quantised(folder: Path, sign: str) -> str:
+    """The line about weights that were saved quantised."""
+    return (
+        f"{folder} holds quantised weights ({sign}), which cannot be merged; name the model that they were made from, "
+        "or dequantise it and save it in float32, float16 or bfloat16"
+    )
+
+
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What an exception says, in one line that a terminal can show."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= most else f"{said[:most]}..."
