@@ -195,27 +195,20 @@ def _methods(asked: Sequence[str] | None) -> tuple[str, ...]:
 
 def _require_methods(options: Options, protocol: Protocol) -> None:
     from harness.rows import ROWS
-    from methods import is_built_in, known, resolve
+    from methods import known, require
 
-    if all(name in ROWS or is_built_in(name) for name in options.methods) and not any("." in s for s in _set(options)):
-        return  # nothing that the user wrote can be wrong, and no method has to be imported to say so
     for name in protocol.methods:  # also where no method of the session takes its knobs
-        resolve(name, protocol.methods)
+        require(name, protocol.methods)
     for name in options.methods:
         if name in ROWS:
             continue
         try:
-            resolve(name, protocol.methods)
+            require(name, protocol.methods)
         except UnknownName as error:
             if "merging method" in str(error) and f"{name!r}" in str(error):
-                wrapped = [f"{n}_evolver" for n in known() if n != "evolver"] if name.endswith("_evolver") else []
+                wrapped = [f"{n}_evolver" for n in known() if n != "evolver"] if "_ev" in name else []
                 raise UnknownName("merging method", name, [*known(), *wrapped, *ROWS]) from None
             raise
-
-
-def _set(options: Options) -> list[str]:
-    """The knobs that the user set: `train_rows`, `ties.k`."""
-    return [text.partition("=")[0] for text in options.settings]
 
 
 def _given(asked: Sequence[str]) -> dict[str, Path]:

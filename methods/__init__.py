@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from methods.errors import MergeboardError, Misfit, NotApplicable, UnknownMethod, UnknownName
-from methods.registry import describe, is_built_in, known, paper_of, register, resolve
+from methods.registry import describe, is_built_in, known, paper_of, register, require, resolve
 
 if TYPE_CHECKING:
     from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Statistics, Traced, Weights
@@ -36,6 +36,7 @@ __all__ = [
     "known",
     "paper_of",
     "register",
+    "require",
     "resolve",
 ]
 

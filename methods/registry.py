@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 from methods.errors import MergeboardError, NotApplicable, UnknownMethod
 from methods.knobs import fields_from, knob_of, require_plain_type
+from methods.outline import outline
 
 if TYPE_CHECKING:
     from methods.base import MergeMethod
@@ -92,18 +93,27 @@ def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
 
     Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
     """
-    knobs = knobs or {}
+    return cast("MergeMethod", _resolve(name, knobs or {}, _find))
+
+
+def require(name: str, knobs: Knobs | None = None) -> None:
+    """Raise what `resolve` would raise. A built-in method is not imported for it, and torch neither."""
+    _resolve(name, knobs or {}, _outlined)
+
+
+def _resolve(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
     for named in knobs:
-        if _find(named) is None:
+        if find(named) is None:
             raise _unknown(named)
-    if _find(name) is not None:
-        return _build(name, knobs)
+    if (entry := find(name)) is not None:
+        return _build(name, entry, knobs)
     inner = name.removesuffix(SUFFIX)
-    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and _find(inner) is None)):
+    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and find(inner) is None)):
         raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
-    if inner == name or _find(inner) is None:
+    around, within = find("evolver"), find(inner)
+    if inner == name or within is None or around is None:
         raise _unknown(name)
-    return _build("evolver", knobs, inner=_build(inner, knobs))
+    return _build("evolver", around, knobs, inner=_build(inner, within, knobs))
 
 
 def known() -> list[str]:
@@ -152,17 +162,20 @@ def _plain(method: str, field: str, value: Any) -> Any:
     raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
 
 
-def _build(name: str, knobs: Knobs, **fixed: MergeMethod) -> MergeMethod:
-    entry = _find(name)
-    assert entry is not None  # asked for by those who found it
-    cls = entry.cls
-    return cast("MergeMethod", cls(**fields_from(name, cls, knobs.get(name, {})), **fixed))
+def _build(name: str, entry: _Entry, knobs: Knobs, **fixed: Any) -> Any:
+    return entry.cls(**fields_from(name, entry.cls, knobs.get(name, {})), **fixed)
 
 
 def _find(name: str) -> _Entry | None:
     if _built_in(name) is None:
         _load_plugins()
     return _entries.get(name)
+
+
+def _outlined(name: str) -> _Entry | None:
+    if name in BUILT_IN and name not in _entries:
+        return _Entry(outline(BUILT_IN[name], name), "")
+    return _find(name)
 
 
 def _built_in(name: str) -> _Entry | None:
@@ -173,7 +186,7 @@ def _built_in(name: str) -> _Entry | None:
 
 def _unknown(name: str) -> UnknownMethod:
     names = known()
-    wrapped = [f"{inner}{SUFFIX}" for inner in names if inner != "evolver"] if name.endswith(SUFFIX) else []
+    wrapped = [f"{inner}{SUFFIX}" for inner in names if inner != "evolver"] if SUFFIX[:3] in name else []
     error = UnknownMethod("merging method", name, [*names, *wrapped])
     if _broken:
         error.args = (f"{error}. {' '.join(_broken)}",)

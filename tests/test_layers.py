@@ -88,6 +88,26 @@ def test_suites_are_listed_without_torch() -> None:
     assert done.returncode == 0, done.stderr[-500:]
 
 
+def test_a_wrong_word_is_refused_without_torch_and_at_once() -> None:
+    words = ("--seeds=0", "--threads=x", "--grid=-3", "--heads=x", "--model=x", "--model==M", "--protocol=papr")
+    words += ("--method=tise", "--method=ties_evolvr", "--method=evolver_evolver", "--member=x=.", "--results=/proc/x")
+    words += ("--set=epoch=1", "--set=epochs=0", "--set=learning_rate=1e30", "--set=tise.k=1", "--set=ties.kk=1")
+    words += ("--set=ties.k=2", "--set=evolver.mutation=x", "--set=regmean.alpha=-1", "--seeds=1-3000000")
+    code = (
+        "import sys, time, pytest\n"
+        "start = time.process_time()\n"
+        f"for word in {words}:\n"
+        "    assert pytest.main(['suites/', word, '-p', 'no:cacheprovider']) == 4, word\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        f"assert time.process_time() - start < 2 * {len(words)}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == len(words) and all(line.startswith("ERROR: ") for line in lines), lines
+
+
 def test_built_in_methods_are_registered_by_the_files_that_the_registry_names() -> None:
     from methods.registry import BUILT_IN, resolve
 

@@ -1,0 +1,69 @@
+"""The outline of a method: its hyper-parameters and their checks without its formulas, so that no torch is needed.
+
+A command line is checked in a moment this way. The outline is cut from the method's own file: its class with fields and
+`__post_init__` alone, so there is nothing that could say something else than the method does.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PLAIN = {"methods.errors", "methods.knobs"}  # of this package, what is imported without torch
+
+
+@cache
+def outline(module: str, name: str) -> type[Any]:
+    """The class that `module` registers as `name`, without its methods."""
+    tree = _tree(module)
+    found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
+    found.decorator_list = [d for d in found.decorator_list if "dataclass" in ast.unparse(d)]
+    found.body = [n for n in found.body if isinstance(n, ast.AnnAssign) or _name(n) == "__post_init__"]
+    imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    content: dict[str, Any] = {"__name__": module}
+    for node in imports:
+        if _without_torch(node):
+            _run([node], content)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                _run(_choices(str(node.module), alias.name), content)
+    _run([found], content)
+    cls: type[Any] = content[found.name]
+    return cls
+
+
+def _run(nodes: list[Any], content: dict[str, Any]) -> None:
+    # without the file's own `from __future__ import annotations`: types are values here
+    exec(compile(ast.Module(nodes, []), content["__name__"], "exec", dont_inherit=True), content)
+
+
+def _choices(module: str, name: str) -> list[ast.stmt]:
+    """How another file of methods/ names a list of values; anything else stands for a type that no text becomes."""
+    for node in _tree(module).body if module.startswith("methods.") else []:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and "Literal[" in ast.unparse(node):
+            return [ast.parse("from typing import Literal").body[0], node]
+    return ast.parse(f"class {name}: pass").body
+
+
+def _registers(node: ast.ClassDef, name: str) -> bool:
+    calls = [d for d in node.decorator_list if isinstance(d, ast.Call) and _name(d.func) == "register"]
+    return any(isinstance(a, ast.Constant) and a.value == name for call in calls for a in call.args)
+
+
+def _without_torch(node: ast.Import | ast.ImportFrom) -> bool:
+    names = [str(node.module)] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return all((n.partition(".")[0] in sys.stdlib_module_names and n != "__future__") or n in PLAIN for n in names)
+
+
+def _name(node: ast.AST) -> str:
+    return str(getattr(node, "name", getattr(node, "id", "")))
+
+
+def _tree(module: str) -> ast.Module:
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None  # a file of this package
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))

@@ -1,0 +1,73 @@
+"""The outline of a method says of its knobs what the method says, word for word, and needs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+import pytest
+
+from methods import MergeboardError
+from methods.knobs import fields_from, knob_of
+from methods.outline import outline
+from methods.registry import BUILT_IN, require, resolve
+
+TEXTS = (
+    "-1",
+    "0",
+    "0.3",
+    "1",
+    "2",
+    "1e9",
+    "1e300",
+    "nan",
+    "none",
+    "true",
+    "all",
+    "permuted",
+    "to_reference",
+    "1,2",
+    "-1,1",
+)
+
+
+def said(cls: type[Any], method: str, knob: str, text: str) -> str:
+    """What comes of setting one knob: the values of all plain fields, or the line that refuses it."""
+    try:
+        built = cls(**fields_from(method, cls, {knob: text}))
+    except MergeboardError as error:
+        return str(error)
+    return str({field.name: getattr(built, field.name) for field in dataclasses.fields(built)})
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_outline_has_the_fields_of_its_method(name: str) -> None:
+    real, drawn = type(resolve(name)), outline(BUILT_IN[name], name)
+    assert drawn is not real and drawn.__name__ == real.__name__
+    assert [(f.name, f.default) for f in dataclasses.fields(drawn)] == [
+        (f.name, f.default) for f in dataclasses.fields(real)
+    ]
+    types, drawn_types = typing.get_type_hints(real), typing.get_type_hints(drawn)
+    plain = {n for n, hint in drawn_types.items() if n in types and hint == types[n]}
+    assert set(drawn_types) - plain <= {"inner"}, "only a method is no plain value"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_outline_refuses_what_its_method_refuses_in_the_same_words(name: str) -> None:
+    real, drawn = type(resolve(name)), outline(BUILT_IN[name], name)
+    for knob in (*(knob_of(f.name) for f in dataclasses.fields(real)), "unknown"):
+        for text in TEXTS:
+            assert said(drawn, name, knob, text) == said(real, name, knob, text)
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN, *(f"{n}_evolver" for n in BUILT_IN), "tise", "mtl", "x_evolver_evolver"])
+def test_a_name_that_cannot_be_resolved_is_refused_in_the_same_words(name: str) -> None:
+    def line(ask: Any) -> str:
+        try:
+            ask(name, {"ties": {"k": "0.3"}})
+        except MergeboardError as error:
+            return str(error)
+        return ""
+
+    assert line(require) == line(resolve)
