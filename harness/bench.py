@@ -158,9 +158,9 @@ class Bench:
         import torch
         import transformers
 
-        from harness import tiny, zoo
+        from harness import precision, tiny, zoo
         from harness.data import synthetic
-        from harness.lab import Lab
+        from harness.lab import Lab, device
         from harness.models import folder_of
 
         transformers.utils.logging.set_verbosity_error()
@@ -171,6 +171,7 @@ class Bench:
         keep = zoo.Zoo(self.options.zoo)
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model)
+        protocol = precision.believed(protocol, device(), keep, self.say)
         members = self.options.given.values()
         trusted = {f for f in members if str(f) in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
