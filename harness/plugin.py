@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import options, parsing
+from harness import options, parsing, voice
 from harness.bench import KNOWN, Bench
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
@@ -167,6 +167,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Every worker is told where its lines about long work are read."""
+    stash = node.config.stash
+    if voice.EARS not in stash:
+        stash[voice.EARS] = voice.Ears(lambda line: voice.show(node.config, line))
+    node.workerinput[voice.SAID] = str(stash[voice.EARS].file)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The workers are gone; what they said last is shown before the summary."""
+    if ears := session.config.stash.get(voice.EARS, None):
+        ears.close()
+
+
 def _suites(config: pytest.Config) -> tuple[str, ...]:
     """The suites that the session's arguments name: files in suites/, or a folder that they lie in."""
     folder = config.rootpath / "suites"
@@ -180,7 +196,7 @@ def bench_of(config: pytest.Config) -> Bench:
     if BENCH not in config.stash:
         found = options.read(config)
         set_command(found.command)
-        config.stash[BENCH] = bench = Bench(found, _speaker(config))
+        config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
         _require_usable(bench, _suites(config))
     return config.stash[BENCH]
 
@@ -196,24 +212,6 @@ def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
             bench.family(model)  # last, as it may have to fetch the model
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _speaker(config: pytest.Config) -> Callable[[str], None]:
-    """Progress lines go past pytest's capture to the terminal; a worker of xdist has none and stays silent."""
-
-    def say(line: str) -> None:
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        if terminal is None or hasattr(config, "workerinput"):
-            return
-        if capture is None:
-            terminal.write_line(f"  {line}")
-            return
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(f"  {line} ...")
-
-    return say
 
 
 def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
