@@ -71,6 +71,7 @@ class Protocol:
     test_rows: int | None = None
     dev_fraction: float = 1.0  # D28: share of the dev rows that candidates are scored on
     split_seed: int = 0  # D27
+    repeats: Literal["as_published", "kept", "cut"] = "as_published"  # exam rows whose text members were trained on
 
     # fine-tuning (paper, section 4.1)
     epochs: int = 30

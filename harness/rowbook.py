@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from harness.cells import Cell, Source
+from harness.cells import Cell, PopulationKey, Source
 from harness.data.corpus import MASKED, Corpus, Split, concatenate
 from harness.data.emotion import BASIC, LABELS, TASK
 from harness.data.partition import partitions
+from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocols import Protocol
 from harness.settings import PART, corpus_of
+
+
+class Repeats(NamedTuple):
+    """Rows whose text, in other capitals and blanks perhaps, a member was trained on."""
+
+    rows: npt.NDArray[np.bool_]  # (rows,) of what is asked
+    left_out: int
 
 
 class RowBook:
@@ -21,6 +31,7 @@ class RowBook:
     def __init__(self, corpora: Mapping[str, Corpus], protocol: Protocol) -> None:
         self._corpora, self._protocol = corpora, protocol
         self._splits: dict[tuple[object, ...], Split] = {}
+        self._masks: dict[tuple[object, ...], npt.NDArray[np.bool_]] = {}
 
     def train(self, member: str, draw: int) -> Split:
         """What a member is fine-tuned on: rows of a corpus, or one of the two partitions that `draw` makes of it."""
@@ -58,17 +69,55 @@ class RowBook:
 
     def exam(self, cell: Cell, corpus: str) -> Split:
         """What the merged model is asked, with labels that the setting does not ask masked."""
-        rows, p = self._corpora[corpus], self._protocol
-        if cell.setting.examined is None:
-            return self._once("test", corpus, make=lambda: rows.test.first(p.test_rows))
-        only_test = p.ood_rows == "test_if_diff" and cell.key.heads == "diff"  # D12
+        p, task = self._protocol, self._corpora[corpus].task
+        basic = cell.setting.examined is not None and p.ood_labels == "basic" and task == TASK  # D11
 
-        def unseen() -> Split:
-            split = (rows.test if only_test else rows.everything).first(p.test_rows)
-            basic = p.ood_labels == "basic" and rows.task == TASK  # D11
+        def asked() -> Split:
+            split = self._examined(cell, corpus)
+            if self._cuts(corpus):
+                split = split.take(np.flatnonzero(~self._repeated(split, cell.key)))
+                if not len(split):
+                    raise BadData(
+                        f"{corpus}: every row of the exam stands in the training rows of a member, so none is left; "
+                        "keep them with --set repeats=kept"
+                    )
+            split = split.first(p.test_rows)
             return masked_but(split, BASIC) if basic else split
 
-        return self._once("unseen", corpus, only_test, make=unseen)
+        trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
+        return self._once("exam", corpus, self._only_test(cell), basic, trained, make=asked)
+
+    def seen(self, cell: Cell, corpus: str) -> Repeats:
+        """Which rows of an exam have the text of a member's training row, and how many were left out for it."""
+        split, whole = self.exam(cell, corpus), self._examined(cell, corpus)
+        out = int(self._repeated(whole, cell.key).sum()) if self._cuts(corpus) else 0
+        return Repeats(self._repeated(split, cell.key), out)
+
+    def seen_dev(self, key: PopulationKey, corpus: str) -> Repeats:
+        """The same of development rows, of which none is ever left out: they choose, and judge nothing."""
+        return Repeats(self._repeated(self.dev(corpus, key.seed), key), 0)
+
+    def _only_test(self, cell: Cell) -> bool:
+        only = self._protocol.ood_rows == "test_if_diff" and cell.key.heads == "diff"  # D12
+        return cell.setting.examined is None or only
+
+    def _examined(self, cell: Cell, corpus: str) -> Split:
+        """All rows that an exam may be made of."""
+        rows, only = self._corpora[corpus], self._only_test(cell)
+        return self._once("examined", corpus, only, make=lambda: rows.test if only else rows.everything)
+
+    def _cuts(self, corpus: str) -> bool:
+        """Whether rows that members were trained on are left out of an exam on this corpus."""
+        repeats = self._protocol.repeats
+        return repeats == "cut" or (repeats == "as_published" and not self._corpora[corpus].published)
+
+    def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
+        """(rows,): whether a row's text stands in the training rows of a member."""
+        name = (split.fingerprint, key.members, key.seed)
+        if name not in self._masks:
+            trained = [self.train(m, key.seed).text_hashes for m in key.members]
+            self._masks[name] = np.isin(split.text_hashes, np.concatenate(trained))
+        return self._masks[name]
 
     def _once(self, *name: object, make: Callable[[], Split]) -> Split:
         if name not in self._splits:

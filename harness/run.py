@@ -19,6 +19,7 @@ from harness.meter import Meter
 from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.rows import ROWS
 from harness.scoring import Exam
+from harness.seen import seen
 from harness.statistics import LazyStatistics
 from harness.zoo import require_finite
 from methods import DevScore, Ensemble, Merged, NotApplicable, Population, Weights
@@ -147,7 +148,7 @@ def _record(
         metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.corpora),
-        details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
+        details={**details, **seen(cell, lab, scores, exams), "exams": {c: dict(e.details) for c, e in exams.items()}},
         predictions={c: _predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
         cost=cost,

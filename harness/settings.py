@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.errors import MergeboardError
+
 Heads = Literal["same", "diff", "own", "none"]
 """How the members' fresh heads start: equal, each from its own seed; or every task keeps its own head, which is not
 merged; or there is none, since a generative model answers in words."""
@@ -31,6 +33,16 @@ class Setting:
     examined: tuple[str, ...] | None = None  # corpora to examine on; None: the members' own test splits
     heads: tuple[Heads, ...] = ("same", "diff")
     version: int = 1
+
+    def __post_init__(self) -> None:
+        listed = () if isinstance(self.groups, str) else itertools.chain.from_iterable(self.groups)
+        trained = {corpus_of(m) for m in (*self.members, *listed)}
+        both = [c for c in self.examined or () if corpus_of(c) in trained]
+        if both:
+            raise MergeboardError(
+                f"setting {self.name}: {', '.join(both)} is examined and a member is fine-tuned on it, so the exam "
+                "would hold training rows; name other corpora in examined, or leave it out and ask test rows alone"
+            )
 
     def populations(self, available: Collection[str]) -> list[tuple[str, ...]]:
         """The groups of members that can be trained on the corpora at hand; at least two to a group."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.record import Store, write_whole
-from leaderboard import audit, publish, text
+from leaderboard import audit, publish, repeats, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
@@ -63,6 +63,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if touched:
         ours = [r for r in found.records if key_of(r) in touched]
         terminalreporter.write_line(terminal.tables(groups(ours, gold)))
+    for line in repeats.lines(shown):
+        terminalreporter.write_line(text.plain(line))
     for line in found.damaged:
         terminalreporter.write_line(f"damaged, not averaged: {root}/{text.plain(line)}")
     for path in missing:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,30 @@ def test_a_fingerprint_changes_with_every_part_of_the_content() -> None:
     ]
     assert len({split.fingerprint for split in (rows, *others)}) == 8
     assert numbered(5).fingerprint == rows.fingerprint
+
+
+def near() -> Iterator[tuple[str, Split]]:
+    """Splits that differ in where one thing ends and the next begins, or in what it is, and in nothing else."""
+    pieces = ("a", "b", "", "ab", "a\0b", "\0", "a\0", "\0b", "b\0\0", "é", "e\u0301", "1", "\ud800")
+    one = np.zeros((2, 1), dtype=np.int64)
+    for texts in itertools.product(pieces, repeat=2):
+        yield f"two texts {texts!r}", Split(texts, one)
+        yield f"one pair {texts!r}", Split(texts[:1], one[:1], texts[1:])
+        yield f"two pairs {texts!r}", Split(texts, one, texts[::-1])
+        yield f"one text {texts!r}", Split(("".join(texts) + "|",), one[:1])
+    for k, kind in enumerate((np.int64, np.int32, np.float64, np.float32)):
+        for shape in ((2, 1), (2, 2), (2, 4), (2, 8)):
+            yield f"labels of {kind} {shape}", Split(("x", "y"), np.full(shape, k // 2, dtype=kind))
+    yield "labels of none", Split(("x", "y"), np.zeros((2, 0)))
+
+
+def test_no_two_splits_that_differ_have_one_fingerprint() -> None:
+    told: dict[str, tuple[str, object]] = {}
+    for what, split in near():
+        content = (split.texts, split.seconds, split.labels.dtype.str, split.labels.tolist())
+        before, known = told.setdefault(split.fingerprint, (what, content))
+        assert known == content, f"{what} and {before} are not told apart"
+    assert len(told) > 4 * 100
 
 
 def test_labels_that_a_setting_does_not_ask_are_masked_and_nothing_else() -> None:

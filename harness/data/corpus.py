@@ -46,10 +46,27 @@ class Split:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the content: the same rows in the same order, and nothing else, give the same."""
-        digest = hashlib.sha256(self.labels.tobytes())
+        rows = "texts" if self.seconds is None else "pairs"
+        digest = hashlib.sha256(f"{rows} {self.labels.dtype.str} {self.labels.shape}:".encode() + self.labels.tobytes())
         for text in (*self.texts, *(self.seconds or ())):
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+            digest.update(_told_apart(text))
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def text_hashes(self) -> npt.NDArray[np.uint64]:
+        """(rows,): equal for rows whose texts, of pairs both, differ in capitals and blanks at most."""
+        parts = (self.texts,) if self.seconds is None else (self.texts, self.seconds)
+        raw = (
+            b"".join(_told_apart(" ".join(text.lower().split())) for text in row) for row in zip(*parts, strict=True)
+        )
+        found = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in raw)
+        return np.frombuffer(found, dtype=np.uint64)
+
+
+def _told_apart(text: str) -> bytes:
+    """A text with its length in front: no text runs into the next one."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return len(raw).to_bytes(8, "little") + raw
 
 
 def concatenate(splits: Sequence[Split]) -> Split:
@@ -69,6 +86,7 @@ class Corpus:
     dev: Split
     test: Split
     annotated: tuple[bool, ...]  # (outputs,): which labels this corpus has an opinion on
+    published: bool = False  # whether the paper has numbers for these rows, so that by default none is left out
 
     @property
     def everything(self) -> Split:
@@ -76,7 +94,7 @@ class Corpus:
         return concatenate([self.train, self.dev, self.test])
 
 
-def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: int) -> Corpus:
+def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: int, published: bool = False) -> Corpus:
     """Shuffle and cut 70/10/20 at cumulative floors, which reproduces the published split sizes (paper, Table 7).
 
     The shuffle depends on the corpus' name and the seed alone. Bounds are computed in integers: 0.7 * n in floating
@@ -86,4 +104,4 @@ def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: i
     digest = hashlib.sha256(f"split:{seed}:{name}".encode()).digest()
     order = np.random.default_rng(int.from_bytes(digest[:8], "little")).permutation(n)
     a, b = 7 * n // 10, 8 * n // 10
-    return Corpus(name, task, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated)
+    return Corpus(name, task, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated, published)

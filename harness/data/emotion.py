@@ -65,7 +65,7 @@ def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
             rows = Split(tuple(texts[name]), np.array(labels[name], dtype=np.int64))
             annotated = tuple(bool(x) for x in (rows.labels != MASKED).any(axis=0))
             require_learnable(name, rows)
-            corpora[name] = cut(rows, name, TASK, annotated, seed)
+            corpora[name] = cut(rows, name, TASK, annotated, seed, published=True)
             if not len(corpora[name].dev):  # the smallest of the three
                 raise BadData(f"{path}: {name}: {len(rows)} rows leave none to develop on; give ten at least")
     if not corpora:

@@ -179,7 +179,7 @@ class HeldOut:
         order = np.random.default_rng(int.from_bytes(digest[:8], "little")).permutation(n)
         kept = train.take(order[size:])
         require_learnable(name, kept)
-        return Corpus(name, task, kept, train.take(order[:size]), test, (True,) * len(task.outputs))
+        return Corpus(name, task, kept, train.take(order[:size]), test, (True,) * len(task.outputs), published=True)
 
 
 def load(folder: Path, held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> Mapping[str, Corpus]:

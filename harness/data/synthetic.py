@@ -90,7 +90,7 @@ def _load(world: World, seed: int) -> Mapping[str, Corpus]:
     corpora = {}
     for name in (*IN_DOMAIN, *OUT_OF_DOMAIN):
         annotated = tuple(label in ANNOTATED[name] for label in LABELS)
-        corpora[name] = cut(_write(world, name), name, TASK, annotated, seed)
+        corpora[name] = cut(_write(world, name), name, TASK, annotated, seed, published=True)
     return corpora
 
 
