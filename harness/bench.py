@@ -60,7 +60,7 @@ class Bench:
             return TINY[model.where]
         if self._at_hand(model):
             return kind_of(folder_of(model.where), model.where in self.options.trust)
-        return dict(ALIASES.values()).get(model.where, "encoder")
+        return dict(ALIASES.values()).get(model.where.partition("@")[0], "encoder")
 
     def _at_hand(self, model: ModelName) -> bool:
         """Whether the model's files can be read: it lies in a folder, or will be fetched since cells will run."""
@@ -88,8 +88,12 @@ class Bench:
         lacking = setting.impossible(there)
         if not lacking and not setting.populations(there):
             lacking = [(setting.members, tuple(m for m in setting.members if m not in there))]
+        elsewhere = no_emotion() if self.options.hub and setting.suite == "emotion" and not model.tiny else ""
         return [
-            (self._key(setting, model, group, 1, setting.heads[0]), f"not in the data: {', '.join(missing)}")
+            (
+                self._key(setting, model, group, 1, setting.heads[0]),
+                elsewhere or f"not in the data: {', '.join(missing)}",
+            )
             for group, missing in lacking
         ]
 
@@ -191,6 +195,13 @@ def _glue_tasks() -> tuple[str, ...]:
 
 
 KNOWN: Mapping[str, Callable[[], tuple[str, ...]]] = {"emotion": _emotion_corpora, "glue": _glue_tasks}
+
+
+def no_emotion() -> str:
+    """Why a session with GLUE from the hub asks nothing about emotion, and what to do."""
+    from harness.data.emotion import FILE, ORIGIN
+
+    return f"the hub has no emotion corpora; {ORIGIN}; then give --data=FOLDER with {FILE} in it"
 
 
 def architecture_of(model: ModelName) -> str:

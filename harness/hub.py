@@ -58,9 +58,10 @@ def fetch(
     """
     from huggingface_hub import snapshot_download  # only what is on the hub needs it
 
+    listed = False
     try:
         names, offline = _listed(name, revision, kind)
-        wanted = [escape(file) for file in choose(names)]
+        wanted, listed = [escape(file) for file in choose(names)], offline is None
         return Path(
             snapshot_download(
                 name, repo_type=kind, revision=revision, allow_patterns=wanted, local_files_only=offline is not None
@@ -69,7 +70,7 @@ def fetch(
     except BadWeights:
         raise
     except Exception as error:  # of the hub, of the network, of the disk, without a common base
-        raise NotThere(_reason(name, revision, kind, error)) from error
+        raise NotThere(_reason(name, revision, kind, listed, error)) from error
 
 
 def _listed(name: str, revision: str | None, kind: str) -> tuple[list[str], Exception | None]:
@@ -101,12 +102,11 @@ def _listed(name: str, revision: str | None, kind: str) -> tuple[list[str], Exce
             return list(files(folder)), error  # another program fetched it: whole, as far as can be told
 
 
-def _reason(name: str, revision: str | None, kind: str, error: Exception) -> str:
+def _reason(name: str, revision: str | None, kind: str, listed: bool, error: Exception) -> str:
     """What went wrong, in one line, and what to do about it."""
     from huggingface_hub import constants, errors
 
     hub, page = constants.ENDPOINT, f"{constants.ENDPOINT}/{'' if kind == 'model' else f'{kind}s/'}{name}"
-    response = getattr(error, "response", None)
     if isinstance(error, errors.GatedRepoError):
         return f"its owner hands it out on request only: ask at {page}, then log in with `hf auth login`"
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -121,9 +121,11 @@ def _reason(name: str, revision: str | None, kind: str, error: Exception) -> str
     if any(isinstance(cause, errors.OfflineModeIsEnabled) for cause in causes) or constants.is_offline_mode():
         return "not in the local cache, or not whole, and HF_HUB_OFFLINE keeps the hub out"
     status = next((c.response.status_code for c in causes if isinstance(c, errors.HfHubHTTPError)), None)
-    if status is not None or response is not None:
+    if status is not None:
         return f"not in the local cache, and {hub} answers with error {status}; try again later"
     words = " ".join(str(causes[-1]).split()) or type(causes[-1]).__name__
+    if listed:
+        return f"its download from {hub} broke off ({words[:200]}); start again, and it goes on where it stopped"
     return (
         f"not in the local cache, and not to be had from {hub} ({words[:200]}); check the network, name a mirror in "
         "HF_ENDPOINT, or set HF_HUB_OFFLINE=1 where all is cached"
@@ -136,5 +138,5 @@ def _causes(error: BaseException) -> list[BaseException]:
     at: BaseException | None = error
     while at is not None and at not in found:
         found.append(at)
-        at = at.__cause__ or at.__context__
+        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
     return found

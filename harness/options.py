@@ -45,7 +45,7 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--data",
         metavar="FOLDER",
-        help="Folder with emotion/unified-dataset.jsonl or glue/, or hub for GLUE alone; for models that are not tiny",
+        help="Folder with emotion/unified-dataset.jsonl or glue/, or hub (default), GLUE alone; not for tiny models",
     )
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
@@ -82,7 +82,7 @@ class Options:
     models: tuple[ModelName, ...]
     methods: tuple[str, ...]
     data: Path | None
-    hub: bool
+    hub: bool  # GLUE comes from the hub
     trust: frozenset[str]  # where models and members lie whose own code may run
     trust_configs: bool
     protocol: str | None
@@ -121,7 +121,7 @@ def read(config: pytest.Config) -> Options:
             models=models,
             methods=_methods(get("--method")),
             data=data,
-            hub=get("--data") == HUB,
+            hub=_from_hub(get("--data"), models, config),
             trust=_trusted(get("--trust-remote-code"), models, given),
             trust_configs=get("--trust-configs"),
             protocol=protocol,
@@ -252,13 +252,7 @@ def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config
     from harness.data.emotion import FILE, ORIGIN
     from harness.data.glue import ORIGIN as GLUE_ORIGIN
 
-    real = [str(m) for m in models if not m.tiny]
     if folder is None:
-        if real and not config.option.collectonly:
-            raise MergeboardError(
-                f"--model {real[0]} needs real data: give --data=FOLDER with {FILE} in it ({ORIGIN}), or with glue/ in "
-                f"it ({GLUE_ORIGIN}), or --data=hub for GLUE alone"
-            )
         return None
     tiny = [str(m) for m in models if m.tiny]
     if tiny:
@@ -271,6 +265,11 @@ def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config
             f"--data {folder}: there is neither {FILE} in it ({ORIGIN}) nor a folder glue ({GLUE_ORIGIN})"
         )
     return path.resolve()
+
+
+def _from_hub(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> bool:
+    """Whether GLUE is fetched: where the user says so, or says nothing and names a model that cells will be run of."""
+    return asked == HUB or (asked is None and not config.option.collectonly and any(not m.tiny for m in models))
 
 
 def _require_different(models: Sequence[ModelName]) -> None:

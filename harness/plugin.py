@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness import options, parsing, voice
-from harness.bench import KNOWN, Bench
+from harness.bench import KNOWN, Bench, no_emotion
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
 
@@ -51,7 +51,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     bench = bench_of(config)
     lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
-    return lines if bench.options.data is None else [*lines, *_missing(bench, _suites(config))]
+    real = bench.options.hub or bench.options.data is not None
+    return [*lines, *_missing(bench, _suites(config))] if real else lines
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -205,8 +206,13 @@ def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
     """A model that no family takes, or a malformed corpus, is a wrong word of the command line: one line, now."""
     from methods.errors import MergeboardError
 
+    if bench.options.hub and "emotion" in suites and "glue" not in suites:
+        real = next(model for model in bench.options.models if not model.tiny)
+        raise pytest.UsageError(f"--model {real}: {no_emotion()}")
     try:
         for model in bench.options.models:
+            if bench.options.hub:
+                bench.family(model)  # first: a name that the hub does not know is said before GLUE is fetched
             for suite in (s for s in suites if s in KNOWN):
                 bench.available(suite, model)
             bench.family(model)  # last, as it may have to fetch the model
@@ -219,7 +225,7 @@ def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
     from harness.data import emotion, glue
 
     origin = {"emotion": emotion.ORIGIN, "glue": glue.ORIGIN}
-    model = bench.options.models[0]
+    model = next(model for model in bench.options.models if not model.tiny)
     lines = []
     for suite in (s for s in suites if s in KNOWN):
         missing = [c for c in KNOWN[suite]() if c not in bench.available(suite, model)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from methods.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from harness.lab import Lab
+    from tests.hub_server import Hub
     from tests.small_world import Project  # heavy: only the tests that ask for it shall pay
 
 torch.set_num_threads(1)
@@ -61,6 +63,16 @@ def answered(project: Project, first_answers: Path) -> Project:
     else:
         shutil.copytree(first_answers, project.path / "results")
     return project
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on the loopback, with an empty cache, for everything in this process that asks one."""
+    from tests.hub_server import at, serving
+
+    with serving() as server:
+        at(server.endpoint, tmp_path / "hub cache", monkeypatch)
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from harness.data.corpus import Corpus, Split
 from harness.data.glue import PAIRS, TASKS, HeldOut
 from harness.errors import BadData
 from methods.errors import UnknownName
+from tests.hub_server import Hub
 
 DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 RULE = HeldOut(fraction=0.25, least=2, most=20, seed=0)
@@ -154,7 +155,8 @@ def test_all_ways_to_a_task_give_the_same_rows(name: str, tmp_path: Path, monkey
     train, dev = made_up(name, 40), made_up(name, 7, start=100)
     one = load(write_tsv(tmp_path / "tsv", name, train, dev))[name]
     other = load(write_parquet(tmp_path / "hub", name, train, dev))[name]
-    monkeypatch.setattr(datasets, "load_dataset", hub(name, train, dev))
+    monkeypatch.setattr(glue, "fetch", lambda *_: tmp_path / "hub" / "glue")
+    glue._snapshot.cache_clear()
     third = glue.from_hub(RULE, [name])[name]
     assert fingerprints(one) == fingerprints(other) == fingerprints(third)
     assert sorted(rows_of(one.train) + rows_of(one.dev)) == sorted(train) and rows_of(one.test) == dev
@@ -392,52 +394,70 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
 # -- the hub ---------------------------------------------------------------------------------------------------------
 
 
-def hub(name: str, train: Sequence[Row] | datasets.Dataset, dev: Sequence[Row]) -> Any:
-    """In place of `datasets.load_dataset`: one task, at the fixed commit alone."""
-
-    def load_dataset(path: str, task: str, revision: str) -> datasets.DatasetDict:
-        assert (path, task) == ("nyu-mll/glue", name) and len(revision) == 40
-        first = train if isinstance(train, datasets.Dataset) else table(name, train)
-        validation = "validation_matched" if name == "mnli" else "validation"
-        return datasets.DatasetDict({"train": first, validation: table(name, dev)})
-
-    return load_dataset
-
-
-def said_of(rows: datasets.Dataset, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    glue._load_from_hub.cache_clear()
-    monkeypatch.setattr(datasets, "load_dataset", hub(name, rows, made_up(name, 3)))
+def said_of(rows: datasets.Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is said of a hub whose train rows of RTE are these."""
+    write_parquet(folder, "rte", made_up("rte", 3), made_up("rte", 3))
+    rows.to_parquet(str(folder / "glue" / "rte" / "train-00000-of-00001.parquet"))
+    monkeypatch.setattr(glue, "fetch", lambda *_: folder / "glue")
+    glue._snapshot.cache_clear()
+    glue._load.cache_clear()
     with pytest.raises(BadData) as caught:
-        glue.from_hub(RULE, [name])
+        glue.from_hub(RULE, ["rte"])
     return str(caught.value)
 
 
-def test_a_table_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_glue_is_fetched_at_its_commit_with_nothing_else(hub: Hub, tmp_path: Path) -> None:
+    for name in TASKS:
+        write_parquet(tmp_path, name, made_up(name, 40), made_up(name, 7, start=100))
+    place = tmp_path / "glue"
+    for other in ("ax/test-00000-of-00001.parquet", "rte/test-00000-of-00001.parquet", "README.md"):
+        (place / other).parent.mkdir(exist_ok=True)
+        (place / other).write_text("not wanted")
+    hub.put("nyu-mll/glue", place, "main", kind="datasets", commit=glue.REVISION)
+    hub.put("nyu-mll/glue", tmp_path, "main", kind="datasets")  # moved on since
+    corpora = glue.from_hub(RULE)
+    assert corpora.keys() == TASKS.keys()
+    assert all(fingerprints(corpora[name]) == fingerprints(corpus) for name, corpus in load(tmp_path).items())
+    assert len(hub.files_asked()) == 16 and not [name for name in hub.files_asked() if "test" in name]
+    glue._snapshot.cache_clear()
+    hub.asked.clear()
+    glue.from_hub(RULE)
+    assert hub.asked == [], "a commit that is cached is not asked for again"
+
+
+def test_a_hub_without_a_task_lacks_it(hub: Hub, tmp_path: Path) -> None:
+    write_parquet(tmp_path, "rte", made_up("rte", 40), made_up("rte", 7))
+    hub.put("nyu-mll/glue", tmp_path / "glue", kind="datasets", commit=glue.REVISION)
+    assert list(glue.from_hub(RULE)) == ["rte"]
+    with pytest.raises(BadData, match="nyu-mll/glue holds none of the tasks cola, mnli"):
+        glue.from_hub(RULE, ["cola", "mnli"])
+
+
+def test_a_table_of_another_kind_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table("rte", made_up("rte", 20))
-    assert "no column 'sentence1'; the columns are" in said_of(rows.remove_columns("sentence1"), "rte", monkeypatch)
+    said = said_of(rows.remove_columns("sentence1"), tmp_path, monkeypatch)
+    assert "no column 'sentence1'; the columns are" in said
     turned = rows.cast_column("label", datasets.ClassLabel(names=["not_entailment", "entailment"]))
-    said = said_of(turned, "rte", monkeypatch)
+    said = said_of(turned, tmp_path, monkeypatch)
     assert said.endswith("the classes are not_entailment, entailment, not entailment, not_entailment")
     plain = datasets.Dataset.from_dict({"sentence1": ["a", "b"], "sentence2": ["c", None], "label": [0, 1]})
-    assert said_of(plain, "rte", monkeypatch).endswith("row 2: None is not a text")
+    assert said_of(plain, tmp_path, monkeypatch).endswith("row 2: None is not a text")
 
 
 @pytest.mark.parametrize("label", [-1, 2, None])
-def test_a_class_that_is_none_is_named_by_row(label: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_that_is_none_is_named_by_row(
+    label: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = datasets.Dataset.from_dict({"sentence1": ["a"] * 3, "sentence2": ["b"] * 3, "label": [0, 1, label]})
-    assert said_of(plain, "rte", monkeypatch).endswith(f"row 3: the label is one of 0, 1, not {label!r}")
+    assert said_of(plain, tmp_path, monkeypatch).endswith(f"row 3: the label is one of 0, 1, not {label!r}")
 
 
-def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise ConnectionError("Couldn't reach the Hub\nand more")
-
-    glue._load_from_hub.cache_clear()
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
+def test_a_hub_out_of_reach_is_one_line(hub: Hub) -> None:
+    hub.down = ("/",)
     with pytest.raises(BadData) as caught:
         glue.from_hub(RULE, ["rte"])
     said = str(caught.value)
-    assert said.startswith("nyu-mll/glue, rte: cannot be had (ConnectionError: Couldn't reach the Hub)")
+    assert said.startswith(f"nyu-mll/glue: not in the local cache, and {hub.endpoint} answers with error 500")
     assert "\n" not in said and "gluebenchmark.com" in said
 
 

@@ -20,6 +20,7 @@ from harness.models import ModelName, parse
 from harness.protocols import PROTOCOLS, named, tailored, with_setting
 from harness.zoo import load_weights, save_weights
 from methods.errors import UnknownName
+from tests.hub_server import Hub
 from tests.small_world import Project, alone, make_lab
 from tests.test_harness_data import GOOD, write
 
@@ -120,8 +121,6 @@ def refused(result: pytest.RunResult) -> str:
         ),
         (["--model=roberta-base", "--data=nowhere"], "--data nowhere: there is neither emotion/unified-dataset.jsonl"),
         (["--model=tiny-encoder", "--data=hub"], "--model tiny-encoder knows only the words of its made-up world"),
-        (["--model=roberta-base"], "--model roberta-base needs real data: give --data=FOLDER"),
-        (["--model=tiny-encoder", "--model=distilbert-base-uncased"], "--model distilbert-base-uncased needs real"),
         (["--model=x=roberta-base", "--model=x=distilbert-base-uncased", "--data=data"], "two models are called x"),
         (
             ["--model=a b=roberta-base", "--model=a_b=distilbert-base-uncased", "--data=data"],
@@ -170,14 +169,26 @@ def test_a_model_with_code_of_its_own_ends_the_session_unless_trusted(project: P
     assert project.pytester.runpytest_inprocess(*words, "--trust-remote-code").ret != pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_hub_that_cannot_be_reached_ends_the_session(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> None:
-        raise ConnectionError("no route to the hub")
-
-    monkeypatch.setattr("datasets.load_dataset", unreachable)
-    words = ["suites/test_glue.py", "--model=roberta-base", "--data=hub", "-p", "no:cacheprovider"]
+@pytest.mark.parametrize("data", [(), ("--data=hub",)], ids=["unsaid", "said"])
+@pytest.mark.parametrize("model", ["roberta-base", "mine"])
+def test_a_hub_that_cannot_be_reached_ends_the_session(
+    model: str, data: tuple[str, ...], project: Project, hub: Hub, small_zoo: Path
+) -> None:
+    hub.down = ("/",)
+    shutil.copytree(make_lab(small_zoo).folder, project.path / "mine")
+    words = ["suites/", f"--model={model}", *data, "-p", "no:cacheprovider"]
     said = refused(project.pytester.runpytest_inprocess(*words))
-    assert "nyu-mll/glue, cola: cannot be had (ConnectionError: no route to the hub)" in said
+    what = {"roberta-base": "model FacebookAI/roberta-base", "mine": "nyu-mll/glue"}[model]
+    assert f"{what}: not in the local cache, and {hub.endpoint} answers with error 500" in said
+
+
+@pytest.mark.parametrize("data", [(), ("--data=hub",)], ids=["unsaid", "said"])
+def test_emotion_alone_needs_a_folder(data: tuple[str, ...], project: Project, small_zoo: Path) -> None:
+    shutil.copytree(make_lab(small_zoo).folder, project.path / "mine")
+    words = ["suites/test_emotion.py", "--model=mine", *data, "-p", "no:cacheprovider"]
+    said = refused(project.pytester.runpytest_inprocess(*words))
+    assert "--model mine: the hub has no emotion corpora; run the scripts of github.com/sarnthil/" in said
+    assert "then give --data=FOLDER with emotion/unified-dataset.jsonl in it" in said
 
 
 def test_a_wrong_word_ends_the_session_from_inside_the_folder(

@@ -13,6 +13,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import numpy as np
 from harness.data.corpus import Corpus, Labels, Split
 from harness.data.emotion import require_learnable
 from harness.errors import BadData
+from harness.hub import NotThere, fetch
 from harness.tasks import Kind, Task
 from methods.errors import UnknownName
 
@@ -206,12 +208,25 @@ def load(folder: Path, held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> M
 
 
 def from_hub(held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> Mapping[str, Corpus]:
-    """The same as `load`, of the hub's `nyu-mll/glue` at a fixed commit, downloaded unless `datasets` has it cached.
+    """The same as `load`, of the hub's `nyu-mll/glue` at a fixed commit, downloaded unless it is in the hub's cache.
 
     Errors: as `load`; `BadData` too if the hub cannot be reached.
     """
     _require_known(wanted)
-    return {name: _load_from_hub(name, held) for name in wanted}
+    folder = _snapshot(tuple(wanted))
+    there = {name: files for name in wanted if (files := _files(folder, name)) is not None}
+    if not there:
+        raise BadData(f"{HUB} holds none of the tasks {', '.join(wanted)}; or {ORIGIN}")
+    return {name: _load(name, *files, (), held) for name, files in there.items()}
+
+
+@lru_cache(maxsize=4)
+def _snapshot(wanted: tuple[str, ...]) -> Path:
+    parts = [f"{name}/{split}-*.parquet" for name in wanted for split in ("train", _SOURCES[name].validation)]
+    try:
+        return fetch(HUB, REVISION, lambda names: [n for n in names if any(fnmatch(n, p) for p in parts)], "dataset")
+    except NotThere as error:
+        raise BadData(f"{HUB}: {error}; or {ORIGIN}") from error
 
 
 def _require_known(wanted: Sequence[str]) -> None:
@@ -246,21 +261,6 @@ def _load(
     name: str, train: tuple[Path, ...], test: tuple[Path, ...], _changed: tuple[int, ...], held: HeldOut
 ) -> Corpus:
     return held.corpus(name, _read(train, name), _read(test, name))
-
-
-@lru_cache(maxsize=2 * len(TASKS))
-def _load_from_hub(name: str, held: HeldOut) -> Corpus:
-    import datasets
-
-    where = f"{HUB}, {name}"
-    try:
-        found = datasets.load_dataset(HUB, name, revision=REVISION)
-        tables = {split: found[split] for split in ("train", _SOURCES[name].validation)}
-    except Exception as error:  # no network, no such file, no disk: of many libraries, without a common base
-        what = (str(error).splitlines() or [""])[0]
-        raise BadData(f"{where}: cannot be had ({type(error).__name__}: {what}); or {ORIGIN}") from error
-    train, test = (_of_table(f"{where}, {split}", table, name) for split, table in tables.items())
-    return held.corpus(name, train, test)
 
 
 def _read(paths: tuple[Path, ...], name: str) -> Split:

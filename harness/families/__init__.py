@@ -26,6 +26,7 @@ _AFTER_PADDING = (  # whose positions are counted from the number of the padding
     *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "xmod", "longformer", "mpnet"),
     *("data2vec-text", "ibert", "luke", "mluke", "layoutlmv3", "lilt", "esm", "bigbird_roberta"),
 )
+_WORDS = 5  # fewer are those that transformers puts into a vocabulary that it has no file of
 
 
 def family_of(folder: Path, trust_remote_code: bool = False, members: Collection[Path] = ()) -> Family:
@@ -105,6 +106,23 @@ def _tokenizer(folder: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except Exception as error:  # a tokenizer may bring code of its own, which may raise anything
-        raise BadModel(f"{folder}: its tokenizer cannot be loaded ({one_line(error)})") from None
+        words = f"its tokenizer cannot be loaded ({one_line(error)})"
+        raise BadModel(f"{folder}: {_damaged(folder) or words}") from None
+    if tokenizer.is_fast and len({*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}) < _WORDS:
+        lacking = "its tokenizer knows no words; add tokenizer.json, or the files that it was made of, and try again"
+        raise BadModel(f"{folder}: {_damaged(folder) or lacking}")  # transformers makes an empty one of no files
+    return tokenizer
+
+
+def _damaged(folder: Path) -> str | None:
+    """What is wrong with a SentencePiece file, which transformers takes for one of tiktoken if it cannot read it."""
+    from sentencepiece import SentencePieceProcessor
+
+    for path in sorted(folder.glob("*.model")):
+        try:
+            SentencePieceProcessor(model_file=str(path))
+        except Exception:  # RuntimeError, OSError, of its C++
+            return f"{path.name} is damaged, or no file of SentencePiece; copy it again"
+    return None
