@@ -63,7 +63,8 @@ def cotangents(
     `expected`   one direction per output, whose squares add up to the exact expectation over all answers
     `sampled`    one direction, with answers drawn from the model: the same in expectation, at the cost of one pass
     `empirical`  the same with the given labels
-    `hard`       the class of the largest logit, whatever the outputs mean, as the released code does (defect B5)
+    `hard`       what the released code does: the class of the largest logit, whatever the outputs mean (defect B5); of
+                 a score, the given label's squared error without the half, so that squares are four times as large
     """
     z = logits.detach()
     if kind == "regression":
@@ -81,11 +82,11 @@ def cotangents(
 
 
 def _of_scores(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
-    if labels == "empirical":
-        return [gold.to(z.dtype) - z]
+    if labels in ("empirical", "hard"):
+        return [(2 if labels == "hard" else 1) * (gold.to(z.dtype) - z)]
     if labels == "sampled":
         return [torch.randn(z.shape, generator=rng, dtype=z.dtype)]
-    return [torch.ones_like(z)]  # E (v - z)^2 = 1; "hard" has no largest logit to take
+    return [torch.ones_like(z)]  # E (v - z)^2 = 1
 
 
 def _of_classes(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:

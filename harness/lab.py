@@ -145,9 +145,10 @@ class Lab:
 
     def fisher_settings(self, task: Task | None = None, protocol: Protocol | None = None) -> FisherSettings:
         """How Fisher diagonals are made, of a task if one is named. D15: the given labels where answers are in words,
-        or are scores."""
+        or are scores; of scores, `hard` takes those too, by the released code's loss."""
         found = (protocol or self.protocol).fisher
-        given_labels = self.family.generative or (task is not None and task.kind == "regression")
+        scores = task is not None and task.kind == "regression" and found.fisher_labels != "hard"
+        given_labels = self.family.generative or scores
         return replace(found, fisher_labels="empirical") if given_labels else found
 
     def _brought(self, source: Source) -> Path | None:

@@ -230,8 +230,22 @@ def test_cotangents_by_hand() -> None:
     assert largest.tolist() == [[pytest.approx(q - 1), pytest.approx(1 - q)]]
     (distance,) = fisher.cotangents(z[:, :1] + 1, torch.tensor([[4.5]]), "empirical", rng(), "regression")
     assert distance.tolist() == [[3.5]], "as far as the score is away"
+    (double,) = fisher.cotangents(z[:, :1] + 1, torch.tensor([[4.5]]), "hard", rng(), "regression")
+    assert torch.equal(double, 2 * distance), "the released code's loss is the squared error without the half"
     (one,) = fisher.cotangents(z[:, :1], torch.tensor([[4.5]]), "expected", rng(), "regression")
     assert one.tolist() == [[1.0]]
+
+
+def test_scores_are_squared_as_the_released_code_squares_them() -> None:
+    # z = x w with w = 1; rows x = 1, 2 with scores 0, 5. Loss: mean of (z - v)^2, without a half.
+    # Its gradient: (2 (1 - 0) 1 + 2 (2 - 5) 2) / 2 = -5, squared 25. With the half: -2.5, squared 6.25.
+    model = nn.Linear(1, 1, bias=False).double()
+    nn.init.ones_(model.weight)
+    gold = torch.tensor([[0.0], [5.0]], dtype=torch.float64)
+    one = batches([batch(torch.tensor([[1.0], [2.0]], dtype=torch.float64))], gold, "regression")
+    for labels, square in (("hard", 25.0), ("empirical", 6.25)):
+        found = fisher.diagonal(model, of_numbers, one, labels, False, rng())  # type: ignore[arg-type]
+        assert found["weight"].tolist() == [[square]]
 
 
 # -- fisher of models that are asked in words ------------------------------------------------------------------------

@@ -120,6 +120,20 @@ def test_the_released_protocol_runs_whole(glue_project: Project, encoder: Lab) -
     assert fisher["fisher_labels"] == "hard" and fisher["batch_tokens"] == 4096
 
 
+def test_scores_have_the_codes_factor_where_the_protocol_is_the_codes(encoder: Lab, decoder: Lab) -> None:
+    told = {
+        (lab.family.kind, name, task): lab.fisher_settings(TASKS[task], named(name)).fisher_labels
+        for lab in (encoder, decoder)
+        for name in ("official_code", "paper")
+        for task in ("stsb", "cola")
+    }
+    assert {where: how for where, how in told.items() if how != "empirical"} == {
+        ("encoder", "official_code", "stsb"): "hard",
+        ("encoder", "official_code", "cola"): "hard",
+        ("encoder", "paper", "cola"): "expected",
+    }
+
+
 def test_models_that_answer_in_words_have_no_heads_and_one_column(glue_project: Project) -> None:
     result = glue_project.run("--model=tiny-decoder", *(f"--method={m}" for m in FEW), *SOME)
     result.assert_outcomes(passed=2 * len(FEW), deselected=14 * len(FEW))
