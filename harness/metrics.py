@@ -32,7 +32,7 @@ class MaskedMacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
     """Mean over labels of the binary F1 of the positive class, each over the rows that annotate it (protocol 1.5).
 
     A label whose F1 is undefined (never there, never predicted) scores 0, as scikit-learn's default does; a label that
-    no row annotates is left out. Same as the released code's `macro_f1`.
+    no row annotates is left out. Same as the released code's `macro_f1`, but NaN where no row annotates any.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -51,7 +51,7 @@ class MaskedMacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no t
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
         per_label = label_f1(np.asarray(predictions), np.asarray(references))
         defined = [f1 for f1 in per_label if f1 is not None]
-        return {"macro_f1": float(np.mean(defined)) if defined else 0.0, "f1": per_label}
+        return {"macro_f1": float(np.mean(defined)) if defined else np.nan, "f1": per_label}
 
 
 def label_f1(predicted: Bits, gold: Bits) -> list[float | None]:
@@ -62,7 +62,7 @@ def label_f1(predicted: Bits, gold: Bits) -> list[float | None]:
 def macro_f1(predicted: Bits, gold: Bits) -> float:
     """The number of `MaskedMacroF1` without the bookkeeping of `evaluate`; called thousands of times in a search."""
     f1 = _f1(predicted, gold)
-    return float(np.nanmean(f1)) if not np.isnan(f1).all() else 0.0
+    return float(np.nanmean(f1)) if not np.isnan(f1).all() else np.nan
 
 
 def _f1(predicted: Bits, gold: Bits) -> npt.NDArray[np.float64]:
@@ -120,13 +120,14 @@ def score(metric: str, predicted: npt.NDArray[Any], gold: npt.NDArray[Any]) -> f
         metric: `macro_f1`, `accuracy`, `matthews` or `pearson`, as `Task.metric` says it.
         predicted, gold: both (rows, outputs) for `macro_f1`, else (rows,) or (rows, 1).
 
-    Undefined numbers, and those of no rows, are 0, as in the `evaluate` classes. Errors: `UnknownName`.
+    Undefined numbers, and those of no rows, are 0, as in the `evaluate` classes; but a `macro_f1` of no annotated row
+    is NaN: nothing was asked. Errors: `UnknownName`.
     """
     if metric not in _FAST:
         raise UnknownName("metric", metric, _FAST)
     if metric != "macro_f1":
         predicted, gold = predicted.reshape(-1), gold.reshape(-1)  # (rows, 1) against (rows,) would be a square
-    return _FAST[metric](predicted, gold) if len(gold) else 0.0
+    return _FAST[metric](predicted, gold) if len(gold) or metric == "macro_f1" else 0.0
 
 
 def official(task: Task, predicted: npt.NDArray[Any], gold: npt.NDArray[Any]) -> dict[str, Any]:
@@ -165,6 +166,11 @@ def _pearson(predicted: Column, gold: Column) -> float:
         return 0.0
     x, y = (column.astype(np.float64) - column.mean(dtype=np.float64) for column in (predicted, gold))
     return float(np.clip((x / np.linalg.norm(x)) @ (y / np.linalg.norm(y)), -1, 1))
+
+
+def is_constant(metric: str, predicted: Column, gold: Column) -> bool:
+    """Whether a correlation is 0 only because one side is the same for all rows, or not finite."""
+    return metric in ("matthews", "pearson") and (_undefined(predicted) or _undefined(gold))
 
 
 def _undefined(column: Column) -> bool:

@@ -16,6 +16,7 @@ from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocols import Protocol
 from harness.settings import PART, corpus_of
+from harness.tasks import Task
 
 
 class Repeats(NamedTuple):
@@ -65,7 +66,9 @@ class RowBook:
         if whole.task != TASK and p.glue_dev == "partitions":  # the released code's choice, D7
             halves = [f"{corpus}{PART}{k}" for k in (1, 2)]
             return self._once("dev", corpus, draw, make=lambda: concatenate([self.train(m, draw) for m in halves]))
-        return self._once("dev", corpus, make=lambda: whole.dev.first(p.dev_rows))
+        return self._once(
+            "dev", corpus, make=lambda: _annotated(whole.dev.first(p.dev_rows), whole.task, corpus, "development")
+        )
 
     def exam(self, cell: Cell, corpus: str) -> Split:
         """What the merged model is asked, with labels that the setting does not ask masked."""
@@ -82,7 +85,8 @@ class RowBook:
                         "keep them with --set repeats=kept"
                     )
             split = split.first(p.test_rows)
-            return masked_but(split, BASIC) if basic else split
+            split = masked_but(split, BASIC) if basic else split
+            return _annotated(split, task, corpus, "test")
 
         trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
         return self._once("exam", corpus, self._only_test(cell), basic, trained, make=asked)
@@ -123,6 +127,16 @@ class RowBook:
         if name not in self._splits:
             self._splits[name] = make()
         return self._splits[name]
+
+
+def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
+    """The split. Errors: `BadData` if no row of it annotates a label: an F1 over nothing is no 0 but a gap."""
+    if task.kind == "multi_label" and not (split.labels != MASKED).any():
+        raise BadData(
+            f"{corpus}: none of its {len(split)} {what} rows annotates a label that is asked, so {task.metric} has "
+            "nothing to say; take more rows, or leave this corpus out of the data"
+        )
+    return split
 
 
 def masked_but(split: Split, keep: tuple[str, ...]) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from harness.batches import Batch, Batches
 from harness.data.corpus import MASKED
 from harness.families.base import Family
-from harness.metrics import official, score
+from harness.metrics import is_constant, official, score
 from harness.progress import Progress
 from harness.tasks import Task
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
+from methods.errors import MergeboardError
 
 Predicted = npt.NDArray[Any]
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
@@ -147,7 +149,12 @@ class Examiner:
         found = {}
         for corpus, make in self._test.items():
             sheet = make()
-            found[corpus] = _mark(sheet, sheet.logits(merged))
+            found[corpus] = exam = _mark(sheet, sheet.logits(merged))
+            if not math.isfinite(exam.score):
+                raise MergeboardError(
+                    f"{corpus}: {exam.task.metric} of {len(exam.gold)} test rows is {exam.score}; a metric gives a "
+                    "number, so mend it, or give it rows that are annotated"
+                )
         return found
 
 
@@ -155,7 +162,12 @@ def _mark(sheet: Sheet, logits: Tensor) -> Exam:
     task, gold, predicted = sheet.task, sheet.gold, sheet.predict(logits)
     marks = official(task, predicted, gold)
     details: dict[str, Any] = {"rows": len(gold), **marks}
+    if len(gold) and is_constant(task.metric, predicted, gold):
+        details["constant"] = True  # else a bare 0 would look like a bad answer
     if task.kind == "multi_label":
+        never = (gold != MASKED).any(axis=0) & ~(gold == 1).any(axis=0)
+        if never.any():  # an F1 there is 0 whatever is answered
+            details["no_positive"] = [name for name, absent in zip(task.outputs, never, strict=True) if absent]
         details["macro_f1_at_logit_0"] = score(
             "macro_f1", sheet.predict(logits, 0.0), gold
         )  # D10: is it the threshold?

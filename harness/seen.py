@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from harness.scoring import Exam
 
 def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, Exam]) -> dict[str, Any]:
     """A record's details on it: for each corpus the rows that stand in a member's training rows, `of` how many, and
-    the score on all others (null where there are none, or no one model gave the answers)."""
+    the score on all others (null where there are none that are annotated, or no one model gave the answers)."""
     found: dict[str, Any] = {"seen": {}, "seen_dev": {}}
     for corpus, value in scores.items():
         repeats = lab.rows.seen(cell, corpus)
@@ -30,4 +31,5 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
 def _unseen(exam: Exam | None, others: Any) -> float | None:
     if exam is None or not others.any():
         return None
-    return score(exam.task.metric, exam.predicted[others], exam.gold[others])
+    found = score(exam.task.metric, exam.predicted[others], exam.gold[others])
+    return found if math.isfinite(found) else None

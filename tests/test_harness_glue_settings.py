@@ -20,6 +20,7 @@ from harness.data.glue import PAIRS, TASKS
 from harness.lab import Lab
 from harness.models import ModelName
 from harness.options import DEFAULT_METHODS
+from harness.protocols import named
 from harness.record import Store
 from harness.rowbook import RowBook
 from harness.rows import ROWS, avg, domain_specific

@@ -16,7 +16,7 @@ from harness.data.corpus import MASKED, Split
 from harness.data.emotion import BASIC
 from harness.data.glue import TASKS
 from harness.families.encoder import masked_bce
-from harness.metrics import OFFICIAL, Bits, GlueMetric, MaskedMacroF1, label_f1, macro_f1, official, score
+from harness.metrics import OFFICIAL, Bits, GlueMetric, MaskedMacroF1, is_constant, label_f1, macro_f1, official, score
 from harness.rowbook import masked_but
 from harness.tasks import Task
 from methods.errors import UnknownName
@@ -108,10 +108,21 @@ def test_a_label_that_never_is_and_never_was_predicted_scores_zero() -> None:
     assert macro_f1(predicted, gold) == marks(predicted, gold)["macro_f1"] == 0.5
 
 
-def test_rows_without_any_annotation_score_zero_and_not_nan() -> None:
-    gold = np.full((3, 2), MASKED)
-    assert macro_f1(np.ones((3, 2), dtype=np.int64), gold) == 0.0
-    assert marks(np.ones((3, 2), dtype=np.int64), gold) == {"macro_f1": 0.0, "f1": [None, None]}
+@pytest.mark.parametrize("rows", [0, 3])
+def test_rows_without_any_annotation_have_no_score(rows: int) -> None:
+    said, gold = np.ones((rows, 2), dtype=np.int64), np.full((rows, 2), MASKED)
+    assert np.isnan(macro_f1(said, gold)) and np.isnan(score("macro_f1", said, gold))
+    if rows:
+        found = marks(said, gold)
+        assert np.isnan(found["macro_f1"]) and found["f1"] == [None, None]
+
+
+@pytest.mark.parametrize("metric", ["matthews", "pearson"])
+def test_a_correlation_that_is_zero_for_want_of_change_can_be_told(metric: str) -> None:
+    one, two = np.array([0, 1, 1]), np.array([1, 1, 1])
+    assert not is_constant(metric, one, one) and not is_constant("accuracy", two, two)
+    assert is_constant(metric, one, two) and is_constant(metric, two, one) and is_constant(metric, two, two)
+    assert is_constant(metric, np.array([0.0, np.nan, 1.0]), one)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -232,10 +243,9 @@ def test_one_class_for_all_rows_has_no_matthews_correlation() -> None:
     assert official(TASKS["qqp"], np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64))["f1"] == 0.0
 
 
-def test_no_rows_score_zero_and_not_nan() -> None:
+def test_no_rows_score_zero() -> None:
     none = np.zeros(0)
     assert [score(metric, none, none) for metric in ("accuracy", "matthews", "pearson")] == [0.0] * 3
-    assert score("macro_f1", np.zeros((0, 2)), np.zeros((0, 2))) == 0.0
 
 
 def test_labels_are_scored_and_reported_by_name() -> None:

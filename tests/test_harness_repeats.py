@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.cells import Cell, PopulationKey
-from harness.data.corpus import Corpus, Split
+from harness.data.corpus import MASKED, Corpus, Split
 from harness.data.emotion import TASK
 from harness.data.glue import TASKS
 from harness.errors import BadData
@@ -183,6 +183,28 @@ def test_an_exam_of_which_nothing_is_left_is_one_line(setting: Setting) -> None:
     book = RowBook(world(**{"tec": own("tec"), name: (same, same, same)}), Protocol(repeats="cut"))
     with pytest.raises(BadData, match=f"{name}: every row of the exam stands in .*--set repeats=kept"):
         book.exam(asked(setting, ("tec", "isear")), name)
+
+
+@pytest.mark.parametrize(("part", "knob"), [(1, "development"), (2, "test")])
+def test_rows_of_which_none_is_annotated_are_one_line(part: int, knob: str) -> None:
+    parts = list(own("tec"))
+    labels = parts[part].labels.copy()
+    labels[:3] = MASKED  # the last row has labels
+    parts[part] = parts[part].asked(labels)
+    corpora, one = world(tec=(parts[0], parts[1], parts[2])), asked(ALL, ("tec", "isear"))
+    few, all_ = (RowBook(corpora, Protocol(dev_rows=n, test_rows=n)) for n in (3, None))
+    assert len(all_.dev("tec", 1)) == len(all_.exam(one, "tec")) == 4
+    with pytest.raises(BadData, match=f"tec: none of its 3 {knob} rows annotates a label that is asked"):
+        few.dev("tec", 1), few.exam(one, "tec")
+
+
+def test_labels_that_an_exam_does_not_ask_annotate_nothing() -> None:
+    labels = np.full((4, TASK.width), MASKED)
+    labels[:, TASK.outputs.index("trust")] = 1  # no basic emotion
+    whole = rows(["a", "b", "c", "d"]).asked(labels)
+    book = RowBook(world(ssec=(whole, whole, whole)), Protocol())
+    with pytest.raises(BadData, match="ssec: none of its 12 test rows annotates a label that is asked"):
+        book.exam(asked(UNSEEN, ("tec", "isear")), "ssec")
 
 
 # -- in the record ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from harness.families.encoder import Encoder, EncoderRow, padded
 from harness.scoring import DevScorer, Examiner, LiveModel, Sheet
 from harness.tasks import Task
 from methods.base import Ensemble, Merged, Weights
+from methods.errors import MergeboardError
 
 NAMES = ("joy", "anger", "fear", "trust")
 OUTPUTS = len(NAMES)
@@ -367,6 +368,28 @@ def test_an_examiner_says_of_classes_and_scores_what_their_tasks_report() -> Non
     assert found["c"].predicted.tolist() == [0, 1, 1] and found["c"].gold.tolist() == [0, 1, 0]
     assert found["s"].predicted.tolist() == [1.0, 2.0, 4.0] and found["s"].gold.tolist() == [2.0, 4.0, 0.0]
     assert found["s"].details["rows"] == 3 and "macro_f1_at_logit_0" not in found["s"].details
+
+
+def test_a_correlation_of_equal_answers_is_marked() -> None:
+    flat = {"c": fixed([[0.0, 1.0]] * 3, [[0], [1], [0]], COLA), "s": fixed([[2.0]] * 3, [[2.0], [4.0], [0.0]], STSB)}
+    for exam in Examiner({name: lambda sheet=sheet: sheet for name, sheet in flat.items()}).examine({}).values():
+        assert exam.score == 0.0 and exam.details["constant"] is True
+    for exam in Examiner({"c": lambda: C, "s": lambda: S}).examine({}).values():
+        assert "constant" not in exam.details
+
+
+def test_a_label_that_is_never_there_is_marked() -> None:
+    about = task("joy", "anger", "fear")
+    sheet = fixed([[1.0, 1.0, 1.0]] * 2, [[1, 0, MASKED], [0, 0, MASKED]], about)
+    exam = Examiner({"a": lambda: sheet}).examine({})["a"]
+    assert exam.details["no_positive"] == ["anger"], "fear is not asked at all"
+    assert "no_positive" not in Examiner({"a": lambda: A}).examine({})["a"].details
+
+
+def test_an_exam_that_gives_no_number_is_one_line() -> None:
+    nothing = fixed([[1.0]] * 2, [[MASKED], [MASKED]], task("joy"))
+    with pytest.raises(MergeboardError, match="tec: macro_f1 of 2 test rows is nan"):
+        Examiner({"tec": lambda: nothing}).examine({})
 
 
 def test_an_examiner_gives_away_nothing_but_marks() -> None:
