@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
-_INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into
+_PYTHON = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
 @cache
@@ -72,14 +73,16 @@ def _of_others(module: str, own: str) -> bool:
     if top in OURS or (top in sys.stdlib_module_names and top != "__main__"):
         return True
     path = _file(module) or _file(top)
-    return top != own and (path is None or any(path.is_relative_to(place) for place in _INSTALLED))
+    return top != own and (
+        path is None or bool(INSTALLED & set(path.parts)) or any(path.is_relative_to(place) for place in _PYTHON)
+    )
 
 
 def _file(module: str) -> Path | None:
     """The source file of a module, which is not imported for it; None where there is none."""
     known = sys.modules.get(module)
     origin = _found(module) if known is None else getattr(known, "__file__", None)
-    path = Path(origin).resolve() if isinstance(origin, str | Path) else None
+    path = Path(origin).absolute() if isinstance(origin, str | Path) else None
     return path if path is not None and path.suffix == ".py" and path.is_file() else None
 
 

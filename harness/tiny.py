@@ -32,10 +32,12 @@ from transformers import (
 
 from harness.data import emotion, glue, synthetic, synthetic_glue
 from harness.data.corpus import Split, concatenate
+from harness.environment import engine
 from harness.families import family_of
 from harness.families.base import Family
 from harness.families.prompts import fewer_negatives
 from harness.finetune import Joint, Part
+from harness.recipe import Recipe
 from harness.tasks import Task
 from harness.zoo import Zoo
 
@@ -52,8 +54,25 @@ _SPREAD = 0.06  # initializer_range: the usual 0.02 is for width 768; at 64 it l
 
 def build(name: str, world: synthetic.World, zoo: Zoo) -> Path:
     """The folder of the tiny model of this name, in transformers' layout; made on first use, in seconds."""
-    recipe = {"tiny": name, "world": asdict(world), "steps": _STEPS[name], "noise": _NOISE[name], "version": VERSION}
-    return zoo.get("tiny", recipe | {"glue": synthetic_glue.VERSION}, lambda folder: _make(name, folder, world))
+    return zoo.get("tiny", recipe(name, world), lambda folder: _make(name, folder, world))
+
+
+def recipe(name: str, world: synthetic.World) -> Recipe:
+    """All that decides a tiny model."""
+    sizes = {"width": _WIDTH, "layers": _LAYERS, "heads": _HEADS, "spread": _SPREAD}
+    teaching = {"batch": _BATCH, "rate": _RATE, "seed": _SEED, "emotion_share": _EMOTION_SHARE}
+    return {
+        "tiny": name,
+        "world": asdict(world),
+        "glue": synthetic_glue.recipe(),
+        "tasks": [task.recipe(True) for task in (emotion.TASK, *glue.TASKS.values())],
+        "steps": _STEPS[name],
+        "noise": _NOISE[name],
+        **sizes,
+        **teaching,
+        "version": VERSION,
+        "engine": engine(),
+    }
 
 
 def _make(name: str, folder: Path, world: synthetic.World) -> None:

@@ -21,12 +21,19 @@ import numpy as np
 from harness.data.corpus import Corpus, Labels, Split
 from harness.data.glue import TASKS, HeldOut
 from harness.data.synthetic import World, syllables, word_rng
+from harness.recipe import Recipe
 from harness.tasks import Task
 
 _SENSES = 3  # as many as the task with the most classes has
 _PLAIN, _SLANG, _TOPICS, _ORDERED = 6, 30, 20, 8
 _TRAIN, _TEST = 800, 150
 VERSION = 1  # raise it when the same world gives other rows
+
+
+def recipe() -> Recipe:
+    """What decides the rows besides the world."""
+    sizes = {"senses": _SENSES, "plain": _PLAIN, "slang": _SLANG, "topics": _TOPICS, "ordered": _ORDERED}
+    return {**sizes, "train": _TRAIN, "test": _TEST, "version": VERSION}
 
 
 @dataclass(frozen=True)
