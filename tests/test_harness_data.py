@@ -215,6 +215,13 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert len(emotion.load(tmp_path, 0)["isear"].everything) == 20
 
 
+@pytest.mark.parametrize("changes", [{"VAD": None}, {"text": "a\0b"}, {"text": ""}, {"id": [1]}])
+def test_what_is_unusual_and_no_fault_is_read(changes: dict[str, Any], tmp_path: Path) -> None:
+    lines: list[Any] = [*GOOD, about(joy=1.0) | changes, about(joy=10**400)]  # type: ignore[arg-type]
+    corpus = emotion.load(write(tmp_path, *(json.dumps(line) for line in lines)), 0)["isear"]
+    assert len(corpus.everything) == 12 and corpus.everything.labels[:, LABELS.index("joy")].sum() == 7
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -227,7 +234,17 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         pytest.param(row(text=7), "text is int", id="text is a number"),
         pytest.param(row(text=None), "text is NoneType", id="text is null"),
         pytest.param(row(source=["isear"]), "source is list", id="source is a list"),
-        pytest.param(row(emotions=[]), "", id="emotions are a list"),
+        pytest.param("7", "the line is int, not an object", id="a number"),
+        pytest.param("null", "the line is NoneType, not an object", id="null"),
+        pytest.param("[" * 100_000, "recursion", id="nested too deep"),
+        pytest.param("\0", "", id="a NUL"),
+        pytest.param('{"source": "isear"} {}', "Extra data", id="two objects"),
+        pytest.param(row(emotions=[]), "emotions is list, not an object", id="emotions are a list"),
+        pytest.param(row(emotions=None), "emotions is NoneType", id="emotions are null"),
+        pytest.param(row(VAD=[1]), "VAD is list, not an object", id="VAD is a list"),
+        pytest.param(about(joy={"a": "b" * 999}), "joy is {'a': 'bb", id="a value is an object"),  # type: ignore[arg-type]
+        pytest.param(about(joy=float("inf")), "joy is inf", id="a value is infinite"),
+        pytest.param('{"joy": ' + "9" * 5000 + "}", "", id="a number of too many digits"),
         pytest.param(about(joy="1"), "joy is '1'", id="a value is text"),  # type: ignore[arg-type]
         pytest.param(about(joy=True), "joy is True", id="a value is a truth"),
         pytest.param(about(joy=float("nan")), "joy is nan", id="a value is NaN"),

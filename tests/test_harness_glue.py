@@ -339,7 +339,7 @@ def broken(folder: Path, name: str, line: str) -> str:
         ("qqp", "1\t2\t3\ta\tb\tc\t1", "7 fields, not 6"),
         *(
             ("stsb", "\t".join(["x"] * 9 + [score]), f"the score is a number from 0 to 5, not {score!r}")
-            for score in ("five", "", "nan", "inf", "-0.1", "5.001")
+            for score in ("five", "", "nan", "inf", "-0.1", "5.001", "0_5", "\0", "1,5", "1e400")
         ),
     ],
 )
@@ -450,6 +450,29 @@ def test_a_class_that_is_none_is_named_by_row(
 ) -> None:
     plain = datasets.Dataset.from_dict({"sentence1": ["a"] * 3, "sentence2": ["b"] * 3, "label": [0, 1, label]})
     assert said_of(plain, tmp_path, monkeypatch).endswith(f"row 3: the label is one of 0, 1, not {label!r}")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [[[0], [1]], [{"a": 1}, {"a": 0}], ["0", "1"], [b"0", b"1"], [0.5, 1.0], [True, False]],
+    ids=["lists", "objects", "texts", "bytes", "numbers", "truths"],
+)
+def test_a_label_column_of_another_kind_is_one_line(
+    label: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = datasets.Dataset.from_dict({"sentence1": ["a"] * 2, "sentence2": ["b"] * 2, "label": label})
+    said = said_of(plain, tmp_path, monkeypatch)
+    assert "rte/train-*.parquet" in said and said.isprintable() and len(said) < 600
+
+
+def test_a_file_of_another_kind_is_named_in_few_words(tmp_path: Path) -> None:
+    write_tsv(tmp_path, "rte", made_up("rte", 20), made_up("rte", 3))
+    path = tmp_path / "glue" / "RTE" / "train.tsv"
+    for content in (b"{" + b"x" * 100_000 + b"}\n", b"\0\x1b[31m\r" * 999, b"a,b,c\n" * 99):
+        path.write_bytes(content)
+        with pytest.raises(BadData, match=r"train.tsv: no column") as caught:
+            load(tmp_path)
+        assert len(str(caught.value)) < 600 and str(caught.value).isprintable()
 
 
 def test_a_hub_out_of_reach_is_one_line(hub: Hub) -> None:

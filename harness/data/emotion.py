@@ -64,7 +64,7 @@ def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
         if name in texts:
             rows = Split(tuple(texts[name]), np.array(labels[name], dtype=np.int64))
             annotated = tuple(bool(x) for x in (rows.labels != MASKED).any(axis=0))
-            require_learnable(name, rows)
+            require_learnable(f"{path}: {name}", rows)
             corpora[name] = cut(rows, name, TASK, annotated, seed, published=True)
             if not len(corpora[name].dev):  # the smallest of the three
                 raise BadData(f"{path}: {name}: {len(rows)} rows leave none to develop on; give ten at least")
@@ -76,14 +76,32 @@ def _load(path: Path, _changed: int, seed: int) -> Mapping[str, Corpus]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, list[int]]]:
-    with path.open("rb") as file:  # as bytes, so that a line that is no text is met, and named, as a line
+    try:
+        file = path.open("rb")  # as bytes, so that a line that is no text is met, and named, as a line
+    except OSError as error:
+        raise BadData(f"{path}: cannot be read ({error.strerror})") from None
+    with file:
         for number, line in enumerate(file, 1):
             try:
-                entry = json.loads(line)
-                yield _text(entry, "source"), _text(entry, "text"), _label_row(entry)
-            except (ValueError, KeyError, TypeError) as error:
-                what = f"no field {error}" if isinstance(error, KeyError) else str(error)
-                raise BadData(f"{path}, line {number}: not a row of a unified emotion file ({what})") from None
+                row = _row(line)
+            except Exception as error:  # whatever a line holds, it is named as a line
+                what = " ".join(str(error).split()) or type(error).__name__
+                raise BadData(f"{path}, line {number}: not a row of a unified emotion file ({what:.200})") from None
+            yield row
+
+
+def _row(line: bytes) -> tuple[str, str, list[int]]:
+    entry = _object(json.loads(line), "the line")
+    missing = [field for field in ("source", "text", "emotions") if field not in entry]
+    if missing:
+        raise ValueError(f"no field {missing[0]!r}")
+    return _text(entry, "source"), _text(entry, "text"), _label_row(entry)
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{what} is {type(value).__name__}, not an object with names and values")
+    return value
 
 
 def _text(entry: Mapping[str, Any], field: str) -> str:
@@ -95,13 +113,14 @@ def _text(entry: Mapping[str, Any], field: str) -> str:
 
 
 def _label_row(entry: Mapping[str, Any]) -> list[int]:
-    values = {**entry["emotions"], **entry.get("VAD", {})}
+    vad = entry.get("VAD")  # absent or null: the corpus does not annotate it
+    values = {**_object(entry["emotions"], "emotions"), **({} if vad is None else _object(vad, "VAD"))}
     row = []
     for label in LABELS:
         value = values.get(label)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         if value is not None and not number:
-            raise TypeError(f"{label} is {value!r}, not a number or null")
+            raise TypeError(f"{label} is {value!r:.50}, not a number or null")
         row.append(MASKED if value is None else int(value > PRESENT_ABOVE))
     return row
 

@@ -274,7 +274,13 @@ def _read(paths: tuple[Path, ...], name: str) -> Split:
             table = datasets.Dataset.from_parquet([str(path) for path in paths], cache_dir=cache, keep_in_memory=True)
         except Exception as error:  # not Parquet at all: pyarrow's errors, wrapped or not
             raise BadData(f"{where}: not readable as Parquet ({type(error).__name__})") from error
-        return _of_table(where, table, name)
+        try:
+            return _of_table(where, table, name)
+        except BadData:
+            raise
+        except Exception as error:  # columns of kinds that no text and no label is
+            said = f"{type(error).__name__}: {error}"
+            raise BadData(f"{where}: not texts and labels ({' '.join(said.split()):.200})") from error
 
 
 # -- the original download -------------------------------------------------------------------------------------------
@@ -287,7 +293,7 @@ def _read_tsv(path: Path, name: str) -> Split:
     header = list(source.header) or next(rows, (1, [""]))[1]
     missing = [column for column in source.columns if column not in header]
     if missing:
-        raise BadData(f"{path}: no column {', '.join(map(repr, missing))}; the columns are {', '.join(header)}")
+        raise BadData(f"{path}: no column {', '.join(map(repr, missing))}; the columns are {_shown(header)}")
     *at, label_at = map(header.index, source.columns)
     answers = {word: k for k, word in enumerate(source.words)}
     texts: list[tuple[str, ...]] = []
@@ -300,7 +306,7 @@ def _read_tsv(path: Path, name: str) -> Split:
         word = fields[label_at]
         label = _score(word, task) if task.kind == "regression" else answers.get(word)
         if label is None:
-            raise BadData(f"{path}, line {number}: {_wanted(task, source.words)}, not {word!r}")
+            raise BadData(f"{path}, line {number}: {_wanted(task, source.words)}, not {word!r:.60}")
         texts.append(tuple(fields[k] for k in at))
         labels.append(label)
     return _split(str(path), task, texts, labels)
@@ -308,12 +314,14 @@ def _read_tsv(path: Path, name: str) -> Split:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line numbers from 1 and fields. A carriage return before the line feed is dropped, any other character kept."""
-    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
         lines = data.decode().split("\n")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise BadData(f"{path}, line {number}: not UTF-8 ({error.reason})") from None
+    except OSError as error:
+        raise BadData(f"{path}: cannot be read ({error.strerror})") from None
     if not lines[-1]:
         lines.pop()  # the last line feed ends a row and begins none
     for number, line in enumerate(lines, 1):
@@ -331,8 +339,9 @@ def _of_table(where: str, table: datasets.Dataset, name: str) -> Split:
     columns = (*source.hub_texts, "label")
     missing = [column for column in columns if column not in table.column_names]
     if missing:
-        there = ", ".join(table.column_names)
-        raise BadData(f"{where}: no column {', '.join(map(repr, missing))}; the columns are {there}")
+        raise BadData(
+            f"{where}: no column {', '.join(map(repr, missing))}; the columns are {_shown(table.column_names)}"
+        )
     feature = table.features["label"]
     if isinstance(feature, datasets.ClassLabel) and tuple(feature.names) != task.outputs:
         raise BadData(f"{where}: the classes are {', '.join(feature.names)}, not {', '.join(task.outputs)}")
@@ -344,11 +353,11 @@ def _of_table(where: str, table: datasets.Dataset, name: str) -> Split:
     for number, (row, value) in enumerate(zip(texts, values, strict=True), 1):
         for text in row:
             if not isinstance(text, str):
-                raise BadData(f"{where}, row {number}: {text!r} is not a text")
+                raise BadData(f"{where}, row {number}: {text!r:.60} is not a text")
         label = _score(value, task) if task.kind == "regression" else _class(value, task)
         if label is None:
             known = [str(k) for k in range(len(task.outputs))]
-            raise BadData(f"{where}, row {number}: {_wanted(task, known)}, not {value!r}")
+            raise BadData(f"{where}, row {number}: {_wanted(task, known)}, not {value!r:.60}")
         labels.append(label)
     return _split(where, task, texts, labels)
 
@@ -364,9 +373,17 @@ def _class(value: Any, task: Task) -> int | None:
 def _score(value: Any, task: Task) -> float | None:
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+    if isinstance(value, str) and "_" in value:
+        return None  # which Python reads over: "0_5" is no score
     return score if task.span[0] <= score <= task.span[1] else None  # not a number is not in between either
+
+
+def _shown(columns: Iterable[str]) -> str:
+    """Column names on one line, whatever file it was."""
+    said = "".join(c if c.isprintable() else "?" for c in ", ".join(columns))
+    return said if len(said) <= 200 else f"{said[:200]}..."
 
 
 def _wanted(task: Task, words: Iterable[str]) -> str:
