@@ -201,7 +201,7 @@ def no_emotion() -> str:
     """Why a session with GLUE from the hub asks nothing about emotion, and what to do."""
     from harness.data.emotion import FILE, ORIGIN
 
-    return f"the hub has no emotion corpora; {ORIGIN}; then give --data=FOLDER with {FILE} in it"
+    return f"the hub has no emotion corpora: give --data=FOLDER with {FILE} in it; {ORIGIN}"
 
 
 def architecture_of(model: ModelName) -> str:

@@ -38,6 +38,25 @@ def require_whole(folder: Path) -> None:
                 raise BadModel(quantised(folder, f"{name} {how}" if how else name))
 
 
+def require_own_code(folder: Path) -> None:
+    """Refuse code that would be fetched from another repository, as it is today, under no fingerprint.
+
+    Errors: `BadModel`.
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        try:
+            found = json.loads((folder / name).read_text(encoding="utf-8"))["auto_map"].values()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        for text in (t for value in found for t in (value if isinstance(value, list) else [value])):
+            repository, separator, module = str(text).partition("--")
+            if separator:
+                raise BadModel(
+                    f"{folder}: {name} takes {module} from {repository} on the hub, at no fixed commit; copy the "
+                    f'Python files of {repository} into a folder of yours, and take "{repository}--" out of its {name}'
+                )
+
+
 def quantised(folder: Path, sign: str) -> str:
     """The line about weights that were saved quantised."""
     return (

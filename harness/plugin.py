@@ -229,6 +229,9 @@ def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
     lines = []
     for suite in (s for s in suites if s in KNOWN):
         missing = [c for c in KNOWN[suite]() if c not in bench.available(suite, model)]
+        if suite == "emotion" and bench.options.hub:
+            lines.append(f"mergeboard: emotion: {no_emotion()}")
+            continue
         lines += [f"mergeboard: {suite}: not in the data: {', '.join(missing)}; {origin[suite]}"] if missing else []
     return lines
 

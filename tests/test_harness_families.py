@@ -510,6 +510,17 @@ def test_the_family_of_a_model(tmp_path: Path) -> None:
             kind_of(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("code", ["org/code--mine.Mine", [None, "org/code--mine.Mine"]])
+def test_code_that_lies_in_another_repository_is_refused(name: str, code: object, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    said = json.loads((tmp_path / name).read_text()) if name == "config.json" else {}
+    (tmp_path / name).write_text(json.dumps({**said, "auto_map": {"AutoConfig": "mine.Config", "AutoTokenizer": code}}))
+    assert kind_of(tmp_path) == "decoder", "without trust it is not fetched"
+    with pytest.raises(BadModel, match=f"{name} takes mine.Mine from org/code on the hub, at no fixed commit; copy"):
+        kind_of(tmp_path, trust_remote_code=True)
+
+
 def test_code_of_the_models_own_needs_trust(tmp_path: Path) -> None:
     config = {"model_type": "mine", "auto_map": {"AutoModelForCausalLM": "mine.Mine"}}
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -187,8 +187,8 @@ def test_emotion_alone_needs_a_folder(data: tuple[str, ...], project: Project, s
     shutil.copytree(make_lab(small_zoo).folder, project.path / "mine")
     words = ["suites/test_emotion.py", "--model=mine", *data, "-p", "no:cacheprovider"]
     said = refused(project.pytester.runpytest_inprocess(*words))
-    assert "--model mine: the hub has no emotion corpora; run the scripts of github.com/sarnthil/" in said
-    assert "then give --data=FOLDER with emotion/unified-dataset.jsonl in it" in said
+    assert "--model mine: the hub has no emotion corpora: give --data=FOLDER with emotion/unified-" in said
+    assert "run the scripts of github.com/sarnthil/unify-emotion-datasets" in said
 
 
 def test_a_wrong_word_ends_the_session_from_inside_the_folder(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from harness.errors import BadModel
 from harness.families import family_of
 from tests.hub_server import Hub
 from tests.published import PUBLISHED, SPM, deberta_v3, minicpm, t5_v1_1, words
-from tests.small_world import Project
+from tests.small_world import ROOT, Project, make_lab
 from tests.test_harness_glue import made_up, write_parquet
 
 TEXTS = ("The quick fox expresses joy.", "yes", "Does it follow? 12 of 90, Zß", "a b c")
@@ -127,3 +130,28 @@ def test_a_session_runs_from_what_is_published(
     assert list(converted.glob("*.safetensors")) and not list(converted.glob("*.bin"))
     shutil.rmtree(converted)
     assert glue_project.run(*words).ret == 0 and len(glue_project.records()) == 2, "the second run is cached"
+
+
+def test_roberta_base_by_name_alone(project: Project, hub: Hub, tasks: None, tmp_path: Path) -> None:
+    """`pytest suites/ --model=roberta-base`, in a process of its own that knows the hub by HF_ENDPOINT."""
+    commit = hub.put("FacebookAI/roberta-base", make_lab(project.zoo).folder)
+    shutil.copy(ROOT / "suites" / "test_glue.py", project.path / "suites")
+    words = project.arguments(
+        "--model=roberta-base", "--method=simple", "-k", "in_domain or (cross_task and cola and mrpc)"
+    )
+    here = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=project.path,
+        env=here,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    (skipped,) = (line for line in done.stdout.splitlines() if line.startswith("SKIPPED"))
+    assert "in_domain: the hub has no emotion corpora: give --data=FOLDER with emotion/unified-dataset.jsonl" in skipped
+    assert "run the scripts of github.com/sarnthil/unify-emotion-datasets" in skipped
+    (record,) = project.records().values()
+    assert record.recipe["model"]["name"] == "roberta-base" and record.recipe["model"]["commit"] == commit
+    assert "synthetic" not in record.recipe["model"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import BadModel
-from harness.folders import config_of, one_line, require_whole
+from harness.folders import config_of, one_line, require_own_code, require_whole
 
 if TYPE_CHECKING:
     from harness.families.base import Family
@@ -60,7 +60,8 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     An encoder-decoder says so. A decoder is what was saved as a causal language model, or is of a type that knows no
     masked language model. The rest must be of a type that can classify or fill masks.
 
-    Errors: `BadModel` for a type that needs code of the model's own, without trust; for one that no family knows.
+    Errors: `BadModel` for a type that needs code of the model's own, without trust; for code that lies elsewhere; for
+    a type that no family knows.
     """
     from transformers.models.auto import modeling_auto as auto  # seconds; only who asks shall pay
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -70,6 +71,8 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     custom, model_type = config.get("auto_map") or {}, str(config.get("model_type", ""))
     if custom and model_type not in CONFIG_MAPPING_NAMES and not trust_remote_code:
         raise BadModel(f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code if you trust it")
+    if trust_remote_code:
+        require_own_code(folder)
     saved_as = str((config.get("architectures") or [""])[0])
     masked = model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if config.get("is_encoder_decoder"):
