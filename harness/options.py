@@ -180,7 +180,7 @@ def _require_places(options: Options, config: pytest.Config) -> None:
         places.require_folder("--results", options.results)
         places.require_folder("--zoo", options.zoo)
         if page := config.getoption("leaderboard", default=None):  # of the reader's plugin, which is not always there
-            places.require_file("--leaderboard", config.invocation_params.dir / Path(page))
+            places.require_file("--leaderboard", config.invocation_params.dir / Path(page).expanduser())
 
 
 def _settings(asked: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """House rule: help starts with a capital letter, is a single phrase and has no period."""
     group = parser.getgroup("mergeboard leaderboard")
     group.addoption("--leaderboard", metavar="FILE", default=None, help="Markdown file to write")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """A page that cannot be written is a wrong word of the command line: one line, now."""
-    if config.getoption("leaderboard") and not hasattr(config, "workerinput"):
-        _require_file(page_path(config, results_root(config)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -100,14 +93,3 @@ def page_path(config: pytest.Config, results: Path) -> Path:
     """Where the page goes: as asked, else beside the records; docs/ is written by `publish` alone."""
     asked = config.getoption("leaderboard")
     return config.invocation_params.dir / Path(str(asked)).expanduser() if asked else results / "leaderboard.md"
-
-
-def _require_file(path: Path) -> None:
-    """Refuse, before anything runs, a page that could not be written at the end."""
-    there = next(folder for folder in (path.parent, *path.parent.parents) if folder.exists())
-    try:
-        if path.is_dir():
-            raise OSError("it is a folder; name a file in it")
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise pytest.UsageError(f"--leaderboard {path}: cannot be written ({error.strerror or error})") from None

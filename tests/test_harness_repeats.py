@@ -260,6 +260,12 @@ def test_a_session_says_once_what_share_of_an_exam_was_trained_on(seen: int, sai
     )
 
 
+def test_a_session_says_how_many_rows_were_left_out() -> None:
+    told = [{"tec": {"rows": 0, "of": 9, "score_unseen": 0.1, "left_out": n}} for n in (3, 4)]
+    (line,) = repeats.lines([record(details={"seen": one}) for one in told])
+    assert line.startswith("tec: 4 rows that stand in training rows too are left out of the exam")
+
+
 @pytest.mark.parametrize(
     "seen", [7, [], {"tec": 7}, {"tec": {"rows": "all", "of": None}}, {"tec": {"rows": 9, "of": 2}}]
 )

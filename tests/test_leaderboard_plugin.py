@@ -81,17 +81,6 @@ def test_the_page_goes_where_it_is_asked_to(session: pytest.Pytester) -> None:
     assert (session.path / "out" / "page.md").exists() and not (session.path / PAGE).exists()
 
 
-@pytest.mark.parametrize("asked", ["folder", "file/page.md", "/proc/none/page.md"])
-def test_a_page_that_cannot_be_written_ends_the_session_before_it_begins(session: pytest.Pytester, asked: str) -> None:
-    (session.path / "folder").mkdir()
-    (session.path / "file").touch()
-    cell_for(session, record())
-    result = session.runpytest("-p", "leaderboard.plugin", f"--leaderboard={asked}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --leaderboard *{asked}: cannot be written (*)"])
-    assert sorted(path.name for path in session.path.iterdir() if path.is_dir()) == ["folder"]
-
-
 @pytest.mark.parametrize("outcome, code", [("pass", 1), ("__import__('pytest').exit('enough', 2)", 2)])
 def test_a_page_that_is_not_written_at_the_end_is_told_by_the_exit_code(
     session: pytest.Pytester, outcome: str, code: int
