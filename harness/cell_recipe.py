@@ -104,9 +104,10 @@ def knobs_of(cell: Cell, lab: Lab, used: Collection[str]) -> dict[str, Any]:
     if cell.method in ROWS:
         return {}
     found = knobs_set(method_of(cell, lab), resolve(cell.method, lab.usual.methods))
+    batching = lab.scoring.batch_tokens is not None or lab.protocol.batch_tokens == lab.usual.batch_tokens
+    shared = ("max_length", *(["batch_tokens"] if batching else []))
     for part in (*(["heads"] if lab.merges_heads(cell.key) else []), *(name for name in NOTED if name in used)):
         own, usual = (_part(part, lab, protocol) for protocol in (lab.protocol, lab.usual))
-        shared = ("max_length", *(["batch_tokens"] if lab.scoring.batch_tokens is not None else []))
         found |= {n: v for n, v in differing(own, usual).items() if n not in shared}
     return found
 

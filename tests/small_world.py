@@ -144,14 +144,14 @@ class Project:
     def store(self, results: str = "results") -> Store:
         return Store(self.path / results)
 
+    def all_records(self, results: str = "results") -> list[RunRecord]:
+        """Every record of a store."""
+        found = [read(path) for path in self.store(results).paths()]
+        return [record for record in found if record is not None]
+
     def records(self, results: str = "results") -> dict[str, RunRecord]:
         """Records by setting, heads, population and method: `in_domain/same/all/ties`."""
-        found = {}
-        for path in self.store(results).paths():
-            record = read(path)
-            assert record is not None
-            found[f"{record.setting}/{record.heads}/{record.population}/{record.method}"] = record
-        return found
+        return {f"{r.setting}/{r.heads}/{r.population}/{r.method}": r for r in self.all_records(results)}
 
     def contents(self, results: str = "results") -> dict[str, bytes]:
         """Every file of a results folder but the page of tables."""
