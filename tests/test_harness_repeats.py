@@ -20,6 +20,7 @@ from harness.models import ModelName
 from harness.protocols import Protocol
 from harness.record import Store
 from harness.rowbook import RowBook
+from harness.seen import seen
 from harness.settings import Setting
 from leaderboard import repeats
 from methods import resolve
@@ -228,6 +229,13 @@ def test_a_record_has_the_score_without_what_was_trained_on(small_zoo: Path, tmp
     assert told["tec"]["score_unseen"] == pytest.approx(unseen, abs=1e-6) != simple.scores["tec"]
     assert avg.details["seen"]["tec"] == {"rows": 5, "of": 40, "score_unseen": None}, "no one model answers there"
     assert set(simple.details["seen_dev"]) == set(cell("simple").key.corpora) and "brought" not in simple.details
+
+
+def test_members_that_somebody_brought_are_named(small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = make_lab(small_zoo)
+    assert "brought" not in seen(cell("simple"), lab, {}, {})
+    monkeypatch.setattr(lab, "trains", lambda source: source.members[0] not in ("tec", "isear"))
+    assert seen(cell("simple"), lab, {}, {})["brought"] == ["tec", "isear"], "what these were trained on, nobody knows"
 
 
 # -- settings and pages ----------------------------------------------------------------------------------------------
