@@ -82,6 +82,22 @@ class Bench:
         wanted = ("own", "none", *self.options.heads)
         return list(dict.fromkeys(key for key in keys if key.heads in wanted))
 
+    def cancelled(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
+        """What one option asks for and another takes away, each with the reason; the first seed's stands for all."""
+        wanted, found = ("own", "none", *self.options.heads), []
+        for group in setting.populations(self.available(setting.suite, model)):
+            keys = {heads: self._key(setting, model, group, 1, heads) for heads in setting.heads}
+            if any(key.heads in wanted for key in keys.values()):
+                continue
+            brought = [m for m in group if m in self.options.given]
+            reason = f"--heads={self.options.heads[0]}: "
+            if brought and "same" in wanted and "same" in keys:
+                reason += f"the head of your member {brought[0]} did not start as the others'; leave --heads out"
+            else:
+                reason += f"heads are {' or '.join(keys)} there"
+            found.append((self._key(setting, model, group, 1, next(iter(keys))), reason))
+        return found
+
     def impossible(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
         """What the setting would merge too if its data were there, each with the reason why not."""
         there = self.available(setting.suite, model)

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness import options, parsing, voice
+from harness import options, parsing, selection, voice
 from harness.bench import KNOWN, Bench, no_emotion
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
 
 BENCH = pytest.StashKey[Bench]()
+REASON = pytest.StashKey[str]()  # why workers found no cell to run
+NO_CELL = "mergeboard_no_cell"  # in a worker's output
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +42,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
+    config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
     config.addinivalue_line("markers", "setting(setting): the question a suite function asks; harness.settings.Setting")
     if _suites(config):
         bench_of(config)
@@ -51,6 +54,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     bench = bench_of(config)
     lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
+    suites = [s for s in _suites(config) if s in KNOWN]
+    known = {suite: KNOWN[suite]() for suite in suites}
+    kinds = {str(model): bench.family(model) for model in bench.options.models}
+    lines += [f"mergeboard: {line}" for line in selection.idle(bench.options, suites, known, kinds)] if suites else []
     real = bench.options.hub or bench.options.data is not None
     return [*lines, *_missing(bench, _suites(config))] if real else lines
 
@@ -66,6 +73,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         keys += [pytest.param(key, id=str(key)) for key in bench.populations(setting, model)]
         for key, reason in bench.impossible(setting, model):
             keys.append(pytest.param(key, id=str(key), marks=pytest.mark.skip(f"{setting.name}: {reason}")))
+        for key, reason in bench.cancelled(setting, model):
+            marks = selection.cancelled(f"{setting.name}: {reason}")
+            keys.append(pytest.param(key, id=str(key), marks=marks))
     metafunc.parametrize("population", keys, indirect=True, scope="session")
     if "method" in metafunc.fixturenames:
         metafunc.parametrize("method", bench.options.methods)
@@ -86,6 +96,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out := [item for item in items if unasked(item)]:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Options that leave no cell are wrong words; a worker tells its controller."""
+    if not _suites(session.config):
+        return
+    try:
+        selection.require_cells(session.items, bench_of(session.config).options.points)
+    except pytest.UsageError as error:
+        output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        if output is None:
+            raise
+        output[NO_CELL] = str(error)
+        for item in session.items:
+            item.add_marker(pytest.mark.skip(str(error)))
 
 
 @pytest.fixture(scope="session")
@@ -177,11 +203,21 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[voice.SAID] = str(stash[voice.EARS].file)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker that found no cell says why."""
+    if reason := getattr(node, "workeroutput", {}).get(NO_CELL):
+        node.config.stash[REASON] = reason
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The workers are gone; what they said last is shown before the summary."""
     if ears := session.config.stash.get(voice.EARS, None):
         ears.close()
+    if reason := session.config.stash.get(REASON, None):
+        session.config.pluginmanager.getplugin("terminalreporter").ensure_newline()
+        raise pytest.UsageError(reason)
 
 
 def _suites(config: pytest.Config) -> tuple[str, ...]:

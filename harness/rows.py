@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # seconds; the names of rows are asked for whenever a command
     from methods import Weights
 
 
+OUTSIDE = "domain_specific: no member was fine-tuned on an out-of-domain corpus"
+
+
 @dataclass(frozen=True, eq=False)
 class RowResult:
     """What a reference row scores; `exams` only where one model gave all the answers."""
@@ -43,7 +46,7 @@ def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult
     """Every member on its own corpus: what merging would have to keep. Members of two partitions of one corpus share
     its test rows, so there it is their mean."""
     if cell.setting.examined is not None:
-        raise NotApplicable("domain_specific: no member was fine-tuned on an out-of-domain corpus")
+        raise NotApplicable(OUTSIDE)
     table = _every_member(cell, lab, corpora)
     own = {c: [row[c] for member, row in table.items() if corpus_of(member) == c] for c in corpora}
     return RowResult({c: sum(s) / len(s) for c, s in own.items()}, cost={"inference_models": len(table)})
