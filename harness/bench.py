@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import journal
 from harness.cells import Cell, PopulationKey
 from harness.data.corpus import Corpus
 from harness.models import ModelName
@@ -126,7 +128,7 @@ class Bench:
 
     def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
         """The record of a cell, and whether it was already there. A failure is never stored."""
-        from harness.cell_recipe import possibilities, recipe_of
+        from harness.cell_recipe import possibilities, recipe_of, running_key
         from harness.run import run
 
         lab = self.lab(cell.key.model, cell.setting)
@@ -139,10 +141,11 @@ class Bench:
                 self.say(f"damaged record, made again: {error}")
                 stored = None
             if stored is not None:
+                journal.forget(self.store.root, running_key(cell, lab))  # of a run that was killed as it stored this
                 return stored, True
             self._tell_of_changed_code(cell, lab)
-        record = run(cell, lab, self.store, replay=not self.options.rerun)
-        self.store.put(record)
+        record = kept(run(cell, lab, self.store, replay=not self.options.rerun), self.store, self.say)
+        journal.forget(self.store.root, running_key(cell, lab))
         return record, False
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
@@ -157,13 +160,18 @@ class Bench:
     def landscape(self, setting: Setting, key: PopulationKey, points: int) -> Path:
         """The file of a survey of this pair's plane, made unless it is there; rows and ensembles have no place."""
         from harness import terrain
+        from harness.cell_recipe import running_key
         from harness.landscape import stored, survey
         from harness.rows import ROWS
 
         lab = self.lab(key.model, setting)
         methods = tuple(m for m in self.options.methods if m not in (*ROWS, "ensemble"))
         there = None if self.options.rerun else stored(setting, key, methods, lab, points, self.store.root)
-        return there or terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+        if there is None:
+            there = terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+            for method in methods:
+                journal.forget(self.store.root, running_key(Cell(setting, key, method), lab))
+        return there
 
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""
@@ -188,14 +196,28 @@ class Bench:
         threads = self.options.threads or (1 if model.tiny else None)
         if threads:
             torch.set_num_threads(threads)
-        keep = zoo.Zoo(self.options.zoo)
+        keep = zoo.Zoo(self.options.zoo, self.say)
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model)
         protocol = precision.believed(protocol, device(), keep, self.say)
         members = self.options.given.values()
         trusted = {f for f in members if str(f) in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
-        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, trusted, usual)
+        minutes = self.options.checkpoint_minutes
+        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, trusted, usual, minutes)
+
+
+def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunRecord:
+    """Store the record; without its trace where that has no JSON form, since an answer is worth more."""
+    try:
+        store.put(record)
+    except (TypeError, ValueError, RecursionError) as error:
+        if record.trace is None:
+            raise
+        say(f"{record.path}: its trace cannot be stored ({error}), so it is stored without and not replayed")
+        record = replace(record, trace=None)
+        store.put(record)
+    return record
 
 
 def _emotion_corpora() -> tuple[str, ...]:

@@ -62,6 +62,11 @@ def recipe_of(cell: Cell, lab: Lab, used: Collection[str] = NOTED) -> Recipe:
     return recipe
 
 
+def running_key(cell: Cell, lab: Lab) -> str:
+    """The key of a cell that runs: of all that it may come to use."""
+    return recipe_key(recipe_of(cell, lab))
+
+
 def question_recipe(cell: Cell, lab: Lab) -> Recipe:
     """What is asked of whom, whatever the method: the model, its members, the rows, and how they are scored."""
     key, corpora = cell.key, cell.setting.exam(cell.key.members, lab.corpora)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from harness.parts import Training
 from harness.progress import Progress
 from harness.scoring import SCOPE
 from harness.tasks import Task
+from harness.unfinished import MODEL, Checkpoints, Place
 from methods.base import Weights
 
 VERSION = 1  # of fine-tuning: raise it when the same recipe gives another member
@@ -41,30 +42,34 @@ def finetune(
     seed: int,
     dev_score: Callable[[Weights], float],
     progress: Progress,
+    place: Place,
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Fine-tune on the rows of one task, or of several that share a trunk; returns the chosen weights and dev scores.
 
     AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1 (protocol 2.3). With
     `checkpoint="best_dev"` the weights with the best dev score are kept, the first ones on a tie. With several tasks
-    every batch mixes their rows, and the heads' names begin with their part's name and `::`.
+    every batch mixes their rows, and the heads' names begin with their part's name and `::`. A training that was
+    killed goes on from the checkpoint at its `place`, if that has one.
     """
     joint = Joint(parts)
     keep = BestCheckpoint(joint, dev_score, training, progress)
     rows = _Rows(family, parts, training.max_length)
-    with tempfile.TemporaryDirectory() as scratch:
+    saved = Checkpoints(place, keep)
+    with place.scratch() as scratch:
         trainer = _FamilyTrainer(
             family=family,
+            saved=saved,
             parts=parts,
             head_rate=training.head_rate,
             model=joint.train(),
             args=arguments(training, seed, scratch, len(rows)),
             train_dataset=rows,
             data_collator=rows.collate,
-            callbacks=[keep],
+            callbacks=[keep, saved],  # in this order: what is saved has been scored
         )
         trainer.remove_callback(_printer())
         with memory_kept():
-            trainer.train()
+            trainer.train(resume_from_checkpoint=saved.begin())
     joint.eval()
     return keep.weights, keep.history
 
@@ -117,7 +122,7 @@ def arguments(training: Training, seed: int, scratch: str, rows: int) -> Trainin
         bf16=training.train_dtype == "bf16",
         seed=seed,
         data_seed=seed,
-        save_strategy="no",
+        save_strategy="no",  # Checkpoints says when
         eval_strategy="no",
         logging_strategy="no",
         report_to=[],
@@ -133,7 +138,7 @@ def arguments(training: Training, seed: int, scratch: str, rows: int) -> Trainin
 
 
 class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
-    """Keeps the weights with the best dev score, in memory: no checkpoint is written.
+    """Keeps the weights with the best dev score, in memory.
 
     Scored after every epoch, or after every `check_every` steps.
     """
@@ -169,9 +174,25 @@ class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
 class _FamilyTrainer(Trainer):  # type: ignore[misc]
     """The Trainer with the family's loss, and a learning rate of its own for the fresh head."""
 
-    def __init__(self, family: Family, parts: Sequence[Part], head_rate: float, **options: Any) -> None:
+    def __init__(
+        self, family: Family, parts: Sequence[Part], head_rate: float, saved: Checkpoints, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._family, self._parts, self._head_rate = family, tuple(parts), head_rate
+        self._family, self._parts, self._head_rate, self._saved = family, tuple(parts), head_rate, saved
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        made = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        self._saved.keep(lambda: super(_FamilyTrainer, self)._save_checkpoint(model, trial), made)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Tensors with several names, of which a joint model is full, are written once, which safetensors refuses."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(self.model.state_dict(), folder / MODEL)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        held = torch.load(Path(resume_from_checkpoint) / MODEL, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(held)
 
     def create_optimizer(self, *_: Any) -> Any:
         if getattr(self, "optimizer", None) is None:

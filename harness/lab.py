@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import fisher, given, gram, pickles, zoo
+from harness import fisher, given, gram, pickles, unfinished, zoo
 from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, Source, seed_from
 from harness.data.corpus import Corpus, Split
@@ -48,6 +48,7 @@ class Lab:
         trusted: folders, the model's or members', whose own code may run.
         say: takes a line about long work.
         usual: the protocol as it is without the user's settings, which records name where they differ.
+        checkpoint_minutes: how old the last checkpoint of a training may be.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Lab:
         say: Callable[[str], None],
         trusted: Collection[Path] = (),
         usual: Protocol | None = None,
+        checkpoint_minutes: float = unfinished.MINUTES,
     ) -> None:
         self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol
         self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
@@ -77,6 +79,7 @@ class Lab:
         self._recipes: dict[Source, Recipe] = {}
         self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
         self._live: dict[Task, LiveModel] = {}
+        self._minutes = checkpoint_minutes
         self.marks: dict[tuple[object, ...], dict[str, float]] = {}  # who -> test rows -> score, for the table's rows
 
     # -- identity ----------------------------------------------------------------------------------------------------
@@ -205,16 +208,19 @@ class Lab:
             folder = pickles.safe(folder, self._zoo)
             return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
 
+        recipe = self.member_recipe(source)
+        work = f"fine-tuning {self.model} on {'+'.join(source.members)}, seed {source.seed}"
+
         def make(folder: Path) -> None:
-            what = f"fine-tuning {self.model} on {'+'.join(source.members)}, seed {source.seed}"
-            self.say(what)
-            weights = self._finetune(source, Progress(self.say, what))
+            self.say(work)
+            place = unfinished.Place(self._zoo.path("members", recipe), self.say, self._minutes)
+            weights = self._finetune(source, Progress(self.say, work), place)
             zoo.require_finite(f"{self.model} fine-tuned on {'+'.join(source.members)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
 
-        return zoo.load_weights(self._zoo.get("members", self.member_recipe(source), make) / "model.safetensors")
+        return zoo.load_weights(self._zoo.get("members", recipe, make, work) / "model.safetensors")
 
-    def _finetune(self, source: Source, progress: Progress) -> Weights:
+    def _finetune(self, source: Source, progress: Progress, place: unfinished.Place) -> Weights:
         """One model of one task, or one trunk with several heads."""
         tasks: dict[Task, list[str]] = {}
         for member in source.members:
@@ -228,7 +234,7 @@ class Lab:
         corpora = dict.fromkeys(map(corpus_of, source.members))
         sheets = {c: self._sheet(c, self.rows.dev(c, source.draw), {}) for c in corpora}
         score = DevScorer(sheets, self.choosing.fitness, self.choosing.fitness_digits)
-        weights, _ = finetune(self.family, parts, self.protocol.training, source.seed, score, progress)
+        weights, _ = finetune(self.family, parts, self.protocol.training, source.seed, score, progress, place)
         return weights
 
     def population(self, key: PopulationKey) -> Population:
@@ -285,12 +291,15 @@ class Lab:
         def recipe(kind: str, i: int) -> Recipe:
             return self.statistics_recipe(kind, key.sources[i])
 
-        def compute(kind: str, i: int) -> dict[str, Tensor]:
+        def work(kind: str, i: int) -> str:
             source = key.sources[i]
-            self.say(f"{kind} statistics of {self.model} on {source.members[0]}, seed {source.seed}")
-            return self._compute(kind, source)
+            return f"making {kind} statistics of {self.model} on {source.members[0]}, seed {source.seed}"
 
-        return LazyStatistics(self._zoo, recipe, len(key.members), compute)
+        def compute(kind: str, i: int) -> dict[str, Tensor]:
+            self.say(work(kind, i))
+            return self._compute(kind, key.sources[i])
+
+        return LazyStatistics(self._zoo, recipe, len(key.members), compute, work)
 
     def statistics_recipe(self, kind: str, source: Source) -> Recipe:
         """Everything that decides the Fisher diagonals or the Gram matrices of one member."""

@@ -64,6 +64,12 @@ def add(parser: pytest.Parser) -> None:
     option("--trust-configs", action="store_true", help="Take members whose config.json differs from the model's")
     option("--results", metavar="FOLDER", help=f"Where records are kept; {LOCAL}/results by default")
     option("--zoo", metavar="FOLDER", help=f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default")
+    option(
+        "--checkpoint-minutes",
+        default="10",
+        metavar="N",
+        help="How old the last checkpoint of a fine-tuning may be, from which a killed one goes on; 10 by default",
+    )
     option("--rerun", action="store_true", help="Answer no cell from stored records")
     option(
         "--speed-shape",
@@ -92,6 +98,7 @@ class Options:
     given: dict[str, Path]
     results: Path
     zoo: Path
+    checkpoint_minutes: float
     rerun: bool
     threads: int | None
     points: int  # per side of a landscape
@@ -131,6 +138,7 @@ def read(config: pytest.Config) -> Options:
             given=given,
             results=_place(config, "results"),
             zoo=_place(config, "zoo"),
+            checkpoint_minutes=parsing.minutes_of(get("--checkpoint-minutes")),
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
             points=parsing.points_of(get("--grid")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import unicodedata
@@ -12,6 +13,7 @@ from harness.bounds import Bound
 from methods.errors import MergeboardError, UnknownName
 
 SEEDS, SEED = 1000, 1_000_000  # how many in one session, and the largest
+MINUTES = Bound(0, 10_000, open_below=True)  # a week
 POINTS = Bound(2, 201)  # of a landscape's side: 40,000 examinations of every pair
 
 
@@ -50,6 +52,17 @@ def threads_of(text: str | None) -> int | None:
 def points_of(text: str) -> int:
     """Points per side of a landscape; 0 for none."""
     return 0 if text.strip() == "0" else _whole("--grid", text, POINTS, "0, or ")
+
+
+def minutes_of(text: str) -> float:
+    """Minutes between two checkpoints; a second is 0.017."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not MINUTES.holds(minutes):
+        raise MergeboardError(f"--checkpoint-minutes {text}: write a number {MINUTES}")
+    return minutes
 
 
 def choice_of(option: str, text: str, choices: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from harness import options, parsing, selection, voice
 from harness.bench import KNOWN, Bench, no_emotion
 from harness.cells import Cell, PopulationKey
 from harness.environment import commit, set_command
+from harness.sweep import sweep
 
 BENCH = pytest.StashKey[Bench]()
 REASON = pytest.StashKey[str]()  # why workers found no cell to run
@@ -60,6 +61,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines += [f"mergeboard: {line}" for line in selection.idle(bench.options, suites, known, kinds)] if suites else []
     real = bench.options.hub or bench.options.data is not None
     return [*lines, *_missing(bench, _suites(config))] if real else lines
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What killed runs have left behind goes before anything new is made; once, not in every worker."""
+    config = session.config
+    if not _suites(config) or config.option.collectonly or hasattr(config, "workerinput"):
+        return
+    bench = bench_of(config)
+    if size := sweep(bench.options.zoo, bench.options.results):
+        bench.say(f"removed {size / 1e6:.1f} MB that killed runs had left behind")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

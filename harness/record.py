@@ -11,6 +11,8 @@ hits and misses per example (paired intervals) without the corpora.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +31,8 @@ from harness.recipe import canonical as canonical  # for readers, who know this 
 from harness.recipe import exam_key
 from harness.recipe import recipe_key as recipe_key
 
+KEY = "[0-9a-f]{16}"  # of a recipe
+TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # a file that is being written whole
 _DIGEST = r"-[0-9a-f]{8}\.json"
 LARGEST = 8_000_000  # bytes of a file: what a stranger sends shall not fill the memory of who reads it
 SCHEMA = 2  # raise it when the meaning of a field changes; newer records are ignored, older ones read by a module each
@@ -104,16 +108,23 @@ def slug(name: str) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a killed process, never sees half of it."""
+    """Write a file so that a reader, or a killed process, never sees half of it.
+
+    The half file is locked as long as its writer lives: what a killed one leaves behind can be told apart and removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with contextlib.suppress(OSError):  # a file system without locks: then nobody sweeps there
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink == 0:  # swept away between the two lines before
+                return write_whole(path, text)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
+            os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 
 from harness.bits import pack, pack_numbers
-from harness.cell_recipe import knobs_of, merge_part, method_of, recipe_of, used_by
+from harness.cell_recipe import knobs_of, merge_part, method_of, recipe_of, running_key, used_by
 from harness.cells import Cell, seed_from
 from harness.data.corpus import MASKED
-from harness.environment import environment
+from harness.environment import engine, environment
+from harness.journal import Journal, path_of
 from harness.lab import Lab
 from harness.meter import Meter
+from harness.recalled import Recalled
 from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.rows import ROWS
 from harness.scoring import Exam
@@ -60,30 +62,32 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
     """The merge of this cell, before any test row is opened; `replay` as in `run`."""
     population = lab.population(cell.key)
     method = method_of(cell, lab)
-    score = lab.dev_scorer(cell.key, lab.protocol.search)
     rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
     before = _same_merge(cell, lab, store) if replay and hasattr(method, "replay") else None
-    merged = None if before is None else _replay(method, population, score, rng, before, lab)
-    if merged is not None and before is not None:
-        cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
-        return Found(merged, used_by(before.recipe), dict(before.dev), cost)
-    with Meter() as merging:
-        merged = method.merge(population, score, rng)
-    for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
-        require_finite(f"the merge by {cell.method}", weights)
-    statistics = population.statistics
-    assert isinstance(statistics, LazyStatistics)  # the laboratory made it
-    used = (*(["search"] if score.calls else []), *statistics.read)
-    cost = {
-        "merge_seconds": merging.seconds - statistics.waited,
-        "statistics_seconds": statistics.seconds,
-        "peak_bytes": merging.peak_bytes,
-        "inference_models": _models(merged),
-    }
-    trace = getattr(merged, "trace", None) or {}
-    dev = {"calls": score.calls, "history": trace.get("history", [])}
-    judge = score if score.calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
-    return Found(merged, used, {**dev, "score": judge(merged)}, cost)
+    head = {"cell": str(cell), "engine": engine()}
+    journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
+    with Recalled(lab.dev_scorer(cell.key, lab.protocol.search), journal) as score:
+        merged = None if before is None else _replay(method, population, score, rng, before, lab)
+        if merged is not None and before is not None:
+            cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
+            return Found(merged, used_by(before.recipe), dict(before.dev), cost)
+        with Meter() as merging:
+            merged = method.merge(population, score, rng)
+        for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
+            require_finite(f"the merge by {cell.method}", weights)
+        statistics = population.statistics
+        assert isinstance(statistics, LazyStatistics)  # the laboratory made it
+        used = (*(["search"] if score.calls else []), *statistics.read)
+        cost = {  # scores that were read back cost what they cost when they were given
+            "merge_seconds": merging.seconds - statistics.waited + score.seconds,
+            "statistics_seconds": statistics.seconds,
+            "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
+            "inference_models": _models(merged),
+        }
+        trace = getattr(merged, "trace", None) or {}
+        dev = {"calls": score.calls, "history": trace.get("history", [])}
+        judge = score if score.calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
+        return Found(merged, used, {**dev, "score": judge(merged)}, cost)
 
 
 def _models(merged: Merged) -> int:

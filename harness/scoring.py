@@ -126,6 +126,12 @@ class DevScorer:
             self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
         return value if self._digits is None else round(value, self._digits)
 
+    def recall(self, value: float) -> float:
+        """Count a score that was given before, in the same search of an earlier process."""
+        self.calls += 1
+        self._best = max(self._best, value)
+        return value
+
 
 @dataclass(frozen=True, eq=False)
 class Exam:

@@ -23,8 +23,15 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
     `seconds` is what the statistics read so far took to compute, also when the zoo already had them.
     """
 
-    def __init__(self, zoo: Zoo, recipes: Callable[[str, int], dict[str, Any]], count: int, compute: Compute) -> None:
-        self._zoo, self._recipes, self._count, self._compute = zoo, recipes, count, compute
+    def __init__(
+        self,
+        zoo: Zoo,
+        recipes: Callable[[str, int], dict[str, Any]],
+        count: int,
+        compute: Compute,
+        work: Callable[[str, int], str] = "making {} statistics of member {}".format,
+    ) -> None:
+        self._zoo, self._recipes, self._count, self._compute, self._work = zoo, recipes, count, compute, work
         self._found: dict[str, tuple[Mapping[str, Tensor], ...]] = {}
         self._seconds: dict[str, float] = {}
         self._overhead = 0.0
@@ -67,7 +74,7 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
             seconds = {"seconds": time.perf_counter() - start}
             (folder / "cost.json").write_text(json.dumps(seconds) + "\n", encoding="utf-8")
 
-        folder = self._zoo.get(kind, self._recipes(kind, i), make)
+        folder = self._zoo.get(kind, self._recipes(kind, i), make, self._work(kind, i))
         try:
             cost = json.loads((folder / "cost.json").read_text(encoding="utf-8"))
             self._seconds[kind] = self._seconds.get(kind, 0.0) + float(cost["seconds"])

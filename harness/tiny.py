@@ -54,7 +54,7 @@ _SPREAD = 0.06  # initializer_range: the usual 0.02 is for width 768; at 64 it l
 
 def build(name: str, world: synthetic.World, zoo: Zoo) -> Path:
     """The folder of the tiny model of this name, in transformers' layout; made on first use, in seconds."""
-    return zoo.get("tiny", recipe(name, world), lambda folder: _make(name, folder, world))
+    return zoo.get("tiny", recipe(name, world), lambda folder: _make(name, folder, world), f"building {name}")
 
 
 def recipe(name: str, world: synthetic.World) -> Recipe:

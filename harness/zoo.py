@@ -1,13 +1,13 @@
 """The zoo: checkpoints, statistics and built models, each kept once under the hash of what made it.
 
-<root>/<kind>/<key>/     made in a temporary folder beside it and renamed when whole
-<root>/<kind>/<key>.lock held while one process makes it, so that two runs never train the same member twice
+<root>/<kind>/<key>/              made in a temporary folder beside it, `.<key>-xxxxxxxx`, and renamed when whole
+<root>/<kind>/<key>.lock, .who    held while one process makes it, so that two runs never train the same member twice
+<root>/<kind>/.<key>.checkpoint-N how far a killed maker had come; the next one goes on from there
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,23 +15,24 @@ from typing import Any
 
 import safetensors
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import BadWeights
 from harness.record import recipe_key
+from harness.turns import turn
+from harness.whole import RECIPE, checkpoints, remove, settle
 from methods.base import Weights
+from methods.errors import MergeboardError
 
 SAME = "same"  # of a file: the names of tensors that it holds under another name
-RECIPE = "recipe.json"
 
 
 class Zoo:
-    """A content-addressed folder."""
+    """A content-addressed folder. `say` takes a line for whoever has to wait."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None) -> None:
+        self.root, self.say = Path(root), say
 
     def path(self, kind: str, recipe: Mapping[str, Any]) -> Path:
         """Where the thing with this recipe lies, or would lie."""
@@ -41,31 +42,34 @@ class Zoo:
         """Whether it is there, whole."""
         return (self.path(kind, recipe) / RECIPE).is_file()
 
-    def get(self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    def get(self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], None], work: str = "") -> Path:
         """The folder of the thing with this recipe; `make(folder)` fills an empty one if it is not there yet.
 
-        A killed `make` leaves only a temporary folder, which the next call removes.
+        `work` says what `make` does, to those who wait for it: "fine-tuning tiny-encoder on tec, seed 1". A killed
+        `make` leaves only a temporary folder, which the next call removes, and checkpoints, which it goes on from.
         """
         target = self.path(kind, recipe)
         if self.has(kind, recipe):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
+        with turn(target, work or f"making {kind}", self.say):
             if self.has(kind, recipe):
                 return target  # another process made it while we waited
             if target.exists():
                 raise BadWeights(f"{target} has no {RECIPE}, so it is not whole; delete it and it will be made again")
-            for leftover in target.parent.glob(f".{target.name}-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            remove(target.parent.glob(f".{target.name}-*"))
             folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
             try:
                 make(folder)
                 (folder / RECIPE).write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", encoding="utf-8")
                 folder.chmod(0o755)  # mkdtemp makes 0700, which nobody else could read
-                folder.rename(target)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                settle(folder, target)
+            except BaseException as error:
+                remove([folder])
+                if isinstance(error, MergeboardError):  # it would fail again from where it stopped
+                    remove(checkpoints(target))
                 raise
+            remove(checkpoints(target))
         return target
 
 
