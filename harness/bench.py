@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Bench:
         self.options, self.say = options, say
         self.store = Store(options.results)
         self._lab: tuple[object, object] | None = None
+        self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
         self._told: set[str] = set()  # methods whose code changed, and the user knows
 
     # -- what there is -----------------------------------------------------------------------------------------------
@@ -144,9 +146,47 @@ class Bench:
                 journal.forget(self.store.root, running_key(cell, lab))  # of a run that was killed as it stored this
                 return stored, True
             self._tell_of_changed_code(cell, lab)
+        self._require_tried(cell, lab)
         record = kept(run(cell, lab, self.store, replay=not self.options.rerun), self.store, self.say)
         journal.forget(self.store.root, running_key(cell, lab))
         return record, False
+
+    def _require_tried(self, cell: Cell, lab: Any) -> None:
+        """Try every model and brought member of the session before anything is trained.
+
+        Errors: what this cell's own trials met; those of others are said, and end only their cells.
+        """
+        setting = cell.setting
+        for model in self.options.models:
+            if not model.tiny and (model, setting.suite, "") not in self._trials:
+                self._try(model, setting, lab if model == cell.key.model else None, lab.corpora)
+        for name in ("", *cell.key.corpora):
+            error = self._trials.get((cell.key.model, setting.suite, name))
+            if error is not None:
+                raise error.with_traceback(None)
+
+    def _try(self, model: ModelName, setting: Setting, lab: Any, corpora: Mapping[str, Corpus]) -> None:
+        """One model and the members that the user brought, each noted with what was wrong with it, or None."""
+        from methods.errors import MergeboardError
+
+        def noted(name: str, what: Callable[[], None]) -> None:
+            place = (model, setting.suite, name)
+            self._trials[place] = None
+            try:
+                what()
+            except MergeboardError as error:
+                self._trials[place] = error
+                self.say(str(error))
+
+        def whole() -> None:
+            nonlocal lab
+            lab = lab or self._make_lab(model, self.protocol(model, setting), None, setting.suite, corpora)
+            lab.try_out()
+
+        noted("", whole)
+        for corpus in self.options.given if self._trials[model, setting.suite, ""] is None else ():
+            if corpus in corpora:
+                noted(corpus, partial(lab.try_member, corpus))
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""
@@ -182,7 +222,14 @@ class Bench:
             self._lab = (wanted, self._make_lab(*wanted))
         return self._lab[1]
 
-    def _make_lab(self, model: ModelName, protocol: Protocol, usual: Protocol, suite: str):  # type: ignore[no-untyped-def]
+    def _make_lab(  # type: ignore[no-untyped-def]
+        self,
+        model: ModelName,
+        protocol: Protocol,
+        usual: Protocol | None,
+        suite: str,
+        corpora: Mapping[str, Corpus] | None = None,
+    ):
         import torch
         import transformers
 
@@ -198,13 +245,14 @@ class Bench:
             torch.set_num_threads(threads)
         keep = zoo.Zoo(self.options.zoo, self.say)
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
-        corpora = self.corpora(suite, model)
+        corpora = self.corpora(suite, model) if corpora is None else corpora
         protocol = precision.believed(protocol, device(), keep, self.say)
         members = self.options.given.values()
         trusted = {f for f in members if str(f) in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
         minutes = self.options.checkpoint_minutes
-        return Lab(model, folder, protocol, corpora, keep, self.options.given, self.say, trusted, usual, minutes)
+        brought, any_config = self.options.given, self.options.trust_configs
+        return Lab(model, folder, protocol, corpora, keep, brought, self.say, trusted, usual, minutes, any_config)
 
 
 def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunRecord:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadModel
 
+ADAPTER = (
+    "is an adapter (adapter_config.json), no whole model; load it with peft, call merge_and_unload() and save the "
+    "result with save_pretrained()"
+)
+_LIBRARIES = (("sentencepiece", "sentencepiece"), ("protobuf", "google.protobuf"), ("tiktoken", "tiktoken"))
 _QUANTISED = ("quantization_config", "compression_config")
 
 
@@ -22,13 +29,15 @@ def config_of(folder: Path) -> dict[str, Any]:
     return config
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether peft saved it, which keeps an adapter without its model."""
+    return (folder / "adapter_config.json").is_file()
+
+
 def require_whole(folder: Path) -> None:
     """Refuse an adapter and quantised weights, each in a line that says what to do. Errors: `BadModel`."""
-    if (folder / "adapter_config.json").is_file():
-        raise BadModel(
-            f"{folder} is an adapter (adapter_config.json), no whole model; load it with peft, call "
-            "merge_and_unload() and save the result with save_pretrained()"
-        )
+    if is_adapter(folder):
+        raise BadModel(f"{folder} {ADAPTER}")
     config = config_of(folder)
     inner = [part for part in config.values() if isinstance(part, dict)]
     for part in (config, *inner):
@@ -69,3 +78,26 @@ def one_line(error: BaseException, most: int = 300) -> str:
     """What an exception says, in one line that a terminal can show."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= most else f"{said[:most]}..."
+
+
+def because(error: BaseException) -> str:
+    """Why something could not be loaded: a package that is missing, or what the exception says."""
+    package = missing_library(error)
+    return one_line(error) if package is None else f"it needs the package {package}: pip install {package}"
+
+
+def missing_library(error: BaseException) -> str | None:
+    """The package that a model or tokenizer wants and that is not installed."""
+    text = str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return error.name.partition(".")[0]
+    for package, module in _LIBRARIES:
+        if package in text.lower():
+            try:
+                found = importlib.util.find_spec(module)
+            except ModuleNotFoundError:
+                found = None
+            if found is None:
+                return package
+    found_name = re.search(r"pip install ([\w-]+)", text)
+    return found_name[1] if found_name and isinstance(error, ImportError) else None

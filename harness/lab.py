@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import fisher, given, gram, pickles, unfinished, zoo
+from harness import fisher, given, gram, pickles, trial, unfinished, zoo
 from harness.batches import Batch, Batches, prepare
 from harness.cells import Cell, PopulationKey, Source, seed_from
 from harness.data.corpus import Corpus, Split
@@ -19,6 +19,7 @@ from harness.environment import engine
 from harness.families import family_of
 from harness.families.asked import Asked
 from harness.families.base import Loaded
+from harness.families.encoder import within
 from harness.finetune import VERSION as FINETUNE_VERSION
 from harness.finetune import Part, finetune
 from harness.hub import commit_of
@@ -47,6 +48,7 @@ class Lab:
         brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
         trusted: folders, the model's or members', whose own code may run.
         say: takes a line about long work.
+        any_config: whether the configuration of a brought member may differ from the model's.
         usual: the protocol as it is without the user's settings, which records name where they differ.
         checkpoint_minutes: how old the last checkpoint of a training may be.
     """
@@ -63,13 +65,16 @@ class Lab:
         trusted: Collection[Path] = (),
         usual: Protocol | None = None,
         checkpoint_minutes: float = unfinished.MINUTES,
+        any_config: bool = False,
     ) -> None:
         self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol
         self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
         self.usual = named(protocol.name) if usual is None else usual
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
-        self._trusted = frozenset(trusted)
-        self.family = family_of(self.folder, folder in trusted, [pickles.safe(f, zoo_) for f in trusted])
+        # A folder of pickles has a twin of safetensors, whose code is the same.
+        self._trusted = frozenset((*trusted, *(pickles.safe(f, zoo_) for f in trusted)))
+        self._any_config, self._akin = any_config, set[str]()  # members whose configuration and words were compared
+        self.family = family_of(self.folder, folder in trusted, self._trusted)
         if isinstance(self.family, Asked) and self.family.answers.split:
             say(
                 f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
@@ -200,13 +205,36 @@ class Lab:
 
     # -- members -----------------------------------------------------------------------------------------------------
 
+    def try_out(self) -> None:
+        """Ask the model a few texts before anything is trained. Errors: `BadModel` in one line, whatever goes wrong."""
+        tasks = trial.tasks_to_try([corpus.task for corpus in self.corpora.values()])
+        trial.lengths(str(self.model), self.family, self.protocol.max_length, self.say)
+        for task in tasks:
+            loaded = self.family.load(self.folder, task, seed=1)
+            for note in loaded.notes:
+                self.say(f"{self.model}: {note}")
+            self._try(str(self.model), loaded, task)
+
+    def try_member(self, corpus: str) -> None:
+        """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
+        task = self.task(corpus)
+        self._try(f"--member {corpus}", self._opened(corpus, self._given[corpus], self.say), task)
+
+    def _try(self, name: str, loaded: Loaded, task: Task) -> None:
+        trial.run(name, self.family, loaded.model, task, within(self.protocol.max_length, self.family.limit))
+
+    def _opened(self, corpus: str, folder: Path, say: Callable[[str], None] = lambda line: None) -> Loaded:
+        """A member that the user brought."""
+        base = given.Base(self.family, self.folder, self._trusted, self._any_config)
+        if corpus not in self._akin:
+            given.require_akin(base, self.task(corpus), corpus, folder)
+            self._akin.add(corpus)
+        return given.load(base, self.task(corpus), corpus, pickles.safe(folder, self._zoo), say)
+
     def member(self, source: Source) -> Weights:
         """The model fine-tuned on this; from the zoo, if it was ever made."""
         if (folder := self._brought(source)) is not None:
-            words, trust = self.family.tokenizer.get_vocab(), folder in self._trusted
-            given.require_same_words(source.members[0], folder, words, trust)
-            folder = pickles.safe(folder, self._zoo)
-            return given.load(self.family, self.task(source.members[0]), source.members[0], folder, self.folder)
+            return given.weights_of(self._opened(source.members[0], folder))
 
         recipe = self.member_recipe(source)
         work = f"fine-tuning {self.model} on {'+'.join(source.members)}, seed {source.seed}"

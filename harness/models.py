@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.checkpoint import fingerprint as fingerprint
 from harness.errors import BadModel
+from harness.folders import ADAPTER, is_adapter
 from harness.hub import REVISION
 from harness.hub import folder_of as folder_of
 from harness.parsing import folder_at, pair_of, require_text
@@ -75,6 +76,8 @@ def parse(text: str) -> list[ModelName]:
 
 def _found(text: str, display: str, where: str) -> ModelName:
     if (folder := folder_at(where)) is not None:
+        if is_adapter(folder):
+            raise BadModel(f"--model {text}: {folder} {ADAPTER}")
         if not (folder / "config.json").is_file():
             raise BadModel(f"--model {text}: {folder} has no config.json; name a folder in transformers' layout")
         return ModelName(display or folder.resolve().name, str(folder.resolve()))

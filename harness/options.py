@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import parsing, places
+from harness.folders import ADAPTER, is_adapter
 from harness.models import ModelName
 from harness.models import parse as parse_model
 from harness.protocols import Protocol, named, tailored
@@ -231,6 +232,8 @@ def _given(asked: Sequence[str]) -> dict[str, Path]:
         if corpus not in (*IN_DOMAIN, *TASKS):
             raise UnknownName("in-domain corpus or GLUE task", corpus, (*IN_DOMAIN, *TASKS))
         there = parsing.folder_at(folder)
+        if there is not None and is_adapter(there):
+            raise MergeboardError(f"--member {text}: {folder} {ADAPTER}")
         if there is None or not (there / "config.json").is_file():
             raise MergeboardError(
                 f"--member {text}: {folder} has no config.json; name a folder in transformers' layout"

@@ -10,15 +10,17 @@ with t over the row's tokens. So one backward pass over a batch tells them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from harness.batches import Batch
+from harness.layout import repeated, seen
 
 Logits = Callable[[nn.Module, Batch], Tensor]
 Directions = Callable[[Tensor, Tensor], list[Tensor]]  # (logits, gold) -> cotangents, as harness/fisher.py has them
@@ -48,9 +50,12 @@ def by_hooks(
     """
     for parameter in model.parameters():
         parameter.requires_grad_(False)  # only the outputs' gradients are wanted
+    shared = _shared(model, logits, pieces)
+    if shared is None:
+        return None
     squares = _Squares(model)
     for batch in pieces:
-        z, calls, roots = _watched(model, logits, batch)
+        z, calls, roots = _watched(model, logits, batch, shared)
         if not all(call.understood for call in calls) or len({call.name for call in calls}) < len(calls):
             return None
         for call in calls:  # what a module needs is let go as the backward pass comes by: new memory costs time
@@ -78,12 +83,34 @@ class _Call:
     @property
     def understood(self) -> bool:
         """Whether the output has one entry per row, and what reaches it in the backward pass is its own gradient."""
-        if isinstance(self.module, nn.Embedding) and self.output.dim() < 3:
-            return False  # looked up without a dimension of rows, and yet, by chance, as many as there are rows
         return len(self.output) == self.rows and self.learns and self.output._version == self.version
 
 
-def _watched(model: nn.Module, logits: Logits, batch: Batch) -> tuple[Tensor, list[_Call], list[Tensor]]:
+def _shared(model: nn.Module, logits: Logits, pieces: Sequence[Batch]) -> frozenset[str] | None:
+    """The lookups whose result all rows share; None if a module is called on what has no entry per row otherwise.
+
+    Asked of the model: by their shape alone, as many places as there are rows, by chance, would be taken for rows.
+    """
+    two, three = repeated(pieces, 2), repeated(pieces, 3)
+    if two is None or three is None or len(two.inputs["mask"]) != 2:
+        return None
+    owners = {n: m for n, m in model.named_modules() if next(m.parameters(recurse=False), None) is not None}
+    few, more = (seen(model, logits, probe, owners) for probe in (two, three))
+    found: set[str] = set()
+    for (name, *shapes), (other, *grown) in zip_longest(few, more, fillvalue=("", torch.Size(), torch.Size())):
+        leads = {tuple(shape[:1]) for shape in shapes}, {tuple(shape[:1]) for shape in grown}
+        if name != other:
+            return None
+        if leads == ({(1,)}, {(1,)}) and isinstance(owners[name], nn.Embedding):
+            found.add(name)
+        elif leads != ({(2,)}, {(3,)}):
+            return None
+    return frozenset(found)
+
+
+def _watched(
+    model: nn.Module, logits: Logits, batch: Batch, shared: frozenset[str]
+) -> tuple[Tensor, list[_Call], list[Tensor]]:
     """The logits of a batch, the calls that led to them, and the outputs where the graph begins."""
     rows = len(batch.index)
     calls: list[_Call] = []
@@ -91,14 +118,14 @@ def _watched(model: nn.Module, logits: Logits, batch: Batch) -> tuple[Tensor, li
 
     def note(name: str) -> Callable[..., Tensor]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if isinstance(module, nn.Embedding) and len(output) == 1 and rows > 1:
+            if name in shared and rows > 1:
                 output = output.expand(rows, *output.shape[1:])  # positions shared by all rows: each gets its own copy
             learns = torch.is_grad_enabled()
             if not output.requires_grad:  # the first to be called: here the graph begins
                 roots.append(output.detach().requires_grad_())
                 output = roots[-1].clone()  # to which the model may do what it likes
             x = inputs[0].detach()
-            x = x.expand(rows, *x.shape[1:]) if len(x) == 1 else x
+            x = x.expand(rows, *x.shape[1:]) if name in shared else x
             calls.append(_Call(name, module, x, output, rows, output._version, learns))
             return output
 

@@ -418,8 +418,8 @@ def with_a_smaller_head(member: Path) -> None:
     configure(member, id2label={str(i): n for i, n in labels.items()}, label2id={n: i for i, n in labels.items()})
 
 
-def with_labels_in_another_order(member: Path) -> None:
-    order = ["anger", "joy", *LABELS[2:]]
+def with_an_unknown_label(member: Path) -> None:
+    order = ["bliss", *LABELS[1:]]
     configure(member, id2label={str(i): n for i, n in enumerate(order)}, label2id={n: i for i, n in enumerate(order)})
 
 
@@ -489,11 +489,11 @@ def configure(member: Path, **changes: Any) -> None:
             with_a_smaller_head,
             "--member isear: member has no trained classifier.bias; a member needs a head with the 16",
         ),
-        (with_labels_in_another_order, "--member isear: label 0 is 'anger' there and 'joy' here"),
+        (with_an_unknown_label, "--member isear: label 0 is 'bliss' there, which is none of joy, anger, "),
         (with_nan, "--member isear: bert.pooler.dense.weight holds NaN"),
         (truncated, "model.safetensors is damaged or cut short"),
         (with_a_pickle_that_runs_code, "pytorch_model.bin asks for "),
-        (of_another_width, "bert.encoder.layer.0.intermediate.dense.weight is "),
+        (of_another_width, "--member isear: its config.json has intermediate_size 100, the model's has 128"),
         (of_another_architecture, "--member isear: its architecture is roberta, the model's is bert"),
         (of_fewer_words, "--member isear: its size of the vocabulary is "),
         (with_other_words, "--member isear: its tokenizer"),

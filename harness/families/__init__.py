@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import BadModel
-from harness.folders import config_of, one_line, require_own_code, require_whole
+from harness.folders import because, config_of, require_own_code, require_whole
 
 if TYPE_CHECKING:
     from harness.families.base import Family
@@ -70,7 +70,9 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     config = config_of(folder)
     custom, model_type = config.get("auto_map") or {}, str(config.get("model_type", ""))
     if custom and model_type not in CONFIG_MAPPING_NAMES and not trust_remote_code:
-        raise BadModel(f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code if you trust it")
+        raise BadModel(
+            f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code={folder} if you trust it"
+        )
     if trust_remote_code:
         require_own_code(folder)
     saved_as = str((config.get("architectures") or [""])[0])
@@ -111,7 +113,7 @@ def _tokenizer(folder: Path, trust_remote_code: bool) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except Exception as error:  # a tokenizer may bring code of its own, which may raise anything
-        words = f"its tokenizer cannot be loaded ({one_line(error)})"
+        words = f"its tokenizer cannot be loaded ({because(error)})"
         raise BadModel(f"{folder}: {_damaged(folder) or words}") from None
     if tokenizer.is_fast and len({*tokenizer.get_vocab()} - {*tokenizer.all_special_tokens}) < _WORDS:
         lacking = "its tokenizer knows no words; add tokenizer.json, or the files that it was made of, and try again"

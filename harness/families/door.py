@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness.checkpoint import files, weight_files
 from harness.errors import BadModel, BadWeights
-from harness.folders import one_line, quantised, require_whole
+from harness.folders import because, one_line, quantised, require_whole
 
 _BUFFERS = re.compile(  # saved by old versions, made anew by every model
     r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|final_logits_bias|num_batches_tracked)$"
@@ -87,7 +87,7 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
             folder, use_safetensors=True, trust_remote_code=trust_remote_code, **settings, **options
         )
     except Exception as error:  # a model may bring code of its own, which may raise anything
-        raise BadModel(f"{folder} cannot be loaded ({one_line(error)})") from None
+        raise BadModel(f"{folder} cannot be loaded ({because(error)})") from None
     found, fault = _judged(model, report, head)
     if fault is None:
         return found
