@@ -26,7 +26,7 @@ SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 MEMBER = "CORPUS=FOLDER, for instance --member isear=./my-isear-model"
 TEXTS = (  # options whose text is looked at here
     *("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "speed_shape"),
-    *("grid", "threads"),
+    *("grid", "threads", "trust_remote_code", "checkpoint_minutes"),
 )
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),

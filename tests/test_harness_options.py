@@ -25,7 +25,8 @@ from tests.small_world import Project, alone, make_lab
 from tests.test_harness_data import GOOD, write
 
 WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
-PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "grid", "threads")
+PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "grid")
+PLAIN += ("threads", "trust-remote-code", "checkpoint-minutes")
 
 
 def refused(result: pytest.RunResult) -> str:
