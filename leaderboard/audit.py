@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
-from leaderboard.stats.bootstrap import ROUNDING
+from leaderboard.stats.chance import ROUNDING
 from leaderboard.stats.rowwise import whole
 from leaderboard.tables.answers import Gold, gold_of, rowwise
 

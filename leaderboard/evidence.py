@@ -9,7 +9,7 @@ import pytest
 
 from harness.record import RunRecord, Store
 from leaderboard import audit, publish
-from leaderboard.claims.claims import CLAIMS, Outcome, verdict
+from leaderboard.claims.claims import CLAIMS, Finding, Outcome, findings, verdict
 from leaderboard.pages import terminal
 from leaderboard.tables.answers import either, gold_of
 from leaderboard.tables.group import Group, groups
@@ -30,9 +30,14 @@ class Evidence:
             records = publish.union(records, audit.load(store).records)
         return groups(records, reduce(either, map(gold_of, self._stores)))
 
+    @cached_property
+    def findings(self) -> dict[str, list[Finding]]:
+        """All claims, asked of all groups."""
+        return findings(self.groups)
+
     def ask(self, name: str) -> tuple[Outcome, str]:
         """The verdict on a claim over all real models, and a table of what it rests on."""
-        found = CLAIMS[name].findings(self.groups)
+        found = self.findings[name]
         return verdict(found), terminal.claim(CLAIMS[name], found)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from leaderboard.stats.difference import Difference
+from leaderboard.stats.difference import FEWEST, Told
+from leaderboard.stats.interval import half_width
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.paper import Published
 
@@ -23,15 +25,45 @@ def escaped(text: str) -> str:
 
 
 def score(cell: Cell | None) -> str:
-    """`41.20 ± 0.31`, `41.20 (n=1)`, `— (2 of 3)` or `—`."""
+    """`41.20 ± 0.31`, `41.20 / 43.00`, `41.20 (n=1)`, `— (2 of 3)` or `—`."""
     if cell is None:
         return GAP
     if cell.mean is None:
         why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
         return f"{GAP} ({why})" if why else GAP
+    return _spread(cell, cell.mean) + _undefined(cell)
+
+
+def _spread(cell: Cell, mean: float) -> str:
+    """The values themselves of one or two sets of members, the mean and its interval of more; both on the scale."""
     if cell.half is None:
-        return f"{_percent(cell.mean)} (n=1)"
-    return f"{_percent(cell.mean)} ± {_percent(cell.half)}"
+        if len(cell.values) > 1:
+            return " / ".join(map(_percent, cell.values))
+        return f"{_percent(mean)} (n=1{_searched(cell.searches)})"
+    low, high = mean - cell.half, mean + cell.half
+    if low < cell.lowest or high > 1:
+        return f"{_percent(mean)} [{_percent(max(low, cell.lowest))}, {_percent(min(high, 1.0))}]"
+    return f"{_percent(mean)} ± {_percent(cell.half)}"
+
+
+def _searched(values: Sequence[float]) -> str:
+    """How far searches of one set of members lie apart: no replicates."""
+    if not values:
+        return ""
+    half = half_width(values) if len(values) >= FEWEST else None
+    return f", search {' / '.join(map(_percent, values))}" if half is None else f", search ± {_percent(half)}"
+
+
+def _undefined(cell: Cell) -> str:
+    """How many of a cell's correlations are 0 because all answers were the same."""
+    if not cell.constant:
+        return ""
+    return f" ({'' if cell.constant == cell.correlations else f'{cell.constant} of {cell.correlations} '}constant)"
+
+
+def mark(cell: Cell | None) -> str:
+    """Behind what cannot be told from the best, and behind that of which nothing is known."""
+    return "" if cell is None else {"tied": " ≈", "unknown": " ?"}.get(cell.mark, "")
 
 
 def paper(number: Published | None, method: str) -> str:
@@ -41,13 +73,21 @@ def paper(number: Published | None, method: str) -> str:
     return f"{number.value:.2f}" + ("†" if number.doubt else "") + ("‡" if method == "simple_evolver" else "")
 
 
-def difference(found: Difference | None) -> str:
-    """`+1.20 [0.31, 2.09]`, without brackets where nothing is known about chance, or nothing."""
+def difference(found: Told | None) -> str:
+    """`+1.20 [0.31, 2.09] p = 0.012`, `+1.20 ?` where nothing is known about chance, or nothing."""
     if found is None:
         return ""
     centre = _percent(found.mean)
     centre = f"+{centre}" if found.mean > 0 and centre != "0.00" else centre
-    return centre if found.span is None else f"{centre} [{', '.join(map(_percent, found.span))}]"
+    if found.chance is None:
+        return f"{centre} ?"
+    span = "" if found.span is None else f" [{', '.join(map(_percent, found.span))}]"
+    return f"{centre}{span} {chance(found.chance)}"
+
+
+def chance(value: float) -> str:
+    """`p = 0.012`."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _percent(value: float) -> str:

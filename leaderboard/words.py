@@ -56,11 +56,16 @@ def base_of(method: str) -> str:
     return base if base != method else ""
 
 
-def synthetic(model: str) -> bool:
-    """Whether this is one of the tiny architectures that live in the synthetic world."""
-    return model.startswith("tiny-")
+def method_of(row: str) -> str:
+    """The method of a row: `ties k=0.4` -> `ties`."""
+    return row.partition(" ")[0]
 
 
-def model_rank(model: str) -> Rank:
-    """Real models first, the synthetic world after them: nobody shall read its numbers among theirs."""
-    return (1 if synthetic(model) else 0, model)
+def row_rank(row: str) -> Rank:
+    """A method's rows beside each other, the one without knobs first."""
+    return (*method_rank(method_of(row)), row)
+
+
+def yardstick(row: str) -> bool:
+    """Whether a row does not compete."""
+    return method_of(row) in REFERENCES

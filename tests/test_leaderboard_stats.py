@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics
 
-from leaderboard.stats import bootstrap
-from leaderboard.stats.difference import Contender, between, difference, pooled
-from leaderboard.stats.interval import half_width, mean
+from leaderboard.stats.chance import draws, exchanged, interval, probability, sheets
+from leaderboard.stats.difference import Contender, OtherExam, between, difference, pooled
+from leaderboard.stats.holm import holm
+from leaderboard.stats.interval import chance_of, half_width, mean
 from leaderboard.stats.ranks import critical_difference, ranking
-from leaderboard.stats.rowwise import METRICS, Rowwise, accuracy, macro_f1, pearson, whole
+from leaderboard.stats.rowwise import METRICS, Rowwise, accuracy, macro_f1, matthews, pearson, whole
 
 # Student (1908), "The probable error of a mean": additional hours of sleep of ten patients under two drugs, differences
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
@@ -46,43 +49,94 @@ def test_students_interval_of_students_own_data() -> None:
     assert (mean(SLEEP) - half, mean(SLEEP) + half) == pytest.approx((0.7001, 2.4599), abs=1e-4)  # as R's t.test says
 
 
+def test_students_test_of_students_own_data() -> None:
+    assert chance_of(SLEEP) == pytest.approx(0.002833, abs=1e-6)  # as R's t.test says: t = 4.0621, 9 degrees of freedom
+    assert chance_of(SLEEP) == pytest.approx(stats.ttest_1samp(SLEEP, 0).pvalue)
+    assert chance_of([1.2]) is None and chance_of([0.0, 0.0]) == 1.0 and chance_of([0.1, 0.1]) == 0.0
+
+
 def test_bootstrapped_error_of_the_mice() -> None:
     # the ideal bootstrap's standard error of the mean is known exactly: sqrt(sum (x - mean)^2) / n = 23.36 days
     days = np.array(MICE, dtype=np.float64)
-    rows = Rowwise(np.stack([days, np.ones(7)], axis=1), lambda sums: sums[..., 0] / sums[..., 1])
-    (means,) = bootstrap.scores(bootstrap.counts("1993", 7), [rows])
-    assert whole(rows) == pytest.approx(86.86, abs=0.005)
-    assert means.std() == pytest.approx(23.36, rel=0.05)
-    assert means.mean() == pytest.approx(86.86, abs=3 * 23.36 / math.sqrt(bootstrap.RESAMPLES))
+    rows = Rowwise(days[:, None], np.ones((7, 1)), lambda own, shared: own[..., 0] / shared[..., 0])
+    (sheet,) = sheets("1993", "days", [rows], 20_000)
+    assert whole(rows) == pytest.approx(86.86, abs=0.005) == sheet.score
+    assert sheet.redrawn.std() == pytest.approx(23.36, rel=0.02)
+    assert sheet.redrawn.mean() == pytest.approx(86.86, abs=3 * 23.36 / math.sqrt(20_000))
 
 
-def test_every_resample_has_as_many_rows_and_depends_on_the_labels_alone() -> None:
-    taken = bootstrap.counts("00ff", 13)
-    assert taken.shape == (bootstrap.RESAMPLES, 13) and (taken.sum(axis=1) == 13).all()
-    assert (taken == bootstrap.counts("00ff", 13)).all() and not (taken == bootstrap.counts("00fe", 13)).all()
+def test_every_draw_has_as_many_rows_and_depends_on_the_labels_alone() -> None:
+    def drawn(name: str, rows: int = 13) -> tuple[np.ndarray, ...]:
+        return tuple(map(np.concatenate, zip(*draws(name, rows, 120), strict=True)))
+
+    taken, coins = drawn("00ff")
+    assert taken.shape == coins.shape == (120, 13) and (taken.sum(axis=1) == 13).all()
+    assert set(np.unique(coins)) == {0.0, 1.0} and abs(coins.mean() - 0.5) < 0.05
+    assert all((one == other).all() for one, other in zip(drawn("00ff"), (taken, coins), strict=True))
+    assert not any((one == other).all() for one, other in zip(drawn("00fe"), (taken, coins), strict=True))
 
 
-def test_the_bias_correction_by_hand() -> None:
-    even = np.linspace(0.0, 1.0, 10001)
-    assert bootstrap.interval(even, 0.5) == pytest.approx((0.025, 0.975), abs=1e-3)
-    # three tenths lie below: z = -.5244; the normal distribution at -1.0488 -+ 1.96 is .0013 and .8189
-    assert bootstrap.interval(even, 0.3) == pytest.approx((0.0013, 0.8189), abs=1e-3)
-    assert bootstrap.interval(np.full(1000, 0.2), 0.2) == (0.2, 0.2)
+def test_the_plain_interval_by_hand() -> None:
+    assert interval(np.linspace(0.0, 1.0, 10001)) == pytest.approx((0.025, 0.975), abs=1e-3)
+    assert interval(np.full(1000, 0.2)) == (0.2, 0.2)
+    assert interval(np.array([math.nan, 0.1, 0.1])) == (0.1, 0.1), "a draw without annotated rows has no score"
 
 
 def test_the_interval_agrees_with_scipys() -> None:
     rng = np.random.default_rng(5)
     gold = rng.integers(0, 2, (300, 4))
     one, other = (np.where(rng.random((300, 4)) < p, gold, 1 - gold) for p in (0.85, 0.75))
-    a, b = bootstrap.scores(bootstrap.counts("7", 300), [macro_f1(gold, one), macro_f1(gold, other)])
-    ours = bootstrap.interval(a - b, gap_of_all := whole(macro_f1(gold, one)) - whole(macro_f1(gold, other)))
-    assert ours[0] < gap_of_all < ours[1]
+    a, b = sheets("7", "macro_f1", [macro_f1(gold, one), macro_f1(gold, other)])
 
     def gap(chosen: np.ndarray) -> float:
         return whole(macro_f1(gold[chosen], one[chosen])) - whole(macro_f1(gold[chosen], other[chosen]))
 
-    theirs = stats.bootstrap((np.arange(300),), gap, n_resamples=1000, method="BCa", vectorized=False, rng=1)
-    assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.006)
+    theirs = stats.bootstrap((np.arange(300),), gap, n_resamples=1000, method="percentile", vectorized=False, rng=1)
+    assert interval(a.redrawn - b.redrawn) == pytest.approx(tuple(theirs.confidence_interval), abs=0.006)
+
+
+def test_the_randomisation_agrees_with_mcnemars_test() -> None:
+    # of 100 rows, one method alone is right in 15 and the other alone in 5: the exact test asks how often a fair coin
+    # that is thrown 20 times falls on one side 15 times or more: 2 (1 - B(14; 20, .5)) = .0414
+    gold = np.zeros(100)
+    one, other = gold.copy(), gold.copy()
+    one[:5], other[5:20] = 1, 1
+    a, b = sheets("3", "accuracy", [accuracy(gold, one), accuracy(gold, other)], 20_000)
+    assert a.score - b.score == pytest.approx(0.1)
+    assert probability(exchanged(a, b), 0.1) == pytest.approx(0.0414, abs=0.005)
+    assert probability(exchanged(a, a), 0.0) == 1.0
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "accuracy", "matthews", "pearson"])
+def test_exchanged_answers_score_as_if_written_out(metric: str) -> None:
+    rng = np.random.default_rng(4)
+    shape = (40, 3) if metric == "macro_f1" else (40,)
+    gold, one, other = (rng.integers(0, 2 if metric == "macro_f1" else 3, shape).astype(float) for _ in range(3))
+    if metric == "pearson":
+        one, other = one + 1000 + rng.random(shape), other + rng.random(shape)
+    a, b = sheets("5", metric, [METRICS[metric](gold, one), METRICS[metric](gold, other)], 3)
+    ((_, coins),) = draws("5", 40, 3)
+    for coin, found in zip(coins, exchanged(a, b), strict=True):
+        side = coin.astype(bool)[:, None] if metric == "macro_f1" else coin.astype(bool)
+        first, second = np.where(side, one, other), np.where(side, other, one)
+        wanted = whole(METRICS[metric](gold, first)) - whole(METRICS[metric](gold, second))
+        assert found == pytest.approx(wanted, abs=1e-6)
+
+
+def test_many_rows_take_little_memory() -> None:
+    gold = np.zeros(40_430)  # QQP's development set
+    tracemalloc.start()
+    sheets("1", "accuracy", [accuracy(gold, gold) for _ in range(20)], 100)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150 * 2**20
+
+
+def test_holms_correction_by_hand() -> None:
+    # Holm (1979), on .01 .04 .03 .005: 4 x .005, 3 x .01, 2 x .03, and .04 may not be below .06
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert found == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    assert holm({}) == {} and holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
 
 
 def test_demsars_mean_ranks_and_critical_difference() -> None:
@@ -146,7 +200,9 @@ def test_macro_f1_leaves_out_what_nobody_annotated() -> None:
     assert whole(macro_f1(GOLD, SAID)) == 0.5
     assert whole(macro_f1(np.zeros((2, 1)), np.zeros((2, 1)))) == 0.0, "annotated but undefined"
     # the last two rows twice: output 1 has 2 false alarms and no hit: 0; output 3 misses twice: 0
-    assert macro_f1(GOLD, SAID).score(np.array([0, 0, 2, 2]) @ macro_f1(GOLD, SAID).columns) == 0.0
+    rows, answers = np.array([0, 0, 2, 2]), macro_f1(GOLD, SAID)
+    assert answers.score(rows @ answers.own, rows @ answers.shared) == 0.0
+    assert math.isnan(whole(macro_f1(np.full((2, 1), -100), np.zeros((2, 1))))), "nobody annotated anything"
 
 
 def test_metrics_of_classes_and_scores_by_hand() -> None:
@@ -166,8 +222,8 @@ def test_a_resample_scores_as_its_rows_written_out(metric: str) -> None:
     gold, said = rng.integers(0, 2, shape), rng.integers(0, 2, shape)
     if metric == "pearson":
         gold, said = gold + rng.random(shape), said + 100 + rng.random(shape)
-    taken = bootstrap.counts("ab", 60)
-    (fast,) = bootstrap.scores(taken, [METRICS[metric](gold, said)])
+    ((taken, _),) = draws("ab", 60, 5)
+    fast = sheets("ab", metric, [METRICS[metric](gold, said)], 5)[0].redrawn
     library = {
         "macro_f1": lambda g, s: metrics.f1_score(g, s, average="macro", zero_division=0),
         "accuracy": metrics.accuracy_score,
@@ -176,70 +232,99 @@ def test_a_resample_scores_as_its_rows_written_out(metric: str) -> None:
     }[metric]
     for b in range(5):
         rows = np.repeat(np.arange(60), taken[b].astype(int))
-        assert fast[b] == pytest.approx(library(gold[rows], said[rows]), abs=1e-9)
+        assert fast[b] == pytest.approx(library(gold[rows], said[rows]), abs=1e-6)
 
 
 # -- differences -----------------------------------------------------------------------------------------------------
 
 
-def contender(means: list[float], resampled: np.ndarray | None, first: int = 1) -> Contender:
-    """One whose seeds count from `first`."""
-    return Contender(tuple(range(first, first + len(means))), means, resampled)
+def contender(means: list[float], exam: str = "one") -> Contender:
+    """One without predictions, whose seeds count from 1."""
+    return Contender({(seed,): score for seed, score in enumerate(means, 1)}, frozenset([exam]))
 
 
-def draws(*ends: float) -> np.ndarray:
-    """Resampled scores spread evenly between two ends."""
-    return np.linspace(*ends, 1000)
+def answering(hits: int, seeds: int = 1, paper: str = "abc") -> Contender:
+    """One whose every seed is right in the first so many of 200 rows."""
+    gold = np.zeros(200)
+    sheet = sheets(paper, "accuracy", [accuracy(gold, (np.arange(200) >= hits).astype(float))])[0]
+    return Contender({(s,): hits / 200 for s in range(1, seeds + 1)}, frozenset(["one"]), ((1.0, sheet),))
 
 
 def test_a_difference_is_real_only_if_it_survives_both_chances() -> None:
-    # per seed .01 .02 .03: mean .02, half .0248; the rows alone say it is real
-    shaky = difference(contender([0.51, 0.52, 0.53], draws(0.52, 0.53)), contender([0.5] * 3, draws(0.5, 0.5)))
-    assert shaky.mean == pytest.approx(0.02) and shaky.verdict == "undecided"
-    assert shaky.rows is not None and shaky.rows[0] > 0 and shaky.seeds is not None and shaky.seeds[0] < 0
-    assert shaky.span == pytest.approx((0.02 - 0.024842, 0.02 + 0.024842), abs=1e-5)
-    # the seeds alone say it is real
-    few_rows = difference(contender([0.51, 0.51, 0.51], draws(0.4, 0.6)), contender([0.5] * 3, draws(0.5, 0.5)))
-    assert few_rows.seeds == pytest.approx((0.01, 0.01)) and few_rows.verdict == "undecided"
-    both = difference(contender([0.6, 0.61, 0.6], draws(0.55, 0.65)), contender([0.5] * 3, draws(0.5, 0.5)))
-    assert both.verdict == "above"
-    assert difference(contender([0.5] * 3, draws(0.5, 0.5)), contender([0.6, 0.61, 0.6], None)).verdict == "below"
+    # rows: 40 more hits of 200 are no chance, for every seed alike
+    assert difference(answering(140), answering(100)).verdict == "above"
+    assert difference(answering(100), answering(140)).verdict == "below"
+    assert difference(answering(140, seeds=3), answering(100, seeds=3)).verdict == "above"
+    # rows: 2 more hits may be
+    few = difference(answering(102, seeds=3), answering(100, seeds=3))
+    assert few.verdict == "undecided" and few.chance == pytest.approx(0.5, abs=0.05)
+    # replicates: .31 .02 .27 is no difference of .2 that three other trainings would show again
+    high, low = answering(140, seeds=3), answering(100, seeds=3)
+    shaky = difference(replace(high, means={(1,): 0.81, (2,): 0.52, (3,): 0.77}), low)
+    assert shaky.verdict == "undecided" and shaky.rows is not None and shaky.rows[0] > 0
+    assert shaky.span is not None and shaky.span[0] < 0
+
+
+def test_intervals_of_differences_stay_on_the_scale() -> None:
+    wild = difference(contender([0.9, 0.1, 0.9]), contender([0.0, 0.9, 0.1]))
+    assert wild.span == (-1.0, 1.0)
+    assert difference(contender([0.9, 0.1]), contender([0.0, 0.9])).span is None, "two values have no interval"
 
 
 def test_one_seed_leaves_the_rows_and_nothing_leaves_nothing() -> None:
-    assert difference(contender([0.6], draws(0.55, 0.65)), contender([0.5], draws(0.5, 0.5))).verdict == "above"
-    blind = difference(contender([0.9], None), contender([0.1], draws(0.1, 0.1)))
-    assert blind.span is None and blind.verdict == "undecided" and blind.mean == pytest.approx(0.8)
+    blind = difference(contender([0.9]), contender([0.1]))
+    assert blind.span is None and blind.chance is None and blind.verdict == "undecided"
+    assert blind.mean == pytest.approx(0.8)
 
 
 def test_the_same_answers_are_never_told_apart() -> None:
-    one = contender([0.5, 0.6], draws(0.4, 0.7))
+    one = answering(120, seeds=2)
     assert difference(one, one).verdict == "undecided" and difference(one, one).span == (0.0, 0.0)
 
 
+def test_two_gold_files_or_two_exams_cannot_be_subtracted() -> None:
+    with pytest.raises(OtherExam):
+        difference(answering(120), answering(120, paper="abd"))
+    with pytest.raises(OtherExam):
+        difference(contender([0.5]), contender([0.5], exam="two"))
+    with pytest.raises(OtherExam):
+        difference(contender([0.5, 0.6]), contender([0.5]))
+
+
 def test_differences_of_differences_and_their_mean() -> None:
-    # base falls from .50 to .30, its evolution from .52 to .45: .20 - .07 = .13
-    base = contender([0.5, 0.5], None), contender([0.3, 0.3], None)
-    evolved = contender([0.52, 0.52], None), contender([0.45, 0.45], None)
-    lost = between(base, evolved)
+    # .02 above its base with same heads, .15 with different ones: .13
+    same = difference(contender([0.52, 0.53]), contender([0.5, 0.51]))
+    diff = difference(contender([0.45, 0.45], "two"), contender([0.3, 0.3], "two"))
+    lost = between(diff, same)
     assert lost.mean == pytest.approx(0.13) and lost.verdict == "above"
-    together = pooled([lost, difference(*base)])
-    assert together.mean == pytest.approx((0.13 + 0.2) / 2) and together.seeds is not None
-    uneven = pooled([lost, difference(contender([0.5], None), contender([0.4], None))])
-    assert uneven.mean == pytest.approx((0.13 + 0.1) / 2) and uneven.seeds is None
+    assert pooled([lost, same]).mean == pytest.approx((0.13 + 0.02) / 2)
 
 
-def test_seeds_are_matched_by_their_numbers() -> None:
-    mine, theirs = contender([0.5, 0.7], draws(0.5, 0.7)), contender([0.4, 0.5, 0.6], draws(0.4, 0.4))
-    assert difference(mine, theirs).seeds is None, "other seeds say nothing about each other"
-    assert difference(mine, theirs).mean == pytest.approx(0.1) and difference(mine, theirs).rows is not None
-    assert between((mine, theirs), (theirs, theirs)).seeds is None
+def test_replicates_are_matched_by_their_seeds() -> None:
     # effects of opposite sign for seeds 1, 2 and 2, 3: position by position they would cancel to a certain nothing
-    one = difference(contender([0.77, 0.23], None), contender([0.5, 0.5], None))
-    other = difference(contender([0.23, 0.77], None, first=2), contender([0.5, 0.5], None, first=2))
-    assert pooled([one, other]).seeds is None
+    one = difference(contender([0.77, 0.23]), contender([0.5, 0.5]))
+    other = replace(one, by_replicate={(2,): -0.27, (3,): 0.27})
+    both = pooled([one, other])
+    assert both.replicates is None and both.chance == pytest.approx(1.0), "no part is beyond chance by itself"
 
 
-def test_a_rounded_score_is_still_the_score_of_its_rows() -> None:
-    values = np.repeat([1 / 3, 0.5], [600, 400])
-    assert bootstrap.interval(values, round(1 / 3, 6)) == bootstrap.interval(values, 1 / 3)
+def test_pearson_far_from_nought_keeps_its_digits() -> None:
+    gold, near = np.array([0.0, 2.5, 5.0, 1.0]), np.array([1.0, 3.0, 2.0, 1.5])
+    for far in (1e3, 1e6):
+        assert whole(pearson(gold, near + far)) == pytest.approx(whole(pearson(gold, near)), abs=1e-6)
+
+
+def test_matthews_of_several_classes_is_scikit_learns() -> None:
+    rng = np.random.default_rng(8)
+    for classes in (2, 3, 7):
+        gold, said = rng.integers(0, classes, 90), rng.integers(0, classes, 90)
+        said = np.where(rng.random(90) < 0.4, gold, said)
+        assert whole(matthews(gold, said, classes)) == pytest.approx(metrics.matthews_corrcoef(gold, said))
+    assert matthews(gold, np.zeros(90)).constant and not matthews(gold, said).constant
+
+
+def test_the_score_of_answers_that_read_no_text() -> None:
+    gold = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
+    # always yes: 2 x 1 / (1 + 4) and 2 x 2 / (2 + 4)
+    assert macro_f1(gold, gold).chance == pytest.approx((2 / 5 + 4 / 6) / 2)
+    assert accuracy(gold[:, 1], gold[:, 1]).chance == 0.5 and pearson(gold[:, 0], gold[:, 0]).chance == 0.0

@@ -1,22 +1,23 @@
 """What the Evolver paper says, decided from records: holds, fails, or undecided; beside the paper's own numbers.
 
 Each claim becomes one difference per group of records (one model, suite and protocol), averaged over that group's
-columns. It *holds* where the whole 95 % interval of that difference is above 0, *fails* where it is below, and is
-*undecided* otherwise (`leaderboard.stats.difference` says what the interval covers). Over all real models a claim holds
-if it holds everywhere it was asked, fails if it fails anywhere, and is undecided otherwise; the synthetic world is
-shown but not counted.
+columns. It *holds* where that difference is above 0 by more than chance, *fails* where it is below, and is *undecided*
+otherwise (`leaderboard.stats.difference` says what chance is). Over all real models it holds if it holds everywhere it
+was asked; it fails if it fails anywhere, by chances corrected for the number of models; the synthetic world is shown
+but not counted. A model and a suite count once: over several protocols the difference is averaged first.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from leaderboard import words
 from leaderboard.claims import measures
 from leaderboard.claims.measures import Measure
-from leaderboard.stats.difference import Difference
+from leaderboard.stats.difference import Difference, pooled
+from leaderboard.stats.holm import holm
 from leaderboard.tables import paper
 from leaderboard.tables.group import Group
 
@@ -29,8 +30,9 @@ _OUTCOME: dict[str, Outcome] = {"above": "holds", "below": "fails", "undecided":
 class Finding:
     """One claim asked of one group of records."""
 
-    place: str  # model, suite and protocol
-    verdict: Outcome
+    block: tuple[str, str]  # model and suite
+    place: str  # the same, and the protocol
+    verdict: Outcome  # of this group by itself
     difference: Difference | None  # what must be above 0; None where nothing could be compared
     reason: str = ""  # why nothing could be compared
     synthetic: bool = False
@@ -45,28 +47,60 @@ class Claim:
     paper: str  # the paper's numbers for it, as text
     measure: Measure
 
-    def findings(self, groups: Sequence[Group]) -> list[Finding]:
-        """The claim asked of each group, real models first."""
-        found = [self._ask(group, groups) for group in groups]
-        return sorted((f for f in found if f is not None), key=lambda f: f.synthetic)
-
-    def _ask(self, group: Group, groups: Sequence[Group]) -> Finding | None:
-        measured = self.measure(group, groups)
+    def ask(self, group: Group) -> Finding | None:
+        """What one group says; None where it was not asked."""
+        measured = self.measure(group)
         if measured == measures.NOT_ASKED:
             return None
-        key, synthetic = group.key, words.synthetic(group.key.model)
-        place = f"{key.model}, {key.suite}, {key.protocol} {key.digest}"
+        block = group.key.model, group.key.suite
+        place = f"{group.key.model}, {group.key.suite}, {group.key.protocol} {group.key.digest}"
         if isinstance(measured, str):
-            return Finding(place, "undecided", None, measured, synthetic)
-        return Finding(place, _OUTCOME[measured.verdict], measured, "", synthetic)
+            return Finding(block, place, "undecided", None, measured, group.synthetic)
+        return Finding(block, place, _OUTCOME[measured.verdict], measured, "", group.synthetic)
 
 
-def verdict(findings: Iterable[Finding]) -> Outcome:
+def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
+    """Every claim asked of every group, real models first; group by group, since one group's answers fill memory."""
+    found: dict[str, list[Finding]] = {name: [] for name in CLAIMS}
+    for group in groups:
+        for name, claim in CLAIMS.items():
+            if (finding := claim.ask(group)) is not None:
+                found[name].append(finding)
+    return {name: sorted(own, key=lambda f: f.synthetic) for name, own in found.items()}
+
+
+def verdict(found: Iterable[Finding]) -> Outcome:
     """Over all real models."""
-    said = [f.verdict for f in findings if not f.synthetic]
+    said = votes(found)
     if "fails" in said:
         return "fails"
     return "holds" if said and all(v == "holds" for v in said) else "undecided"
+
+
+def votes(found: Iterable[Finding]) -> list[Outcome]:
+    """One outcome for each real model and suite.
+
+    A claim that holds everywhere was right each time; one that fails somewhere had as many chances to as there are
+    models, so failures are held against corrected chances.
+    """
+    blocks: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in found:
+        if not finding.synthetic:
+            blocks[finding.block].append(finding)
+    together = {block: _together(own) for block, own in blocks.items()}
+    chances = {block: d.chance for block, d in together.items() if d is not None and d.chance is not None}
+    corrected, said = holm(chances), []
+    for block, difference in together.items():
+        outcome = "undecided" if difference is None else _OUTCOME[difference.verdict]
+        if outcome == "fails" and difference is not None:
+            outcome = _OUTCOME[difference.told(corrected.get(block)).verdict]
+        said.append(outcome)
+    return said
+
+
+def _together(found: Sequence[Finding]) -> Difference | None:
+    known = [f.difference for f in found if f.difference is not None]
+    return None if not known else known[0] if len(known) == 1 else pooled(known)
 
 
 FUSION = ("in_domain", "pairwise", "non_iid", "cross_task")

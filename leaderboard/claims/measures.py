@@ -1,29 +1,33 @@
-"""Ways to ask a group of records one number: the difference that a claim says is above 0, or why there is none."""
+"""Ways to ask a group of records one number: the difference that a claim says is above 0, or why there is none.
+
+Each method has one row in a column: that at its protocol's own values, or the only one that was run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from harness.record import RunRecord, canonical
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.cell import contenders
-from leaderboard.tables.group import USED, Block, Group, Question
+from leaderboard.tables.group import Block, Group
+from leaderboard.tables.rows import base_of, usual_rows
 
-Measure = Callable[[Group, Sequence[Group]], Difference | str]  # of a group among all
+Measure = Callable[[Group], Difference | str]
 NOT_ASKED = "not asked"
+FEWER = "dev_fraction"  # the knob that takes fewer development rows
 
 
 def gain(method: str, base: str, settings: tuple[str, ...]) -> Measure:
     """`method` minus `base`, averaged over the columns of these settings in which both are complete."""
 
-    def measure(group: Group, groups: Sequence[Group]) -> Difference | str:
-        blocks = [b for b in group.blocks() if b.question.setting in settings]
-        if not blocks or _sweeps_dev(group, groups):
+    def measure(group: Group) -> Difference | str:
+        blocks = _asked(group, settings)
+        if not blocks:
             return NOT_ASKED
-        pairs = [(c[method], c[base]) for b in blocks if method in (c := _of(group, b)) and base in c]
-        return pooled([difference(*pair) for pair in pairs]) if pairs else f"{method} or {base} is incomplete"
+        found = [d for b in blocks if (d := _above_base(group, b, method, base)) is not None]
+        return pooled(found) if found else f"{method} or {base} is incomplete"
 
     return measure
 
@@ -31,37 +35,34 @@ def gain(method: str, base: str, settings: tuple[str, ...]) -> Measure:
 def best(method: str, settings: tuple[str, ...]) -> Measure:
     """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns."""
 
-    def measure(group: Group, groups: Sequence[Group]) -> Difference | str:
-        blocks = [b for b in group.blocks() if b.question.setting in settings]
-        if not blocks or _sweeps_dev(group, groups):
+    def measure(group: Group) -> Difference | str:
+        blocks = _asked(group, settings)
+        if not blocks:
             return NOT_ASKED
         columns = [c for b in blocks if method in (c := _of(group, b))]
         rivals = {m for c in columns for m in c} - words.REFERENCES - {method}
-        against = [
-            pooled([difference(c[method], c[rival]) for c in columns])
-            for rival in sorted(rivals)
-            if all(rival in c for c in columns)
-        ]
-        return min(against, key=lambda d: d.mean) if against else f"{method} is incomplete or has no rival"
+        means = {r: sum(c[method].mean - c[r].mean for c in columns) for r in rivals if all(r in c for c in columns)}
+        if not means:
+            return f"{method} is incomplete or has no rival"
+        rival = min(sorted(means), key=lambda r: means[r])
+        return pooled([difference(c[method], c[rival]) for c in columns])
 
     return measure
 
 
 def steadier(method: str, base: str) -> Measure:
-    """What `base` loses from same to different heads, minus what `method` loses."""
+    """What `base` loses from same to different heads, minus what `method` loses: how much further it is ahead there."""
 
-    def measure(group: Group, groups: Sequence[Group]) -> Difference | str:
-        if _sweeps_dev(group, groups):
-            return NOT_ASKED
-        by = {(b.question, b.heads): _of(group, b) for b in group.blocks() if b.heads in ("same", "diff")}
-        both = [q for q, heads in by if heads == "same" and (q, "diff") in by]
+    def measure(group: Group) -> Difference | str:
+        blocks = {(b.question, b.heads): b for b in group.blocks() if b.heads in ("same", "diff") and not b.exam}
+        both = [q for q, heads in blocks if heads == "same" and (q, "diff") in blocks]
         if not both:
             return NOT_ASKED
         found = []
         for question in both:
-            same, diff = by[question, "same"], by[question, "diff"]
-            if {method, base} <= set(same) & set(diff):
-                found.append(between((same[base], diff[base]), (same[method], diff[method])))
+            same, diff = (_above_base(group, blocks[question, h], method, base) for h in ("same", "diff"))
+            if same is not None and diff is not None:
+                found.append(between(diff, same))
         return pooled(found) if found else f"{method} or {base} is incomplete"
 
     return measure
@@ -70,54 +71,47 @@ def steadier(method: str, base: str) -> Measure:
 def more_dev(method: str) -> Measure:
     """All development rows minus the smallest part of them that was tried, everything else being equal."""
 
-    def measure(group: Group, groups: Sequence[Group]) -> Difference | str:
-        if _dev_fraction(group) != 1.0:
+    def measure(group: Group) -> Difference | str:
+        columns = {b: _fewer(b, method) for b in group.blocks()}
+        least = min((share for rows in columns.values() for share in rows), default=None)
+        if least is None:
             return NOT_ASKED
-        smaller = [g for g in groups if _differs_in_dev_alone(g, group) and _dev_fraction(g) < 1.0]
-        if not smaller:
-            return NOT_ASKED
-        least, found = min(smaller, key=_dev_fraction), []
-        fewer = {(b.question, b.heads): _of(least, b) for b in least.blocks()}
-        for block in group.blocks():
-            more, less = _of(group, block).get(method), fewer.get((block.question, block.heads), {}).get(method)
-            if more is not None and less is not None:
-                found.append(difference(more, less))
+        pairs = [(_columns(group)[b], rows[least]) for b, rows in columns.items() if least in rows]
+        found = [difference(c[method], c[fewer]) for c, fewer in pairs if {method, fewer} <= set(c)]
         return pooled(found) if found else f"{method} was not run on both"
 
     return measure
 
 
+def _fewer(block: Block, method: str) -> dict[float, str]:
+    """Share of the development rows -> the row of this method that differs in that alone."""
+    found: dict[float, str] = {}
+    for row, records in block.rows.items():
+        share = records[0].knobs.get(FEWER)
+        if records[0].method == method and set(records[0].knobs) == {FEWER} and isinstance(share, int | float):
+            found[float(share)] = row
+    return {share: row for share, row in found.items() if share < 1}
+
+
+def _asked(group: Group, settings: tuple[str, ...]) -> list[Block]:
+    return [b for b in group.blocks() if b.question.setting in settings]
+
+
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:
-    return _columns(group)[block.question, block.heads]
+    """The contender of each method."""
+    column = _columns(group)[block]
+    return {method: column[row] for method, row in usual_rows(block.rows).items() if row in column}
 
 
-@lru_cache(maxsize=64)
-def _columns(group: Group) -> Mapping[tuple[Question, str], Mapping[str, Contender]]:
+def _above_base(group: Group, block: Block, method: str, base: str) -> Difference | None:
+    """`method` minus `base` in one column, both with the same knobs; None where one of them is incomplete."""
+    column, row = _of(group, block), usual_rows(block.rows).get(method, "")
+    if not {method, base} <= set(column) or base_of(block.rows[row][0]) != usual_rows(block.rows)[base]:
+        return None
+    return difference(column[method], column[base])
+
+
+@lru_cache(maxsize=1)  # contenders hold their answers
+def _columns(group: Group) -> Mapping[Block, Mapping[str, Contender]]:
     """The contenders of each column; a dozen claims ask for them."""
-    return {(b.question, b.heads): contenders(b.records, _score, group.draws) for b in group.blocks()}
-
-
-def _score(record: RunRecord) -> float:
-    return record.score
-
-
-def _protocol(group: Group) -> dict[str, object]:
-    protocol = group.records[0].recipe.get("protocol")
-    parts = {n: part for n, part in protocol.items() if n not in USED} if isinstance(protocol, dict) else {}
-    return {**parts, **{n: v for n, v in group.records[0].knobs.items() if n == "dev_fraction"}}
-
-
-def _dev_fraction(group: Group) -> float:
-    value = _protocol(group).get("dev_fraction", 1.0)
-    return float(value) if isinstance(value, int | float) else 1.0
-
-
-def _differs_in_dev_alone(one: Group, other: Group) -> bool:
-    same = (one.key.model, one.key.suite) == (other.key.model, other.key.suite)
-    rest = [canonical({k: v for k, v in _protocol(g).items() if k != "dev_fraction"}) for g in (one, other)]
-    return same and rest[0] == rest[1]
-
-
-def _sweeps_dev(group: Group, groups: Sequence[Group]) -> bool:
-    """Whether this group only exists to try fewer development rows; other claims are asked of its full sibling."""
-    return any(_differs_in_dev_alone(g, group) and _dev_fraction(g) > _dev_fraction(group) for g in groups)
+    return {b: contenders(b.rows, group.score, group.answers) for b in group.blocks()}

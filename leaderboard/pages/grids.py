@@ -55,12 +55,15 @@ def costs(table: Costs, name: Name) -> Grid:
 
 
 def ranks(overall: Overall, name: Name) -> Grid:
-    """Mean ranks, best first."""
+    """Mean ranks, best first; below them who has none yet."""
     rows = [[name(method), f"{rank:.2f}"] for method, rank in overall.ranking.ranks.items()]
-    return ["method", "mean rank"], rows
+    return ["method", "mean rank"], rows + [[name(method), text.GAP] for method in overall.waiting]
 
 
 def findings(found: list[Finding], name: Name) -> Grid:
     """One row for each place where a claim was asked."""
-    rows = [[name(f.place), f.verdict, text.difference(f.difference) or name(f.reason)] for f in found]
+    rows = [
+        [name(f.place), f.verdict, text.difference(f.difference.told() if f.difference else None) or name(f.reason)]
+        for f in found
+    ]
     return ["where we looked", "verdict", "our difference"], rows

@@ -19,15 +19,13 @@ def table(grid: Grid) -> str:
 def name(method: str) -> str:
     """A method's name; yardsticks in italics."""
     escaped = text.escaped(method)
-    return f"*{escaped}*" if method in words.REFERENCES else escaped
+    return f"*{escaped}*" if words.yardstick(method) else escaped
 
 
 def score(cell: Cell | None) -> str:
     """The best in bold, what cannot be told from it with a mark."""
     shown = text.score(cell)
-    if cell is None or not cell.mark:
-        return shown
-    return f"**{shown}**" if cell.mark == "best" else f"{shown} ≈"
+    return f"**{shown}**" if cell is not None and cell.mark == "best" else shown + text.mark(cell)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -12,18 +12,20 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from harness.record import RunRecord, slug
+from harness.record import RunRecord, canonical, slug
 from harness.terrain import Terrain
 from leaderboard import text, words
-from leaderboard.claims.claims import CLAIMS, Finding, verdict
+from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict, votes
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
 from leaderboard.tables import captions
-from leaderboard.tables.group import Group, question_of
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
-from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus
+from leaderboard.tables.rows import usual_rows
+from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
@@ -32,10 +34,11 @@ FIGURES = "figures"
 
 def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
-    files = {INDEX: _index(found), CLAIMS_PAGE: _claims(found)}
+    claims = _claims(_prepared(found))
+    files = {INDEX: _index(found), CLAIMS_PAGE: claims}
     for model, own in _by_model(found).items():
-        parts = [f"# {_model(model)}\n", f"{prose.MARK}\n"]
-        parts += [prose.SYNTHETIC] if words.synthetic(model) else []
+        parts = [f"# {_model(model, own)}\n", f"{prose.MARK}\n"]
+        parts += [prose.SYNTHETIC] if _made_up(own) else []
         parts.append(f"[How to read these tables](../{INDEX})\n")
         for group in own:
             drawn = list(figures(group))
@@ -62,7 +65,7 @@ def session(found: list[Group]) -> str:
     """All tables in one page without figures: what a run of the suites leaves beside its records."""
     parts = [prose.HEAD, prose.HOW_TO_READ]
     for model, own in _by_model(found).items():
-        parts += [f"## {_model(model)}\n", *([prose.SYNTHETIC] if words.synthetic(model) else [])]
+        parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         parts += [part for group in own for part in _tables(group)]
     return "\n".join([*parts, *([prose.NOTHING] if len(parts) == 2 else []), prose.NOTES])
 
@@ -75,18 +78,24 @@ def block(found: list[Group]) -> str:
             leading.setdefault(group.key.model, group)
     if not leading:
         return prose.NOTHING
-    columns = {model: headline(group).columns[0] for model, group in leading.items()}
-    methods = sorted({m for column in columns.values() for m in column.cells}, key=words.method_rank)
-    rows = [[markdown.name(m), *(markdown.score(column.cells.get(m)) for column in columns.values())] for m in methods]
+    columns = {model: _by_method(group) for model, group in leading.items()}
+    methods = sorted({m for cells in columns.values() for m in cells}, key=words.method_rank)
+    rows = [[markdown.name(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     asks = {model: f"{group.heading}, {asked(group.questions()[0])}" for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     return "\n".join([markdown.table((["method", *columns], rows)), prose.BELOW_BLOCK, *lines]) + "\n"
 
 
+def _by_method(group: Group) -> Mapping[str, Cell]:
+    """The cells of a group's first column, of each method that row which stands for it."""
+    cells = headline(group).columns[0].cells
+    return {method: cells[row] for method, row in usual_rows(group.blocks()[0].rows).items()}
+
+
 def _index(found: list[Group]) -> str:
     parts = [prose.HEAD, *_ranks(found)]
     for model, own in _by_model(found).items():
-        parts += [f"## {_model(model)}\n", *([prose.SYNTHETIC] if words.synthetic(model) else [])]
+        parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         for group in own:
             grid = grids.scores(headline(group), markdown.score, markdown.name)
             parts += [f"### {text.escaped(group.heading)}\n", markdown.table(grid)]
@@ -104,19 +113,29 @@ def _ranks(found: list[Group]) -> Iterator[str]:
         yield f"### {each.world.capitalize()}\n"
         yield f"![Mean ranks, {each.world}]({FOLDER}/{FIGURES}/{_diagram_of(each.world)})\n"
         yield markdown.table(grids.ranks(each, markdown.name))
-        chance = "p < 0.001" if each.ranking.chance < 0.001 else f"p = {each.ranking.chance:.3f}"
         yield (
-            f"{each.ranking.questions} columns; Friedman's test {chance}; critical difference "
-            f"{each.ranking.critical:.2f}; {len(each.left_out)} columns left out for a gap.\n"
+            f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
+            f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}; "
+            f"{each.left_out} questions left out for a gap.\n"
         )
+        if each.waiting:
+            waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
+            yield f"Without a rank until complete: {text.escaped(text.listed(waiting, 12))}.\n"
 
 
 def _diagram_of(world: str) -> str:
     return f"ranks-{slug(world)}.svg"
 
 
-def _claims(found: list[Group]) -> str:
-    asked_of = {claim.name: claim.findings(found) for claim in CLAIMS.values()}
+def _prepared(found: Iterable[Group]) -> Iterator[Group]:
+    """Each group with its tables made, while its answers are in memory."""
+    for group in found:
+        headline(group), per_corpus(group)
+        yield group
+
+
+def _claims(found: Iterable[Group]) -> str:
+    asked_of = findings(found)
     rows = [
         [text.escaped(claim.says), f"**{verdict(asked_of[name])}**", _counts(asked_of[name]), claim.paper or text.GAP]
         for name, claim in CLAIMS.items()
@@ -132,18 +151,24 @@ def _claims(found: list[Group]) -> str:
 
 
 def _counts(found: list[Finding]) -> str:
-    said = [f.verdict for f in found if not f.synthetic]
+    said = votes(found)
     counts = [f"{said.count(v)} {v}" for v in ("holds", "fails", "undecided") if v in said]
     return ", ".join(counts) or "not asked"
 
 
 def _by_model(found: list[Group]) -> Mapping[str, list[Group]]:
-    models = sorted({g.key.model for g in found}, key=words.model_rank)
-    return {model: [g for g in found if g.key.model == model] for model in models}
+    models: dict[str, list[Group]] = {}
+    for group in found:  # real models first
+        models.setdefault(group.key.model, []).append(group)
+    return models
 
 
-def _model(model: str) -> str:
-    return text.escaped(model) + (" (synthetic world)" if words.synthetic(model) else "")
+def _model(model: str, own: Iterable[Group]) -> str:
+    return text.escaped(model) + (" (synthetic world)" if _made_up(own) else "")
+
+
+def _made_up(own: Iterable[Group]) -> bool:
+    return all(group.synthetic for group in own)
 
 
 def _tables(group: Group) -> Iterator[str]:
@@ -154,6 +179,9 @@ def _tables(group: Group) -> Iterator[str]:
         yield markdown.table(grids.certainty(table, markdown.name))
     for table in per_corpus(group):
         yield from _scores(group, table)
+    for table in unseen(group):
+        yield f"**{text.escaped(table.title)}**\n"
+        yield markdown.table(grids.scores(table, markdown.score, markdown.name))
     spent = costs(group)
     yield f"**{text.escaped(spent.title)}**\n"
     yield markdown.table(grids.costs(spent, markdown.name))
@@ -189,10 +217,10 @@ def _pictures(drawn: Iterable[Figure]) -> Iterator[str]:
 
 def _caption(group: Group, scores: Scores) -> str:
     """What the settings ask, and how to get the table again."""
-    records = [r for r in group.records if question_of(r) in scores.questions]
-    asks = []
+    records, asks = scores.records, []
     for question in scores.questions:
-        corpora = sorted({corpus for r in records if question_of(r) == question for corpus in r.scores})
+        own = [r for block in scores.blocks if block.question == question for r in block.records]
+        corpora = sorted({corpus for r in own for corpus in r.scores})
         names = text.escaped(text.listed(corpora, 12)) or "not named"
         asks.append(f"- {text.escaped(asked(question))}: {captions.caption(question.setting)} Examined: {names}.")
     made = [
@@ -201,7 +229,24 @@ def _caption(group: Group, scores: Scores) -> str:
         f"command: {text.listed(_of_environment(records, 'command')) or 'not recorded'}",
         f"commit: {text.listed([c[:12] for c in _of_environment(records, 'commit')]) or 'not recorded'}",
     ]
-    return "\n".join([*asks, f"- {text.escaped('; '.join(made))}"]) + "\n"
+    mixed = [
+        f"- {text.escaped(column.title)}: made by several engines, whose numbers may differ a little: "
+        f"{text.escaped('; '.join(engines))}."
+        for column, block in zip(scores.columns, scores.blocks, strict=False)
+        if len(engines := _engines(block.records)) > 1
+    ]
+    return "\n".join([*asks, f"- {text.escaped('; '.join(made))}", *mixed]) + "\n"
+
+
+def _engines(records: Iterable[RunRecord]) -> list[str]:
+    """What made these records: processor, libraries; a record of before that was kept says nothing."""
+    told = {canonical(r.environment.get("engine") or {}): r.environment.get("engine") for r in records}
+    return sorted(
+        ", ".join(f"{name} {value}" for name, value in sorted(engine.items()))
+        if isinstance(engine, Mapping)
+        else "not recorded"
+        for engine in told.values()
+    )
 
 
 def _of_environment(records: Iterable[RunRecord], name: str) -> list[str]:

@@ -13,19 +13,31 @@ HEAD = f"""\
 HOW_TO_READ = """\
 ## How to read
 
-- A number is the mean score times 100 over seeds, ± half of its 95 % interval (Student's t over seeds). `(n=1)` is one
-  seed: nothing is known about its spread.
-- **Bold** is the best merged model of a column. `≈` marks those that cannot be told from it. Two chances are asked:
-  other test rows (a paired bootstrap over the rows, 1,000 resamples) and, with several seeds, other trainings
-  (Student's t of the differences per seed). Only a difference that survives both counts. Each comparison stands by
-  itself; among many, some will look real by chance.
-- *minus the best* and *minus its base* are such differences with the wider of both 95 % intervals; the base of
-  `ties_evolver` is `ties`. *recovery* is the score as a share of `domain_specific`: each member on its own corpus.
+- A number is a score times 100. A replicate is a set of members that was trained anew: three or more are shown as their
+  mean ± half of its 95 % interval (Student's t), or as `mean [low, high]` where that would leave the scale; two as
+  their values, `41.20 / 43.00`; one as `(n=1)`. Several seeds over one set of members are one replicate; how far their
+  searches lie apart is shown as `search ±`, or as values.
+- **Bold** is the best merged model of a column. `≈` marks those that cannot be told from it, `?` those of which nothing
+  is known: no predictions, and one replicate. Two chances are asked: which of two methods is right in which test row (a
+  paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings (Student's t of the
+  differences). *p* is the larger of both, in each column of differences corrected for their number (Holm). A difference
+  counts as real where *p* is at most 0.05.
+- *minus the best* and *minus its base* are such differences; the base of `ties_evolver` is `ties`, with the same knobs.
+  Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
+  replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
+  nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
+- *recovery* is the score as a share of `domain_specific`: each member on its own corpus. It is left out where members
+  score no more than the best answer that reads no text.
+- `ties k=0.4` is `ties` with a knob that its protocol sets otherwise: a row of its own.
+- `(constant)` is a correlation of answers that are all the same: it is undefined and counts 0.
+- *25 % seen*: a quarter of these test rows have their text in a member's training rows; beside it, the score without
+  them.
 - Rows in *italics* are yardsticks and do not compete.
 - `—` is a gap. `— (2 of 3)` says that answers which other methods of the column have are missing; what is there is not
   averaged.
 - A table holds one model, one suite and one protocol; a column holds one setting over the same corpora, "3 of 5" if
-  some were not at hand. No score is averaged or compared across columns or tables.
+  some were not at hand, and one exam: the same members, development and test rows for all. What sat another exam has a
+  column of its own, named by a digest. No score is averaged or compared across columns or tables.
 - *paper* is the number of the Evolver paper (arXiv:2406.12208). † and ‡ are explained in the notes.
 - Costs are medians over seeds and populations. Seconds depend on the machine. Peak memory is that of the whole process
   while it merged. An ensemble runs all members at inference, every other merge one model.
@@ -46,9 +58,10 @@ NOTES = """\
 RANKS = """\
 ## Who ranks best
 
-The mean rank of every merge over the columns of all tables (1 is best), where all of the ranked methods answered; in
-the diagram, a bar joins those whose mean ranks are closer than Nemenyi's critical difference at 5 % (Demšar 2006).
-Columns share members and test rows, so they are not independent, as the test supposes: take it as a guide.
+The mean rank of every merge over models and suites (1 is best). Within one model and suite, ranks are averaged over
+protocols and settings first, so a sweep counts once. Only questions count that all ranked methods answered; who has not
+answered all of them waits below without a rank. In the diagram, a bar joins those whose mean ranks are closer than
+Nemenyi's critical difference at 5 % (Demšar 2006). Suites share models and sometimes rows: take it as a guide.
 """
 
 CLAIMS_HEAD = f"""\
@@ -56,10 +69,11 @@ CLAIMS_HEAD = f"""\
 
 {MARK} `pytest suites/test_claims.py` prints the same verdicts.
 
-A claim *holds* for a model where the whole 95 % interval of its difference, averaged over the settings that were asked,
-lies above 0; it *fails* where it lies below; otherwise it is *undecided*. Over all real models it holds if it holds
-everywhere, and fails if it fails anywhere. The synthetic world is shown and not counted. The paper's number is the mean
-over its own cells, how many stands in brackets; † marks doubtful cells among them. The intervals are those of the
+A claim *holds* for a model where its difference, averaged over the settings that were asked, is above 0 with *p* of at
+most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all real models it holds if it holds
+everywhere, and fails if it fails anywhere, there with *p* corrected for the number of models (Holm). A model and suite
+counts once, its protocols averaged. The synthetic world is shown and not counted. The paper's number is the mean over
+its own cells, how many stands in brackets; † marks doubtful cells among them. *p* and intervals are those of the
 [leaderboard](leaderboard.md).
 """
 
@@ -72,7 +86,10 @@ way from the ancestor leads out of the plane. One seed; the grid was scored afte
 it.
 """
 
-BELOW_BLOCK = "In-domain macro-F1 x 100; [how to read it, and everything else](docs/leaderboard.md).\n"
+BELOW_BLOCK = """\
+In-domain macro-F1 x 100, one row for each method: at its protocol's own values, or the only ones that were run;
+[how to read it, and everything else](docs/leaderboard.md).
+"""
 
 SYNTHETIC = "A tiny model on generated text: it shows that the whole system runs and says nothing about real models.\n"
 NOTHING = "No results yet.\n"

@@ -1,4 +1,4 @@
-"""Tables for a terminal: `*` is the best, `≈` cannot be told from it."""
+"""Tables for a terminal: `*` is the best, `≈` cannot be told from it, of `?` nothing is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from leaderboard.claims.claims import Claim, Finding, verdict
 from leaderboard.pages import grids
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
-from leaderboard.tables.table import asked, certainty, costs, headline
+from leaderboard.tables.table import asked, certainty, costs, headline, unseen
 
 
 def tables(found: Iterable[Group]) -> str:
@@ -26,6 +26,7 @@ def tables(found: Iterable[Group]) -> str:
             )
         )
         parts += [_table(text.plain(t.title), grids.certainty(t, text.plain)) for t in certainty(group)]
+        parts += [_table(text.plain(t.title), grids.scores(t, _starred, text.plain)) for t in unseen(group)]
         spent = costs(group)
         parts.append(_table(text.plain(spent.title), grids.costs(spent, text.plain)))
     return "\n".join(parts)
@@ -43,5 +44,4 @@ def _table(title: str, grid: grids.Grid) -> str:
 
 
 def _starred(cell: Cell | None) -> str:
-    mark = "" if cell is None else {"best": " *", "tied": " ≈"}.get(cell.mark, "")
-    return text.score(cell) + mark
+    return text.score(cell) + (" *" if cell is not None and cell.mark == "best" else text.mark(cell))

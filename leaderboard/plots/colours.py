@@ -18,13 +18,15 @@ _OTHERS = ("#8c564b", "#6a3d9a", "#b15928", "#1b9e77")
 
 def colour(method: str) -> str:
     """The colour of a method's family; newcomers take one by their name."""
-    base = words.base_of(method) or method
+    name = words.method_of(method)
+    base = words.base_of(name) or name
     return _OF.get(base) or _OTHERS[sum(base.encode()) % len(_OTHERS)]
 
 
 def filled(method: str) -> bool:
     """Whether the mark is filled: what evolves is, what is evolved is hollow."""
-    return method == "evolver" or bool(words.base_of(method))
+    name = words.method_of(method)
+    return name == "evolver" or bool(words.base_of(name))
 
 
 def ramp(share: float) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from harness.record import RunRecord
 from leaderboard import text, words
 from leaderboard.site.rows import Row, page_of
-from leaderboard.stats.difference import Difference
+from leaderboard.stats.difference import Told
 
 FILTERS = ("suite", "architecture", "model", "setting", "method")
 
@@ -66,12 +66,12 @@ def _explored(row: Row) -> str:
             place = f"../runs/{_address(page_of(row.group))}/#{_address(row.anchor)}"
             shown = f'<a title="{shown}" href="{place}">{shown}</a>'
         if column.title == "score" and row.cell.mark:
-            shown = f"<strong>{shown}</strong>" if row.best else f"{shown} ≈"
+            shown = f"<strong>{shown}</strong>" if row.best else shown + text.mark(row.cell)
         value = column.value(row) if column.value else None
         kind = ' class="number"' if column.value else ""
         data = "" if value is None else f' data-value="{value:.8g}"'
         cells.append(f"<td{kind}{data}>{shown}</td>")
-    row_kind = ' class="yardstick"' if row.method in words.REFERENCES else ""
+    row_kind = ' class="yardstick"' if words.yardstick(row.method) else ""
     return f"<tr{row_kind}>{''.join(cells)}</tr>"
 
 
@@ -105,7 +105,7 @@ def _to_best(row: Row) -> str:
     return "best" if row.best else text.difference(row.cell.to_best)
 
 
-def _mean(difference: Difference | None) -> float | None:
+def _mean(difference: Told | None) -> float | None:
     return None if difference is None else difference.mean
 
 

@@ -21,8 +21,9 @@ class Row:
     title: str  # of the column
     question: Question
     heads: str
+    exam: str
     architecture: str
-    method: str
+    method: str  # with its knobs
     cell: Cell
     cost: Cost
     records: tuple[RunRecord, ...]
@@ -30,7 +31,9 @@ class Row:
     @property
     def anchor(self) -> str:
         """Names the row on its page; the digest keeps apart what an address could not."""
-        digest = hashlib.sha256("\n".join([self.method, *self.question, self.heads]).encode()).hexdigest()[:8]
+        digest = hashlib.sha256("\n".join([self.method, *self.question, self.heads, self.exam]).encode()).hexdigest()[
+            :8
+        ]
         return f"{slug(self.method)}-{digest}"
 
     @property
@@ -42,13 +45,14 @@ class Row:
 def rows(group: Group) -> Iterator[Row]:
     """Every row of a group, in the order of its tables."""
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-        for method in sorted(column.cells, key=words.method_rank):
-            own = tuple(r for r in block.records if r.method == method)
+        for method in sorted(column.cells, key=words.row_rank):
+            own = block.rows[method]
             yield Row(
                 group=group,
                 title=column.title,
                 question=block.question,
                 heads=block.heads,
+                exam=block.exam,
                 architecture=_architecture(own),
                 method=method,
                 cell=column.cells[method],
@@ -60,7 +64,9 @@ def rows(group: Group) -> Iterator[Row]:
 def page_of(group: Group) -> str:
     """The name of the page that traces a group's rows."""
     key = group.key
-    digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:8]  # keeps apart what slugs could not
+    digest = hashlib.sha256("\n".join([*key, str(group.synthetic)]).encode()).hexdigest()[
+        :8
+    ]  # keeps apart what slugs could not
     return f"{slug(key.model)}-{slug(key.suite)}-{slug(key.protocol)}-{digest}"
 
 

@@ -1,9 +1,10 @@
 """How far one contender stands above another, and whether that is more than chance.
 
-Two chances are told apart. *Rows*: another test set of the same kind, the models as they are; a paired bootstrap.
-*Seeds*: models trained again, the test set as it is; Student's t of the differences per seed. A difference counts as
-real only if it survives both, where both can be asked; the interval shown is the wider one in each direction, so that
-it contains 0 exactly when one of the two does.
+Two chances are told apart. *Rows*: which of two methods got which test row right; a paired randomisation test, the
+models as they are. *Replicates*: models trained again, the test set as it is; Student's t of the differences per set of
+members. A difference counts as real only if it survives both, where both can be asked. The interval is plain: what 95 %
+of other test sets would give, and with three replicates or more as wide as Student's, where that is wider. It is shown,
+it decides nothing.
 """
 
 from __future__ import annotations
@@ -14,83 +15,143 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from leaderboard.stats import bootstrap
-from leaderboard.stats.interval import half_width, mean
+from leaderboard.stats.chance import Sheet, exchanged, interval, probability
+from leaderboard.stats.holm import LEVEL
+from leaderboard.stats.interval import chance_of, half_width, mean
 from leaderboard.stats.rowwise import Array
 
 Verdict = Literal["above", "below", "undecided"]
+Seeds = tuple[int, ...]  # those that share a set of members
+FEWEST = 3  # replicates that have an interval; below, their values are shown
+ZERO = 1e-12  # sums of the same numbers in another order
+Interval = tuple[float, float]
 
 
-class Contender(NamedTuple):
+class OtherExam(ValueError):
+    """Two contenders that did not sit the same exam: their scores are not comparable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
     """One method's scores in one column."""
 
-    seeds: tuple[int, ...]
-    means: Sequence[float]  # for each seed a mean over populations
-    resampled: Array | None  # (resamples,) mean over seeds and populations; None without predictions
+    means: Mapping[Seeds, float]  # for each set of members the mean over its search seeds and over populations
+    exams: frozenset[str] = frozenset()  # what was sat: model, members, rows; of each population and seed
+    sheets: tuple[tuple[float, Sheet], ...] | None = None  # each with its weight; in one order for all; None: not kept
+
+    @cached_property
+    def mean(self) -> float:
+        """Over the sets of members."""
+        return mean(list(self.means.values()))
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """The gold files, in order."""
+        return tuple(sheet.paper for _, sheet in self.sheets or ())
+
+
+class Told(NamedTuple):
+    """What is shown of a difference; scores from 0 to 1."""
+
+    mean: float
+    span: Interval | None  # 95 %; None where nothing is known
+    chance: float | None  # of a difference this large if there is none; None where nothing is known
+
+    @property
+    def verdict(self) -> Verdict:
+        """`above` or `below` only where chance is improbable."""
+        if self.chance is None or self.chance > LEVEL or abs(self.mean) <= ZERO:
+            return "undecided"
+        return "above" if self.mean > 0 else "below"
 
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """One contender minus another; scores from 0 to 1; intervals of 95 %."""
+    """One contender minus another, with all that it takes to average several of them."""
 
-    mean: float  # over seeds
-    by_seed: Mapping[int, float] | None  # seed -> difference; None where the two were not run with the same seeds
-    resampled: Array | None  # (resamples,)
+    mean: float  # over replicates
+    by_replicate: Mapping[Seeds, float] | None  # None where those of several columns do not match
+    redrawn: Array | None = None  # (draws,) on other test rows
+    exchanged: Array | None = None  # (draws,) after both changed places by chance
+    doubt: float | None = None  # the largest chance over replicates of the parts that do not match
 
     @cached_property
-    def rows(self) -> tuple[float, float] | None:
+    def rows(self) -> Interval | None:
         """The interval over test rows; None without predictions."""
-        return None if self.resampled is None else bootstrap.interval(self.resampled, self.mean)
+        return None if self.redrawn is None else interval(self.redrawn)
 
     @cached_property
-    def seeds(self) -> tuple[float, float] | None:
-        """The interval over seeds; None with one seed, or where seeds do not match."""
-        half = None if self.by_seed is None else half_width(list(self.by_seed.values()))
+    def replicates(self) -> Interval | None:
+        """The interval over replicates; None below three, or where they do not match."""
+        values = list((self.by_replicate or {}).values())
+        half = half_width(values) if len(values) >= FEWEST else None
         return None if half is None else (self.mean - half, self.mean + half)
 
     @property
-    def span(self) -> tuple[float, float] | None:
-        """The hull of the intervals that are known; None where nothing is."""
-        known = [i for i in (self.rows, self.seeds) if i is not None]
-        return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+    def span(self) -> Interval | None:
+        """The hull of the intervals that are known, cut where the scale ends; None where nothing is known."""
+        known = [i for i in (self.rows, self.replicates) if i is not None]
+        return (max(-1.0, min(low for low, _ in known)), min(1.0, max(high for _, high in known))) if known else None
+
+    @cached_property
+    def chance(self) -> float | None:
+        """The larger of the two chances, where they can be asked; None where neither can."""
+        rows = None if self.exchanged is None else probability(self.exchanged, self.mean)
+        again = chance_of(list(self.by_replicate.values())) if self.by_replicate else self.doubt
+        known = [c for c in (rows, again) if c is not None]
+        return max(known) if known else None
+
+    def told(self, chance: float | None = None) -> Told:
+        """The numbers alone; `chance` where it was corrected for many comparisons."""
+        return Told(self.mean, self.span, self.chance if chance is None else chance)
 
     @property
     def verdict(self) -> Verdict:
-        """`above` or `below` only where every known interval says so."""
-        span = self.span
-        if span is None or (span[0] <= bootstrap.EXACT and span[1] >= -bootstrap.EXACT):
-            return "undecided"
-        return "above" if span[0] > 0 else "below"
+        """Of this comparison by itself."""
+        return self.told().verdict
 
 
 def difference(one: Contender, other: Contender) -> Difference:
-    """`one` minus `other`, seed by seed where both were run with the same ones."""
+    """`one` minus `other`, replicate by replicate. Raises `OtherExam` unless both sat the same one."""
+    if one.exams != other.exams or list(one.means) != list(other.means):
+        raise OtherExam("two methods were not asked of the same members and rows; compare them in one column")
+    asked = one.sheets is not None and other.sheets is not None
+    if asked and one.papers != other.papers:
+        raise OtherExam("two methods answered other test rows; compare them in one column")
+    pairs = list(zip(one.sheets or (), other.sheets or (), strict=True)) if asked else []
     return Difference(
-        mean(one.means) - mean(other.means),
-        {s: a - b for s, a, b in zip(one.seeds, one.means, other.means, strict=True)}
-        if one.seeds == other.seeds
-        else None,
-        None if one.resampled is None or other.resampled is None else one.resampled - other.resampled,
+        one.mean - other.mean,
+        {seeds: a - other.means[seeds] for seeds, a in one.means.items()},
+        _sum([(weight, a.redrawn - b.redrawn) for (weight, a), (_, b) in pairs]),
+        _sum([(weight, exchanged(a, b)) for (weight, a), (_, b) in pairs]),
     )
 
 
-def between(one: tuple[Contender, Contender], other: tuple[Contender, Contender]) -> Difference:
-    """(one[0] - one[1]) - (other[0] - other[1]): how much further the first pair is apart than the second."""
-    return _together([(1.0, difference(*one)), (-1.0, difference(*other))])
+def between(one: Difference, other: Difference) -> Difference:
+    """How much further apart the first two are than the second two."""
+    return _together([(1.0, one), (-1.0, other)])
 
 
 def pooled(differences: Sequence[Difference]) -> Difference:
-    """The mean over columns. Where they were not run with the same seeds, only rows can be asked."""
+    """The mean over columns. Where their replicates do not match, each must be beyond chance by itself."""
     return _together([(1 / len(differences), d) for d in differences])
 
 
 def _together(parts: Sequence[tuple[float, Difference]]) -> Difference:
-    """A weighted sum; seeds by their numbers, resamples by theirs."""
-    by_seed = [d.by_seed for _, d in parts if d.by_seed is not None]
-    alike = len(by_seed) == len(parts) and len({tuple(seeds) for seeds in by_seed}) == 1
-    draws = [w * d.resampled for w, d in parts if d.resampled is not None]
+    """A weighted sum; replicates by their seeds, draws by their numbers."""
+    by = [d.by_replicate for _, d in parts if d.by_replicate is not None]
+    alike = len(by) == len(parts) and len({tuple(seeds) for seeds in by}) == 1
+    doubts = [chance_of(list(d.by_replicate.values())) if d.by_replicate else d.doubt for _, d in parts]
     return Difference(
         math.fsum(w * d.mean for w, d in parts),
-        {s: math.fsum(w * d.by_seed[s] for w, d in parts if d.by_seed) for s in by_seed[0]} if alike else None,
-        sum(draws[1:], draws[0]) if len(draws) == len(parts) else None,
+        {s: math.fsum(w * d.by_replicate[s] for w, d in parts if d.by_replicate) for s in by[0]} if alike else None,
+        _sum([(w, d.redrawn) for w, d in parts]),
+        _sum([(w, d.exchanged) for w, d in parts]),
+        None if alike else max((d for d in doubts if d is not None), default=None),
     )
+
+
+def _sum(parts: Sequence[tuple[float, Array | None]]) -> Array | None:
+    """A weighted sum of draws; None where one is missing."""
+    known = [w * values.astype(float) for w, values in parts if values is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(parts) else None

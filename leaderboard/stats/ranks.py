@@ -15,7 +15,7 @@ class Ranking:
     """Contenders from best to worst."""
 
     ranks: Mapping[str, float]  # name -> mean rank, 1 is best; in this order
-    questions: int
+    questions: int  # or blocks of questions that are averaged first
     chance: float  # Friedman's p: how probable ranks at least this uneven are if nobody is better
     critical: float  # two mean ranks that are further apart than this differ at the 5 % level
 
@@ -41,15 +41,28 @@ def critical_difference(contenders: int, questions: int, level: float = 0.05) ->
 
 def ranking(scores: Mapping[str, Sequence[float]]) -> Ranking | None:
     """Rank contenders by their scores on the same questions, ties sharing; None below 3 contenders or 2 questions."""
-    from scipy.stats import friedmanchisquare, rankdata
-
     names = sorted(scores)
-    questions = len(scores[names[0]]) if names else 0
-    if len(names) < 3 or questions < 2:
+    return of_blocks([within([{n: scores[n][q] for n in names}]) for q in range(len(scores[names[0]]) if names else 0)])
+
+
+def within(questions: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean rank of each contender over some questions, 1 is best: what one block says."""
+    from scipy.stats import rankdata
+
+    names = sorted(questions[0])
+    each = [rankdata([-scores[n] for n in names]) for scores in questions]
+    return {n: math.fsum(float(ranks[k]) for ranks in each) / len(each) for k, n in enumerate(names)}
+
+
+def of_blocks(blocks: Sequence[Mapping[str, float]]) -> Ranking | None:
+    """The mean over blocks of each contender's rank in them; None below 3 contenders or 2 blocks."""
+    from scipy.stats import friedmanchisquare
+
+    names = sorted(blocks[0]) if blocks else []
+    if len(names) < 3 or len(blocks) < 2:
         return None
-    each = [rankdata([-scores[n][q] for n in names]) for q in range(questions)]
-    means = {n: math.fsum(float(ranks[k]) for ranks in each) / questions for k, n in enumerate(names)}
-    alike = all(len({scores[n][q] for n in names}) == 1 for q in range(questions))
-    chance = 1.0 if alike else float(friedmanchisquare(*(scores[n] for n in names)).pvalue)
+    means = {n: math.fsum(ranks[n] for ranks in blocks) / len(blocks) for n in names}
+    alike = all(len({ranks[n] for n in names}) == 1 for ranks in blocks)
+    chance = 1.0 if alike else float(friedmanchisquare(*([ranks[n] for ranks in blocks] for n in names)).pvalue)
     ordered = dict(sorted(means.items(), key=lambda item: (item[1], item[0])))
-    return Ranking(ordered, questions, chance, critical_difference(len(names), questions))
+    return Ranking(ordered, len(blocks), chance, critical_difference(len(names), len(blocks)))

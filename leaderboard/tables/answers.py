@@ -1,4 +1,4 @@
-"""What records answered row by row, resampled: the scores that the same models would have had on other test rows."""
+"""What records answered row by row, as sheets: all that a comparison by rows needs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from harness.record import BadRecord, RunRecord, Store
-from leaderboard.stats import bootstrap
-from leaderboard.stats.rowwise import METRICS, Array, Rowwise
+from leaderboard.stats.chance import Sheet, sheets
+from leaderboard.stats.rowwise import METRICS, Array, Rowwise, matthews
 
 Gold = Callable[[str], Array]  # name of gold labels -> (rows, columns)
-Resampled = Mapping[tuple[Path, str], Array]  # record and corpus -> (resamples,)
+Sheets = Mapping[tuple[Path, str], Sheet]  # of each record and corpus
 
 
 def gold_of(store: Store) -> Gold:
@@ -47,13 +47,14 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         said = np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
         return METRICS["macro_f1"](gold, said)
     if "numbers" in kept:
-        return METRICS[kept["metric"]](
-            gold[:, 0], np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(float)
-        )
-    words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
-    said = np.array(words, dtype=np.float64)
+        said = np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(np.float64)
+    else:
+        words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
+        said = np.array(words, dtype=np.float64)
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
+    if kept["metric"] == "matthews":
+        return matthews(gold[:, 0], said, outputs)
     return METRICS[kept["metric"]](gold[:, 0], said)
 
 
@@ -66,21 +67,22 @@ def _unzip(text: str, size: int) -> bytes:
     return raw
 
 
-def resampled(records: Iterable[RunRecord], gold: Gold) -> Resampled:
-    """Each record's score on each corpus, on the same resamples of its rows.
+def sheets_of(records: Iterable[RunRecord], gold: Gold) -> Sheets:
+    """Each record's sheet on each corpus; all that were asked the same are drawn for together.
 
     Predictions that cannot be read are left out: `check` reports them, and a table shows what is left.
     """
-    found: dict[str, list[tuple[tuple[Path, str], Rowwise]]] = defaultdict(list)
+    found: dict[tuple[str, str, int], list[tuple[tuple[Path, str], Rowwise]]] = defaultdict(list)
     for record in records:
         for corpus, kept in record.predictions.items():
             try:
                 answers = rowwise(kept, gold(str(kept["gold"])))
             except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
                 continue
-            found[str(kept["gold"])].append(((record.path, corpus), answers))
-    scores: dict[tuple[Path, str], Array] = {}
-    for name, answered in found.items():
-        taken = bootstrap.counts(name, len(answered[0][1].columns))
-        scores.update(zip((k for k, _ in answered), bootstrap.scores(taken, [a for _, a in answered]), strict=True))
-    return scores
+            metric = "macro_f1" if "bits" in kept else str(kept["metric"])
+            asked = str(kept["gold"]), metric, answers.own.shape[1]
+            found[asked].append(((record.path, corpus), answers))
+    made: dict[tuple[Path, str], Sheet] = {}
+    for (name, metric, _), answered in found.items():
+        made.update(zip((k for k, _ in answered), sheets(name, metric, [a for _, a in answered]), strict=True))
+    return made

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
-from leaderboard.stats.difference import Contender, Difference, difference
+from leaderboard.stats.chance import Sheet
+from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference
+from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.stats.interval import half_width, mean
-from leaderboard.stats.rowwise import Array
 from leaderboard.tables.paper import Published
+from leaderboard.tables.rows import Rows, base_of
 
 Value = Callable[[RunRecord], float | None]
-Draws = Callable[[RunRecord], Array | None]
-
-FIXED = ("setting", "data", "model")  # parts of a recipe that no seed may change
+Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
+SIGNED = ("matthews", "pearson")  # metrics that go down to -1
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,20 @@ class Cell:
     """What one method scored in one column: a mean, or a gap that says how much of it is there."""
 
     mean: float | None = None  # 0 to 1
-    half: float | None = None  # half of the 95 % interval over seeds; None with one seed
+    values: tuple[float, ...] = ()  # of each set of members, in the order of their first seeds
+    searches: tuple[float, ...] = ()  # of each seed, where the members are one set and the searches differ
+    half: float | None = None  # half of the 95 % interval over sets of members; None below three
+    lowest: float = 0.0  # where the scale begins
     have: int = 0  # answers that are there: one per population and seed
     want: int = 0  # answers that must be there, since some method of the column has them
-    mark: str = ""  # "best", "tied" or ""
+    constant: int = 0  # of its correlations, those that are undefined and count 0
+    correlations: int = 0
+    mark: str = ""  # "best", "tied", "unknown" or ""
     note: str = ""  # why there is a gap although all records are there
     paper: Published | None = None
     recovery: float | None = None  # share of what the members score, each on its own corpus; None without that row
-    to_best: Difference | None = None  # this merge minus the best one
-    to_base: Difference | None = None  # `<X>_evolver` minus X
+    to_best: Told | None = None  # this merge minus the best one
+    to_base: Told | None = None  # `<X>_evolver` minus X
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,7 @@ class Column:
     """One score per method: a setting under one head policy, or one corpus of it."""
 
     title: str
-    cells: Mapping[str, Cell]  # method -> cell
-
-
-def methods_of(records: Iterable[RunRecord]) -> tuple[str, ...]:
-    """The methods that answered, in the order of the rows."""
-    return tuple(sorted({r.method for r in records}, key=words.method_rank))
+    cells: Mapping[str, Cell]  # row -> cell
 
 
 def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
@@ -54,49 +55,101 @@ def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
     return tuple(sorted({r.seed for r in records}))
 
 
-def cells(records: Collection[RunRecord], value: Value, draws: Draws) -> dict[str, Cell]:
-    """One cell per method: the mean over populations within a seed, then over seeds.
+def cells(rows: Rows, value: Value, answers: Answers) -> dict[str, Cell]:
+    """One cell per row: the mean over populations within a seed, then over seeds of one set of members, then over sets.
 
     A method that misses a population or a seed that another one has is not averaged at all.
     """
-    shown, complete = _averaged(records, value, draws)
-    return _compared(shown, complete)
+    shown, complete = _averaged(rows, value, answers)
+    return _compared(shown, complete, {row: base_of(records[0]) for row, records in rows.items()})
 
 
-def contenders(records: Collection[RunRecord], value: Value, draws: Draws) -> dict[str, Contender]:
-    """The same averages with all that a comparison needs; methods with a gap are left out."""
-    return _averaged(records, value, draws)[1]
+def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contender]:
+    """The same averages with all that a comparison needs; rows with a gap are left out."""
+    return _averaged(rows, value, answers)[1]
 
 
-def _averaged(
-    records: Collection[RunRecord], value: Value, draws: Draws
-) -> tuple[dict[str, Cell], dict[str, Contender]]:
-    seeds, populations = seeds_of(records), sorted({r.population for r in records})
-    corpora = _examined(records)
+def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cell], dict[str, Contender]]:
+    every = [r for records in rows.values() for r in records]
+    seeds, populations = seeds_of(every), sorted({r.population for r in every})
+    corpora, sets = _examined(every), _sets(every, seeds)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
-    for method in methods_of(records):
-        mine = [r for r in records if r.method == method]
+    for row, mine in rows.items():
         whole = [r for r in mine if not r.scores or set(r.scores) == corpora[r.population]]
-        answers = {(r.population, r.seed): score for r in whole if (score := value(r)) is not None}
-        have, want = len(answers), len(populations) * len(seeds)
-        note = _conflict(mine)
+        scored = {(r.population, r.seed): score for r in whole if (score := value(r)) is not None}
+        have, want = len(scored), len(populations) * len(seeds)
+        note = "two recipes for one seed" if len({(r.population, r.seed) for r in mine}) < len(mine) else ""
         if note or have < want:
-            shown[method] = Cell(have=have, want=want, note=note)
+            shown[row] = Cell(have=have, want=want, note=note)
             continue
-        means = [mean([answers[p, s] for p in populations]) for s in seeds]
-        complete[method] = Contender(seeds, means, _mean_draws(draws(r) for r in whole))
-        shown[method] = Cell(mean(means), half_width(means), have, want)
-    return shown, complete
+        by_seed = {s: mean([scored[p, s] for p in populations]) for s in seeds}
+        means = {own: mean([by_seed[s] for s in own]) for own in sets}
+        exams = frozenset(r.exam_key for r in mine)
+        complete[row] = Contender(means, exams, _sheets(whole, answers, sets, len(populations)))
+        shown[row] = _shown(means, by_seed, complete[row], whole, have)
+    return _of_one_paper(shown, complete)
 
 
-def _mean_draws(every: Iterable[Array | None]) -> Array | None:
-    total, count = None, 0
-    for one in every:
-        if one is None:
+def _shown(
+    means: Mapping[Seeds, float],
+    by_seed: Mapping[int, float],
+    contender: Contender,
+    records: Collection[RunRecord],
+    have: int,
+) -> Cell:
+    values = tuple(means.values())
+    searched = len(values) == 1 and max(by_seed.values()) - min(by_seed.values()) > ZERO
+    correlations = [s.constant for _, s in contender.sheets or () if any(f" {m} " in s.paper for m in SIGNED)]
+    return Cell(
+        mean=contender.mean,
+        values=values,
+        searches=tuple(by_seed.values()) if searched else (),
+        half=half_width(values) if len(values) >= FEWEST else None,
+        lowest=-1.0 if any(m in r.metric for r in records for m in SIGNED) else 0.0,
+        have=have,
+        want=have,
+        constant=sum(correlations),
+        correlations=len(correlations),
+    )
+
+
+def _sheets(
+    records: Iterable[RunRecord], answers: Answers, sets: Collection[Seeds], populations: int
+) -> tuple[tuple[float, Sheet], ...] | None:
+    """Every answer with its weight in the mean; None where one is not kept."""
+    share = {seed: 1 / (len(sets) * len(own) * populations) for own in sets for seed in own}
+    found: list[tuple[float, Sheet]] = []
+    for record in sorted(records, key=lambda r: (r.seed, r.population)):
+        sheets = answers(record)
+        if not sheets:
             return None
-        total, count = one if total is None else total + one, count + 1
-    return None if total is None else total / count
+        found += [(share[record.seed] / len(sheets), sheet) for sheet in sheets]
+    return tuple(found)
+
+
+def _sets(records: Collection[RunRecord], seeds: Iterable[int]) -> tuple[Seeds, ...]:
+    """Seeds by the members that they merged: those of one set are one experiment, searched several times."""
+    members: dict[int, set[str]] = defaultdict(set)
+    for record in records:
+        told = record.recipe.get("members")
+        members[record.seed].add(canonical([record.population, told if told is not None else record.seed]))
+    found: dict[str, list[int]] = defaultdict(list)
+    for seed in seeds:
+        found[canonical(sorted(members[seed]))].append(seed)
+    return tuple(map(tuple, found.values()))
+
+
+def _of_one_paper(
+    shown: dict[str, Cell], complete: dict[str, Contender]
+) -> tuple[dict[str, Cell], dict[str, Contender]]:
+    """Without rows whose answers are to other test rows than those of most."""
+    papers = Counter(c.papers for c in complete.values() if c.sheets is not None)
+    usual = max(sorted(papers), key=lambda p: papers[p], default=())
+    for row in [r for r, c in complete.items() if c.sheets is not None and c.papers != usual]:
+        del complete[row]
+        shown[row] = Cell(have=shown[row].have, want=shown[row].want, note="its answers are to other test rows")
+    return shown, complete
 
 
 def _examined(records: Iterable[RunRecord]) -> Mapping[str, set[str]]:
@@ -107,35 +160,43 @@ def _examined(records: Iterable[RunRecord]) -> Mapping[str, set[str]]:
     return found
 
 
-def _conflict(records: Collection[RunRecord]) -> str:
-    """Why these records of one method must not be averaged, or ""."""
-    if len({(r.population, r.seed) for r in records}) < len(records):
-        return "two recipes for one seed"
-    if len({canonical(r.recipe.get("method")) for r in records}) > 1:
-        return "the method's fields differ"
-    for part in FIXED:
-        asked = {(r.population, canonical(r.recipe.get(part))) for r in records}
-        if len(asked) > len({r.population for r in records}):
-            return f"seeds differ in {part}"
-    return ""
-
-
-def _compared(shown: dict[str, Cell], complete: Mapping[str, Contender]) -> dict[str, Cell]:
+def _compared(
+    shown: Mapping[str, Cell], complete: Mapping[str, Contender], bases: Mapping[str, str]
+) -> dict[str, Cell]:
     """The same cells, each beside the best merge, the method it evolves and the members themselves."""
-    merges = {m: c for m, c in complete.items() if m not in words.REFERENCES}
-    best = max(merges, key=lambda m: mean(merges[m].means), default="")
-    own = shown.get("domain_specific", Cell()).mean
+    merges = {m: c for m, c in complete.items() if not words.yardstick(m)}
+    best = max(merges, key=lambda m: merges[m].mean, default="")
+    to_best = _corrected({m: difference(c, merges[best]) for m, c in merges.items() if m != best})
+    to_base = _corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
     found = dict(shown)
-    for method, contender in complete.items():
-        score, base = mean(contender.means), words.base_of(method)
-        found[method] = replace(
-            found[method],
-            recovery=score / own if own else None,
-            to_base=difference(contender, merges[base]) if base in merges else None,
+    for row in complete:
+        found[row] = replace(
+            shown[row],
+            recovery=_recovery(shown[row], shown.get("domain_specific", Cell()), complete.values()),
+            to_best=to_best.get(row),
+            to_base=to_base.get(row),
+            mark=_mark(to_best.get(row), row == best) if row in merges else "",
         )
-        if method in merges:
-            to_best = difference(contender, merges[best])
-            top = math.isclose(to_best.mean, 0.0, abs_tol=1e-12)
-            mark = "best" if top else "tied" if to_best.span and to_best.verdict == "undecided" else ""
-            found[method] = replace(found[method], mark=mark, to_best=None if method == best else to_best)
     return found
+
+
+def _corrected(differences: Mapping[str, Difference]) -> dict[str, Told]:
+    """All differences of one kind in a column, their chances corrected for their number."""
+    chances = holm({m: d.chance for m, d in differences.items() if d.chance is not None})
+    return {m: d.told(chances.get(m)) for m, d in differences.items()}
+
+
+def _mark(to_best: Told | None, is_best: bool) -> str:
+    if is_best or to_best is None or math.isclose(to_best.mean, 0.0, abs_tol=ZERO):
+        return "best"
+    if to_best.chance is None:
+        return "unknown"
+    return "tied" if to_best.chance > LEVEL else ""
+
+
+def _recovery(cell: Cell, own: Cell, contenders: Iterable[Contender]) -> float | None:
+    """The share of the members' own score; None where they score no more than an answer that reads no text."""
+    if own.mean is None or cell.mean is None or cell.mean < 0:
+        return None
+    asked = next((c.sheets for c in contenders if c.sheets), ())
+    return cell.mean / own.mean if own.mean > max(0.0, math.fsum(w * s.chance for w, s in asked)) else None

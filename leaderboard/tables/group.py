@@ -1,19 +1,22 @@
-"""Which records may stand in one table (same model, suite, protocol), and which in one column (same question)."""
+"""Which records may stand in one table (same model, suite, protocol), which in one column (same question and exam)."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from harness.record import RunRecord, canonical
 from leaderboard import words
-from leaderboard.stats.rowwise import Array
-from leaderboard.tables.answers import Gold, Resampled, resampled
+from leaderboard.stats.chance import Sheet
+from leaderboard.tables.answers import Gold, Sheets, sheets_of
+from leaderboard.tables.exams import exams
+from leaderboard.tables.rows import Rows, rows_of
 
 USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
 
@@ -24,7 +27,7 @@ class Key(NamedTuple):
     model: str
     suite: str
     protocol: str  # its name
-    digest: str  # of its whole content: two protocols of one name are not one
+    digest: str  # of what all its cells share: two protocols of one name are not one
 
 
 class Question(NamedTuple):
@@ -34,12 +37,19 @@ class Question(NamedTuple):
     coverage: str  # "3 of 5"
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Block:
     """The records of one column."""
 
     question: Question
     heads: str
+    exam: str  # a digest where the same was asked of other members or rows too, and this is not the first; else ""
     records: tuple[RunRecord, ...]
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The records of each row of the column."""
+        return rows_of(self.records)
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -55,33 +65,65 @@ class Group:
     records: tuple[RunRecord, ...]
     gold: Gold | None = None  # without gold labels nothing is known about other test rows
 
-    def draws(self, record: RunRecord, corpus: str | None = None) -> Array | None:
-        """The record's score on resampled test rows, on one corpus or on all; None where predictions are missing."""
-        corpora = record.scores if corpus is None else (corpus,)
-        found = [self._resampled.get((record.path, c)) for c in corpora]
-        whole = [draws for draws in found if draws is not None]
-        return sum(whole[1:], whole[0]) / len(whole) if whole and len(whole) == len(found) else None
+    def answers(self, record: RunRecord, corpus: str | None = None) -> tuple[Sheet, ...] | None:
+        """The record's sheets, of one corpus or of all that it was examined on; None where predictions are missing."""
+        made = _sheets(self)
+        found = [made.get((record.path, c)) for c in (sorted(record.scores) if corpus is None else (corpus,))]
+        whole = tuple(sheet for sheet in found if sheet is not None)
+        return whole if whole and len(whole) == len(found) else None
+
+    def score(self, record: RunRecord, corpus: str | None = None) -> float | None:
+        """The record's score, on one corpus or on all; None where one of them annotates no row."""
+        made = _sheets(self)
+        asked = [made.get((record.path, c)) for c in (record.scores if corpus is None else (corpus,))]
+        if any(sheet is not None and math.isnan(sheet.score) for sheet in asked):
+            return None
+        return record.score if corpus is None else record.scores.get(corpus)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether its model was made with the synthetic world, and says nothing about real ones."""
+        return synthetic(self.records[0])
 
     @property
     def heading(self) -> str:
         """`emotion, protocol quick (1572a7ca)`."""
         return f"{self.key.suite}, protocol {self.key.protocol} ({self.key.digest})"
 
-    @cached_property
-    def _resampled(self) -> Resampled:
-        return {} if self.gold is None else resampled(self.records, self.gold)
-
     def blocks(self) -> list[Block]:
-        """One block for each column of scores, in order; the same setting with fewer corpora is another column."""
+        """One block for each column of scores, in order; fewer corpora or another exam are another column."""
+        return self._blocks
+
+    @cached_property
+    def _blocks(self) -> list[Block]:
         found: dict[tuple[Question, str], list[RunRecord]] = defaultdict(list)
         for record in self.records:
             found[question_of(record), record.heads].append(record)
         order = sorted(found, key=lambda k: (*_question_rank(k[0]), words.rank(k[1], words.HEADS)))
-        return [Block(question, heads, tuple(found[question, heads])) for question, heads in order]
+        return [
+            Block(question, heads, "" if place == 0 else exam.digest, tuple(_in_order(exam.records)))
+            for question, heads in order
+            for place, exam in enumerate(exams(found[question, heads]))
+        ]
 
     def questions(self) -> tuple[Question, ...]:
         """What was asked, in order."""
         return tuple(dict.fromkeys(block.question for block in self.blocks()))
+
+
+@lru_cache(maxsize=2)  # the answers of all groups together would not fit in memory
+def _sheets(group: Group) -> Sheets:
+    return {} if group.gold is None else sheets_of(group.records, group.gold)
+
+
+def synthetic(record: RunRecord) -> bool:
+    """Whether who built the model says that it lives in the synthetic world."""
+    model = record.recipe.get("model")
+    return isinstance(model, Mapping) and model.get("synthetic") is True
+
+
+def _in_order(records: Iterable[RunRecord]) -> list[RunRecord]:
+    return sorted(records, key=lambda r: r.path.as_posix())
 
 
 def question_of(record: RunRecord) -> Question:
@@ -91,28 +133,28 @@ def question_of(record: RunRecord) -> Question:
 
 def key_of(record: RunRecord) -> Key:
     """The group a record belongs to."""
-    protocol = record.recipe.get("protocol")
-    parts = protocol if isinstance(protocol, Mapping) else {}
-    shared = {name: part for name, part in parts.items() if name not in USED}
-    if "dev_fraction" in record.knobs:
-        shared["dev_fraction"] = record.knobs["dev_fraction"]
+    told = record.recipe.get("protocol")
+    protocol = told if isinstance(told, Mapping) else {}
+    shared = {name: part for name, part in protocol.items() if name not in USED}
     digest = hashlib.sha256(canonical(shared).encode()).hexdigest()[:8]
-    return Key(record.model, record.suite, str(parts.get("name", "unnamed")), digest)
+    return Key(record.model, record.suite, str(protocol.get("name", "unnamed")), digest)
 
 
 def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group]:
     """All groups, in the order of the page, whatever the order of the records."""
-    found: dict[Key, list[RunRecord]] = defaultdict(list)
+    found: dict[tuple[Key, bool], list[RunRecord]] = defaultdict(list)
     for record in records:
-        found[key_of(record)].append(record)
-    order = sorted(found, key=lambda key: (*_rank(key), -len(found[key]), key))
-    return [Group(key, tuple(sorted(found[key], key=lambda r: r.path.as_posix())), gold) for key in order]
+        found[key_of(record), synthetic(record)].append(record)  # a real model may have a made-up one's name
+    every = [Group(key, tuple(_in_order(own)), gold) for (key, _), own in found.items()]
+    return sorted(every, key=lambda g: (*_rank(g), -len(g.records), g.key))
 
 
-def _rank(key: Key) -> tuple[Any, ...]:
-    """Within a model: known suites first, the paper's protocol before others; then what has more records."""
+def _rank(group: Group) -> tuple[Any, ...]:
+    """Real models first; within a model known suites, then the paper's protocol, then what has more records."""
+    key = group.key
     return (
-        words.model_rank(key.model),
+        group.synthetic,
+        key.model,
         words.rank(key.suite, words.SUITES),
         words.rank(key.protocol, words.PROTOCOLS),
     )

@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from harness.record import RunRecord
+from leaderboard import words
 from leaderboard.tables import captions
-from leaderboard.tables.cell import Column, Draws, Value, cells, methods_of, seeds_of
-from leaderboard.tables.group import Block, Group, Question, question_of
+from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
+from leaderboard.tables.group import Block, Group, Question
 from leaderboard.tables.paper import published
+from leaderboard.tables.rows import Rows, rows_of, usual_rows
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,22 @@ class Scores:
     title: str
     columns: tuple[Column, ...]
     methods: tuple[str, ...]  # the rows, in order
-    questions: tuple[Question, ...]
-    seeds: tuple[int, ...]
-    heads: str = ""  # of its records, where the table is about one column
+    blocks: tuple[Block, ...]  # what its columns rest on
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What was asked, in order."""
+        return tuple(dict.fromkeys(block.question for block in self.blocks))
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """All records that the table rests on."""
+        return [record for block in self.blocks for record in block.records]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that were run."""
+        return seeds_of(self.records)
 
 
 @dataclass(frozen=True)
@@ -49,14 +64,16 @@ class Costs:
 
 @lru_cache(maxsize=64)
 def headline(group: Group) -> Scores:
-    """A column for each setting and head policy, the paper's numbers beside ours."""
-    columns = []
-    for block in group.blocks():
-        column = cells(block.records, lambda record: record.score, group.draws)
+    """A column for each setting, head policy and exam, the paper's numbers beside ours."""
+    columns, blocks = [], tuple(group.blocks())
+    for block in blocks:
+        column = cells(block.rows, group.score, group.answers)
         where = group.key.suite, group.key.model, block.question.setting, block.heads
-        shown = {method: replace(cell, paper=published(*where, method)) for method, cell in column.items()}
+        papers = {row: published(*where, method) for method, row in usual_rows(block.rows).items()}
+        shown = {row: replace(cell, paper=papers.get(row)) for row, cell in column.items()}
         columns.append(Column(_title(group, block), shown))
-    return Scores("Scores", tuple(columns), methods_of(group.records), group.questions(), seeds_of(group.records))
+    rows = {row for block in blocks for row in block.rows}
+    return Scores("Scores", tuple(columns), tuple(sorted(rows, key=words.row_rank)), blocks)
 
 
 @lru_cache(maxsize=64)
@@ -67,37 +84,89 @@ def per_corpus(group: Group) -> list[Scores]:
         populations = block.populations
         corpora = sorted({corpus for record in block.records for corpus in record.scores})
         if len(populations) == 1 and corpora:
-            columns = tuple(Column(c, cells(block.records, _score_on(c), _draws_on(group, c))) for c in corpora)
-            title, methods = f"Per corpus, {_title(group, block)}", methods_of(block.records)
-            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records), block.heads))
+            columns = tuple(Column(c, cells(block.rows, _score_on(group, c), _answers_on(group, c))) for c in corpora)
+            title = f"Per corpus, {_title(group, block)}"
+            tables.append(Scores(title, columns, tuple(block.rows), (block,)))
         elif len(populations) > 1:
-            title, methods = f"Per population, {_title(group, block)}", methods_of(block.records)
-            columns = tuple(
-                Column(p, cells(_of(block, p), lambda record: record.score, group.draws)) for p in populations
-            )
-            tables.append(Scores(title, columns, methods, (block.question,), seeds_of(block.records), block.heads))
+            title = f"Per population, {_title(group, block)}"
+            columns = tuple(Column(p, cells(_of(block, p), group.score, group.answers)) for p in populations)
+            tables.append(Scores(title, columns, tuple(block.rows), (block,)))
     return tables
 
 
 def certainty(group: Group) -> list[Scores]:
     """For each column of scores the same cells again, to be read across: recovery and differences."""
+    pairs = zip(group.blocks(), headline(group).columns, strict=True)
+    return [Scores(f"How sure, {c.title}", (c,), tuple(b.rows), (b,)) for b, c in pairs]
+
+
+def unseen(group: Group) -> list[Scores]:
+    """For each column of scores that examines texts which members were trained on: with them, and without."""
     tables = []
-    for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-        title, methods = f"How sure, {column.title}", methods_of(block.records)
-        tables.append(Scores(title, (column,), methods, (block.question,), seeds_of(block.records), block.heads))
+    for block in group.blocks():
+        shares = seen_shares(block)
+        columns = []
+        for corpus, share in shares.items():
+            columns.append(Column(f"{corpus}, {100 * share:.0f} % seen", _alone(block, _score_on(group, corpus))))
+            columns.append(Column("without them", _alone(block, _unseen_on(corpus))))
+        if columns:
+            title = f"Texts that a member was trained on, {_title(group, block)}"
+            tables.append(Scores(title, tuple(columns), tuple(block.rows), (block,)))
     return tables
 
 
-def _of(block: Block, population: str) -> list[RunRecord]:
-    return [record for record in block.records if record.population == population]
+def seen_shares(block: Block) -> dict[str, float]:
+    """Corpus -> the share of its exam whose text stands in a member's training rows; those without any are left out."""
+    found: dict[str, float] = {}
+    for record in block.records:
+        for corpus in record.scores:
+            rows, all_rows = _seen(record, corpus).get("rows"), _rows(record, corpus)
+            if isinstance(rows, int | float) and rows > 0 and all_rows:
+                found[corpus] = max(found.get(corpus, 0.0), rows / all_rows)
+    return dict(sorted(found.items()))
+
+
+def _seen(record: RunRecord, corpus: str) -> Mapping[str, Any]:
+    seen = record.details.get("seen")
+    told = seen.get(corpus) if isinstance(seen, Mapping) else None
+    return told if isinstance(told, Mapping) else {}
+
+
+def _rows(record: RunRecord, corpus: str) -> float | None:
+    """How many rows the exam on a corpus has."""
+    exams = record.details.get("exams")
+    for told in (record.predictions.get(corpus), exams.get(corpus) if isinstance(exams, Mapping) else None):
+        if isinstance(told, Mapping) and isinstance(told.get("rows"), int | float):
+            return float(told["rows"])
+    return None
+
+
+def _unseen_on(corpus: str) -> Value:
+    def value(record: RunRecord) -> float | None:
+        score = _seen(record, corpus).get("score_unseen")
+        return float(score) if isinstance(score, int | float) and math.isfinite(score) else None
+
+    return value
+
+
+def _alone(block: Block, value: Value) -> dict[str, Cell]:
+    """Cells that are not compared: their rows are not those of another column."""
+    having = {r.population for r in block.records if value(r) is not None}
+    rows = {row: tuple(r for r in records if r.population in having) for row, records in block.rows.items()}
+    shown = cells({row: records for row, records in rows.items() if records}, value, lambda _: None)
+    return {row: replace(cell, mark="", recovery=None, to_best=None, to_base=None) for row, cell in shown.items()}
+
+
+def _of(block: Block, population: str) -> Rows:
+    rows = {row: tuple(r for r in own if r.population == population) for row, own in block.rows.items()}
+    return {row: own for row, own in rows.items() if own}
 
 
 def costs(group: Group) -> Costs:
     """Medians over seeds and populations of the group's first question."""
     question = group.questions()[0]
-    records = [r for r in group.records if question_of(r) == question]
-    rows = {method: spent_on([r for r in records if r.method == method]) for method in methods_of(records)}
-    return Costs(f"Cost, {asked(question)}", rows)
+    rows = rows_of([r for block in group.blocks() if block.question == question for r in block.records])
+    return Costs(f"Cost, {asked(question)}", {row: spent_on(records) for row, records in rows.items()})
 
 
 def asked(question: Question) -> str:
@@ -105,12 +174,12 @@ def asked(question: Question) -> str:
     return f"{captions.title(question.setting)}, {question.coverage or 'coverage not recorded'}"
 
 
-def _score_on(corpus: str) -> Value:
-    return lambda record: record.scores.get(corpus)
+def _score_on(group: Group, corpus: str) -> Value:
+    return lambda record: group.score(record, corpus)
 
 
-def _draws_on(group: Group, corpus: str) -> Draws:
-    return lambda record: group.draws(record, corpus)
+def _answers_on(group: Group, corpus: str) -> Answers:
+    return lambda record: group.answers(record, corpus)
 
 
 def _title(group: Group, block: Block) -> str:
@@ -119,7 +188,8 @@ def _title(group: Group, block: Block) -> str:
     several = len({b.question for b in blocks}) > 1
     others = {b.heads for b in blocks} - {"diff", block.heads}
     title = asked(block.question) if several else captions.title(block.question.setting)
-    return title + (f" ({block.heads} heads)" if block.heads == "diff" or others else "")
+    title += f" ({block.heads} heads)" if block.heads == "diff" or others else ""
+    return title + (f", exam {block.exam}" if block.exam else "")
 
 
 def spent_on(records: Iterable[RunRecord]) -> Cost:

@@ -1,0 +1,72 @@
+"""Which records sat one exam, the same model, members and rows by population and seed: only they share a column."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.record import RunRecord, canonical
+
+Place = tuple[str, int]  # population and seed
+
+
+@dataclass
+class Exam:
+    """One sitting: for each population and seed one exam, all of them about the same model and data."""
+
+    keys: dict[Place, str] = field(default_factory=dict)
+    fixed: dict[str, str] = field(default_factory=dict)  # what may not change from seed to seed: model, rows by corpus
+    methods: set[str] = field(default_factory=set)
+    members: set[str] = field(default_factory=set)
+    records: list[RunRecord] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Names it in a title."""
+        return hashlib.sha256(canonical(sorted(set(self.keys.values()))).encode()).hexdigest()[:6]
+
+    def takes(self, place: Place, fixed: Mapping[str, str]) -> bool:
+        """Whether an exam of this place may belong to the sitting."""
+        return place not in self.keys and all(self.fixed.get(name, told) == told for name, told in fixed.items())
+
+
+def exams(records: Iterable[RunRecord]) -> list[Exam]:
+    """Those of one setting, the one with most records first.
+
+    Where a place has several exams, each joins the sitting whose methods and members it shares.
+    """
+    strands: dict[tuple[Place, str], list[RunRecord]] = defaultdict(list)
+    for record in records:
+        strands[(record.population, record.seed), record.exam_key].append(record)
+    found: list[Exam] = []
+    for place, key in sorted(strands, key=lambda s: (-len(strands[s]), s)):
+        own = strands[place, key]
+        fixed, methods, members = _fixed(own[0]), {r.method for r in own}, _members(own[0])
+        open_ = [e for e in found if e.takes(place, fixed)]
+        exam = max(open_, key=lambda e: (len(e.members & members), len(e.methods & methods)), default=None)
+        if exam is None:
+            found.append(exam := Exam())
+        exam.keys[place] = key
+        exam.fixed |= fixed
+        exam.methods |= methods
+        exam.members |= members
+        exam.records += own
+    return sorted(found, key=lambda e: (-len(e.records), e.digest))
+
+
+def _fixed(record: RunRecord) -> dict[str, str]:
+    """What no seed may change: the model, the setting, and each corpus' rows."""
+    model, data = record.recipe.get("model"), record.recipe.get("data")
+    told = {"model": model.get("fingerprint") if isinstance(model, Mapping) else None}
+    told["setting"] = record.recipe.get("setting")
+    for kind, corpora in (data if isinstance(data, Mapping) else {}).items():
+        told |= {f"{kind} of {c}": v for c, v in (corpora.items() if isinstance(corpora, Mapping) else [("", corpora)])}
+    return {name: canonical(value) for name, value in told.items()}
+
+
+def _members(record: RunRecord) -> set[str]:
+    members: Any = record.recipe.get("members")
+    return set(map(str, members)) if isinstance(members, list) else set()

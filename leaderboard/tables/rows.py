@@ -1,0 +1,104 @@
+"""The rows of a column: a method with the knobs that are not its protocol's own, so that two values are two rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from harness.record import RunRecord, canonical
+from leaderboard import words
+
+Rows = Mapping[str, tuple[RunRecord, ...]]  # label -> its records, in the order of the table
+DECIDES = ("method", "protocol", "setting")  # parts of a recipe that may tell two answers of one method apart
+LONGEST = 40  # characters of a value
+
+
+def rows_of(records: Iterable[RunRecord]) -> Rows:
+    """`ties`, `ties k=0.4`: records of one label differ in nothing but members and seeds. Of repeats, one is shown."""
+    named: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in _once(records):
+        named[label(record.method, record.knobs)].append(record)
+    found: dict[str, tuple[RunRecord, ...]] = {}
+    for name, own in named.items():
+        for further, part in _apart(own).items():
+            found[name + further] = tuple(part)
+    return {name: found[name] for name in sorted(found, key=words.row_rank)}
+
+
+def usual_rows(rows: Rows) -> dict[str, str]:
+    """Method -> the row that stands for it: at its protocol's own values, or else the only one that was run."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row, records in rows.items():
+        found[records[0].method].append(row)
+    return {m: m if m in own else own[0] for m, own in found.items() if m in own or len(own) == 1}
+
+
+def label(method: str, knobs: Mapping[str, Any]) -> str:
+    """A method's name and what it was given."""
+    return method + "".join(_told(knob, knobs[knob]) for knob in sorted(knobs))
+
+
+def base_of(record: RunRecord) -> str:
+    """The row that this record's method evolves, with the same inner knobs: `ties k=0.4`; "" where there is none."""
+    base = words.base_of(record.method)
+    searched = {**_part(_part(record.recipe, "method"), "knobs"), **_part(_part(record.recipe, "protocol"), "search")}
+    inner = {k: v for k, v in record.knobs.items() if k not in searched}
+    prefix = f"{base}."  # how an inner knob is told that has the name of an outer one
+    return base and label(base, {k.removeprefix(prefix): v for k, v in inner.items()})
+
+
+def _once(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
+    """Without further answers to one recipe: as they were kept when a recipe still held what a cell did not use."""
+    seen: set[tuple[str, str, int, str]] = set()
+    for record in records:
+        cell = record.method, record.population, record.seed, canonical(_decides(record))
+        if cell not in seen:
+            seen.add(cell)
+            yield record
+
+
+def _decides(record: RunRecord) -> dict[str, Any]:
+    return {"knobs": record.knobs, **{part: record.recipe.get(part) for part in DECIDES}}
+
+
+def _apart(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Records that would stand in one row, by what differs in their recipes: mostly one row, whose label is whole."""
+    told_apart = [_decides(r) for r in records]
+    if all(told == told_apart[0] for told in told_apart):
+        return {"": records}
+    recipes = [dict(_leaves(told)) for told in told_apart]
+    varied = sorted({name for told in recipes for name in told if len({_value(t, name) for t in recipes}) > 1})
+    found: dict[str, list[RunRecord]] = defaultdict(list)
+    for record, told in zip(records, recipes, strict=True):
+        found["".join(_told(name.rsplit(".", 1)[-1], told[name]) for name in varied if name in told)].append(record)
+    if len(found) == len({tuple(_value(t, name) for name in varied) for t in recipes}):
+        return found
+    whole: dict[str, list[RunRecord]] = defaultdict(list)  # two names or values look alike: tell them by a number
+    order = sorted({canonical(told) for told in recipes})
+    for record, told in zip(records, recipes, strict=True):
+        whole[f" recipe={order.index(canonical(told)) + 1}"].append(record)
+    return whole
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """`method.knobs.k`: every value of nested objects by its way."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def _value(leaves: Mapping[str, Any], name: str) -> str:
+    return canonical(leaves[name]) if name in leaves else ""
+
+
+def _told(name: str, value: Any) -> str:
+    said = value if isinstance(value, str) else canonical(value)
+    return f" {name}={said if len(said) <= LONGEST else said[:LONGEST] + '…'}"
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -1,0 +1,298 @@
+"""What may share a column, a row or an average: one exam, one set of knobs, one set of members."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.bits import pack
+from harness.record import RunRecord, Store, recipe_key
+from leaderboard import text
+from leaderboard.claims.claims import findings, verdict
+from leaderboard.pages import pages
+from leaderboard.stats.interval import half_width
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.group import groups
+from leaderboard.tables.overall import overall
+from leaderboard.tables.rows import rows_of
+from leaderboard.tables.table import headline, per_corpus, unseen
+from tests.test_leaderboard_table import record
+
+
+def sat(method: str = "simple", seed: int = 1, score: float = 0.5, **other: Any) -> RunRecord:
+    """A record whose recipe says what was sat; `other` replaces a part of it."""
+    recipe = {
+        "model": {"name": "roberta-base", "family": "encoder", "fingerprint": "f1"},
+        "members": [f"isear-{seed}", f"tec-{seed}"],
+        "data": {"dev": {"isear": "d1", "tec": "d2"}, "exam": {"isear": "e1", "tec": "e2"}},
+        **other.pop("recipe", {}),
+    }
+    return record(method, seed, score, model="roberta-base", recipe=recipe, **other)
+
+
+def table(*records: RunRecord) -> dict[str, dict[str, float | None]]:
+    """Column -> row -> mean, of the only group."""
+    (group,) = groups(records)
+    return {column.title: {row: c.mean for row, c in column.cells.items()} for column in headline(group).columns}
+
+
+OTHERS = {
+    "members": {"members": ["isear-9", "tec-9"]},
+    "one member": {"members": ["isear-1", "tec-9"]},
+    "model": {"model": {"name": "roberta-base", "family": "encoder", "fingerprint": "f2"}},
+    "test rows": {"data": {"dev": {"isear": "d1", "tec": "d2"}, "exam": {"isear": "e1", "tec": "e9"}}},
+    "dev rows": {"data": {"dev": {"isear": "d9", "tec": "d2"}, "exam": {"isear": "e1", "tec": "e2"}}},
+    "setting": {"setting": {"suite": "emotion", "name": "in_domain", "version": 2}},
+}
+
+
+@pytest.mark.parametrize("part", OTHERS)
+def test_a_method_that_sat_another_exam_stands_in_a_column_of_its_own(part: str) -> None:
+    usual = [sat("simple", score=0.5), sat("regmean", score=0.6)]
+    found = table(*usual, sat("fisher", score=0.9, recipe=OTHERS[part]))
+    (first, second) = found
+    assert (
+        first == "in-domain" and second.startswith("in-domain, exam ") and len(second) == len("in-domain, exam 123456")
+    )
+    assert found == {first: {"simple": 0.5, "regmean": 0.6}, second: {"fisher": 0.9}}
+
+
+@pytest.mark.parametrize("part", OTHERS)
+def test_all_seeds_of_another_exam_share_a_column(part: str) -> None:
+    def again(seed: int) -> RunRecord:
+        other = dict(OTHERS[part])
+        if "members" in other:
+            other["members"] = [f"{m}-of-{seed}" for m in other["members"]]
+        return sat("simple", seed, 0.9, recipe=other)
+
+    mine = [sat(m, s, 0.5) for m in ("simple", "ties") for s in (1, 2, 3)]
+    found = table(*mine, *(again(s) for s in (1, 2, 3)))
+    assert list(found.values()) == [{"simple": 0.5, "ties": 0.5}, {"simple": pytest.approx(0.9)}]
+
+
+def test_columns_do_not_depend_on_the_order_of_records() -> None:
+    some = [sat("simple"), sat("ties", recipe=OTHERS["members"]), sat("fisher", recipe=OTHERS["model"])]
+    assert table(*some) == table(*some[::-1])
+
+
+def test_two_values_of_a_knob_are_two_rows_that_are_compared() -> None:
+    both = [sat("ties", s, 0.5 + s / 100) for s in (1, 2, 3)]
+    both += [sat("ties", s, 0.6 + s / 100, knobs={"k": 0.4}, recipe={"method": {"k": 0.4}}) for s in (1, 2, 3)]
+    (group,) = groups(both)
+    (column,) = headline(group).columns
+    assert list(column.cells) == ["ties", "ties k=0.4"]
+    assert column.cells["ties k=0.4"].mark == "best" and column.cells["ties"].to_best is not None
+
+
+def test_an_evolution_is_held_against_what_it_evolves_with_the_same_knobs() -> None:
+    def evolved(**knobs: Any) -> RunRecord:
+        outer = {k: v for k, v in knobs.items() if k != "k"}
+        method = {"name": "evolver", "knobs": {**outer, "inner": {"name": "ties", "knobs": {}}}}
+        return sat("ties_evolver", score=0.7, knobs=knobs, recipe={"method": method})
+
+    some = [sat("ties"), sat("ties", score=0.6, knobs={"k": 0.4}, recipe={"method": {"k": 0.4}})]
+    (group,) = groups([*some, evolved(), evolved(k=0.4), evolved(k=0.4, generations=3), evolved(k=0.8)])
+    cells = headline(group).columns[0].cells
+    gaps = {
+        row: None if c.to_base is None else round(c.to_base.mean, 6) for row, c in cells.items() if "evolver" in row
+    }
+    assert gaps == {
+        "ties_evolver": 0.2,
+        "ties_evolver k=0.4": 0.1,
+        "ties_evolver generations=3 k=0.4": 0.1,
+        "ties_evolver k=0.8": None,
+    }
+
+
+def test_repeats_of_one_recipe_are_one_answer() -> None:
+    again = replace(sat(), key="0" * 16)
+    assert {row: len(own) for row, own in rows_of([again, sat()]).items()} == {"simple": 1}
+
+
+def test_seeds_that_share_all_members_are_one_replicate() -> None:
+    same = {"members": ["mine", "yours"]}
+    (group,) = groups(
+        [sat(m, s, 0.4 + s * x, recipe=same) for m, x in (("simple", 0), ("ties", 0.01)) for s in (1, 2, 3)]
+    )
+    cells = headline(group).columns[0].cells
+    assert cells["simple"].values == (pytest.approx(0.4),) and text.score(cells["simple"]) == "40.00 (n=1)"
+    # 41 42 43: standard error 1 / sqrt 3, t(2, .975) = 4.3027
+    assert text.score(cells["ties"]) == "42.00 (n=1, search ± 2.48)"
+    assert cells["simple"].mark == "unknown", "searches of one set of members say nothing about other members"
+    two = [sat("ties", s, 0.4 + s / 100, recipe={"members": ["mine", f"tec-{min(s, 2)}"]}) for s in (1, 2, 3)]
+    (cell,) = headline(groups(two)[0]).columns[0].cells.values()
+    assert cell.values == pytest.approx((0.41, 0.425)) and cell.mean == pytest.approx(0.4175)
+
+
+def test_few_replicates_are_shown_as_they_are_and_intervals_stay_on_the_scale() -> None:
+    def shown(*values: float, lowest: float = 0.0) -> str:
+        half = half_width(values) if len(values) > 2 else None
+        return text.score(Cell(sum(values) / len(values), values, half=half, lowest=lowest))
+
+    assert shown(0.412) == "41.20 (n=1)" and shown(0.412, 0.43) == "41.20 / 43.00"
+    assert shown(0.40, 0.42, 0.47) == "43.00 ± 8.96"
+    assert shown(0.0, 0.0, 0.6) == "20.00 [0.00, 100.00]"
+    assert shown(-0.3, 0.0, 0.6, lowest=-1.0).startswith("10.00 [-100.00, ")
+
+
+def test_recovery_is_left_out_where_members_know_nothing() -> None:
+    def recovered(own: float, score: float = 0.2, metric: str = "matthews") -> float | None:
+        (group,) = groups([sat("domain_specific", score=own, metric=metric), sat(score=score, metric=metric)])
+        return headline(group).columns[0].cells["simple"].recovery
+
+    assert (
+        recovered(0.4) == 0.5 and recovered(-0.01) is None and recovered(0.0) is None and recovered(0.4, -0.1) is None
+    )
+
+
+# -- with answers ----------------------------------------------------------------------------------------------------
+
+
+def answered(store: Store, gold: list[list[int]], said: list[list[int]], method: str, **fields: Any) -> RunRecord:
+    """A record of one corpus with its predictions."""
+    outputs = [str(i) for i in range(len(gold[0]))]
+    kept = {
+        "gold": store.put_gold(gold),
+        "rows": len(gold),
+        "outputs": outputs,
+        "metric": "macro_f1",
+        "bits": pack(said),
+    }
+    return sat(method, scores={"tec": 0.0}, predictions={"tec": kept}, **{"score": 0.0, **fields})
+
+
+def test_a_score_over_no_annotated_row_is_a_gap(tmp_path: Any) -> None:
+    store = Store(tmp_path)
+    (group,) = groups([answered(store, [[-100], [-100]], [[0], [1]], "simple")], gold_of(store))
+    assert headline(group).columns[0].cells["simple"].mean is None
+    assert per_corpus(group)[0].columns[0].cells["simple"].mean is None
+
+
+def test_correlations_of_constant_answers_are_marked(tmp_path: Any) -> None:
+    store = Store(tmp_path)
+
+    def classes(method: str, said: str, score: float, seed: int = 1) -> RunRecord:
+        kept = {"gold": store.put_gold([[0], [1], [0], [1]]), "rows": 4, "outputs": ["no", "yes"], "metric": "matthews"}
+        predictions = {"cola": {**kept, "classes": said}}
+        return sat(method, seed, score, metric="matthews", scores={"cola": score}, predictions=predictions)
+
+    (group,) = groups([classes("simple", "1111", 0.0), classes("ties", "0101", 1.0)], gold_of(store))
+    shown = {row: text.score(cell) for row, cell in headline(group).columns[0].cells.items()}
+    assert shown == {"simple": "0.00 (n=1) (constant)", "ties": "100.00 (n=1)"}
+    (group,) = groups([classes("simple", "1111", 0.0), classes("simple", "0101", 1.0, 2)], gold_of(store))
+    assert text.score(headline(group).columns[0].cells["simple"]) == "0.00 / 100.00 (1 of 2 constant)"
+
+
+def test_answers_to_other_rows_under_one_exam_are_a_gap(tmp_path: Any) -> None:
+    store, gold = Store(tmp_path), [[1], [0], [1]]
+    same = [answered(store, gold, gold, m, score=1.0) for m in ("simple", "ties")]
+    other = answered(store, [[1], [0]], [[1], [0]], "fisher", score=1.0)
+    (group,) = groups([*same, other], gold_of(store))
+    cells = headline(group).columns[0].cells
+    assert cells["fisher"].mean is None and "other test rows" in text.score(cells["fisher"])
+    assert cells["ties"].mark == "best"
+
+
+def test_texts_that_members_saw_are_counted_and_the_score_without_them_stands_beside() -> None:
+    told = {"exams": {"tec": {"rows": 40}}, "seen": {"tec": {"rows": 10, "score_unseen": 0.3}}}
+    (group,) = groups([sat("simple", score=0.5, details=told), sat("ties", score=0.6, details=told)])
+    (table_,) = unseen(group)
+    assert [c.title for c in table_.columns] == ["tec, 25 % seen", "without them"]
+    assert [c.cells["simple"].mean for c in table_.columns] == [0.5, 0.3]
+    assert unseen(groups([sat("simple")])[0]) == [] and "25 % seen" in pages.session([group])
+
+
+def test_engines_that_are_mixed_are_said() -> None:
+    def made(method: str, processor: str) -> RunRecord:
+        return sat(method, environment={"engine": {"processor": processor, "torch": "2.13"}})
+
+    mixed, alike = (pages.session(groups([made("simple", "avx2"), made("ties", p)])) for p in ("amx", "avx2"))
+    assert "processor amx, torch 2.13; processor avx2, torch 2.13" in mixed and "several engines" not in alike
+
+
+def test_real_or_synthetic_is_said_by_who_built_the_model() -> None:
+    (real,) = groups([record(model="tiny-llama-1b", recipe={"model": {"name": "tiny-llama-1b"}})])
+    (made_up,) = groups([record(model="wide", recipe={"model": {"name": "wide", "synthetic": True}})])
+    assert not real.synthetic and made_up.synthetic
+    assert [g.key.model for g in groups([*made_up.records, *real.records])] == ["tiny-llama-1b", "wide"]
+
+
+# -- who ranks best --------------------------------------------------------------------------------------------------
+
+SCORES = {"simple": 0.3, "ties": 0.4, "regmean": 0.5}
+
+
+def world(settings: int = 3, models: tuple[str, ...] = ("gpt2", "t5")) -> list[RunRecord]:
+    """Every method in every setting of every model."""
+    return [
+        record(m, setting=f"s{s}", model=model, score=x)
+        for model in models
+        for s in range(settings)
+        for m, x in SCORES.items()
+    ]
+
+
+def test_a_model_and_suite_is_one_block_whatever_was_swept() -> None:
+    (before,) = overall(groups(world()))
+    assert before.ranking.questions == 2 and before.questions == 6
+    for copies in (4, 16):
+        swept = [
+            replace(r, recipe=recipe, key=recipe_key(recipe))
+            for r in world()
+            for k in range(copies)
+            for recipe in [{**r.recipe, "protocol": {"name": "quick", "training": {"batch_tokens": 4096 + k}}}]
+        ]
+        (after,) = overall(groups([*world(), *swept]))
+        assert after.ranking == before.ranking
+
+
+def test_a_newcomer_waits_until_it_is_complete_and_takes_no_question_from_others() -> None:
+    (before,) = overall(groups(world()))
+    new = [record("median", setting=f"s{s}", model=m, score=0.9) for m in ("gpt2", "t5") for s in range(3)]
+    for count in range(1, 6):
+        (after,) = overall(groups([*world(), *new[:count]]))
+        assert after.ranking == before.ranking and after.waiting == {"median": 6 - count}
+        assert f"median ({6 - count} of 6 missing)" in pages.pages(groups([*world(), *new[:count]]))[pages.INDEX]
+    (whole,) = overall(groups([*world(), *new]))
+    assert next(iter(whole.ranking.ranks)) == "median" and not whole.waiting
+    alone = record("ties", setting="s9", model="gpt2", score=0.9)
+    assert overall(groups([*world(), alone]))[0].ranking == before.ranking, "nor does a setting that one method tried"
+
+
+def test_other_values_of_a_knob_are_no_further_methods() -> None:
+    swept = [
+        replace(r, knobs={"k": k}, recipe=recipe, key=recipe_key(recipe))
+        for r in world()
+        for k in (0.1, 0.4)
+        for recipe in [{**r.recipe, "method": {"name": r.method, "k": k}}]
+        if r.method == "ties"
+    ]
+    assert overall(groups([*world(), *swept])) == overall(groups(world()))
+
+
+# -- claims ----------------------------------------------------------------------------------------------------------
+
+
+def failing(model: str, spread: float, **fields: Any) -> list[RunRecord]:
+    """`ties_evolver` .05 below `ties`, give or take."""
+    steps = (-spread, 0.0, spread)
+    pair = [("ties", 0.5, 0.0), ("ties_evolver", 0.45, 1.0)]
+    return [record(m, s, x + k * d, model=model, **fields) for m, x, k in pair for s, d in enumerate(steps, 1)]
+
+
+def test_one_failure_among_many_neutral_models_may_be_chance() -> None:
+    # differences -.05 -+ d: d = .03 gives t = 2.887, p = .10; d = .018 gives t = 4.81, p = .041
+    name = "evolver_above_base[ties]"
+    once, neutral = failing("gpt2", 0.018), [failing(f"model-{i}", 0.03) for i in range(9)]
+    assert verdict(findings(groups(once))[name]) == "fails"
+    assert verdict(findings(groups([*once, *(r for some in neutral for r in some)]))[name]) == "undecided"
+
+
+def test_a_sweep_is_counted_once() -> None:
+    once = failing("gpt2", 0.018)
+    swept = [r for k in range(9) for r in failing("gpt2", 0.018, protocol={"name": "quick", "batch_tokens": k})]
+    found = findings(groups([*once, *swept]))["evolver_above_base[ties]"]
+    assert len(found) == 10 and verdict(found) == "fails"
