@@ -29,7 +29,7 @@ from harness.progress import Progress
 from harness.protocols import Protocol, named
 from harness.recipe import Recipe, written
 from harness.rowbook import RowBook
-from harness.scoring import DevScorer, Examiner, LiveModel, Sheet
+from harness.scoring import DevScorer, Exam, Examiner, LiveModel, Sheet
 from harness.settings import corpus_of
 from harness.statistics import LazyStatistics
 from harness.tasks import Task
@@ -85,7 +85,7 @@ class Lab:
         self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
         self._live: dict[Task, LiveModel] = {}
         self._minutes = checkpoint_minutes
-        self.marks: dict[tuple[object, ...], dict[str, float]] = {}  # who -> test rows -> score, for the table's rows
+        self.marks: dict[tuple[object, ...], dict[str, Exam]] = {}  # who -> test rows -> exam, for the table's rows
 
     # -- identity ----------------------------------------------------------------------------------------------------
 

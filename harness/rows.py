@@ -26,20 +26,23 @@ OUTSIDE = "domain_specific: no member was fine-tuned on an out-of-domain corpus"
 
 @dataclass(frozen=True, eq=False)
 class RowResult:
-    """What a reference row scores; `exams` only where one model gave all the answers."""
+    """What a reference row scores; `exams` only where one model gave all the answers, else a score is the mean of
+    those in `parts`."""
 
     scores: dict[str, float]
     exams: dict[str, Exam] = field(default_factory=dict)
     weights: Weights | None = None
     details: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, list[Exam]] = field(default_factory=dict)
 
 
 def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     """The mean score of the members, each examined on everything."""
     table = _every_member(cell, lab, corpora)
-    scores = {c: sum(table[m][c] for m in table) / len(table) for c in corpora}
-    return RowResult(scores, details={"members": table})
+    parts = {c: [exams[c] for exams in table.values()] for c in corpora}
+    members = {m: {c: exam.score for c, exam in exams.items()} for m, exams in table.items()}
+    return RowResult(_means(parts), parts=parts, details={"members": members})
 
 
 def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
@@ -48,8 +51,8 @@ def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult
     if cell.setting.examined is not None:
         raise NotApplicable(OUTSIDE)
     table = _every_member(cell, lab, corpora)
-    own = {c: [row[c] for member, row in table.items() if corpus_of(member) == c] for c in corpora}
-    return RowResult({c: sum(s) / len(s) for c, s in own.items()}, cost={"inference_models": len(table)})
+    own = {c: [exams[c] for member, exams in table.items() if corpus_of(member) == c] for c in corpora}
+    return RowResult(_means(own), parts=own, cost={"inference_models": len(table)})
 
 
 def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
@@ -61,17 +64,20 @@ def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
 
 
-def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Member -> corpus -> score. Members are examined once in a laboratory's life, whatever the rows that ask."""
+def _means(parts: dict[str, list[Exam]]) -> dict[str, float]:
+    return {corpus: sum(exam.score for exam in exams) / len(exams) for corpus, exams in parts.items()}
+
+
+def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, dict[str, Exam]]:
+    """Member -> corpus -> exam. Members are examined once in a laboratory's life, whatever the rows that ask."""
     examiner = lab.examiner(cell, corpora)
-    table: dict[str, dict[str, float]] = {}
+    table: dict[str, dict[str, Exam]] = {}
     for source in cell.key.sources:
         rows = {c: f"{lab.task(c).name} {lab.rows.exam(cell, c).fingerprint}" for c in corpora}
         heads = cell.key.members if cell.key.heads == "own" else ()  # then the other tasks' heads matter
         known = lab.marks.setdefault((source, heads), {})
         if any(f not in known for f in rows.values()):
-            exams = examiner.examine(lab.member(source))
-            known.update({rows[c]: exam.score for c, exam in exams.items()})
+            known.update({rows[c]: exam for c, exam in examiner.examine(lab.member(source)).items()})
         table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
 

@@ -39,14 +39,17 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
         cost = {"exam_seconds": examining.seconds, **row.cost}
-        return _record(cell, lab, store, (), row.scores, row.exams, row.weights, cost, row.details)
+        parts = row.parts or {c: [exam] for c, exam in row.exams.items()}
+        details = {**row.details, **seen(cell, lab, row.scores, parts)}
+        return _record(cell, lab, store, (), row.scores, row.exams, row.weights, cost, details)
 
     found = merged_by(cell, lab, store, replay)
     with Meter() as examining:
         exams = lab.examiner(cell, corpora).examine(found.merged)
     cost = {**found.cost, "exam_seconds": examining.seconds}
     scores = {c: e.score for c, e in exams.items()}
-    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, {}, found.dev)
+    details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
+    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, details, found.dev)
 
 
 class Found(NamedTuple):
@@ -152,7 +155,7 @@ def _record(
         metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.corpora),
-        details={**details, **seen(cell, lab, scores, exams), "exams": {c: dict(e.details) for c, e in exams.items()}},
+        details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
         predictions={c: _predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
         cost=cost,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.cells import Cell
@@ -12,13 +12,13 @@ from harness.metrics import score
 from harness.scoring import Exam
 
 
-def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, Exam]) -> dict[str, Any]:
+def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, Sequence[Exam]]) -> dict[str, Any]:
     """A record's details on it: for each corpus the rows that stand in a member's training rows, `of` how many, and
-    the score on all others (null where there are none that are annotated, or no one model gave the answers)."""
+    the score on all others, of several exams their mean (null where no other row is annotated)."""
     found: dict[str, Any] = {"seen": {}, "seen_dev": {}}
     for corpus, value in scores.items():
         repeats = lab.rows.seen(cell, corpus)
-        unseen = value if not repeats.rows.any() else _unseen(exams.get(corpus), ~repeats.rows)
+        unseen = value if not repeats.rows.any() else _unseen(exams.get(corpus, ()), ~repeats.rows)
         told = {"rows": int(repeats.rows.sum()), "of": len(repeats.rows), "score_unseen": unseen}
         found["seen"][corpus] = {**told, "left_out": repeats.left_out} if repeats.left_out else told
     for corpus in cell.key.corpora:
@@ -28,8 +28,8 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
     return {**found, "brought": brought} if brought else found  # what those were trained on, nobody knows
 
 
-def _unseen(exam: Exam | None, others: Any) -> float | None:
-    if exam is None or not others.any():
+def _unseen(exams: Sequence[Exam], others: Any) -> float | None:
+    if not exams or not others.any():
         return None
-    found = score(exam.task.metric, exam.predicted[others], exam.gold[others])
-    return found if math.isfinite(found) else None
+    found = [score(e.task.metric, e.predicted[others], e.gold[others]) for e in exams]
+    return sum(found) / len(found) if all(map(math.isfinite, found)) else None
