@@ -135,9 +135,9 @@ class Project:
         """One session in this process."""
         return self.pytester.runpytest_inprocess(*self.arguments(*more, small=small))
 
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
+    def start(self, *more: str, small: tuple[str, ...] = SMALL) -> subprocess.Popen[bytes]:
         """One session in a process of its own, which goes on by itself and speaks to the file `said`."""
-        command = [sys.executable, "-m", "pytest", *self.arguments(*more)]
+        command = [sys.executable, "-m", "pytest", *self.arguments(*more, small=small)]
         with (self.path / "said").open("wb") as said:
             return self.pytester.popen(command, stdout=said, stderr=subprocess.STDOUT)
 
