@@ -15,6 +15,7 @@ from harness import fisher, gram
 from harness.batches import Batch, Batches, batch_of
 from harness.families.base import Inputs
 from harness.families.encoder import EncoderRow, padded
+from harness.tasks import Kind
 from tests.small_models import PAD, SHAPE, of_numbers, of_tokens, rng, transformer
 
 DECODER = {"vocab_size": 20, "num_labels": 4, "pad_token_id": PAD, "bos_token_id": 0, "eos_token_id": 2}
@@ -102,6 +103,16 @@ def test_fisher_diagonals_do_not_depend_on_who_is_asked_together(kind: str) -> N
     assert all(tensor.isfinite().all() for tensor in singly.values())
     for other in others:
         agree(other, singly)
+
+
+@pytest.mark.parametrize("kind", ["multi_label", "classification", "regression"])
+def test_drawn_answers_do_not_depend_on_who_is_asked_together(kind: Kind) -> None:
+    z = torch.randn(40, 1 if kind == "regression" else 4, generator=rng(1), dtype=torch.float64)
+    gold = torch.zeros(40, 4 if kind == "multi_label" else 1, dtype=torch.long)
+    whole, parts = rng(), rng()
+    (together,) = fisher.cotangents(z, gold, "sampled", whole, kind)
+    apart = [fisher.cotangents(z[i:j], gold[i:j], "sampled", parts, kind)[0] for i, j in ((0, 1), (1, 18), (18, 40))]
+    assert torch.equal(torch.cat(apart), together)
 
 
 class Table(nn.Module):
