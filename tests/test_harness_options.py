@@ -376,6 +376,28 @@ def test_a_methods_setting_joins_those_of_the_protocol() -> None:
     assert changed.methods["ties"] == PROTOCOLS["official_code"].methods["ties"]
 
 
+def test_code_is_trusted_folder_by_folder(project: Project) -> None:
+    write(project.path / "data", *GOOD)
+    for name in ("model", "member"):
+        (project.path / name).mkdir()
+        (project.path / name / "config.json").write_text('{"model_type": "bert"}')
+    model, member = (str((project.path / name).resolve()) for name in ("model", "member"))
+    words = ["suites/", f"--model=mine={model}", "--data=data", f"--member=isear={member}"]
+
+    def trusted(*more: str) -> frozenset[str]:
+        return options.read(project.pytester.parseconfig(*words, *more)).trust
+
+    assert trusted() == frozenset()
+    assert trusted("--trust-remote-code") == {model}
+    assert trusted(f"--trust-remote-code={member}") == {member}
+    assert trusted("--trust-remote-code=mine", "--trust-remote-code=./member") == {model, member}
+    with pytest.raises(pytest.UsageError, match="--trust-remote-code suites/: no --model or --member lies there"):
+        trusted("--trust-remote-code", "suites/")
+    (project.path / "member" / "adapter_config.json").write_text("{}")
+    with pytest.raises(pytest.UsageError, match="is an adapter .* merge_and_unload"):
+        trusted()
+
+
 # -- members that a user brings ---------------------------------------------------------------------------------------
 
 
