@@ -391,10 +391,10 @@ def test_code_is_trusted_folder_by_folder(project: Project) -> None:
     assert trusted("--trust-remote-code") == {model}
     assert trusted(f"--trust-remote-code={member}") == {member}
     assert trusted("--trust-remote-code=mine", "--trust-remote-code=./member") == {model, member}
-    with pytest.raises(pytest.UsageError, match="--trust-remote-code suites/: no --model or --member lies there"):
+    with pytest.raises(pytest.UsageError, match=r"--trust-remote-code suites/: no --model or --member lies there"):
         trusted("--trust-remote-code", "suites/")
     (project.path / "member" / "adapter_config.json").write_text("{}")
-    with pytest.raises(pytest.UsageError, match="is an adapter .* merge_and_unload"):
+    with pytest.raises(pytest.UsageError, match=r"is an adapter .* merge_and_unload"):
         trusted()
 
 
