@@ -120,7 +120,7 @@ def seen_shares(block: Block) -> dict[str, float]:
     found: dict[str, float] = {}
     for record in block.records:
         for corpus in record.scores:
-            rows, all_rows = _seen(record, corpus).get("rows"), _rows(record, corpus)
+            rows, all_rows = _seen(record, corpus).get("rows"), _seen(record, corpus).get("of") or _rows(record, corpus)
             if isinstance(rows, int | float) and rows > 0 and all_rows:
                 found[corpus] = max(found.get(corpus, 0.0), rows / all_rows)
     return dict(sorted(found.items()))
