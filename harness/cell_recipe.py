@@ -70,7 +70,6 @@ def running_key(cell: Cell, lab: Lab) -> str:
 def question_recipe(cell: Cell, lab: Lab) -> Recipe:
     """What is asked of whom, whatever the method: the model, its members, the rows, and how they are scored."""
     key, corpora = cell.key, cell.setting.exam(cell.key.members, lab.corpora)
-    words = lab.family.generative
     tasks = {task.name: task for task in (lab.task(c) for c in dict.fromkeys((*key.corpora, *corpora)))}
     protocol = {"name": lab.protocol.name, "scoring": written(lab.scoring, PLAIN.scoring)}
     if any(map(lab.trains, (*key.sources, *([key.together] if cell.method == "mtl" else [])))):
@@ -80,12 +79,12 @@ def question_recipe(cell: Cell, lab: Lab) -> Recipe:
         "model": lab.identity,
         "setting": _setting(cell.setting),
         "population": identity(key),
-        "members": [recipe_key(lab.member_recipe(source)) for source in key.sources],
+        "members": [lab.key_of(source) for source in key.sources],
         "protocol": protocol,
         "data": {
             "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.corpora},
             "exam": {c: lab.rows.exam(cell, c).fingerprint for c in corpora},
-            "tasks": {name: recipe_key(task.recipe(words)) for name, task in tasks.items()},
+            "tasks": {name: lab.key_of(task) for name, task in tasks.items()},
         },
         "seed": key.seed,
     }
@@ -97,7 +96,7 @@ def _setting(setting: Setting) -> Recipe:
 
 def _row(cell: Cell, lab: Lab) -> Recipe:
     """A reference row; one that trains a model of its own says which."""
-    trained = {"member": recipe_key(lab.member_recipe(cell.key.together))} if cell.method == "mtl" else {}
+    trained = {"member": lab.key_of(cell.key.together)} if cell.method == "mtl" else {}
     return {"name": cell.method, "version": ROWS_VERSION, **trained}
 
 

@@ -27,7 +27,7 @@ from harness.models import ModelName, fingerprint
 from harness.parts import Choosing, FisherSettings, GramSettings, Scoring, Search
 from harness.progress import Progress
 from harness.protocols import Protocol, named
-from harness.recipe import Recipe, written
+from harness.recipe import Recipe, recipe_key, written
 from harness.rowbook import RowBook
 from harness.scoring import DevScorer, Exam, Examiner, LiveModel, Sheet
 from harness.settings import corpus_of
@@ -82,6 +82,8 @@ class Lab:
         self.rows = RowBook(corpora, protocol)
         self._prepared: dict[tuple[Task, str], Batches] = {}
         self._recipes: dict[Source, Recipe] = {}
+        self._keys: dict[Source | Task, str] = {}  # every cell asks for them
+        self._firsts: dict[tuple[str, Source], Split] = {}
         self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
         self._live: dict[Task, LiveModel] = {}
         self._minutes = checkpoint_minutes
@@ -106,6 +108,13 @@ class Lab:
         if source not in self._recipes:
             self._recipes[source] = self._member_recipe(source)
         return self._recipes[source]
+
+    def key_of(self, what: Source | Task) -> str:
+        """The hash of a member's recipe, or of a task's."""
+        if what not in self._keys:
+            recipe = what.recipe(self.family.generative) if isinstance(what, Task) else self.member_recipe(what)
+            self._keys[what] = recipe_key(recipe)
+        return self._keys[what]
 
     def _member_recipe(self, source: Source) -> Recipe:
         corpora = tuple(dict.fromkeys(map(corpus_of, source.members)))
@@ -346,8 +355,10 @@ class Lab:
 
     def statistics_rows(self, kind: str, source: Source) -> Split:
         """The training rows that a member's statistics are made of."""
-        rows = self.protocol.fisher.fisher_rows if kind == "fisher" else self.protocol.gram.gram_rows
-        return self.rows.train(source.members[0], source.draw).first(rows)
+        if (kind, source) not in self._firsts:
+            rows = self.protocol.fisher.fisher_rows if kind == "fisher" else self.protocol.gram.gram_rows
+            self._firsts[kind, source] = self.rows.train(source.members[0], source.draw).first(rows)
+        return self._firsts[kind, source]
 
     def _settings(self, kind: str, source: Source) -> FisherSettings | GramSettings:
         return self.fisher_settings(self.task(source.members[0])) if kind == "fisher" else self.protocol.gram

@@ -100,6 +100,12 @@ def make_lab(zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "e
     return Lab(model, folder, p, corpora, Zoo(zoo), {}, lambda line: None, usual=usual)
 
 
+def forget(lab: Lab) -> None:
+    """Let a laboratory work out its recipes anew, after a test changed what they rest on."""
+    for known in (lab._recipes, lab._keys, lab._firsts):
+        known.clear()  # type: ignore[attr-defined]
+
+
 def alone(member: str, seed: int = 1) -> Source:
     """What one member is fine-tuned on."""
     return Source((member,), seed, seed)

@@ -23,7 +23,7 @@ from methods.knobs import knob_of
 from methods.registry import BUILT_IN, register
 from methods.ties import Ties
 from tests.emotion_cells import cell
-from tests.small_world import SMALL, Project, make_lab
+from tests.small_world import SMALL, Project, forget, make_lab
 from tests.test_harness_recipe import PARTS
 
 PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its defaults; a line may be added, none changed
@@ -96,7 +96,7 @@ def test_a_new_knob_of_the_protocol_renames_no_cell_and_no_member(small_zoo: Pat
     lab, methods = make_lab(small_zoo), ("avg", "ties", "fisher_evolver", "mtl")
 
     def keys() -> list[str]:
-        lab._recipes.clear()
+        forget(lab)
         recipes = [recipe_of(cell(m), lab) for m in methods]
         return [recipe_key(r) for r in (*recipes, *(lab.member_recipe(s) for s in cell("avg").key.sources))]
 

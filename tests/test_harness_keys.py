@@ -25,7 +25,7 @@ from harness.parts import FisherSettings, GramSettings, Training, Wording
 from harness.recipe import exam_key, recipe_key
 from harness.settings import Setting
 from tests.emotion_cells import IN, OUT, PAIR, cell
-from tests.small_world import DECODER, TINY, SmallWorld, alone, make_lab
+from tests.small_world import DECODER, TINY, SmallWorld, alone, forget, make_lab
 
 ENGINE = {"torch": "2.13", "transformers": "5.23", "device": "cpu", "processor": "x86_64 avx2"}
 TEC = alone("tec")
@@ -121,7 +121,7 @@ def test_a_member_its_statistics_and_its_cells_are_others_with_what_made_them(
 ) -> None:
     lab = fresh()
     before = all_keys(lab)
-    lab._recipes.clear()
+    forget(lab)
     COMMON[change](monkeypatch, lab)
     after = all_keys(lab)
     assert [name for name in before if before[name] == after[name]] == []
@@ -146,7 +146,7 @@ def test_words_decide_where_models_are_asked_in_words(words: str, fresh: Callabl
     for model in (DECODER, TINY):
         lab = fresh(model=model)
         before = all_keys(lab)
-        lab._recipes.clear()
+        forget(lab)
         swap(lab, "tec", **other_task(lab.corpora["tec"], **{words: tuple("abcdefg")}))
         changed.append({name: before[name] != key for name, key in all_keys(lab).items()})
     assert all(changed[0].values()) and not any(changed[1].values())
@@ -162,7 +162,7 @@ def test_brought_members_of_two_models_share_no_statistics(fresh: Callable[..., 
     lab = fresh()
     lab._given = {"tec": lab.folder}  # whatever it is, it has a fingerprint
     before = all_keys(lab)
-    lab._recipes.clear()
+    forget(lab)
     fingerprints(lab, "0123")
     assert [name for name, key in all_keys(lab).items() if before[name] == key] == []
 
@@ -173,7 +173,8 @@ def test_a_brought_member_is_another_with_its_files(fresh: Callable[..., Lab], t
     (tmp_path / "mine" / "config.json").write_text((lab.folder / "config.json").read_text() + " ")
     keys = []
     for folder in (lab.folder, tmp_path / "mine"):
-        lab._given, lab._recipes = {"tec": folder}, {}
+        lab._given = {"tec": folder}
+        forget(lab)
         keys.append(all_keys(lab))
     assert [name for name in keys[0] if keys[0][name] == keys[1][name]] == []
 
