@@ -46,7 +46,7 @@ def load(store: Store) -> Loaded:
         try:
             record = read(path)
             if record is None:
-                found.foreign.append(f"{place}: not of schema {SCHEMA}; remove it or run the cell again")
+                found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
                 record = replace(record, trace=None)
