@@ -314,6 +314,10 @@ class Lab:
             found[corpus_of(member)] = {name: t for name, t in self.member(source).items() if name in head}
         return found
 
+    def forget(self) -> None:
+        """Read anew what was handed out: somebody wrote to it, or may have."""
+        self._ancestors.clear()
+
     def ancestor(self, task: Task, seed: int) -> Loaded:
         """The pre-trained model with the head that members of this task and seed started from."""
         place = (None, 0) if self.family.generative else (task, seed)  # a model without a head is always the same

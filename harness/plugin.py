@@ -156,6 +156,8 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         except NotApplicable as reason:
             pytest.skip(str(reason))
         except (MergeboardError, OSError) as error:
+            if request.config.getoption("fulltrace"):
+                raise  # with its cause: whoever writes a method wants to see where
             raise pytest.fail.Exception(f"{cell}: {error}", pytrace=False) from None  # one line, without the cause
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))
@@ -180,6 +182,8 @@ def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Call
         except NotApplicable as reason:
             pytest.skip(str(reason))
         except (MergeboardError, OSError) as error:
+            if request.config.getoption("fulltrace"):
+                raise
             raise pytest.fail.Exception(f"{population}: {error}", pytrace=False) from None
 
     return ask

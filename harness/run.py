@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +20,14 @@ from harness.lab import Lab
 from harness.meter import Meter
 from harness.recalled import Recalled
 from harness.record import BadRecord, RunRecord, Store, read, recipe_key, slug
+from harness.referee import referee_of, whole, with_plain_trace
 from harness.rows import ROWS
 from harness.scoring import Exam
 from harness.seen import seen
 from harness.statistics import LazyStatistics
-from harness.zoo import require_finite
-from methods import DevScore, Ensemble, Merged, NotApplicable, Population, Weights
+from methods import Ensemble, Merged, MergeMethod, NotApplicable, Weights
+from methods.base import PerMember, Replayable
+from methods.referee import Referee
 
 
 def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
@@ -63,24 +66,33 @@ class Found(NamedTuple):
 
 def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
     """The merge of this cell, before any test row is opened; `replay` as in `run`."""
-    population = lab.population(cell.key)
     method = method_of(cell, lab)
-    rng = torch.Generator().manual_seed(seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method))
-    before = _same_merge(cell, lab, store) if replay and hasattr(method, "replay") else None
+    if isinstance(method, PerMember):
+        method.require_fits(len(cell.key.members))  # before anything is trained
+    with whole(lab):
+        return _merged_by(cell, lab, store, method, replay)
+
+
+def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool) -> Found:
+    population = lab.population(cell.key)
+    seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
+    before = _same_merge(cell, lab, store) if replay and isinstance(method, Replayable) else None
     head = {"cell": str(cell), "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
     with Recalled(lab.dev_scorer(cell.key, lab.protocol.search), journal) as score:
-        merged = None if before is None else _replay(method, population, score, rng, before, lab)
+        referee = partial(referee_of, cell.method, method, population, score)
+        merged = None if before is None else _replay(referee(), seed, before, lab)
         if merged is not None and before is not None:
             cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
             return Found(merged, used_by(before.recipe), dict(before.dev), cost)
+        judged = referee()
         with Meter() as merging:
-            merged = method.merge(population, score, rng)
-        for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
-            require_finite(f"the merge by {cell.method}", weights)
+            made = judged.merge(torch.Generator().manual_seed(seed))
+        merged = with_plain_trace(cell.method, judged.settle(made), lab.say)
         statistics = population.statistics
         assert isinstance(statistics, LazyStatistics)  # the laboratory made it
-        used = (*(["search"] if score.calls else []), *statistics.read)
+        calls = judged.score.calls
+        used = (*(["search"] if calls else []), *statistics.read)
         cost = {  # scores that were read back cost what they cost when they were given
             "merge_seconds": merging.seconds - statistics.waited + score.seconds,
             "statistics_seconds": statistics.seconds,
@@ -88,25 +100,31 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
             "inference_models": _models(merged),
         }
         trace = getattr(merged, "trace", None) or {}
-        dev = {"calls": score.calls, "history": trace.get("history", [])}
-        judge = score if score.calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
+        dev = {"calls": calls, "history": _numbers(trace.get("history"))}
+        judge = score if calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
         return Found(merged, used, {**dev, "score": judge(merged)}, cost)
+
+
+def _numbers(history: Any) -> list[float]:
+    """What a method wrote down of its best score so far, as far as these are numbers."""
+    found = history if isinstance(history, list) else []
+    return [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
 def _models(merged: Merged) -> int:
     return len(merged.members) if isinstance(merged, Ensemble) else 1
 
 
-def _replay(
-    method: Any, population: Population, score: DevScore, rng: torch.Generator, before: RunRecord, lab: Lab
-) -> Merged | None:
+def _replay(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged | None:
     """The weights of a stored search from its trace; None, and a line that says so, if they do not come out again."""
     try:
-        merged: Merged = method.replay(population, before.trace, score, rng)
+        merged = referee.settle(referee.replay(before.trace or {}, torch.Generator().manual_seed(seed)))
+        merged = with_plain_trace(before.method, merged, lab.say)
         if not before.weights_sha256 or weights_sha256(merged) == before.weights_sha256:
             return merged
         reason = "it gives other weights"
     except Exception as error:  # a damaged trace may break its reader anywhere
+        referee.require_untouched()
         reason = f"{type(error).__name__}: {error}"
     lab.say(f"{before.path}: its trace cannot be replayed ({reason}), so the search is made again")
     return None

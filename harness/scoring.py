@@ -120,7 +120,7 @@ class DevScorer:
         found = [(s.task, s.predict(s.logits(merged)), s.gold) for s in self._dev.values()]
         if self._fitness == "pooled" and len({task for task, *_ in found}) == 1:  # rows of two tasks have no one metric
             found = [(found[0][0], np.concatenate([p for _, p, _ in found]), np.concatenate([g for *_, g in found]))]
-        value = float(np.mean([score(task.metric, predicted, gold) for task, predicted, gold in found]))
+        value = float(np.mean([_finite(task, score(task.metric, p, gold)) for task, p, gold in found]))
         self._best = max(self._best, value)
         if self._progress is not None:
             self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
@@ -131,6 +131,15 @@ class DevScorer:
         self.calls += 1
         self._best = max(self._best, value)
         return value
+
+
+def _finite(task: Task, value: float) -> float:
+    """The score. Errors: `MergeboardError` if it is none: no candidate could be compared with it."""
+    if not math.isfinite(value):
+        raise MergeboardError(
+            f"{task.metric} of the development rows of {task.name} is {value}; a metric must give a finite number"
+        )
+    return value
 
 
 @dataclass(frozen=True, eq=False)

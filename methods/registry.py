@@ -130,6 +130,13 @@ def is_built_in(name: str) -> bool:
     return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
 
 
+def is_ours(method: MergeMethod) -> bool:
+    """Whether `method`, and one that it is made around, is of a class of this package."""
+    values = (getattr(method, field.name) for field in dataclasses.fields(cast(Any, method)))
+    inner = (value for value in values if callable(getattr(value, "merge", None)))
+    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, inner))
+
+
 def paper_of(name: str) -> str:
     """Where the method called `name` comes from; that of `<method>_evolver` cites both."""
     entry = _find(name)

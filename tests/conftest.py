@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from methods import known, registry
 from methods.registry import BUILT_IN
 
 if TYPE_CHECKING:
@@ -89,3 +90,11 @@ def _project(pytester: pytest.Pytester, zoo: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "300")  # no summary line is cut short
     return Project(pytester, zoo, suite)
+
+
+@pytest.fixture
+def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A registry that forgets what is registered meanwhile."""
+    known()
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    yield
