@@ -176,10 +176,10 @@ def require_layout(who: str, member: Weights, merged: object) -> None:
         raise Breach(f"{who} is a {type(merged).__name__}; it must map the members' parameter names to tensors")
     for key in member:
         if key not in merged:
-            raise Breach(f"{who} has no {key}; it must have every parameter of the members")
+            raise Breach(f"{who} has no {key}: names differ; it must have every parameter of the members")
     for key in merged:
         if key not in member:
-            raise Breach(f"{who} has {key}, which the members do not have; leave it out")
+            raise Breach(f"{who} has {key}, which the members do not have: names differ; leave it out")
     for key, wanted in member.items():
         tensor = merged[key]
         if not isinstance(tensor, Tensor):

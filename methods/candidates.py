@@ -1,8 +1,8 @@
 """What a method makes of a population of which one member at a time is exchanged: Evolver's candidates.
 
 Only one member differs from one candidate to the next, so most of a merge need not be done again. A method that knows
-how offers `candidates(population)`; for every other method `Anew` merges in full. Either way the candidates are the
-method's own merges, exactly or within the rounding that the method's class states.
+how is `Stepwise`; for every other method `Anew` merges in full. Either way the candidates are the method's own merges,
+exactly or within the rounding that the method's class states.
 """
 
 from __future__ import annotations

@@ -3,26 +3,33 @@
     from methods.contract import check_method
     check_method(MyMethod())
 
-It merges small made-up populations and raises `AssertionError` with one sentence for the first broken promise: same
-names, shapes and dtypes as the members; finite; the same under the same seed; no draw from the global generator;
-members, ancestor and statistics untouched; N equal members give that member back; the order of members does not matter;
-bfloat16 works; a trace is JSON and `replay` makes the same weights of it without a score.
+It goes the way of a session: `describe`, a merge and its candidates under the referee (methods/referee.py), the trace
+as JSON, the replay. The populations are small and made up, and of every kind that a session can bring: three members,
+two, one; in float64 and in half precision; with a head that the ancestor lacks, heads that know different labels, tied
+weights, whole numbers and 0-d tensors. `AssertionError` says in one sentence which promise was broken first: names,
+shapes and dtypes of the members; finite; the same under the same seed; no draw from a global generator; nothing that
+was given is written to; N equal members give that member back; the order of members does not matter; a trace is JSON
+and `replay` makes the same weights of it without a score.
 
 A method that breaks one of two promises on purpose says why in a class variable: `order_matters` or
-`moves_equal_members`.
+`moves_equal_members`. A method that has no meaning for some population says so with `NotApplicable`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Weights
+from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Replayable, Weights
+from methods.errors import MergeboardError, NotApplicable
+from methods.plain import NotPlain, plain
+from methods.referee import Referee
+from methods.registry import describe, is_registered
 
 SHAPES = {
     "embedding.weight": (11, 6),
@@ -87,10 +94,79 @@ def check_method(
         population: makes n members of a dtype; give your own if the method needs other statistics.
         score: makes a fresh development score for them.
     """
-    for dtype, n in ((torch.float32, 3), (torch.float32, 2), (torch.float32, 1), (torch.bfloat16, 3)):
-        _check_merge(method, population(n, dtype), score)
-    _check_equal_members(method, population(3, torch.float32), score)
-    _check_order(method, population(3, torch.float32), score)
+    if is_registered(method):
+        _check_description(method)
+    three = population(3, torch.float32)
+    _check_merge(method, "three members", three, score)
+    again = (_refereed(method, "three members", three, score) for _ in range(2))
+    _promise(same_bits(*again), "three members: the same seed gives other weights")
+    _check_equal_members(method, three, score)
+    _check_order(method, three, score)
+    for where, some in _kinds(population):
+        try:
+            _check_merge(method, where, some, score)
+        except NotApplicable:
+            continue  # an answer
+
+
+def _kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tuple[str, Population]]:
+    """What a session may bring."""
+    yield "two members", population(2, torch.float32)
+    yield "one member", population(1, torch.float32)
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        yield f"three members of {dtype}", population(3, dtype)
+    yield "a head that the ancestor lacks", _without_head(population(3, torch.float32))
+    yield "heads that know different labels", _annotated(population(3, torch.float32))
+    yield "such heads, of two members, that the ancestor lacks", _without_head(_annotated(population(2, torch.float32)))
+    yield "whole numbers among the parameters", _with_whole_numbers(population(3, torch.float32))
+    yield "two names of one tensor", _tied(population(3, torch.float32))
+
+
+def _head_of(population: Population) -> list[str]:
+    """The parameters of the last module."""
+    names = list(population.members[0])
+    return [name for name in names if name.rpartition(".")[0] == names[-1].rpartition(".")[0]]
+
+
+def _without_head(population: Population) -> Population:
+    head = _head_of(population)
+    return replace(population, ancestor={name: x for name, x in population.ancestor.items() if name not in head})
+
+
+def _annotated(population: Population) -> Population:
+    """Every member knows all labels but one, and nobody the first."""
+    head, n = _head_of(population), len(population)
+    labels = len(population.members[0][head[-1]])
+    knows = torch.tensor([[label > 0 and (label + i) % (n + 1) != 0 for label in range(labels)] for i in range(n)])
+    return replace(population, output_layer=tuple(head), annotated=knows)
+
+
+def _with_whole_numbers(population: Population) -> Population:
+    more = {"positions": torch.arange(5), "steps": torch.tensor(7), "mask": torch.tensor([True, False])}
+    members = tuple({**more, **member} for member in population.members)
+    return replace(population, members=members, ancestor={**more, **population.ancestor})
+
+
+def _tied(population: Population) -> Population:
+    """The first parameter has a second name, in members, ancestor and those statistics that have it."""
+    first = next(iter(population.members[0]))
+
+    def tied(weights: Weights) -> Weights:
+        return {**weights, "tied.weight": weights[first]} if first in weights else weights
+
+    statistics = {kind: tuple(map(tied, every)) for kind, every in population.statistics.items()}
+    return replace(
+        population,
+        members=tuple(map(tied, population.members)),
+        ancestor=tied(population.ancestor),
+        statistics=statistics,
+    )
+
+
+def _check_description(method: MergeMethod) -> None:
+    """What a recipe holds of the method comes back from JSON as it was."""
+    described = describe(method)
+    _promise(json.loads(json.dumps(described, allow_nan=False)) == described, "its knobs do not survive JSON")
 
 
 def mean_of(merged: Merged) -> Weights:
@@ -110,36 +186,55 @@ def same_bits(a: Merged, b: Merged) -> bool:
     )
 
 
-def _check_merge(method: MergeMethod, population: Population, score: Callable[[], DevScore]) -> None:
-    where = f"{len(population)} members of {next(iter(population.members[0].values())).dtype}"
-    before = [tensor.clone() for tensor in _inputs(population)]
-    state = torch.get_rng_state()
-    merged = method.merge(population, score(), _rng())
-    _promise(torch.equal(state, torch.get_rng_state()), f"{where}: it draws from the global generator, not from rng")
-    untouched = all(_bits(old) == _bits(new) for old, new in zip(before, _inputs(population), strict=True))
-    _promise(untouched, f"{where}: it writes into the population")
-    for weights in _models(merged):
-        _check_layout(where, population.members[0], weights)
-    _promise(
-        same_bits(merged, method.merge(population, score(), _rng())), f"{where}: the same seed gives other weights"
-    )
+def _check_merge(method: MergeMethod, where: str, population: Population, score: Callable[[], DevScore]) -> None:
+    merged = _refereed(method, where, population, score)
     trace: Any = getattr(merged, "trace", None)
     if trace is not None:
-        _promise(json.loads(json.dumps(trace)) == trace, f"{where}: its trace does not survive JSON")
-        replay: Any = getattr(method, "replay", None)
-        _promise(replay is not None, f"{where}: it returns a trace but has no replay(population, trace, score, rng)")
-        counted = score()
-        again = replay(population, json.loads(json.dumps(trace)), counted, _rng())
-        _promise(counted.calls == 0, f"{where}: replay asks for scores")
-        _promise(same_bits(merged, again), f"{where}: replay gives other weights")
+        _check_trace(method, where, population, merged, trace, score)
 
 
-def _check_layout(where: str, member: Weights, weights: Weights) -> None:
-    _promise(set(weights) == set(member), f"{where}: names differ: {sorted(set(weights) ^ set(member))}")
-    for name, tensor in weights.items():
-        _promise(tensor.shape == member[name].shape, f"{where}: {name} has shape {tuple(tensor.shape)}")
-        _promise(tensor.dtype == member[name].dtype, f"{where}: {name} is {tensor.dtype}")
-        _promise(bool(tensor.isfinite().all()), f"{where}: {name} is not finite")
+def _check_trace(
+    method: MergeMethod,
+    where: str,
+    population: Population,
+    merged: Merged,
+    trace: Mapping[str, Any],
+    score: Callable[[], DevScore],
+) -> None:
+    """Through a record and back."""
+    try:
+        kept, lost = plain(trace)
+    except NotPlain as error:
+        raise AssertionError(f"{where}: its trace does not survive JSON: {error}") from None
+    _promise(not lost, f"{where}: its trace does not survive JSON: {', '.join(lost)}; leave it out, or write None")
+    _promise(
+        isinstance(method, Replayable),
+        f"{where}: it returns a trace but has no replay(population, trace, score, rng)",
+    )
+    counted = score()
+    stored = json.loads(json.dumps(kept, allow_nan=False))
+    _promise(
+        same_bits(merged, _refereed(method, where, population, lambda: counted, stored)),
+        f"{where}: replay gives other weights",
+    )
+    _promise(counted.calls == 0, f"{where}: replay asks for scores")
+
+
+def _refereed(
+    method: MergeMethod,
+    where: str,
+    population: Population,
+    score: Callable[[], DevScore],
+    trace: Mapping[str, Any] | None = None,
+) -> Merged:
+    """A merge, or a replay of the trace, as a session would take it."""
+    referee = Referee("it", method, population, score(), _bits)
+    try:
+        return referee.settle(referee.merge(_rng()) if trace is None else referee.replay(trace, _rng()))
+    except NotApplicable:
+        raise
+    except MergeboardError as error:
+        raise AssertionError(f"{where}: {error}") from error.__cause__
 
 
 def _check_equal_members(method: MergeMethod, population: Population, score: Callable[[], DevScore]) -> None:
@@ -165,14 +260,6 @@ def _promise(kept: bool, broken: str) -> None:
 
 def _models(merged: Merged) -> tuple[Weights, ...]:
     return merged.members if isinstance(merged, Ensemble) else (merged,)
-
-
-def _inputs(population: Population) -> Iterator[Tensor]:
-    for weights in (*population.members, population.ancestor):
-        yield from weights.values()
-    for kind in population.statistics.values():
-        for own in kind:
-            yield from own.values()
 
 
 def _close(a: Weights, b: Weights) -> bool:

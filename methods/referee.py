@@ -79,7 +79,7 @@ class Referee:
             for name, tensor in weights.items():
                 if not tensor_is_finite(tensor):
                     kind = "NaN" if bool(tensor.isnan().any()) else "an infinite value"
-                    raise Breach(f"{who}: {name} holds {kind}; a merge must be finite")
+                    raise Breach(f"{who}: {name} holds {kind}, so it is not finite and no model")
         self.require_untouched()
         return sound
 
@@ -93,7 +93,8 @@ class Referee:
         changed = self._seen.changed()
         if changed:
             raise Breach(
-                f"{self._name} writes into {changed}; a method must make new tensors, for instance with clone()"
+                f"{self._name} writes into the population: {changed}; "
+                "a method must make new tensors, for instance with clone()"
             )
 
     def _call(self, work: Callable[[], Any]) -> Any:
@@ -109,7 +110,7 @@ class Referee:
         if self.score.failed is not None:
             raise self.score.failed  # which the method caught
         if drawn != generators():
-            raise Breach(f"{self._name} draws from a global generator; draw from rng, which gives the same every time")
+            raise Breach(f"{self._name} draws from the global generator, not from rng, and so never the same again")
         return merged
 
 

@@ -130,11 +130,19 @@ def is_built_in(name: str) -> bool:
     return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
 
 
+def is_registered(method: MergeMethod) -> bool:
+    """Whether the class of `method`, and of one that it is made around, has a name."""
+    return any(entry.cls is type(method) for entry in _entries.values()) and all(map(is_registered, _inner(method)))
+
+
 def is_ours(method: MergeMethod) -> bool:
     """Whether `method`, and one that it is made around, is of a class of this package."""
+    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, _inner(method)))
+
+
+def _inner(method: MergeMethod) -> list[MergeMethod]:
     values = (getattr(method, field.name) for field in dataclasses.fields(cast(Any, method)))
-    inner = (value for value in values if callable(getattr(value, "merge", None)))
-    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, inner))
+    return [value for value in values if callable(getattr(value, "merge", None))]
 
 
 def paper_of(name: str) -> str:

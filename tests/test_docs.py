@@ -35,7 +35,7 @@ PAGES = [
     *(path for path in sorted(DOCS.glob("*.md")) if path.name not in ("leaderboard.md", "LOG.md")),
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
-FOREIGN = {"--collect-only", "--lf", "--out"}  # pytest's own, and those of examples/pretrain_small.py
+FOREIGN = {"--collect-only", "--full-trace", "--lf", "--out"}  # pytest's own, and those of examples/pretrain_small.py
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 
-from methods import Population, Traced, Weights, known, resolve
+from methods import NotApplicable, Population, Traced, Weights, known, resolve
 from methods.contract import check_method
+from methods.evolver import Evolver
 from methods.simple import Simple
 from methods.ties import Ties
 
@@ -79,9 +81,101 @@ class CannotReplay:
         return Traced(Simple().merge(population, score, rng), {"kind": "mean"})
 
 
+class WalksTheAncestor:
+    order_matters: ClassVar[str] = "a promise that is not asked about here"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        return {name: population.members[0][name].clone() for name in population.ancestor}
+
+
+class AveragesAll:
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        first = population.members[0]
+        return {
+            name: torch.stack([m[name] for m in population.members]).mean(0).to(x.dtype) for name, x in first.items()
+        }
+
+
+class TakesTwo:
+    order_matters: ClassVar[str] = "a promise that is not asked about here"
+    moves_equal_members: ClassVar[str] = order_matters
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        return {name: (x + population.members[1][name]) / 2 for name, x in population.members[0].items()}
+
+
+class SumsInItsDtype:
+    moves_equal_members: ClassVar[str] = "it is a sum"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        first = population.members[0]
+        return {name: x * 60000 if x.dtype == torch.float16 else x * 0 for name, x in first.items()}
+
+
+class WritesTwice:
+    """Adds to every tensor of its copy in place, and so twice to one of two names."""
+
+    order_matters: ClassVar[str] = "a promise that is not asked about here"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        member = population.members[0]
+        if "tied.weight" in member:
+            member["tied.weight"].data.add_(1)
+        return dict(member)
+
+
+@dataclass(frozen=True)
+class Says:
+    """The mean, and something about it."""
+
+    what: Any = None
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Traced:
+        return Traced(Simple().merge(population, score, rng), {"best": self.what})
+
+    def replay(self, population: Population, trace: Any, score: Any, rng: torch.Generator) -> Traced:
+        return Traced(Simple().merge(population, score, rng), trace)
+
+
+@dataclass(frozen=True)
+class KnobsLikeHooks:
+    candidates: int = 3
+    replay: bool = False
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        return Simple().merge(population, score, rng)
+
+
+@pytest.mark.parametrize("kind", [np.float32(0.5), np.int64(3), (1, 2), torch.tensor(2.0), None], ids=repr)
+def test_what_is_said_in_numbers_passes(kind: Any) -> None:
+    check_method(Says(kind))
+
+
+def test_knobs_may_be_called_like_hooks_inside_evolver_too() -> None:
+    check_method(KnobsLikeHooks())
+    check_method(Evolver(KnobsLikeHooks(), generations=1))
+
+
+def test_a_method_may_say_that_it_has_no_meaning_for_a_kind() -> None:
+    class TwoAtLeast:
+        def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+            if len(population) < 2:
+                raise NotApplicable("one member is no choice")
+            return Simple().merge(population, score, rng)
+
+    check_method(TwoAtLeast())
+
+
 @pytest.mark.parametrize(
     ("method", "promise"),
     [
+        (WalksTheAncestor(), "a head that the ancestor lacks: the merge by it has no head.weight"),
+        (AveragesAll(), "whole numbers among the parameters: it raised RuntimeError"),
+        (TakesTwo(), "one member: it raised IndexError"),
+        (SumsInItsDtype(), "three members of torch.float16: .* holds an infinite value"),
+        (WritesTwice(), "two names of one tensor: it writes into the population"),
+        (Says(float("-inf")), r"does not survive JSON: trace\['best'\] is -inf"),
+        (Says({1, 2}), r"does not survive JSON: trace\['best'\] is a set"),
         (Writes(), "writes into the population"),
         (DrawsGlobally(), "draws from the global generator"),
         (Forgets(), "names differ"),
@@ -92,7 +186,7 @@ class CannotReplay:
         (Remembers(), "same seed gives other weights"),
         (CannotReplay(), "has no replay"),
     ],
-    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+    ids=lambda value: value[:60] if isinstance(value, str) else type(value).__name__,
 )
 def test_a_broken_promise_is_named(method: Any, promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):

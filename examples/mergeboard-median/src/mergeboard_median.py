@@ -18,7 +18,7 @@ class Median:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         merged = {}
-        for name in population.members[0]:
+        for name, first in population.members[0].items():
             stacked = torch.stack([member[name] for member in population.members])  # (N, *shape)
-            merged[name] = stacked.median(dim=0).values
+            merged[name] = stacked.median(dim=0).values if first.is_floating_point() else first
         return label_aware(population, merged)
