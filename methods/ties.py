@@ -35,6 +35,7 @@ from methods.election import Election
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
+from methods.loops.sweep import shared_out
 from methods.pieces import blank_like
 from methods.registry import register
 from methods.simple import average_all, require_one_each
@@ -95,7 +96,9 @@ class Ties(Stepwise, PerMember):
     def _cuts(self, member: Weights, ancestor: Weights, shared: Sequence[str]) -> Cuts:
         if self.scope == "global":
             return dict.fromkeys(shared, self._cut(TaskVector(member, ancestor, shared)))
-        return {key: self._cut(TaskVector(member, ancestor, [key])) for key in shared}
+        whole = sum(member[key].numel() for key in shared)
+        cuts = shared_out(lambda key: self._cut(TaskVector(member, ancestor, [key], whole)), shared)
+        return dict(zip(shared, cuts, strict=True))
 
     def _cut(self, task: TaskVector) -> Cut:
         keep = math.floor(self.k * task.size)

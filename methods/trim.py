@@ -20,7 +20,9 @@ from torch import Tensor
 
 from methods.task_vector import TaskVector, places
 
-SAMPLE = 1 << 18  # scalars that the bounds are estimated from
+SAMPLE = 1 << 18  # scalars that the bounds are estimated from, at most
+SHARE = 32  # and of a single tensor one in so many: to sort them must not cost more than to look through all
+FEW = 1 << 14  # so few are sorted without bounds
 SIGMAS = 6.0  # how far the bounds lie from the estimate, in standard deviations of the sample's rank
 CROWD = 8  # collect at most one scalar in so many
 KEEP_NOTHING = 0x7FFFFFFF  # above the bits of every float32 magnitude
@@ -86,13 +88,13 @@ def _ends(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
 
 def kth_largest(task: TaskVector, rank: int) -> tuple[int, int, int]:
     """The `rank`-th largest magnitude: its bits, how many equal ones that rank takes in, and how many there are."""
-    if task.size <= SAMPLE:
+    if task.size <= FEW:
         return _select(torch.cat([piece.abs() for piece in task]), rank)
     return _between_bounds(task, rank) or _by_bits(task, rank)
 
 
 def _select(magnitudes: Tensor, rank: int) -> tuple[int, int, int]:
-    bits = _magnitude_bits(magnitudes).cpu().numpy()
+    bits = magnitudes.cpu().numpy().view("int32") & 0x7FFFFFFF
     place = len(bits) - rank
     bits.partition(place)
     cut = bits[place]
@@ -101,13 +103,14 @@ def _select(magnitudes: Tensor, rank: int) -> tuple[int, int, int]:
 
 def _between_bounds(task: TaskVector, rank: int) -> tuple[int, int, int] | None:
     """The answer if the bounds of a sample hold the cut and little else."""
-    sample = task.sample(SAMPLE)
+    sample = task.sample(min(SAMPLE, max(FEW // 4, task.size // SHARE)))
     share = rank / task.size
     spread = SIGMAS * math.sqrt(share * (1 - share) * len(sample)) + 1
     first, last = math.floor(share * len(sample) - spread), math.ceil(share * len(sample) + spread)
     high = float(sample[first]) if first >= 0 else math.inf
     low = float(sample[last]) if last < len(sample) else 0.0
-    if float(((sample >= low) & (sample <= high)).float().mean()) > 2 / CROWD:  # full of equal changes, most often of 0
+    spread_out = sample.numpy()
+    if float(((spread_out >= low) & (spread_out <= high)).mean()) > 2 / CROWD:  # full of equal changes, most often of 0
         return None
     above, between, room = 0, [torch.empty(0)], task.size // CROWD
     for more, inside in task.sift(low, high):

@@ -338,3 +338,24 @@ def test_after_an_error_nobody_goes_on(threads: None) -> None:
     with pytest.raises(ValueError, match="the first"):
         sweep.shared_out(fails_first, range(2000))
     assert len(done) < 100
+
+
+def test_work_that_shares_out_work_does_so_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        threads = sweep.shared_out(lambda _: set(sweep.shared_out(lambda _: threading.get_ident(), range(8))), range(8))
+    finally:
+        torch.set_num_threads(before)
+    assert all(len(inner) == 1 for inner in threads)
+    assert sweep.shared_out(lambda job: job, range(3)) == [0, 1, 2]
+
+
+def test_tensors_trimmed_by_two_threads_are_those_of_one(looped: Any) -> None:
+    looped(True)
+    given, found, before = population(), [], torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(merged(Ties(scope="per_tensor"), given))
+    torch.set_num_threads(before)
+    assert same_bits(*found)

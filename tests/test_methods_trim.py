@@ -43,7 +43,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make the trim go each of its ways, in pieces that no tensor is a multiple of."""
     monkeypatch.setattr(pieces, "CHUNK", 37)
     if request.param != "small":
-        monkeypatch.setattr(trim, "SAMPLE", 200)
+        monkeypatch.setattr(trim, "FEW", 800)
     if request.param in ("bounds", "missed bounds"):
         monkeypatch.setattr(trim, "CROWD", 1)
     if request.param == "bits":

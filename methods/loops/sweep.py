@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import torch
@@ -24,6 +24,15 @@ writes does so to the first one."""
 PIECE = 1 << 18  # scalars in a piece: so many that handing one out costs nothing, so few that all threads end together
 LEAST = 1 << 22  # scalars of a model that is worth compiling for
 GROUP = 64  # pieces whose results are held at a time where a sweep may be left early
+
+
+class _Place(local):
+    """Whether this thread has a share of work already."""
+
+    at_work = False
+
+
+_PLACE = _Place()
 
 
 class Loop:
@@ -64,10 +73,14 @@ class Loop:
         return made
 
 
-def suited(operands: Mapping[str, Operands]) -> dict[str, Operands]:
-    """The part of a model that loops can take: float32 on a CPU, of a model that is worth it, where Numba is."""
+def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[str, Operands]:
+    """The part of a model that loops can take: float32 on a CPU, of a model that is worth it, where Numba is.
+
+    `size` is that of the whole model, where `operands` are a part of it.
+    """
     tensors = {name: tuple(_tensors(some)) for name, some in operands.items()}
-    if sum(some[0].numel() for some in tensors.values()) < LEAST or not numba_works():
+    whole = sum(some[0].numel() for some in tensors.values()) if size is None else size
+    if whole < LEAST or not numba_works():
         return {}
     return {name: operands[name] for name, some in tensors.items() if all(_plain(x) for x in some)}
 
@@ -100,10 +113,20 @@ def _swept(loop: Loop, operands: Mapping[str, Operands], group: int) -> Iterator
 
 
 def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
-    """The results of work(job), in order; every thread takes the next job when it is done with its last."""
+    """The results of work(job), in order; every thread takes the next job when it is done with its last.
+
+    Work that shares out work of its own does so alone: all threads have a job already.
+    """
     results, left = [None] * len(jobs), deque(enumerate(jobs))
 
     def take_turns() -> None:
+        before, _PLACE.at_work = _PLACE.at_work, threads > 1
+        try:
+            take_all()
+        finally:
+            _PLACE.at_work = before
+
+    def take_all() -> None:
         while left:
             try:
                 i, job = left.popleft()
@@ -115,9 +138,9 @@ def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
                 left.clear()  # nobody goes on
                 raise
 
-    threads = min(torch.get_num_threads(), len(jobs))
+    threads = 1 if _PLACE.at_work else min(torch.get_num_threads(), len(jobs))
     if threads <= 1:
-        take_turns()
+        take_all()
         return results
     with ThreadPoolExecutor(threads - 1) as others:
         helping = [others.submit(take_turns) for _ in range(threads - 1)]
