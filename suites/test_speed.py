@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.record import Store, recipe_key
+from harness.record import SCHEMA, Store, recipe_key
 from leaderboard.audit import load
 from leaderboard.publish import PUBLISHED, outputs
 from methods import known, resolve
@@ -316,7 +316,8 @@ def test_rendering(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytes
         for record in records[: wanted - written]:
             name = f"{record.model}-{copy}"
             recipe = {**record.recipe, "model": {**record.recipe["model"], "name": name}}
-            store.put(replace(record, model=name, recipe=recipe, key=recipe_key(recipe)))
+            now = {"schema": SCHEMA, "exam_key": ""}  # which is worked out anew
+            store.put(replace(record, model=name, recipe=recipe, key=recipe_key(recipe), **now))
     start = perf_counter()
     files = outputs(tmp_path)
     seconds = perf_counter() - start

@@ -235,7 +235,7 @@ def damage(path: Path, **changes: object) -> None:
     ("changes", "said"),
     [
         ({"recipe": {}}, "does not hash to key"),
-        ({"schema": 0}, "not of schema 1"),
+        ({"schema": 0}, "not of schema 1 or 2"),
         ({"score": "0.5"}, "score is '0.5'"),
         ({"score": float("nan")}, "score is nan"),
         ({"score": 0.9}, "not the mean"),

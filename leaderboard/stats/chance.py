@@ -16,7 +16,7 @@ import numpy as np
 from leaderboard.stats.rowwise import Array, Rowwise, level
 
 DRAWS = 1000
-BLOCK = 50  # draws that are made at once: 40,000 rows then take some 30 MiB
+BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB
 ROUNDING = 2e-6  # records keep six digits of a score
 
 
@@ -37,11 +37,14 @@ class Sheet(NamedTuple):
 def draws(name: str, rows: int, count: int) -> Iterator[tuple[Array, Array]]:
     """(block, rows) each, block by block: how often each row is drawn, and where the coin says to change places.
 
+    Few large products: many small ones wait for each other's threads.
+
     `name` is the gold labels' content hash, in hexadecimal.
     """
     rng = np.random.default_rng(int(name, 16))
-    for start in range(0, count, BLOCK):
-        block = min(BLOCK, count - start)
+    size = max(BLOCK, NUMBERS // max(1, rows))
+    for start in range(0, count, size):
+        block = min(size, count - start)
         flat = rng.integers(0, rows, size=(block, rows)) + rows * np.arange(block)[:, None]
         taken = np.bincount(flat.ravel(), minlength=block * rows).reshape(block, rows)
         coins = np.unpackbits(rng.integers(0, 256, size=(block, (rows + 7) // 8), dtype=np.uint8), axis=1, count=rows)
@@ -57,8 +60,9 @@ def sheets(name: str, metric: str, answers: Sequence[Rowwise], count: int = DRAW
     mixable = plain if all(a.centre is None for a in answers) else np.concatenate(levelled, axis=1)
     redrawn, picked = (np.empty((count, plain.shape[1]), plain.dtype) for _ in range(2))
     again = np.empty((count, shared.shape[1]), shared.dtype)
-    for place, (taken, coins) in enumerate(draws(name, rows, count)):
-        block = slice(place * BLOCK, place * BLOCK + len(taken))
+    done = 0
+    for taken, coins in draws(name, rows, count):
+        block = slice(done, done := done + len(taken))
         redrawn[block], again[block], picked[block] = taken @ plain, taken @ shared, coins @ mixable
     ends = np.cumsum([a.own.shape[1] for a in answers])[:-1]
     others, chosen = (np.split(part, ends, axis=1) for part in (redrawn, picked))
