@@ -57,7 +57,8 @@ def recipe_of(cell: Cell, lab: Lab, used: Collection[str] = NOTED) -> Recipe:
         protocol["search"] = written(lab.protocol.search, PLAIN.search)
     for kind in (kind for kind in ("fisher", "gram") if kind in used and not row):
         settings: Any = lab.fisher_settings() if kind == "fisher" else lab.protocol.gram
-        protocol[kind] = written(settings, PLAIN.fisher if kind == "fisher" else PLAIN.gram)
+        made = {"made": lab.statistics_version(kind)}
+        protocol[kind] = written(settings, PLAIN.fisher if kind == "fisher" else PLAIN.gram) | made
         data[kind] = [lab.statistics_rows(kind, source).fingerprint for source in cell.key.sources]
     return recipe
 

@@ -353,9 +353,13 @@ class Lab:
             "rows": self.statistics_rows(kind, source).fingerprint,
             "settings": written(settings, plain),
             "draws": [source.members[0], source.seed] if drawn else None,
-            "version": fisher.VERSION if kind == "fisher" else gram.VERSION,
+            "version": self.statistics_version(kind),
             "engine": engine(),
         }
+
+    def statistics_version(self, kind: str) -> int:
+        """Of the code that makes them, whose corrections are other statistics and so other merges."""
+        return fisher.VERSION if kind == "fisher" else gram.VERSION
 
     def statistics_rows(self, kind: str, source: Source) -> Split:
         """The training rows that a member's statistics are made of."""

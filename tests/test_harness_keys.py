@@ -219,6 +219,16 @@ def test_statistics_are_others_with_a_new_version(
     assert recipe_key(fresh().statistics_recipe(kind, TEC)) != before
 
 
+@pytest.mark.parametrize(("kind", "module"), [("fisher", fisher), ("gram", gram)])
+def test_a_cell_that_read_statistics_is_another_with_a_new_version_of_them(
+    kind: str, module: Any, fresh: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [recipe_key(recipe_of(cell("simple"), fresh(), used)) for used in ((), (kind,))]
+    monkeypatch.setattr(module, "VERSION", 99)
+    after = [recipe_key(recipe_of(cell("simple"), fresh(), used)) for used in ((), (kind,))]
+    assert before[0] == after[0] and before[1] != after[1]
+
+
 # -- tiny models -----------------------------------------------------------------------------------------------------
 
 
