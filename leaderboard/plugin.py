@@ -13,7 +13,7 @@ from leaderboard import audit, publish, repeats, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
-from leaderboard.tables.group import groups, key_of
+from leaderboard.tables.group import groups
 
 SESSION = pytest.StashKey[pytest.Session]()
 
@@ -50,12 +50,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     found, gold = audit.load(Store(root)), gold_of(Store(root))
     shown = [r for r in found.records if r.path.as_posix() in session]
     missing = sorted(session - {r.path.as_posix() for r in found.records})
-    touched = {key_of(r) for r in shown}
+    every = groups(found.records, gold)
+    touched = [g for g in every if any(r.path.as_posix() in session for r in g.records)]
 
     terminalreporter.section("leaderboard")
     if touched:
-        ours = [r for r in found.records if key_of(r) in touched]
-        terminalreporter.write_line(terminal.tables(groups(ours, gold)))
+        terminalreporter.write_line(terminal.tables(touched))
     for line in repeats.lines(shown):
         terminalreporter.write_line(text.plain(line))
     for line in found.damaged:
@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
     target = page_path(config, root)
     try:
-        write_whole(target, pages.session(groups(found.records, gold)))
+        write_whole(target, pages.session(every))
     except OSError as error:
         terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
         if exitstatus == pytest.ExitCode.OK:

@@ -73,6 +73,44 @@ def test_all_seeds_of_another_exam_share_a_column(part: str) -> None:
     assert list(found.values()) == [{"simple": 0.5, "ties": 0.5}, {"simple": pytest.approx(0.9)}]
 
 
+def test_a_model_that_a_reference_row_trained_for_each_seed_is_no_knob() -> None:
+    def mtl(seed: int) -> RunRecord:
+        return sat("mtl", seed, 0.8, recipe={"method": {"name": "mtl", "version": 1, "member": f"all-{seed}"}})
+
+    seeds = (1, 2, 3)
+    assert table(*map(sat, ["simple"] * 3, seeds), *map(mtl, seeds)) == {
+        "in-domain": {"simple": pytest.approx(0.5), "mtl": pytest.approx(0.8)}
+    }
+
+
+def test_rows_that_each_seed_draws_anew_tear_no_column_apart() -> None:
+    def part(method: str, seed: int, **drawn: Any) -> RunRecord:
+        data = {"dev": {"cola": "d"}, "exam": {"cola": "e"}, "tasks": {"cola": "t"}, **drawn}
+        seen = {"cola": {"rows": 0, "of": 9, "score_unseen": 0.5, "left_out": 1}}
+        halves = {"members": ("cola#1", "cola#2"), "details": {"seen": seen}}
+        return sat(method, seed, 0.5, recipe={"data": data}, **halves)
+
+    for kind in ("dev", "exam", "fisher"):
+        drawn = [part("fisher", s, **{kind: {"cola": f"r{s}"} if kind != "fisher" else [f"r{s}"]}) for s in (1, 2, 3)]
+        assert table(*drawn) == {"in-domain": {"fisher": pytest.approx(0.5)}}
+    other_task = [part("fisher", s, tasks={"cola": f"t{s}"}) for s in (1, 2, 3)]
+    assert len(table(*other_task)) == 3
+
+
+def test_populations_whose_members_were_all_brought_stand_with_those_that_were_trained() -> None:
+    def pair(population: str, score: float, **trained: Any) -> RunRecord:
+        protocol = {"name": "quick", "scoring": {}, **trained}
+        return sat("simple", 1, score, population=population, protocol=protocol, recipe={"members": [population]})
+
+    brought, trained = pair("isear+tec", 0.2), pair("dailydialog+tec", 0.4, training={"epochs": 5}, choosing={})
+    (mean,) = table(brought, trained).values()
+    assert mean == {"simple": pytest.approx(0.3)}
+    longer = pair("dailydialog+tec", 0.6, training={"epochs": 9}, choosing={})
+    means = [headline(g).columns[0].cells["simple"].mean for g in groups([brought, trained, longer])]
+    assert sorted(means) == [pytest.approx(0.3), pytest.approx(0.4)]
+    assert [g.records for g in groups([brought])] == [(brought,)]
+
+
 def test_columns_do_not_depend_on_the_order_of_records() -> None:
     some = [sat("simple"), sat("ties", recipe=OTHERS["members"]), sat("fisher", recipe=OTHERS["model"])]
     assert table(*some) == table(*some[::-1])

@@ -11,6 +11,8 @@ from typing import Any
 from harness.record import RunRecord, canonical
 
 Place = tuple[str, int]  # population and seed
+ROWS = ("dev", "exam", "tasks")  # kinds of data that all methods of a column share
+PART = "#"  # in a member's name: a part of a corpus, which each seed draws anew
 
 
 @dataclass
@@ -58,13 +60,26 @@ def exams(records: Iterable[RunRecord]) -> list[Exam]:
 
 
 def _fixed(record: RunRecord) -> dict[str, str]:
-    """What no seed may change: the model, the setting, and each corpus' rows."""
-    model, data = record.recipe.get("model"), record.recipe.get("data")
-    told = {"model": model.get("fingerprint") if isinstance(model, Mapping) else None}
-    told["setting"] = record.recipe.get("setting")
-    for kind, corpora in (data if isinstance(data, Mapping) else {}).items():
-        told |= {f"{kind} of {c}": v for c, v in (corpora.items() if isinstance(corpora, Mapping) else [("", corpora)])}
+    """What no seed may change: the model, the setting, and each corpus' rows, unless they are drawn by the seed."""
+    model, data = _part(record.recipe, "model"), _part(record.recipe, "data")
+    told = {"model": model.get("fingerprint"), "setting": record.recipe.get("setting")}
+    for kind in (kind for kind in ROWS if kind not in _drawn(record)):
+        told |= {f"{kind} of {corpus}": value for corpus, value in _part(data, kind).items()}
     return {name: canonical(value) for name, value in told.items()}
+
+
+def _drawn(record: RunRecord) -> set[str]:
+    """The rows that are others for each seed: chosen out of parts of a corpus, or examined but for those in them."""
+    if not any(PART in member for member in record.members):
+        return set()
+    seen = _part(record.details, "seen")
+    left_out = any(_part(seen, corpus).get("left_out") for corpus in seen)
+    return {"dev", "exam"} if left_out else {"dev"}
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _members(record: RunRecord) -> set[str]:

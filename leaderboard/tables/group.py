@@ -20,6 +20,8 @@ from leaderboard.tables.rows import Rows, rows_of
 
 USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
 
+TRAINED = ("training", "choosing")  # which a cell has only if a member of it is trained here
+
 
 class Key(NamedTuple):
     """What two records must share to be compared."""
@@ -133,18 +135,43 @@ def question_of(record: RunRecord) -> Question:
 
 def key_of(record: RunRecord) -> Key:
     """The group a record belongs to."""
+    return _key(record, USED)
+
+
+def _asked(record: RunRecord) -> Key:
+    """The same, however members were trained."""
+    return _key(record, (*USED, *TRAINED))
+
+
+def _trains(record: RunRecord) -> bool:
+    protocol = record.recipe.get("protocol")
+    return isinstance(protocol, Mapping) and any(part in protocol for part in TRAINED)
+
+
+def _key(record: RunRecord, without: tuple[str, ...]) -> Key:
     told = record.recipe.get("protocol")
     protocol = told if isinstance(told, Mapping) else {}
-    shared = {name: part for name, part in protocol.items() if name not in USED}
+    shared = {name: part for name, part in protocol.items() if name not in without}
     digest = hashlib.sha256(canonical(shared).encode()).hexdigest()[:8]
     return Key(record.model, record.suite, str(protocol.get("name", "unnamed")), digest)
 
 
 def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group]:
-    """All groups, in the order of the page, whatever the order of the records."""
+    """All groups, in the order of the page, whatever the order of the records.
+
+    Of some populations somebody brought every member: their records know of no training, and stand with those that do,
+    or a mean over populations would be one over some of them.
+    """
     found: dict[tuple[Key, bool], list[RunRecord]] = defaultdict(list)
     for record in records:
         found[key_of(record), synthetic(record)].append(record)  # a real model may have a made-up one's name
+    for key, made_up in [place for place, own in found.items() if not _trains(own[0])]:
+        own = found[key, made_up]
+        hosts = [p for p, o in found.items() if p[1] == made_up and _trains(o[0]) and _asked(o[0]) == _asked(own[0])]
+        for host in hosts:
+            found[host] = [*found[host], *own]
+        if hosts:
+            del found[key, made_up]
     every = [Group(key, tuple(_in_order(own)), gold) for (key, _), own in found.items()]
     return sorted(every, key=lambda g: (*_rank(g), -len(g.records), g.key))
 

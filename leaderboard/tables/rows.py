@@ -11,6 +11,7 @@ from leaderboard import words
 
 Rows = Mapping[str, tuple[RunRecord, ...]]  # label -> its records, in the order of the table
 DECIDES = ("method", "protocol", "setting")  # parts of a recipe that may tell two answers of one method apart
+OF_MODELS = {"method": ("member",), "protocol": ("training", "choosing")}
 LONGEST = 40  # characters of a value
 
 
@@ -62,9 +63,18 @@ def _decides(record: RunRecord) -> dict[str, Any]:
     return {"knobs": record.knobs, **{part: record.recipe.get(part) for part in DECIDES}}
 
 
+def _shown(record: RunRecord) -> dict[str, Any]:
+    """The same but for how models were trained, also that of a reference row: they are others for each seed, and some
+    of them may have been brought."""
+    found = _decides(record)
+    for part, names in OF_MODELS.items():
+        found[part] = {name: value for name, value in _part(record.recipe, part).items() if name not in names}
+    return found
+
+
 def _apart(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     """Records that would stand in one row, by what differs in their recipes: mostly one row, whose label is whole."""
-    told_apart = [_decides(r) for r in records]
+    told_apart = [_shown(r) for r in records]
     if all(told == told_apart[0] for told in told_apart):
         return {"": records}
     recipes = [dict(_leaves(told)) for told in told_apart]
