@@ -91,17 +91,18 @@ def _put_in_order(loaded: Loaded, task: Task, corpus: str, folder: Path, say: Ca
         return
     if len(theirs) != len(wanted):
         raise Misfit(f"--member {corpus}: it names {len(theirs)} labels, {task.name} has {len(wanted)}")
-    if len(wanted) == 1 or [_plain(name) for name in theirs] == wanted:
+    plain = [_plain(name) for name in theirs]
+    if len(wanted) == 1 or plain == wanted:
         return
-    if sorted(map(_plain, theirs)) != sorted(wanted):
-        odd = next(i for i, name in enumerate(theirs) if _plain(name) not in wanted or theirs.index(name) != i)
+    if sorted(plain) != sorted(wanted):
+        odd = next(i for i, name in enumerate(plain) if name not in wanted or plain.index(name) != i)
         known = ", ".join(task.outputs)
         raise Misfit(
             f"--member {corpus}: label {odd} is {theirs[odd]!r} there, which is none of {known}, or named twice"
         )
     if not loaded.output_layer:
         raise Misfit(f"--member {corpus}: its labels are in another order, and its output layer could not be found")
-    places = [[_plain(name) for name in theirs].index(name) for name in wanted]
+    places = [plain.index(name) for name in wanted]
     parameters = dict(loaded.model.named_parameters())
     for name in loaded.output_layer:
         parameters[name].data = parameters[name].data[places].clone()

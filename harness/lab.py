@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -222,12 +223,18 @@ class Lab:
             loaded = self.family.load(self.folder, task, seed=1)
             for note in loaded.notes:
                 self.say(f"{self.model}: {note}")
+            if loaded.classifier is not None:
+                self.say(f"{self.model}: its file holds {loaded.classifier}, of a classifier, which is left out")
+            zoo.require_finite(str(self.model), given.weights_of(loaded))  # also where no text of the trial leads
             self._try(str(self.model), loaded, task)
 
     def try_member(self, corpus: str) -> None:
         """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
-        task = self.task(corpus)
-        self._try(f"--member {corpus}", self._opened(corpus, self._given[corpus], self.say), task)
+        task, folder = self.task(corpus), self._given[corpus]
+        self._try(f"--member {corpus}", self._opened(corpus, folder, self.say), task)
+        earlier = takewhile(lambda other: other != corpus, self._given)
+        if twin := next((other for other in earlier if fingerprint(self._given[other]) == fingerprint(folder)), None):
+            self.say(f"--member {corpus}: it is the checkpoint that {twin} has; merged with itself it stays as it is")
 
     def _try(self, name: str, loaded: Loaded, task: Task) -> None:
         trial.run(name, self.family, loaded.model, task, within(self.protocol.max_length, self.family.limit))

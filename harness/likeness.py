@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
@@ -27,6 +29,7 @@ _TEXTS = (
     *("plain words, and no more", "CAPITALS, Titled Words and mIxEd", "naïve café Übermut straße"),
     *("12 times 345.67 is 4,148.04", "two  spaces,\ta tab\nand a line", "don't stop 😀🎉, 模型 и слова", ""),
 )
+_MARKS = re.compile("^(Ġ|▁|##)")  # of a word's beginning, or of its going on
 _FILES = ("*.json", "*.txt", "*.model")  # that a tokenizer may lie in
 _OWN = ("tokenizer", "vocab", "merges", "spiece", "spm", "sentencepiece", "bpe")
 
@@ -89,13 +92,24 @@ def require_same_words(own: Any, folder: Path, task: Task, trust: bool, generati
     for word in sorted({*mine, *others}):
         if mine.get(word) != others.get(word):
             raise Misfit(f"its tokenizer has {word!r} as {others.get(word)}, not {mine.get(word)}")
-    for text in (*_TEXTS, *task.statements, *task.questions):
+    known = _of_known_words(mine)
+    for text in (*_TEXTS, *known, *task.statements, *task.questions):
         _compare(own(text), theirs(text), text, own)
     _compare(own(_TEXTS[0], _TEXTS[1]), theirs(_TEXTS[0], _TEXTS[1]), "a pair of texts", own)
     if not generative:  # whose texts are cut without the tokenizer's help
         cut = {"truncation": True, "max_length": 6}
-        _compare(own(_TEXTS[1], **cut), theirs(_TEXTS[1], **cut), "a text that is cut", own)
-        _compare(own(*_TEXTS[1:3], **cut), theirs(*_TEXTS[1:3], **cut), "a pair that is cut", own)
+        for one, other in ((_TEXTS[1], _TEXTS[2]), (known[0], known[1])):
+            _compare(own(one, **cut), theirs(one, **cut), "a text that is cut", own)
+            _compare(own(one, other, **cut), theirs(one, other, **cut), "a pair that is cut", own)
+
+
+def _of_known_words(vocabulary: Mapping[str, int]) -> tuple[str, ...]:
+    """Words of the vocabulary itself, plain, in capitals and with accents: others may all be unknown to both."""
+    bare = sorted({_MARKS.sub("", word).lower() for word in vocabulary})
+    words = [word for word in bare if len(word) > 2 and word.isascii() and word.isalpha()]
+    text = " ".join(words[:: len(words) // 20 + 1])
+    accented = re.sub("([aeiou])", "\\1\u0301", text)
+    return text, " ".join(reversed(text.split())), text.title(), text.upper(), accented, normalize("NFC", accented)
 
 
 def _compare(mine: Mapping[str, Any], others: Mapping[str, Any], what: str, own: Any) -> None:

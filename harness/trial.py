@@ -27,6 +27,7 @@ def run(name: str, family: Family, model: nn.Module, task: Task, max_length: int
     """
     _require_words(name, family, model)
     short, long = _split(task, _SHORT), _split(task, _LONG * max_length)
+    _require_room(name, family, task, (short, long), max_length)
     alone = []
     for split, what in ((short, "a short text"), (long, f"a text of {max_length} tokens")):
         try:
@@ -65,6 +66,19 @@ def _require_words(name: str, family: Family, model: Any) -> None:
         raise BadModel(
             f"{name}: its tokenizer numbers {over[first]!r} {first}, and its table of words has {rooms} rows; call "
             "resize_token_embeddings(len(tokenizer)) and save it again, or save the tokenizer that it was trained with"
+        )
+
+
+def _require_room(name: str, family: Family, task: Task, splits: Sequence[Split], max_length: int) -> None:
+    """Raise `BadModel` if two texts are cut down to the same tokens: no answer could depend on what they say."""
+    try:
+        one, other = (family.collate(family.encode(task, split, max_length))["ids"] for split in splits)
+    except Exception:
+        return  # told where the texts are asked
+    if one.shape == other.shape and torch.equal(one, other):
+        raise BadModel(
+            f"{name}: {max_length} tokens leave no room for a text beside what is asked about it; "
+            "raise max_length, or take a model with a longer table of positions"
         )
 
 

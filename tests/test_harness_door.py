@@ -170,8 +170,11 @@ def test_a_pre_trained_encoder_gets_its_head_and_nothing_else(kind: str, tmp_pat
         assert name in found.fresh or torch.equal(tensor, own[name])
 
 
+WRAPPERS = ["module.", "_orig_mod.", "model.", "base_model.model.", "module._orig_mod.", "_orig_mod.model.module."]
+
+
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "llama", "bart"])
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.model.module."])
+@pytest.mark.parametrize("prefix", WRAPPERS)
 def test_a_wrappers_prefix_is_taken_off_with_a_line(kind: str, prefix: str, tmp_path: Path) -> None:
     plain = dict(enter(saved(tmp_path, kind), kind).model.named_parameters())
     put(tmp_path, {f"{prefix}{name}": tensor for name, tensor in tensors(tmp_path).items()})

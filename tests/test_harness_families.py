@@ -485,6 +485,14 @@ def test_incomplete_and_broken_checkpoints_are_refused(tmp_path: Path) -> None:
         Decoder(words).load(broken, TASK, 0)
 
 
+def test_a_decoder_with_fewer_positions_than_a_prompt_has_is_refused_in_one_line(tmp_path: Path) -> None:
+    tokenizer = byte_level()
+    short = GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=2, n_positions=4)
+    folder = saved(tmp_path, GPT2LMHeadModel(short), tokenizer)
+    with pytest.raises(BadModel, match=r"cannot be asked a short text \(IndexError: "):
+        family_of(folder).load(folder, TASK, 1)
+
+
 def test_the_family_of_a_model(tmp_path: Path) -> None:
     cases = {
         "decoder": [

@@ -143,6 +143,19 @@ def test_a_tokenizer_that_reads_the_same_words_otherwise_is_refused(base: given.
     take(base, tmp_path / "member")
 
 
+@pytest.mark.parametrize("change", ["accents", "capitals", "side"])
+def test_tokenizers_are_compared_by_words_that_they_know(change: str, base: given.Base, tmp_path: Path) -> None:
+    if change == "side":
+        path = tmp_path / "member" / "tokenizer_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "truncation_side": "left"}))
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "member")
+        folds = normalizers.StripAccents() if change == "accents" else normalizers.Replace("DAY", "day")
+        tokenizer.backend_tokenizer.normalizer = folds
+        tokenizer.save_pretrained(tmp_path / "member")
+    assert "otherwise than the model's" in refusal(base, tmp_path / "member")
+
+
 def test_labels_match_without_case_and_in_any_order(base: given.Base, tmp_path: Path) -> None:
     plain, _ = take(base, tmp_path / "member")
     named(tmp_path / "member", "JOY", "Anger", "Deep Fear")
@@ -168,6 +181,12 @@ def test_other_labels_are_refused(base: given.Base, tmp_path: Path) -> None:
     assert "label 2 is 'grief' there, which is none of joy, anger, deep fear" in refusal(base, member)
     named(member, "joy", "anger")
     assert "it names 2 labels, mood has 3" in refusal(base, member)
+    for twice in ("joy", "Joy", " JOY "):
+        named(member, "joy", twice, "deep fear")
+        configure(member, label2id={})
+        assert f"label 1 is {twice!r} there, which is none of joy, anger, deep fear, or named twice" in refusal(
+            base, member
+        )
     named(member, *LABELS)
     configure(member, label2id={"joy": 1, "anger": 0, "deep fear": 2})
     assert "contradict each other" in refusal(base, member)
@@ -217,6 +236,11 @@ def test_texts_are_cut_where_the_table_of_positions_ends(base: given.Base, tmp_p
     words(tmp_path / "roberta")
     assert limit_of(json.loads((tmp_path / "roberta" / "config.json").read_text())) == 39
     tried(tmp_path / "roberta", max_length=128)
+
+
+def test_a_limit_that_leaves_no_room_for_a_text_is_one_line(base: given.Base, tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=r"^mine: 2 tokens leave no room for a text beside what is asked about it"):
+        tried(tmp_path / "base", max_length=2)
 
 
 def test_a_tokenizer_with_more_words_than_the_table_is_one_line(base: given.Base, tmp_path: Path) -> None:

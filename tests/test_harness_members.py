@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 from harness.data import synthetic
@@ -23,7 +24,7 @@ from harness.lab import Lab
 from harness.record import recipe_key
 from harness.rowbook import RowBook
 from tests.emotion_cells import OUT, PAIR, cell
-from tests.small_world import alone, make_lab
+from tests.small_world import DECODER, alone, make_lab
 
 # -- heads and ancestors ---------------------------------------------------------------------------------------------
 
@@ -117,6 +118,44 @@ def test_members_that_are_damaged_are_named(small_zoo: Path, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(BadWeights, match=f"{path} cannot be read .*; delete {path.parent} and it will be made again"):
         spoiled.population(cell("simple").key)
+
+
+def test_a_model_is_finite_everywhere_before_anything_is_trained(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    spoiled = make_lab(tmp_path)
+    spoiled.try_out()
+    path = spoiled.folder / "model.safetensors"
+    weights = load_file(path)
+    name = next(n for n in weights if n.endswith("position_embeddings.weight"))
+    last = torch.full_like(weights[name][-1:], torch.nan)  # where no text of the trial leads
+    save_file({**weights, name: torch.cat([weights[name][:-1], last])}, path, {"format": "pt"})
+    with pytest.raises(BadWeights, match=f"^tiny-encoder: .*{name} holds NaN; such a model cannot be merged$"):
+        spoiled.try_out()
+
+
+def test_a_classifier_of_a_model_that_is_asked_in_words_is_left_out_with_a_line(
+    tmp_path: Path, small_zoo: Path
+) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    asked = make_lab(tmp_path, model=DECODER)
+    path, said = asked.folder / "model.safetensors", list[str]()
+    save_file({**load_file(path), "score.weight": torch.ones(3, 2)}, path, {"format": "pt"})
+    asked.say = said.append
+    asked.try_out()
+    assert said == ["tiny-decoder: its file holds score.weight, of a classifier, which is left out"]
+
+
+def test_one_checkpoint_brought_for_two_corpora_is_said(
+    small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, twice = list[str](), make_lab(small_zoo)
+    shutil.copytree(twice.folder, tmp_path / "copy")
+    monkeypatch.setattr(twice, "_given", {"tec": twice.folder, "isear": tmp_path / "copy"})
+    monkeypatch.setattr(twice, "say", said.append)
+    monkeypatch.setattr(twice, "_opened", lambda corpus, *_: twice.ancestor(twice.task(corpus), 1))
+    twice.try_member("tec")
+    twice.try_member("isear")
+    assert said == ["--member isear: it is the checkpoint that tec has; merged with itself it stays as it is"]
 
 
 def test_tasks_trained_together_keep_heads_of_their_own_even_where_the_checkpoint_has_one() -> None:

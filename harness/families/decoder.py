@@ -22,12 +22,14 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from harness.data.corpus import Split
+from harness.errors import BadModel
 from harness.families import prompts
 from harness.families.asked import Asked, flat, takes
 from harness.families.base import Inputs, Loaded
 from harness.families.door import opened
 from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of, continuation
+from harness.folders import one_line
 from harness.tasks import Task
 
 _AGREE = 1e-3  # largest difference between shared and plain prompts, as a share of the largest centred logit
@@ -72,7 +74,12 @@ class Decoder(Asked):
         """
         found = opened(AutoModelForCausalLM, folder, folder in self._trusted)
         model = found.model
-        self._try_out(model.eval())
+        try:
+            self._try_out(model.eval())
+        except Exception as error:  # a table of positions shorter than the prompts, or code of the model's own
+            raise BadModel(
+                f"{folder} cannot be asked a short text ({type(error).__name__}: {one_line(error)})"
+            ) from None
         return Loaded(model, frozenset(), (), found.classifier, found.notes)
 
     def encode(self, task: Task, split: Split, max_length: int) -> list[DecoderRow]:

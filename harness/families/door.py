@@ -43,7 +43,8 @@ _PACKED = re.compile(
 )
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _ANYWHERE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, checkpointing
-_IN_FRONT = (*_ANYWHERE, "module", "model", "net", "network")  # DDP, Lightning
+_WRAPPERS = (*_ANYWHERE, "module", "base_model")  # DDP, peft
+_IN_FRONT = (*_WRAPPERS, "model", "net", "network")  # Lightning
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
                 other.generation_config = model.generation_config
             said = f"{folder}: its names have {prefix} in them, which a wrapper left there; read without"
             return Opened(other, found.fresh, found.unused, (said,))
-    wrapped = next((part for name in held for part in name.split(".")[:-1] if part in (*_ANYWHERE, "module")), None)
+    wrapped = next((part for name in held for part in name.split(".")[:-1] if part in _WRAPPERS), None)
     if wrapped is not None:
         fault += f"; its names have {wrapped}. in them: save the model without its wrapper"
     raise BadModel(f"{folder} {fault}")
