@@ -71,14 +71,14 @@ def test_the_benchmark_lists_its_cells(installed: Path) -> None:
     assert all(line.endswith("-median]") for line in cells)
 
 
-def test_one_file_on_the_command_line_is_enough(tmp_path: Path) -> None:
-    """The whole way, smallest numbers: members are trained, merged by the file's method, examined and shown."""
+def test_one_file_on_the_command_line_is_enough(tmp_path: Path, small_zoo: Path) -> None:
+    """The whole way in the small world: members are trained, merged by the file's method, examined and shown."""
     (tmp_path / "first_mean.py").write_text(ONE_FILE)
     small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
     said = pytest_run(
         *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
-        *("-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5", *small),
-        *(f"--results={tmp_path / 'results'}", f"--zoo={tmp_path / 'zoo'}"),
+        *("-p", "tests.small_world", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5", *small),
+        *(f"--results={tmp_path / 'results'}", f"--zoo={small_zoo}"),
         path=tmp_path,
     )
     assert "1 passed" in said and "first_mean" in said
