@@ -112,6 +112,7 @@ class GramSettings:
     gram_rows: int
     gram_padding: GramPadding
     max_length: int
+    batch_tokens: int | None  # None where padding counts nothing
 
 
 def part(kind: type[Part], protocol: Any, **instead: Any) -> Part:

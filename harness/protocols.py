@@ -160,7 +160,7 @@ class Protocol:
     @property
     def gram(self) -> GramSettings:
         """How Gram matrices are made."""
-        return part(GramSettings, self)
+        return part(GramSettings, self, batch_tokens=None if self.gram_padding == "masked" else self.batch_tokens)
 
     @property
     def _batching(self) -> int | None:

@@ -98,7 +98,9 @@ def knobs_of(raw: Mapping[str, Any]) -> dict[str, Any]:
     name = str(protocol.get("name"))
     usual = {**DEFAULTS, **OWN.get(name, {}), **_of_tiny(name, model)}
     asked = [n for part in _used(raw) for n in PARTS[part] if n != "max_length"]
-    if protocol.get("fisher_per_example") is False and protocol.get("dtype") == "fp32" and "fisher" in _used(raw):
+    means = protocol.get("fisher_per_example") is False and "fisher" in _used(raw)
+    padded = protocol.get("gram_padding") == "counted" and "gram" in _used(raw)
+    if (means or padded) and protocol.get("dtype") == "fp32":
         asked.append("batch_tokens")
     found = {n: protocol[n] for n in dict.fromkeys(asked) if n in protocol and not same(protocol[n], usual[n])}
     return {**_method_knobs(_part(raw["recipe"], "method"), OWN_METHODS.get(name, {})), **found}
@@ -117,6 +119,7 @@ def _of_part(name: str, protocol: Mapping[str, Any], model: Mapping[str, Any]) -
         names = [n for n in names if n not in IN_WORDS]
     found = {n: protocol[n] for n in names if n in protocol and not same(protocol[n], DEFAULTS[n])}
     batched = name == "fisher" and protocol.get("fisher_per_example") is False
+    batched |= name == "gram" and protocol.get("gram_padding") == "counted"
     if batched or (name in ("choosing", "scoring") and protocol.get("dtype") != "fp32"):
         found["batch_tokens"] = protocol.get("batch_tokens")
     return found

@@ -203,6 +203,22 @@ def test_batches_decide_fisher_information_where_their_means_are_squared_and_now
     assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
 
 
+def test_batches_decide_gram_matrices_where_their_padding_is_counted_and_nowhere_else(
+    fresh: Callable[..., Lab],
+) -> None:
+    def labs(*settings: str) -> list[Lab]:
+        return [fresh(*settings, f"batch_tokens={n}") for n in (64, 4096)]
+
+    def keys(*settings: str) -> set[str]:
+        return {recipe_key(lab.statistics_recipe("gram", TEC)) for lab in labs(*settings)}
+
+    assert len(keys()) == 1 and len(keys("gram_padding=counted")) == 2
+    one, other = (lab._compute("gram", TEC) for lab in labs("gram_padding=counted"))
+    assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
+    told = [knobs_of(cell("regmean"), lab, ("gram",)) for lab in labs("gram_padding=counted")]
+    assert [knobs.get("batch_tokens") for knobs in told] == [64, None]
+
+
 def test_drawn_labels_are_drawn_anew_for_every_seed_also_where_the_member_is_one(fresh: Callable[..., Lab]) -> None:
     lab = fresh("fisher_labels=sampled")
     lab._given = {"tec": lab.folder}
