@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from methods.registry import BUILT_IN
+
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
 INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into
 _PYTHON = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
@@ -19,7 +21,7 @@ _PYTHON = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdli
 
 @cache
 def code_of(cls: type) -> str | None:
-    """16 hexadecimal digits of the code that makes a class what it is; None for a class of ours.
+    """16 hexadecimal digits of the code that makes a class what it is; None for a class that is built in.
 
     That is the source of its module, of those of its bases, and of all that they import, at whatever depth, as long as
     it is the author's own: not ours, nor Python's, nor of another package that was installed. Of a class without source
@@ -27,7 +29,7 @@ def code_of(cls: type) -> str | None:
     """
     found: dict[str, bytes] = {}
     for base in cls.__mro__:
-        if not _of_others(base.__module__, _top(cls.__module__)):
+        if (base is cls and _joins(base.__module__)) or not _of_others(base.__module__, _top(cls.__module__)):
             if (path := _file(base.__module__)) is None:
                 found[f"{base.__module__}.{base.__qualname__}"] = b"".join(_bytecode(base))
             else:
@@ -38,6 +40,11 @@ def code_of(cls: type) -> str | None:
     for name, content in sorted(found.items()):
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
+
+
+def _joins(module: str) -> bool:
+    """Whether a file lies among ours and is not built in: a method that somebody is about to add."""
+    return _top(module) in OURS and module not in BUILT_IN.values()
 
 
 def _follow(name: str, path: Path, own: str, found: dict[str, bytes]) -> None:

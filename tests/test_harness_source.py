@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,3 +108,19 @@ def test_a_class_without_source_is_known_by_what_it_does() -> None:
     others = [made(CLASS.replace("SHARE", text)) for text in ("{'a', 'c'}", "0.5", "(lambda: 0.5)()", "(lambda: 2)()")]
     assert code_of(one) == code_of(moved) != None  # noqa: E711
     assert len({code_of(cls) for cls in (one, *others)}) == 5
+
+
+def test_a_file_that_lies_among_the_built_in_ones_and_is_none_is_an_authors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for share in ("1", "2"):
+        path = tmp_path / f"joins{share}.py"
+        path.write_text(f"from methods.ties import Ties\n{CLASS.replace('SHARE', share)}", encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("methods.joins", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "methods.joins", module)
+        spec.loader.exec_module(module)
+        found.append(code_of(module.Mine))
+    assert None not in found and len(set(found)) == 2
