@@ -249,6 +249,10 @@ def test_what_is_unusual_and_no_fault_is_read(changes: dict[str, Any], tmp_path:
         pytest.param(about(joy=True), "joy is True", id="a value is a truth"),
         pytest.param(about(joy=float("nan")), "joy is nan", id="a value is NaN"),
         pytest.param(row(text="half a \ud83d pair"), "surrogates", id="text is no text"),
+        pytest.param(row(source="ISEAR"), "source is 'ISEAR', written 'isear' elsewhere", id="a source in capitals"),
+        pytest.param(about(Joy=1.0), "emotions have 'Joy', written 'joy' elsewhere", id="an emotion in capitals"),
+        pytest.param(row(VAD={" valence": 1.0}), "VAD has ' valence', written 'valence' ", id="a blank in a name"),
+        pytest.param('{"source": "tec", "source": "isear"}', "it names source twice", id="a field twice"),
     ],
 )
 def test_a_malformed_line_is_named_with_its_number(line: Any, said: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,28 @@ def _rows(path: Path) -> Iterator[tuple[str, str, list[int]]]:
 
 
 def _row(line: bytes) -> tuple[str, str, list[int]]:
-    entry = _object(json.loads(line), "the line")
+    entry = _object(json.loads(line, object_pairs_hook=_once), "the line")
     missing = [field for field in ("source", "text", "emotions") if field not in entry]
     if missing:
         raise ValueError(f"no field {missing[0]!r}")
-    return _text(entry, "source"), _text(entry, "text"), _label_row(entry)
+    _require_spelt("source is", [source := _text(entry, "source")], (*IN_DOMAIN, *OUT_OF_DOMAIN))
+    return source, _text(entry, "text"), _label_row(entry)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)} twice")
+    return found
+
+
+def _require_spelt(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a known name in capitals or with blanks: to leave it aside, as unknown ones are, would lose labels."""
+    for name in names:
+        plain = name.strip().lower()
+        if plain in known and name not in known:
+            raise ValueError(f"{what} {name!r}, written {plain!r} elsewhere")
 
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:
@@ -114,7 +131,10 @@ def _text(entry: Mapping[str, Any], field: str) -> str:
 
 def _label_row(entry: Mapping[str, Any]) -> list[int]:
     vad = entry.get("VAD")  # absent or null: the corpus does not annotate it
-    values = {**_object(entry["emotions"], "emotions"), **({} if vad is None else _object(vad, "VAD"))}
+    emotions, affects = _object(entry["emotions"], "emotions"), {} if vad is None else _object(vad, "VAD")
+    _require_spelt("emotions have", emotions, LABELS)
+    _require_spelt("VAD has", affects, LABELS)
+    values = {**emotions, **affects}
     row = []
     for label in LABELS:
         value = values.get(label)
