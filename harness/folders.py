@@ -76,7 +76,9 @@ def quantised(folder: Path, sign: str) -> str:
 
 def one_line(error: BaseException, most: int = 300) -> str:
     """What an exception says, in one line that a terminal can show."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = " ".join(str(error).split())
+    if not said or isinstance(error, KeyError):  # which says the key alone
+        said = f"{type(error).__name__}: {said}".removesuffix(": ")
     return said if len(said) <= most else f"{said[:most]}..."
 
 

@@ -225,6 +225,10 @@ class Lab:
                 self.say(f"{self.model}: {note}")
             if loaded.classifier is not None:
                 self.say(f"{self.model}: its file holds {loaded.classifier}, of a classifier, which is left out")
+            if loaded.output_layer and not loaded.fresh & set(loaded.output_layer):
+                self.say(
+                    f"{self.model}: its file holds a head for {len(task.outputs)} labels, from which training starts"
+                )
             zoo.require_finite(str(self.model), given.weights_of(loaded))  # also where no text of the trial leads
             self._try(str(self.model), loaded, task)
 

@@ -198,10 +198,20 @@ def test_a_wrapper_is_taken_off_shards_and_from_the_middle_of_names(tmp_path: Pa
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
     found = enter(tmp_path, "bert")
     assert all(torch.equal(tensor, plain[name]) for name, tensor in found.model.named_parameters())
-    assert "module. and _orig_mod. in them" in found.notes[0]
+    assert "_orig_mod. and module. in them" in found.notes[0]
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    assert "cannot be loaded (KeyError: 'metadata')" in refusal(tmp_path, "bert")
     (tmp_path / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(BadWeights, match=r"holds no model-00002-of-00002\.safetensors, which its model"):
         enter(tmp_path, "bert")
+
+
+@pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
+def test_what_stands_in_front_of_some_names_only_is_no_wrapper(kind: str, tmp_path: Path) -> None:
+    whole = tensors(saved(tmp_path, kind))
+    for name in (n for n in whole if n.endswith("orm.weight")):
+        put(tmp_path, {**whole, f"module.{name}": torch.zeros_like(whole[name])})
+        assert "its names have module. in them: save the model without its wrapper" in refusal(tmp_path, kind)
 
 
 def test_a_wrapped_checkpoint_that_does_not_fit_without_its_wrapper_is_refused_with_the_cure(tmp_path: Path) -> None:

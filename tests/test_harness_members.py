@@ -145,6 +145,17 @@ def test_a_classifier_of_a_model_that_is_asked_in_words_is_left_out_with_a_line(
     assert said == ["tiny-decoder: its file holds score.weight, of a classifier, which is left out"]
 
 
+def test_a_model_that_brings_a_head_of_its_own_is_said(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    tuned, said = make_lab(tmp_path), list[str]()
+    tuned.say = said.append
+    tuned.try_out()
+    assert said == []
+    tuned.family.load(tuned.folder, tuned.task("tec"), 1).model.save_pretrained(tuned.folder)  # type: ignore[operator]
+    tuned.try_out()
+    assert said == ["tiny-encoder: its file holds a head for 16 labels, from which training starts"]
+
+
 def test_one_checkpoint_brought_for_two_corpora_is_said(
     small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

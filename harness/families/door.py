@@ -134,20 +134,21 @@ def _tensors(folder: Path, renamed: Mapping[str, str]) -> dict[str, Tensor]:
 
 
 def _unwrapped(held: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:
-    """Ways to take wrappers off the names, the least first, each with what is taken off."""
-    tried: list[dict[str, str]] = []
-    for most in range(4):
-        renamed, gone = {}, []
-        for name in held:
-            parts = [part for part in name.split(".") if part not in _ANYWHERE]
-            gone += [part for part in name.split(".") if part in _ANYWHERE]
-            for _ in range(most):
-                if len(parts) > 2 and parts[0] in _IN_FRONT:
-                    gone.append(parts.pop(0))
-            renamed[name] = ".".join(parts)
-        if gone and renamed not in tried and len(set(renamed.values())) == len(held):
-            tried.append(renamed)
+    """Ways to take wrappers off the names, the least first, each with what is taken off.
+
+    What stands in front is a wrapper's only if it stands in front of all: taken off some, a name could meet another's.
+    """
+    parts = {name: [part for part in name.split(".") if part not in _ANYWHERE] for name in held}
+    gone = [part for name in held for part in name.split(".") if part in _ANYWHERE]
+    while True:
+        renamed = {name: ".".join(left) for name, left in parts.items()}
+        if gone and len(set(renamed.values())) == len(held):
             yield renamed, " and ".join(f"{part}." for part in dict.fromkeys(gone))
+        first = {left[0] for left in parts.values() if len(left) > 1}
+        if len(first) != 1 or not first <= {*_IN_FRONT} or any(len(left) < 2 for left in parts.values()):
+            return
+        parts = {name: left[1:] for name, left in parts.items()}
+        gone += first
 
 
 def _judged(model: Any, report: Mapping[str, Any], head: bool) -> tuple[Opened, str | None]:
