@@ -63,7 +63,7 @@ def page_of(model: str) -> str:
 
 def session(found: list[Group]) -> str:
     """All tables in one page without figures: what a run of the suites leaves beside its records."""
-    parts = [prose.HEAD, prose.HOW_TO_READ]
+    parts = [prose.SESSION_HEAD, prose.HOW_TO_READ]
     for model, own in _by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         parts += [part for group in own for part in _tables(group)]

@@ -10,6 +10,12 @@ HEAD = f"""\
 {MARK} [How to read](#how-to-read) · [Notes](#notes)
 """
 
+SESSION_HEAD = """\
+# Leaderboard of this store
+
+Written at the end of each session, from the records of one store. [How to read](#how-to-read) · [Notes](#notes)
+"""
+
 HOW_TO_READ = """\
 ## How to read
 
