@@ -14,7 +14,7 @@ from harness.data.corpus import Corpus
 from harness.models import ModelName
 from harness.options import Options
 from harness.protocols import Protocol
-from harness.record import BadRecord, RunRecord, Store, recipe_key
+from harness.record import BadRecord, RunRecord, Store
 from harness.settings import Heads, Setting
 
 
@@ -130,15 +130,14 @@ class Bench:
 
     def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
         """The record of a cell, and whether it was already there. A failure is never stored."""
-        from harness.cell_recipe import possibilities, recipe_of, running_key
+        from harness.cell_recipe import keys_of, running_key
         from harness.run import run
 
         lab = self.lab(cell.key.model, cell.setting)
         place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
         if not self.options.rerun:
-            keys = [recipe_key(recipe_of(cell, lab, used)) for used in possibilities(cell)]
             try:
-                stored = self.store.find(*place, *keys)
+                stored = self.store.find(*place, *keys_of(cell, lab))
             except BadRecord as error:
                 self.say(f"damaged record, made again: {error}")
                 stored = None

@@ -45,14 +45,28 @@ def used_by(recipe: Mapping[str, Any]) -> tuple[str, ...]:
 
 def recipe_of(cell: Cell, lab: Lab, used: Collection[str] = NOTED) -> Recipe:
     """The recipe of a cell that used these parts besides those that can be told; the record's key is its hash."""
-    row = cell.method in ROWS
+    return _with_noted(_told(cell, lab), cell, lab, used)
+
+
+def keys_of(cell: Cell, lab: Lab) -> list[str]:
+    """The keys that a record of this cell may have, by what its run came to use."""
+    told = _told(cell, lab)
+    return [recipe_key(_with_noted(told, cell, lab, used)) for used in possibilities(cell)]
+
+
+def _told(cell: Cell, lab: Lab) -> Recipe:
+    """The recipe as far as it is known before the cell runs."""
     recipe = question_recipe(cell, lab)
-    protocol, data = recipe["protocol"], recipe["data"]
-    if row:
-        recipe["method"] = _row(cell, lab)
-    else:
-        recipe["method"] = method_recipe(method_of(cell, lab))
-        protocol |= {"heads": written(lab.protocol.heads, PLAIN.heads)} if lab.merges_heads(cell.key) else {}
+    if cell.method in ROWS:
+        return {**recipe, "method": _row(cell, lab)}
+    heads = {"heads": written(lab.protocol.heads, PLAIN.heads)} if lab.merges_heads(cell.key) else {}
+    method = method_recipe(method_of(cell, lab))
+    return {**recipe, "protocol": {**recipe["protocol"], **heads}, "method": method}
+
+
+def _with_noted(told: Recipe, cell: Cell, lab: Lab, used: Collection[str]) -> Recipe:
+    """The same with the parts that only a run can tell."""
+    row, protocol, data = cell.method in ROWS, dict(told["protocol"]), dict(told["data"])
     if "search" in used and not row:
         protocol["search"] = written(lab.protocol.search, PLAIN.search)
     for kind in (kind for kind in ("fisher", "gram") if kind in used and not row):
@@ -60,7 +74,7 @@ def recipe_of(cell: Cell, lab: Lab, used: Collection[str] = NOTED) -> Recipe:
         made = {"made": lab.statistics_version(kind)}
         protocol[kind] = written(settings, PLAIN.fisher if kind == "fisher" else PLAIN.gram) | made
         data[kind] = [lab.statistics_rows(kind, source).fingerprint for source in cell.key.sources]
-    return recipe
+    return {**told, "protocol": protocol, "data": data}
 
 
 def running_key(cell: Cell, lab: Lab) -> str:
