@@ -248,6 +248,8 @@ def test_what_is_unusual_and_no_fault_is_read(changes: dict[str, Any], tmp_path:
         pytest.param(about(joy="1"), "joy is '1'", id="a value is text"),  # type: ignore[arg-type]
         pytest.param(about(joy=True), "joy is True", id="a value is a truth"),
         pytest.param(about(joy=float("nan")), "joy is nan", id="a value is NaN"),
+        pytest.param(about(joy=-1), "joy is -1; write null where", id="a value is another file's mark for none"),
+        pytest.param(about(joy=-0.5), "joy is -0.5; write null where", id="a value is negative"),
         pytest.param(row(text="half a \ud83d pair"), "surrogates", id="text is no text"),
         pytest.param(row(source="ISEAR"), "source is 'ISEAR', written 'isear' elsewhere", id="a source in capitals"),
         pytest.param(about(Joy=1.0), "emotions have 'Joy', written 'joy' elsewhere", id="an emotion in capitals"),

@@ -141,6 +141,8 @@ def _label_row(entry: Mapping[str, Any]) -> list[int]:
         number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         if value is not None and not number:
             raise TypeError(f"{label} is {value!r:.50}, not a number or null")
+        if value is not None and value < 0:  # -1, -100: other files' words for "not annotated", which is no "no"
+            raise ValueError(f"{label} is {value!r:.50}; write null where a label is not annotated")
         row.append(MASKED if value is None else int(value > PRESENT_ABOVE))
     return row
 
