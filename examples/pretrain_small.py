@@ -29,7 +29,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from harness.data import emotion
+from harness.suites.emotion import corpora as emotion
 
 WORDS, WIDTH, HEADS, TOKENS, BATCH = 8000, 128, 4, 48, 32  # larger ones learn too slowly for minutes
 LAYERS = {"decoder": 2, "encoder_decoder": 1}  # of a T5, one in the encoder and one in the decoder

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from harness import options, parsing, selection, voice
-from harness.bench import KNOWN, Bench, no_emotion
-from harness.cells import Cell, PopulationKey
-from harness.environment import commit, set_command
-from harness.sweep import sweep
+from harness import parsing
+from harness.cells.cell import Cell, PopulationKey
+from harness.records.environment import commit, set_command
+from harness.session import options, selection, voice
+from harness.session.bench import KNOWN, Bench, no_emotion
+from harness.storage.sweep import sweep
 
 BENCH = pytest.StashKey[Bench]()
 REASON = pytest.StashKey[str]()  # why workers found no cell to run
@@ -44,7 +45,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
-    config.addinivalue_line("markers", "setting(setting): the question a suite function asks; harness.settings.Setting")
+    config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
     if _suites(config):
         bench_of(config)
 
@@ -274,7 +275,8 @@ def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
 
 def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
     """A line for each suite on the corpora that the user does not have."""
-    from harness.data import emotion, glue
+    from harness.suites.emotion import corpora as emotion
+    from harness.suites.glue import corpora as glue
 
     origin = {"emotion": emotion.ORIGIN, "glue": glue.ORIGIN}
     model = next(model for model in bench.options.models if not model.tiny)

@@ -1,1 +1,1 @@
-"""The reader: records in, tables out. Of ours it needs only harness.record and harness.terrain; never torch."""
+"""The reader: records in, tables out. Of ours it needs only harness.records; never torch."""

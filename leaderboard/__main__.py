@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.record import Store
+from harness.records.record import Store
 from leaderboard import audit, publish, text
 from leaderboard.pages import terminal
 from leaderboard.tables.answers import gold_of

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.record import SCHEMA, BadRecord, RunRecord, Store, read
+from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.stats.rowwise import whole
 from leaderboard.tables.answers import Gold, gold_of, rowwise

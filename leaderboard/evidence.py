@@ -7,7 +7,7 @@ from functools import cached_property, reduce
 
 import pytest
 
-from harness.record import RunRecord, Store
+from harness.records.record import RunRecord, Store
 from leaderboard import audit, publish
 from leaderboard.claims.claims import CLAIMS, Finding, Outcome, findings, verdict
 from leaderboard.pages import terminal

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from harness.record import write_whole
+from harness.records.record import write_whole
 from leaderboard.pages.pages import CLAIMS_PAGE, FOLDER, INDEX
 from leaderboard.pages.prose import MARK
 

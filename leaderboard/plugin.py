@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.record import Store, write_whole
+from harness.records.record import Store, write_whole
 from leaderboard import audit, publish, repeats, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness import terrain
-from harness.record import RunRecord, Store, write_whole
+from harness.records import terrain
+from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
 from leaderboard.pages import pages
 from leaderboard.tables.answers import gold_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.record import RunRecord
+from harness.records.record import RunRecord
 
 SAID_ABOVE = 0.01  # of the rows
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import terrain
-from harness.record import BadRecord, Store
+from harness.records import terrain
+from harness.records.record import BadRecord, Store
 from leaderboard.audit import Loaded, load
 
 

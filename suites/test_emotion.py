@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
 from harness.plugin import Question
-from harness.settings import Setting
+from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.setting import Setting
 
 
 @pytest.mark.setting(Setting("emotion", "in_domain", IN_DOMAIN, "all"))

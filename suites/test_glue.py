@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.data.glue import PAIRS, TASKS
 from harness.plugin import Question
-from harness.settings import Setting
+from harness.suites.glue.corpora import PAIRS, TASKS
+from harness.suites.setting import Setting
 
 
 @pytest.mark.setting(Setting("glue", "non_iid", tuple(TASKS), "halves"))

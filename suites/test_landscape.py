@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.data.emotion import IN_DOMAIN
-from harness.data.glue import PAIRS, TASKS
-from harness.settings import Setting
+from harness.suites.emotion.corpora import IN_DOMAIN
+from harness.suites.glue.corpora import PAIRS, TASKS
+from harness.suites.setting import Setting
 
 
 @pytest.mark.setting(Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.meter import Meter
+from harness.judging.meter import Meter
 
 MEMBERS = 3
 SLACK = 0.25  # of a model, for the buffers that a merge works in; and a fixed part, for what is smaller than a buffer
@@ -31,7 +31,7 @@ def checkpoints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.zoo import save_weights
+    from harness.storage.zoo import save_weights
 
     shape = request.config.getoption("--speed-shape")
     if shape not in SHAPES:
@@ -59,7 +59,7 @@ def test_merge_holds_no_more_than_its_members_and_two(
     """Members, ancestor and result: N + 2 models, and nothing besides but buffers."""
     import torch
 
-    from harness.zoo import load_weights
+    from harness.storage.zoo import load_weights
     from methods import Population, resolve
 
     torch.set_num_threads(1)

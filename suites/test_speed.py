@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.record import SCHEMA, Store, recipe_key
+from harness.records.record import SCHEMA, Store, recipe_key
 from leaderboard.audit import load
 from leaderboard.publish import PUBLISHED, outputs
 from methods import known, resolve

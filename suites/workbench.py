@@ -16,15 +16,15 @@ from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from harness import fisher, gram
-from harness.allocator import memory_kept
-from harness.batches import Batch, Batches, prepare
-from harness.data import emotion
 from harness.data.corpus import Split
+from harness.families.batches import Batch, Batches, prepare
 from harness.families.encoder import Encoder
-from harness.meter import Meter
-from harness.scoring import DevScorer, LiveModel, Sheet
-from harness.yardsticks import Neighbour, Predictor, read_all_write_one, triad
+from harness.judging.meter import Meter
+from harness.judging.scoring import DevScorer, LiveModel, Sheet
+from harness.judging.yardsticks import Neighbour, Predictor, read_all_write_one, triad
+from harness.members import fisher, gram
+from harness.members.allocator import memory_kept
+from harness.suites.emotion import corpora as emotion
 from methods import Merged, Population
 from methods.candidates import candidates_of
 from methods.child import write_child

@@ -15,7 +15,7 @@ from methods import known, registry
 from methods.registry import BUILT_IN
 
 if TYPE_CHECKING:
-    from harness.lab import Lab
+    from harness.cells.lab import Lab
     from tests.hub_server import Hub
     from tests.small_world import Project  # heavy: only the tests that ask for it shall pay
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.cells import Cell, PopulationKey
-from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
-from harness.lab import Lab
-from harness.options import DEFAULT_METHODS
-from harness.record import RunRecord, Store
-from harness.rows import ROWS
-from harness.run import run
-from harness.settings import Heads, Setting
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.lab import Lab
+from harness.cells.rows import ROWS
+from harness.cells.run import run
+from harness.records.record import RunRecord, Store
+from harness.session.options import DEFAULT_METHODS
+from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.setting import Heads, Setting
 from tests.small_world import TINY
 
 IN = Setting("emotion", "in_domain", IN_DOMAIN, "all")

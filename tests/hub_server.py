@@ -17,9 +17,9 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
-from harness.checkpoint import fingerprint
-from harness.data import glue
-from harness.hub import folder_of
+from harness.checkpoints.checkpoint import fingerprint
+from harness.checkpoints.hub import folder_of
+from harness.suites.glue import corpora as glue
 
 SEPARATE = {"models": "", "datasets": "datasets/"}  # what stands before a repository's name in a file's address
 

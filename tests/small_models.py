@@ -9,10 +9,10 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from harness.batches import Batch, Batches, batch_of
 from harness.data.corpus import MASKED
+from harness.data.task import Kind
 from harness.families.base import Inputs
-from harness.tasks import Kind
+from harness.families.batches import Batch, Batches, batch_of
 from tests.golden_cases import Case
 
 PAD = 1

@@ -17,18 +17,19 @@ from typing import Any
 
 import pytest
 
-import harness.lab
-from harness import tiny
-from harness.cells import Source
-from harness.data import synthetic, synthetic_glue
-from harness.data.emotion import IN_DOMAIN
-from harness.data.glue import HeldOut
-from harness.lab import Lab
-from harness.models import TINY as FAMILIES
-from harness.models import ModelName
-from harness.protocols import Protocol, named, tailored
-from harness.record import RunRecord, Store, read
-from harness.zoo import Zoo
+import harness.cells.lab
+from harness.cells.cell import Source
+from harness.cells.lab import Lab
+from harness.checkpoints.names import TINY as FAMILIES
+from harness.checkpoints.names import ModelName
+from harness.members import tiny
+from harness.protocol.protocols import Protocol, named, tailored
+from harness.records.record import RunRecord, Store, read
+from harness.storage.zoo import Zoo
+from harness.suites.emotion import world as synthetic
+from harness.suites.emotion.corpora import IN_DOMAIN
+from harness.suites.glue import world as synthetic_glue
+from harness.suites.glue.corpora import HeldOut
 
 ROOT = Path(__file__).parents[1]
 PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
@@ -61,7 +62,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     for name, number in GLUE_WORLD.items():
         patch.setattr(synthetic_glue, name, number)
     patch.setattr(tiny, "_STEPS", STEPS)
-    patch.setattr(harness.lab, "finetune", _logged(harness.lab.finetune))
+    patch.setattr(harness.cells.lab, "finetune", _logged(harness.cells.lab.finetune))
 
 
 def _logged(finetune: Callable[..., Any]) -> Callable[..., Any]:

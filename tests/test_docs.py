@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from harness import options
-from harness.models import ALIASES, TINY
-from harness.protocols import PROTOCOLS, TAILORED, Protocol, tailored, with_setting
-from harness.settings import Setting
+from harness.checkpoints.names import ALIASES, TINY
+from harness.protocol.protocols import PROTOCOLS, TAILORED, Protocol, tailored, with_setting
+from harness.session import options
+from harness.suites.setting import Setting
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
 from methods import registry, resolve

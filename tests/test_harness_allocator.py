@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import allocator
-from harness.allocator import memory_kept
+from harness.members import allocator
+from harness.members.allocator import memory_kept
 
 ROOT = Path(__file__).parent.parent
 SIZE = 10_000_000  # float32 scalars: 40 MB, more than glibc ever keeps by itself

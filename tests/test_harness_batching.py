@@ -11,11 +11,11 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from harness import fisher, gram
-from harness.batches import Batch, Batches, batch_of
+from harness.data.task import Kind
 from harness.families.base import Inputs
+from harness.families.batches import Batch, Batches, batch_of
 from harness.families.encoder import EncoderRow, padded
-from harness.tasks import Kind
+from harness.members import fisher, gram
 from tests.small_models import PAD, SHAPE, of_numbers, of_tokens, rng, transformer
 
 DECODER = {"vocab_size": 20, "num_labels": 4, "pad_token_id": PAD, "bos_token_id": 0, "eos_token_id": 2}

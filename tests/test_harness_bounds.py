@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 import pytest
 
 from harness.bounds import Bound
-from harness.protocols import LIMITS, OPTIONAL, PROTOCOLS, TAILORED, Protocol, with_setting
+from harness.protocol.protocols import LIMITS, OPTIONAL, PROTOCOLS, TAILORED, Protocol, with_setting
 from methods.errors import MergeboardError
 
 HINTS = {name: hint for name, hint in typing.get_type_hints(Protocol).items() if name not in ("name", "methods")}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cells import Cell, PopulationKey, Source, identity, seed_from
-from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
-from harness.models import ModelName
-from harness.settings import Heads, Setting, corpus_of, member_seeds
+from harness.cells.cell import Cell, PopulationKey, Source, identity, seed_from
+from harness.checkpoints.names import ModelName
+from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.setting import Heads, Setting, corpus_of, member_seeds
 
 ALL = Setting("emotion", "in_domain", IN_DOMAIN, "all")
 PAIRS = Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",))

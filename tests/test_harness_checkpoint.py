@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.checkpoint import files, fingerprint, weight_files
+from harness.checkpoints.checkpoint import files, fingerprint, weight_files
 from harness.errors import BadWeights
-from harness.zoo import save_weights
+from harness.storage.zoo import save_weights
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(2)}
 LAYOUTS = {  # what lies in the folder, and the file or index that its weights are read from

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data import emotion, synthetic
+from harness.cells.rowbook import masked_but
 from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
-from harness.data.emotion import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 from harness.errors import BadData
-from harness.rowbook import masked_but
+from harness.suites.emotion import corpora as emotion
+from harness.suites.emotion import world as synthetic
+from harness.suites.emotion.corpora import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
 DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 PUBLISHED = {  # paper, Table 7

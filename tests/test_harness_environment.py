@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from harness import environment
-from harness.environment import engine, processor
-from harness.finetune import arguments
-from harness.protocols import Protocol
+from harness.members.finetune import arguments
+from harness.protocol.protocols import Protocol
+from harness.records import environment
+from harness.records.environment import engine, processor
 
 
 @pytest.mark.parametrize(

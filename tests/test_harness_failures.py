@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from harness.data import synthetic
 from harness.data.corpus import MASKED
-from harness.data.emotion import FILE, LABELS
+from harness.suites.emotion import world as synthetic
+from harness.suites.emotion.corpora import FILE, LABELS
 from methods import MergeboardError, NotApplicable, Population, register
 from tests.emotion_cells import BOTH
 from tests.small_world import Project, SmallWorld, make_lab, outcome

@@ -33,12 +33,12 @@ from transformers import (
 )
 
 from harness.data.corpus import MASKED, Split
+from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
 from harness.families import family_of, kind_of, prompts
 from harness.families.decoder import Decoder, DecoderRow, one_by_one
 from harness.families.encoder_decoder import EncoderDecoder
 from harness.families.prompts import Answers
-from harness.tasks import Task
 
 LABELS = ("joy", "anger", "fear", "deep sadness")
 TASK = Task(

@@ -10,11 +10,11 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from harness import fisher
-from harness.batches import Batch, Batches, prepare
 from harness.data.corpus import MASKED, Split
+from harness.data.task import Kind, Task
+from harness.families.batches import Batch, Batches, prepare
 from harness.families.decoder import Decoder
-from harness.tasks import Kind, Task
+from harness.members import fisher
 from tests.golden_cases import Run, runs
 from tests.small_models import (
     PAD,

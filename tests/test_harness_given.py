@@ -23,10 +23,10 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from harness import given, trial
+from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
-from harness.families import family_of, limit_of
-from harness.tasks import Task
+from harness.families import family_of, limit_of, trial
+from harness.members import given
 from methods.errors import MergeboardError, Misfit
 
 LABELS = ("joy", "anger", "deep fear")

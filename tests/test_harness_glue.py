@@ -12,10 +12,10 @@ import datasets
 import numpy as np
 import pytest
 
-from harness.data import glue
 from harness.data.corpus import Corpus, Split
-from harness.data.glue import PAIRS, TASKS, HeldOut
 from harness.errors import BadData
+from harness.suites.glue import corpora as glue
+from harness.suites.glue.corpora import PAIRS, TASKS, HeldOut
 from methods.errors import UnknownName
 from tests.hub_server import Hub
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from harness import bench
-from harness.cells import Cell, PopulationKey
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.lab import Lab
+from harness.cells.rowbook import RowBook
+from harness.cells.rows import ROWS, avg, domain_specific
+from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Split, concatenate
-from harness.data.glue import PAIRS, TASKS
-from harness.lab import Lab
-from harness.models import ModelName
-from harness.options import DEFAULT_METHODS
-from harness.protocols import named
-from harness.record import Store
-from harness.rowbook import RowBook
-from harness.rows import ROWS, avg, domain_specific
-from harness.settings import Heads, Setting
+from harness.protocol.protocols import named
+from harness.records.record import Store
+from harness.session import bench
+from harness.session.options import DEFAULT_METHODS
+from harness.suites.glue.corpora import PAIRS, TASKS
+from harness.suites.setting import Heads, Setting
 from leaderboard.audit import faults
 from methods import Ensemble, resolve
 from methods.base import Weights

@@ -8,7 +8,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from harness import gram
+from harness.members import gram
 from tests.golden_cases import Run, runs
 from tests.small_models import (
     PAD,

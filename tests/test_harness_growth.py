@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness import schema1
-from harness.cell_recipe import recipe_of
-from harness.lab import PLAIN
-from harness.method_recipe import method_recipe
-from harness.recipe import default_of, recipe_key
-from harness.record import RunRecord
-from harness.tasks import Task
+from harness.cells.lab import PLAIN
+from harness.cells.recipe import recipe_of
+from harness.data.task import Task
+from harness.records import schema1
+from harness.records.method_recipe import method_recipe
+from harness.records.recipe import default_of, recipe_key
+from harness.records.record import RunRecord
 from methods import registry, resolve
 from methods.evolver import Evolver
 from methods.knobs import knob_of

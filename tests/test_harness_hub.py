@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from harness.checkpoint import files, fingerprint
+from harness.checkpoints.checkpoint import files, fingerprint
+from harness.checkpoints.hub import commit_of, fetch, folder_of
+from harness.checkpoints.names import ModelName, parse
 from harness.errors import BadModel
-from harness.hub import commit_of, fetch, folder_of
-from harness.models import ModelName, parse
 from methods.errors import UnknownName
 from tests.hub_server import Hub, at, forget
 from tests.published import t5_v1_1
@@ -166,7 +166,7 @@ def away(how: str, hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_hub_that_never_answers_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.hub._PATIENCE", 0.2)
+    monkeypatch.setattr("harness.checkpoints.hub._PATIENCE", 0.2)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()

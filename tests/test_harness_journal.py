@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.journal import Entry, Journal, folder, forget, path_of
-from harness.recalled import digest
+from harness.cells.recalled import digest
+from harness.storage.journal import Entry, Journal, folder, forget, path_of
 from methods import Ensemble
 
 HEAD = {"cell": "in_domain[a-b]"}

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 import torch
 
-import harness.lab
-import harness.landscape
-from harness import fisher, gram, tiny
-from harness.cell_recipe import NOTED, knobs_of, recipe_of
-from harness.cells import PopulationKey, Source
-from harness.data import synthetic_glue
+import harness.cells.lab
+import harness.cells.landscape
+from harness.cells.cell import PopulationKey, Source
+from harness.cells.lab import Lab
+from harness.cells.landscape import recipe as landscape_recipe
+from harness.cells.recipe import NOTED, knobs_of, recipe_of
 from harness.data.corpus import Corpus, Split
-from harness.data.emotion import IN_DOMAIN
-from harness.lab import Lab
-from harness.landscape import recipe as landscape_recipe
-from harness.parts import FisherSettings, GramSettings, Training, Wording
-from harness.recipe import exam_key, recipe_key
-from harness.settings import Setting
+from harness.members import fisher, gram, tiny
+from harness.protocol.parts import FisherSettings, GramSettings, Training, Wording
+from harness.records.recipe import exam_key, recipe_key
+from harness.suites.emotion.corpora import IN_DOMAIN
+from harness.suites.glue import world as synthetic_glue
+from harness.suites.setting import Setting
 from tests.emotion_cells import IN, OUT, PAIR, cell
 from tests.small_world import DECODER, TINY, SmallWorld, alone, forget, make_lab
 
@@ -76,10 +76,10 @@ COMMON: Mapping[str, Change] = {  # what decides a member, and so everything tha
     "metric": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], metric="accuracy")),
     "labels": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], outputs=tuple("abcdefg"))),
     "task version": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], version=2)),
-    "fine-tuning": lambda patch, lab: patch.setattr(harness.lab, "FINETUNE_VERSION", 99),
+    "fine-tuning": lambda patch, lab: patch.setattr(harness.cells.lab, "FINETUNE_VERSION", 99),
     **{
         f"engine {name}": lambda patch, lab, name=name: patch.setattr(  # type: ignore[misc]
-            harness.lab, "engine", lambda: {**ENGINE, name: "other"}
+            harness.cells.lab, "engine", lambda: {**ENGINE, name: "other"}
         )
         for name in ENGINE
     },
@@ -89,7 +89,7 @@ COMMON: Mapping[str, Change] = {  # what decides a member, and so everything tha
 @pytest.fixture
 def fresh(small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
     """A laboratory that a test may spoil."""
-    monkeypatch.setattr(harness.lab, "engine", lambda: ENGINE)
+    monkeypatch.setattr(harness.cells.lab, "engine", lambda: ENGINE)
     return lambda *settings, **more: make_lab(small_zoo, *settings, **more)
 
 
@@ -356,7 +356,7 @@ def test_a_landscape_is_another_with_its_size_its_pair_its_methods_and_its_place
     keys += [made(ties=()), made(fisher=()), made(fisher=("fisher",))]
     keys += [made(key=replace(key, members=("isear", "tec"))), made(key=replace(key, seed=2))]
     for name in ("LOW", "HIGH", "VERSION"):
-        monkeypatch.setattr(harness.landscape, name, 7)
+        monkeypatch.setattr(harness.cells.landscape, name, 7)
         keys.append(made())
     assert len(set(keys)) == len(keys)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import terrain
-from harness.landscape import Plane
-from harness.record import BadRecord, recipe_key
+from harness.cells.landscape import Plane
+from harness.records import terrain
+from harness.records.record import BadRecord, recipe_key
 from methods import NotApplicable, Population
 from tests.small_world import Project
 

@@ -13,16 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
-from harness.data import synthetic
+from harness.cells.lab import Lab
+from harness.cells.rowbook import RowBook
 from harness.data.corpus import MASKED, Split
-from harness.data.emotion import LABELS
-from harness.data.glue import TASKS
 from harness.errors import BadWeights
 from harness.families.base import Loaded
-from harness.finetune import Joint, Part
-from harness.lab import Lab
-from harness.record import recipe_key
-from harness.rowbook import RowBook
+from harness.members.finetune import Joint, Part
+from harness.records.record import recipe_key
+from harness.suites.emotion import world as synthetic
+from harness.suites.emotion.corpora import LABELS
+from harness.suites.glue.corpora import TASKS
 from tests.emotion_cells import OUT, PAIR, cell
 from tests.small_world import DECODER, alone, make_lab
 

@@ -12,13 +12,23 @@ import torch
 from sklearn.metrics import f1_score, matthews_corrcoef
 from torch import Tensor
 
+from harness.cells.rowbook import masked_but
 from harness.data.corpus import MASKED, Split
-from harness.data.emotion import BASIC
-from harness.data.glue import TASKS
+from harness.data.task import Task
 from harness.families.encoder import masked_bce
-from harness.metrics import OFFICIAL, Bits, GlueMetric, MaskedMacroF1, is_constant, label_f1, macro_f1, official, score
-from harness.rowbook import masked_but
-from harness.tasks import Task
+from harness.judging.metrics import (
+    OFFICIAL,
+    Bits,
+    GlueMetric,
+    MaskedMacroF1,
+    is_constant,
+    label_f1,
+    macro_f1,
+    official,
+    score,
+)
+from harness.suites.emotion.corpora import BASIC
+from harness.suites.glue.corpora import TASKS
 from methods.errors import UnknownName
 from tests.golden_cases import Run, runs
 

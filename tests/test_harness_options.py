@@ -13,12 +13,14 @@ import pytest
 import torch
 
 import harness.plugin
-from harness import options, parsing, protocols
-from harness.data.emotion import LABELS
+from harness import parsing
+from harness.checkpoints.names import ModelName, parse
 from harness.errors import BadModel
-from harness.models import ModelName, parse
-from harness.protocols import PROTOCOLS, named, tailored, with_setting
-from harness.zoo import load_weights, save_weights
+from harness.protocol import protocols
+from harness.protocol.protocols import PROTOCOLS, named, tailored, with_setting
+from harness.session import options
+from harness.storage.zoo import load_weights, save_weights
+from harness.suites.emotion.corpora import LABELS
 from methods.errors import UnknownName
 from tests.hub_server import Hub
 from tests.small_world import Project, alone, make_lab

@@ -20,10 +20,10 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from harness.checkpoint import files, fingerprint
+from harness.checkpoints.checkpoint import files, fingerprint
+from harness.checkpoints.pickles import safe, tensors
 from harness.errors import BadWeights
-from harness.pickles import safe, tensors
-from harness.zoo import Zoo, load_weights
+from harness.storage.zoo import Zoo, load_weights
 
 T5 = T5Config(vocab_size=40, d_model=16, d_kv=4, d_ff=24, num_layers=1, num_heads=2, decoder_start_token_id=0)
 BERT = BertConfig(

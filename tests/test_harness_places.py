@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.places import require_file, require_folder
+from harness.session.places import require_file, require_folder
 from methods.errors import MergeboardError
 from tests.small_world import Project
 from tests.test_harness_options import refused

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import precision
-from harness.protocols import Protocol
-from harness.zoo import Zoo
+from harness.judging import precision
+from harness.protocol.protocols import Protocol
+from harness.storage.zoo import Zoo
 from tests.small_world import SMALL, Project
 
 BOTH = Protocol(dtype="bf16", train_dtype="bf16")

@@ -14,9 +14,9 @@ import pytest
 import sentencepiece
 from transformers import AutoTokenizer
 
-from harness.data import glue
 from harness.errors import BadModel
 from harness.families import family_of
+from harness.suites.glue import corpora as glue
 from tests.hub_server import Hub
 from tests.published import PUBLISHED, SPM, deberta_v3, minicpm, t5_v1_1, words
 from tests.small_world import ROOT, Project, make_lab

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness import parts
-from harness.method_recipe import knobs_set, method_recipe
-from harness.protocols import PROTOCOLS, Protocol
-from harness.recipe import exam_key, recipe_key, written
-from harness.tasks import Task
+from harness.data.task import Task
+from harness.protocol import parts
+from harness.protocol.protocols import PROTOCOLS, Protocol
+from harness.records.method_recipe import knobs_set, method_recipe
+from harness.records.recipe import exam_key, recipe_key, written
 from methods import resolve
 from methods.evolver import Evolver
 from methods.greedy_soup import GreedySoup

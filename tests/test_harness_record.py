@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.bits import pack, unpack
-from harness.record import (
+from harness.records.bits import pack, unpack
+from harness.records.record import (
     LARGEST,
     SCHEMA,
     BadRecord,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.lab import Lab
+from harness.cells.lab import Lab
 from methods import NotApplicable, Population, Traced, register
 from tests.emotion_cells import forbid
 from tests.small_world import Project

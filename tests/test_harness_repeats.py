@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from harness.cells import Cell, PopulationKey
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.rowbook import RowBook
+from harness.cells.seen import seen
+from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus, Split
-from harness.data.emotion import TASK
-from harness.data.glue import TASKS
 from harness.errors import BadData
-from harness.metrics import score
-from harness.models import ModelName
-from harness.protocols import Protocol
-from harness.record import Store
-from harness.rowbook import RowBook
-from harness.seen import seen
-from harness.settings import Setting
+from harness.judging.metrics import score
+from harness.protocol.protocols import Protocol
+from harness.records.record import Store
+from harness.suites.emotion.corpora import TASK
+from harness.suites.glue.corpora import TASKS
+from harness.suites.setting import Setting
 from leaderboard import repeats
 from methods import resolve
 from methods.errors import MergeboardError

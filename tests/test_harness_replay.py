@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-import harness.lab
-from harness.lab import Lab
-from harness.record import read
-from harness.run import weights_sha256
-from harness.scoring import DevScorer, Examiner
+import harness.cells.lab
+from harness.cells.lab import Lab
+from harness.cells.run import weights_sha256
+from harness.judging.scoring import DevScorer, Examiner
+from harness.records.record import read
 from methods import Merged, resolve
 from tests.emotion_cells import BOTH, METHODS, SEARCHES, cell, forbid, name_of
 from tests.small_world import Project, outcome
@@ -26,7 +26,9 @@ def test_a_second_run_is_answered_from_the_store_and_trains_nothing(
     answered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answered.contents()
-    forbid(monkeypatch, (harness.lab, "finetune"), (DevScorer, "__call__"), (Examiner, "examine"), (Lab, "member"))
+    forbid(
+        monkeypatch, (harness.cells.lab, "finetune"), (DevScorer, "__call__"), (Examiner, "examine"), (Lab, "member")
+    )
     result = answered.run(*BOTH)
     result.stdout.fnmatch_lines(["*1 skipped, 150 deselected*29 cached*"])
     assert result.ret == 0 and answered.contents() == before

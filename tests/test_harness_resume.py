@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-import harness.run
-from harness import journal
-from harness.bench import kept
-from harness.cell_recipe import running_key
-from harness.lab import Lab
-from harness.record import RunRecord, Store, read
-from harness.run import run
-from harness.scoring import DevScorer, Examiner
+import harness.cells.run
+from harness.cells.lab import Lab
+from harness.cells.recipe import running_key
+from harness.cells.run import run
+from harness.judging.scoring import DevScorer, Examiner
+from harness.records.record import RunRecord, Store, read
+from harness.session.bench import kept
+from harness.storage import journal
 from methods import Population, Traced, known, register, registry
 from tests.emotion_cells import cell
 from tests.small_world import SMALL, Project, outcome
@@ -152,7 +152,12 @@ def test_a_method_that_does_not_repeat_itself_gets_no_score_of_other_weights(
 
 # -- nothing that happens after the merge costs it -------------------------------------------------------------------
 
-AFTER = [(Examiner, "examine"), (Store, "put_gold"), (harness.run, "weights_sha256"), (harness.run, "environment")]
+AFTER = [
+    (Examiner, "examine"),
+    (Store, "put_gold"),
+    (harness.cells.run, "weights_sha256"),
+    (harness.cells.run, "environment"),
+]
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x"), SystemExit(1)])

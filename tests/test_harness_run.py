@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import synthetic
+from harness.cells.lab import Lab
+from harness.cells.rowbook import RowBook
 from harness.data.corpus import MASKED, Corpus, Split
-from harness.data.emotion import IN_DOMAIN, OUT_OF_DOMAIN
-from harness.lab import Lab
-from harness.options import DEFAULT_METHODS
-from harness.record import Store
-from harness.rowbook import RowBook
+from harness.records.record import Store
+from harness.session.options import DEFAULT_METHODS
+from harness.suites.emotion import world as synthetic
+from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.emotion_cells import IN, METHODS, OUT, answer, cell, name_of
 from tests.small_world import SMALL, Project, make_lab
 
@@ -146,7 +146,9 @@ def test_poisoned_dev_labels_do_change_a_search(answered: Project, tmp_path: Pat
 def test_other_protocols_run_whole(
     settings: tuple[str, ...], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.precision.measured", lambda dtype: 1.0)  # bf16 is used, whatever machine this is
+    monkeypatch.setattr(
+        "harness.judging.precision.measured", lambda dtype: 1.0
+    )  # bf16 is used, whatever machine this is
     methods = ("ensemble", "evolver", "fisher", "regmean", "ties")
     result = project.run(*settings, *(f"--method={m}" for m in methods), "-k", "tec+isear")
     result.assert_outcomes(passed=5)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness import schema1
-from harness.protocols import PROTOCOLS, Protocol
-from harness.record import BadRecord, RunRecord, Store, read, recipe_key
+from harness.protocol.protocols import PROTOCOLS, Protocol
+from harness.records import schema1
+from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "leaderboard" / "results"

@@ -12,12 +12,12 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from harness.batches import OVERHEAD, Batches, batch_of, cuts, prepare
 from harness.data.corpus import MASKED, Split
+from harness.data.task import Task
 from harness.families.base import Inputs
+from harness.families.batches import OVERHEAD, Batches, batch_of, cuts, prepare
 from harness.families.encoder import Encoder, EncoderRow, padded
-from harness.scoring import DevScorer, Examiner, LiveModel, Sheet
-from harness.tasks import Task
+from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
 from methods.base import Ensemble, Merged, Weights
 from methods.errors import MergeboardError
 

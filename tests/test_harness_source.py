@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.source import code_of
+from harness.records.source import code_of
 from methods.registry import BUILT_IN, resolve
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"
@@ -80,7 +80,10 @@ def test_an_edit_is_noticed_wherever_it_is_and_one_that_is_undone_too(place: str
 def test_what_the_method_does_not_import_is_not_its_code(write: Write) -> None:
     codes = {
         code_of(
-            write("author", {"author.py": f"import json, numpy, torch, harness.record\n{CLASS}", "author_b.py": text})
+            write(
+                "author",
+                {"author.py": f"import json, numpy, torch, harness.records\n{CLASS}", "author_b.py": text},
+            )
         )
         for text in ("x = 1", "x = 2")
     }

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from harness.errors import BadWeights
-from harness.statistics import LazyStatistics
-from harness.zoo import Zoo
+from harness.members.statistics import LazyStatistics
+from harness.storage.zoo import Zoo
 
 
 def test_statistics_are_computed_when_touched_and_once(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import turns
-from harness.record import write_whole
-from harness.sweep import sweep
-from harness.turns import if_free, turn
-from harness.whole import checkpoints
-from harness.zoo import RECIPE, Zoo
+from harness.records.record import write_whole
+from harness.storage import turns
+from harness.storage.sweep import sweep
+from harness.storage.turns import if_free, turn
+from harness.storage.whole import checkpoints
+from harness.storage.zoo import RECIPE, Zoo
 
 WANTED, OTHER = {"corpus": "isear"}, {"corpus": "tec"}
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.cells import Source
-from harness.finetune import _FamilyTrainer
+from harness.cells.cell import Source
+from harness.members.finetune import _FamilyTrainer
 from tests.small_world import DECODER, alone, make_lab
 
 pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import voice
+from harness.session import voice
 from tests.small_world import Project
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.yardsticks import Neighbour, read_all_write_one, triad
+from harness.judging.yardsticks import Neighbour, read_all_write_one, triad
 
 
 def test_a_triad_by_hand() -> None:

@@ -15,9 +15,9 @@ import pytest
 import safetensors
 import torch
 
-import harness.zoo
+import harness.storage.zoo
 from harness.errors import BadWeights
-from harness.zoo import RECIPE, Zoo, load_weights, require_finite, save_weights
+from harness.storage.zoo import RECIPE, Zoo, load_weights, require_finite, save_weights
 
 WANTED = {"corpus": "isear", "seed": 1}
 
@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_is_an_operating_system_error(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(harness.zoo, "save_file", full)
+    monkeypatch.setattr(harness.storage.zoo, "save_file", full)
     with pytest.raises(OSError, match=r"model\.safetensors cannot be written .*No space left"):
         save_weights(weights(), tmp_path / "model.safetensors")
 

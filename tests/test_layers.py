@@ -17,9 +17,13 @@ FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"
 ALLOWED_OF_OURS = {
     "methods": {"methods"},
     "harness": {"harness", "methods"},
-    "leaderboard": {"leaderboard", "harness.record", "harness.terrain"},
+    "leaderboard": {"leaderboard", "harness.records.record", "harness.records.terrain"},
     "suites": {"harness", "leaderboard", "methods"},
 }
+ROOMS = (  # of harness/, from the ground up: a room knows those before it
+    *("records", "storage", "protocol", "checkpoints", "data", "suites", "families"),
+    *("judging", "members", "cells", "session"),
+)
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
     "tables": {"stats", "tables", "words"},
@@ -42,7 +46,7 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides which layer is meant"
             assert node.module is not None
-            # `from harness import record` means harness.record
+            # `from harness import record` means harness.records.record
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -60,6 +64,28 @@ def test_imports_go_one_way(path: Path) -> None:
         elif top not in sys.stdlib_module_names and layer in ALLOWED_OF_OTHERS:
             loops = OF_LOOPS if path.parent == ROOT / "methods" / "loops" else set()
             assert top in ALLOWED_OF_OTHERS[layer] | loops, f"{layer} must not need {top}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_harness_goes_from_records_up_to_the_session(room: str) -> None:
+    below = {f"harness.{name}" for name in (*ROOMS[: ROOMS.index(room) + 1], "bounds", "errors", "parsing")}
+    for path in sorted((ROOT / "harness" / room).rglob("*.py")):
+        for name in imports(path):
+            if name.startswith("harness.") and name not in _only_for_types(path):
+                assert within(name, below), f"{path.relative_to(ROOT)} must not import {name}"
+
+
+def _only_for_types(path: Path) -> set[str]:
+    """What a file imports under `if TYPE_CHECKING:`, which no run follows."""
+    blocks = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.If)]
+    inner = [
+        n for b in blocks if ast.unparse(b.test) == "TYPE_CHECKING" for n in b.body if isinstance(n, ast.ImportFrom)
+    ]
+    return {f"{node.module}.{alias.name}" for node in inner for alias in node.names}
+
+
+def test_every_room_of_the_harness_is_in_the_list() -> None:
+    assert {path.parent.name for path in (ROOT / "harness").glob("*/__init__.py")} == set(ROOMS)
 
 
 @pytest.mark.parametrize("part", PARTS_OF_THE_READER)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.record import RunRecord, Store
+from harness.records.record import RunRecord, Store
 from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict
 from leaderboard.tables import paper
 from leaderboard.tables.group import groups

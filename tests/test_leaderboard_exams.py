@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.bits import pack
-from harness.record import RunRecord, Store, recipe_key
+from harness.records.bits import pack
+from harness.records.record import RunRecord, Store, recipe_key
 from leaderboard import text
 from leaderboard.claims.claims import findings, verdict
 from leaderboard.pages import pages

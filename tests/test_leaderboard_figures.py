@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.terrain import Place, Terrain
+from harness.records.terrain import Place, Terrain
 from leaderboard.pages.figures import figures
 from leaderboard.pages.pages import pages
 from leaderboard.plots.axes import Scale, around, decades

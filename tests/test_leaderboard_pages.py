@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import replace
 
-from harness.record import RunRecord
+from harness.records.record import RunRecord
 from leaderboard import text
 from leaderboard.pages import pages, prose, terminal
 from leaderboard.tables.group import groups

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import RunRecord, Store
+from harness.records.record import RunRecord, Store
 from leaderboard.generated import DOCS
 from leaderboard.publish import LOCAL, PUBLISHED
 from tests.test_leaderboard_table import record

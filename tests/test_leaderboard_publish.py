@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bits import pack, pack_numbers
-from harness.record import RunRecord, Store
+from harness.records.bits import pack, pack_numbers
+from harness.records.record import RunRecord, Store
 from leaderboard import audit
 from leaderboard.__main__ import main
 from leaderboard.generated import DOCS, LIST, hash_of

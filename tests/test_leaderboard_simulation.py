@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from harness.record import RunRecord
+from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet, sheets
 from leaderboard.stats.rowwise import macro_f1
 from leaderboard.tables.cell import cells

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.record import RunRecord, Store
+from harness.records.record import RunRecord, Store
 from leaderboard.__main__ import main
 from leaderboard.publish import PUBLISHED
 from tests.test_leaderboard_publish import answered

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.record import RunRecord, recipe_key
+from harness.records.record import RunRecord, recipe_key
 from leaderboard import words
 from leaderboard.tables.group import groups
 from leaderboard.tables.paper import published

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.referee import digest
+from harness.cells.referee import digest
 from methods import (
     Ensemble,
     MergeboardError,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.rows import ROWS
+from harness.cells.rows import ROWS
 from methods import (
     MergeboardError,
     Misfit,

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from harness.tasks import Task
+from harness.data.task import Task
 
 MASKED = -100  # a label that the corpus does not annotate: no loss, no score
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data.corpus import Split
+from harness.data.task import Task
 from harness.errors import BadData
-from harness.tasks import Task
 
 Integers = npt.NDArray[np.int64]
 BINS = 2

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.checkpoints.folders import because, config_of, require_own_code, require_whole
 from harness.errors import BadModel
-from harness.folders import because, config_of, require_own_code, require_whole
 
 if TYPE_CHECKING:
     from harness.families.base import Family

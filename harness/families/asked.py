@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from harness.data.task import Kind, Task
 from harness.families import prompts
 from harness.families.base import Inputs
 from harness.families.encoder import padded
 from harness.families.prompts import Answers
-from harness.tasks import Kind, Task
 
 
 class Asked(ABC):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from harness.data.corpus import Split
-from harness.tasks import Kind, Task
+from harness.data.task import Kind, Task
 
 Inputs = Mapping[str, Tensor]
 """A padded batch. `mask` is (rows, tokens): 1 for a token, 0 for padding; the rest is the family's own."""

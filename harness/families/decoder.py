@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
+from harness.checkpoints.folders import one_line
 from harness.data.corpus import Split
+from harness.data.task import Task
 from harness.errors import BadModel
 from harness.families import prompts
 from harness.families.asked import Asked, flat, takes
@@ -29,8 +31,6 @@ from harness.families.base import Inputs, Loaded
 from harness.families.door import opened
 from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of, continuation
-from harness.folders import one_line
-from harness.tasks import Task
 
 _AGREE = 1e-3  # largest difference between shared and plain prompts, as a share of the largest centred logit
 _LIMITS = ("window", "window_size", "attention_chunk_size", "max_position_embeddings", "n_positions")

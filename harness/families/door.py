@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from harness.checkpoint import files, weight_files
+from harness.checkpoints.checkpoint import files, weight_files
+from harness.checkpoints.folders import because, one_line, quantised, require_whole
 from harness.errors import BadModel, BadWeights
-from harness.folders import because, one_line, quantised, require_whole
 
 _BUFFERS = re.compile(  # saved by old versions, made anew by every model
     r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|final_logits_bias|num_batches_tracked)$"

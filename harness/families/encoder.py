@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from harness.data.corpus import MASKED, Split
+from harness.data.task import Kind, Task
 from harness.errors import BadModel
 from harness.families.base import Inputs, Loaded
 from harness.families.door import opened
-from harness.tasks import Kind, Task
 
 _PROBLEM = {
     "multi_label": "multi_label_classification",

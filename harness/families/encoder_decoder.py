@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSeq2SeqLM
 
 from harness.data.corpus import Split
+from harness.data.task import Task
 from harness.errors import BadModel
 from harness.families import prompts
 from harness.families.asked import Asked, flat, takes
@@ -19,7 +20,6 @@ from harness.families.base import Inputs, Loaded
 from harness.families.door import opened
 from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of
-from harness.tasks import Task
 
 _SENTINEL = "<extra_id_0>"  # the gap that T5 learned to fill
 

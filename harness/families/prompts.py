@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from harness.data.corpus import MASKED, Labels, Split
+from harness.data.task import Kind, Task
 from harness.errors import BadModel
-from harness.tasks import Kind, Task
 
 _ANSWERS = (" yes", " no")
 

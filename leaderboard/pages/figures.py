@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.record import slug
+from harness.records.record import slug
 from leaderboard import words
 from leaderboard.plots.curves import curves, steps
 from leaderboard.plots.heat import heat

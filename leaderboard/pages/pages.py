@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from harness.record import RunRecord, canonical, slug
-from harness.terrain import Terrain
+from harness.records.record import RunRecord, canonical, slug
+from harness.records.terrain import Terrain
 from leaderboard import text, words
 from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict, votes
 from leaderboard.pages import grids, markdown, prose

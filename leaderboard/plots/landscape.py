@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.terrain import Terrain
+from harness.records.terrain import Terrain
 from leaderboard.plots.axes import Frame
 from leaderboard.plots.colours import colour, filled, ramp
 

@@ -14,7 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from harness.record import Store
+from harness.records.record import Store
 from leaderboard import audit, text
 from leaderboard.pages.pages import FOLDER
 from leaderboard.publish import PUBLISHED

@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-from harness.record import RunRecord
+from harness.records.record import RunRecord
 from leaderboard import text, words
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.record import RunRecord, slug
+from harness.records.record import RunRecord, slug
 from leaderboard import words
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group, Question

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.record import BadRecord, RunRecord, Store
+from harness.records.record import BadRecord, RunRecord, Store
 from leaderboard.stats.chance import Sheet, sheets
 from leaderboard.stats.rowwise import METRICS, Array, Rowwise, matthews
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from harness.record import RunRecord, canonical
+from harness.records.record import RunRecord, canonical
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
 from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference

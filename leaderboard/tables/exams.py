@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.record import RunRecord, canonical
+from harness.records.record import RunRecord, canonical
 
 Place = tuple[str, int]  # population and seed
 ROWS = ("dev", "exam", "tasks")  # kinds of data that all methods of a column share

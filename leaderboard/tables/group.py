@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from harness.record import RunRecord, canonical
+from harness.records.record import RunRecord, canonical
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, Sheets, sheets_of

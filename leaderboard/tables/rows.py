@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.record import RunRecord, canonical
+from harness.records.record import RunRecord, canonical
 from leaderboard import words
 
 Rows = Mapping[str, tuple[RunRecord, ...]]  # label -> its records, in the order of the table

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from harness.record import RunRecord
+from harness.records.record import RunRecord
 from leaderboard import words
 from leaderboard.tables import captions
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of

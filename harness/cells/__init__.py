@@ -1,0 +1,1 @@
+"""One question from its name to its record."""

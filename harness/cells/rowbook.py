@@ -1,0 +1,146 @@
+"""Which rows are trained on, chosen on and examined on: the only place where a protocol meets a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.cells.cell import Cell, PopulationKey, Source
+from harness.data.corpus import MASKED, Corpus, Split, concatenate
+from harness.data.partition import partitions
+from harness.data.task import Task
+from harness.errors import BadData
+from harness.families.prompts import fewer_negatives, one_question_each
+from harness.protocol.protocols import Protocol
+from harness.suites.emotion.corpora import BASIC, LABELS, TASK
+from harness.suites.setting import PART, corpus_of
+
+
+class Repeats(NamedTuple):
+    """Rows whose text, in other capitals and blanks perhaps, a member was trained on."""
+
+    rows: npt.NDArray[np.bool_]  # (rows,) of what is asked
+    left_out: int
+
+
+class RowBook:
+    """The splits of every member and every exam under one protocol; each is made once."""
+
+    def __init__(self, corpora: Mapping[str, Corpus], protocol: Protocol) -> None:
+        self._corpora, self._protocol = corpora, protocol
+        self._splits: dict[tuple[object, ...], Split] = {}
+        self._masks: dict[tuple[object, ...], npt.NDArray[np.bool_]] = {}
+
+    def train(self, member: str, draw: int) -> Split:
+        """What a member is fine-tuned on: rows of a corpus, or one of the two partitions that `draw` makes of it."""
+        corpus, _, part = member.partition(PART)
+        if not part:
+            return self._once(
+                "train", corpus, make=lambda: self._corpora[corpus].train.first(self._protocol.train_rows)
+            )
+        p = self._protocol
+
+        def halves() -> tuple[Split, Split]:
+            whole = self._corpora[corpus]
+            return partitions(whole.train, whole.task, draw, p.partition_rows, p.partition_skew, p.partition_sizes)
+
+        return self._once("partition", member, draw, make=lambda: halves()[int(part) - 1])
+
+    def training(self, members: Sequence[str], source: Source, generative: bool) -> Split:
+        """The rows of these members of one task as the Trainer takes them."""
+        splits = [self.train(m, source.draw) for m in members]
+        if generative:
+            task = self._corpora[corpus_of(members[0])].task
+            if self._protocol.negatives == "sqrt":
+                splits = [fewer_negatives(split, task, source.seed) for split in splits]
+            if self._protocol.examples == "one_question":
+                splits = [one_question_each(split, task) for split in splits]
+        return splits[0] if len(splits) == 1 else concatenate(splits)
+
+    def dev(self, corpus: str, draw: int) -> Split:
+        """What checkpoints and candidates are chosen on."""
+        p, whole = self._protocol, self._corpora[corpus]
+        if whole.task != TASK and p.glue_dev == "partitions":  # the released code's choice, D7
+            halves = [f"{corpus}{PART}{k}" for k in (1, 2)]
+            return self._once("dev", corpus, draw, make=lambda: concatenate([self.train(m, draw) for m in halves]))
+        return self._once(
+            "dev", corpus, make=lambda: _annotated(whole.dev.first(p.dev_rows), whole.task, corpus, "development")
+        )
+
+    def exam(self, cell: Cell, corpus: str) -> Split:
+        """What the merged model is asked, with labels that the setting does not ask masked."""
+        p, task = self._protocol, self._corpora[corpus].task
+        basic = cell.setting.examined is not None and p.ood_labels == "basic" and task == TASK  # D11
+
+        def asked() -> Split:
+            split = self._examined(cell, corpus)
+            if self._cuts(corpus):
+                split = split.take(np.flatnonzero(~self._repeated(split, cell.key)))
+                if not len(split):
+                    raise BadData(
+                        f"{corpus}: every row of the exam stands in the training rows of a member, so none is left; "
+                        "keep them with --set repeats=kept"
+                    )
+            split = split.first(p.test_rows)
+            split = masked_but(split, BASIC) if basic else split
+            return _annotated(split, task, corpus, "test")
+
+        trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
+        return self._once("exam", corpus, self._only_test(cell), basic, trained, make=asked)
+
+    def seen(self, cell: Cell, corpus: str) -> Repeats:
+        """Which rows of an exam have the text of a member's training row, and how many were left out for it."""
+        split, whole = self.exam(cell, corpus), self._examined(cell, corpus)
+        out = int(self._repeated(whole, cell.key).sum()) if self._cuts(corpus) else 0
+        return Repeats(self._repeated(split, cell.key), out)
+
+    def seen_dev(self, key: PopulationKey, corpus: str) -> Repeats:
+        """The same of development rows, of which none is ever left out: they choose, and judge nothing."""
+        return Repeats(self._repeated(self.dev(corpus, key.seed), key), 0)
+
+    def _only_test(self, cell: Cell) -> bool:
+        only = self._protocol.ood_rows == "test_if_diff" and cell.key.heads == "diff"  # D12
+        return cell.setting.examined is None or only
+
+    def _examined(self, cell: Cell, corpus: str) -> Split:
+        """All rows that an exam may be made of."""
+        rows, only = self._corpora[corpus], self._only_test(cell)
+        return self._once("examined", corpus, only, make=lambda: rows.test if only else rows.everything)
+
+    def _cuts(self, corpus: str) -> bool:
+        """Whether rows that members were trained on are left out of an exam on this corpus."""
+        repeats = self._protocol.repeats
+        return repeats == "cut" or (repeats == "as_published" and not self._corpora[corpus].published)
+
+    def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
+        """(rows,): whether a row's text stands in the training rows of a member."""
+        name = (split.fingerprint, key.members, key.seed)
+        if name not in self._masks:
+            trained = [self.train(m, key.seed).text_hashes for m in key.members]
+            self._masks[name] = np.isin(split.text_hashes, np.concatenate(trained))
+        return self._masks[name]
+
+    def _once(self, *name: object, make: Callable[[], Split]) -> Split:
+        if name not in self._splits:
+            self._splits[name] = make()
+        return self._splits[name]
+
+
+def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
+    """The split. Errors: `BadData` if no row of it annotates a label: an F1 over nothing is no 0 but a gap."""
+    if task.kind == "multi_label" and not (split.labels != MASKED).any():
+        raise BadData(
+            f"{corpus}: none of its {len(split)} {what} rows annotates a label that is asked, so {task.metric} has "
+            "nothing to say; take more rows, or leave this corpus out of the data"
+        )
+    return split
+
+
+def masked_but(split: Split, keep: tuple[str, ...]) -> Split:
+    """The same rows of an emotion corpus with every label but these masked."""
+    labels = np.array(split.labels, dtype=np.int64)
+    labels[:, [i for i, label in enumerate(LABELS) if label not in keep]] = MASKED
+    return split.asked(labels)

@@ -1,0 +1,87 @@
+"""The table's reference rows: what the models score unmerged, and what one model trained on everything scores.
+
+These are no merging methods (methods/ knows nothing of them): `avg` and `domain_specific` have no weights to return,
+`mtl` trains. The fourth reference row, `best`, is a choice on the development split and lives with the methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.cells.cell import Cell
+from harness.judging.meter import Meter
+from harness.suites.setting import corpus_of
+from methods.errors import NotApplicable
+
+if TYPE_CHECKING:  # seconds; the names of rows are asked for whenever a command line is checked
+    from harness.cells.lab import Lab
+    from harness.judging.scoring import Exam
+    from methods import Weights
+
+
+OUTSIDE = "domain_specific: no member was fine-tuned on an out-of-domain corpus"
+
+
+@dataclass(frozen=True, eq=False)
+class RowResult:
+    """What a reference row scores; `exams` only where one model gave all the answers, else a score is the mean of
+    those in `parts`."""
+
+    scores: dict[str, float]
+    exams: dict[str, Exam] = field(default_factory=dict)
+    weights: Weights | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, list[Exam]] = field(default_factory=dict)
+
+
+def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """The mean score of the members, each examined on everything."""
+    table = _every_member(cell, lab, corpora)
+    parts = {c: [exams[c] for exams in table.values()] for c in corpora}
+    members = {m: {c: exam.score for c, exam in exams.items()} for m, exams in table.items()}
+    return RowResult(_means(parts), parts=parts, details={"members": members})
+
+
+def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """Every member on its own corpus: what merging would have to keep. Members of two partitions of one corpus share
+    its test rows, so there it is their mean."""
+    if cell.setting.examined is not None:
+        raise NotApplicable(OUTSIDE)
+    table = _every_member(cell, lab, corpora)
+    own = {c: [exams[c] for member, exams in table.items() if corpus_of(member) == c] for c in corpora}
+    return RowResult(_means(own), parts=own, cost={"inference_models": len(table)})
+
+
+def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
+    """One model fine-tuned on all members' rows together: needs the data that merging does without."""
+    with Meter() as training:
+        weights = lab.member(cell.key.together)
+    exams = lab.examiner(cell, corpora, own_heads=False).examine(weights)
+    cost = {"merge_seconds": training.seconds, "peak_bytes": training.peak_bytes, "inference_models": 1}
+    return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
+
+
+def _means(parts: dict[str, list[Exam]]) -> dict[str, float]:
+    return {corpus: sum(exam.score for exam in exams) / len(exams) for corpus, exams in parts.items()}
+
+
+def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, dict[str, Exam]]:
+    """Member -> corpus -> exam. Members are examined once in a laboratory's life, whatever the rows that ask."""
+    examiner = lab.examiner(cell, corpora)
+    table: dict[str, dict[str, Exam]] = {}
+    for source in cell.key.sources:
+        rows = {c: f"{lab.task(c).name} {lab.rows.exam(cell, c).fingerprint}" for c in corpora}
+        heads = cell.key.members if cell.key.heads == "own" else ()  # then the other tasks' heads matter
+        known = lab.marks.setdefault((source, heads), {})
+        if any(f not in known for f in rows.values()):
+            known.update({rows[c]: exam for c, exam in examiner.examine(lab.member(source)).items()})
+        table[source.members[0]] = {c: known[f] for c, f in rows.items()}
+    return table
+
+
+Row = Callable[[Cell, "Lab", tuple[str, ...]], RowResult]
+ROWS: dict[str, Row] = {"avg": avg, "domain_specific": domain_specific, "mtl": mtl}
+VERSION = 1  # of the reference rows: raise it when one of them comes to mean something else

@@ -1,0 +1,215 @@
+"""One cell from question to record: build the population, merge, and only then open the test split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from harness.cells.cell import Cell, seed_from
+from harness.cells.lab import Lab
+from harness.cells.recalled import Recalled
+from harness.cells.recipe import knobs_of, merge_part, method_of, recipe_of, running_key, used_by
+from harness.cells.referee import referee_of, whole, with_plain_trace
+from harness.cells.rows import ROWS
+from harness.cells.seen import seen
+from harness.data.corpus import MASKED
+from harness.judging.meter import Meter
+from harness.judging.scoring import Exam
+from harness.members.statistics import LazyStatistics
+from harness.records.bits import pack, pack_numbers
+from harness.records.environment import engine, environment
+from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key, slug
+from harness.storage.journal import Journal, path_of
+from methods import Ensemble, Merged, MergeMethod, NotApplicable, Weights
+from methods.base import PerMember, Replayable
+from methods.referee import Referee
+
+
+def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
+    """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record.
+
+    `replay`: a search that another setting has already made for this very population is replayed, not made again.
+    """
+    corpora = cell.setting.exam(cell.key.members, lab.corpora)
+    if not corpora:
+        raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
+    if cell.method in ROWS:
+        with Meter() as examining:
+            row = ROWS[cell.method](cell, lab, corpora)
+        cost = {"exam_seconds": examining.seconds, **row.cost}
+        parts = row.parts or {c: [exam] for c, exam in row.exams.items()}
+        details = {**row.details, **seen(cell, lab, row.scores, parts)}
+        return _record(cell, lab, store, (), row.scores, row.exams, row.weights, cost, details)
+
+    found = merged_by(cell, lab, store, replay)
+    with Meter() as examining:
+        exams = lab.examiner(cell, corpora).examine(found.merged)
+    cost = {**found.cost, "exam_seconds": examining.seconds}
+    scores = {c: e.score for c, e in exams.items()}
+    details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
+    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, details, found.dev)
+
+
+class Found(NamedTuple):
+    """A merge, the parts of the protocol that it used, what its search saw and what it cost."""
+
+    merged: Merged
+    used: tuple[str, ...]
+    dev: dict[str, Any]
+    cost: dict[str, Any]
+
+
+def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
+    """The merge of this cell, before any test row is opened; `replay` as in `run`."""
+    method = method_of(cell, lab)
+    if isinstance(method, PerMember):
+        method.require_fits(len(cell.key.members))  # before anything is trained
+    with whole(lab):
+        return _merged_by(cell, lab, store, method, replay)
+
+
+def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool) -> Found:
+    population = lab.population(cell.key)
+    seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
+    before = _same_merge(cell, lab, store) if replay and isinstance(method, Replayable) else None
+    head = {"cell": str(cell), "engine": engine()}
+    journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
+    with Recalled(lab.dev_scorer(cell.key, lab.protocol.search), journal) as score:
+        referee = partial(referee_of, cell.method, method, population, score)
+        merged = None if before is None else _replay(referee(), seed, before, lab)
+        if merged is not None and before is not None:
+            cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
+            return Found(merged, used_by(before.recipe), dict(before.dev), cost)
+        judged = referee()
+        with Meter() as merging:
+            made = judged.merge(torch.Generator().manual_seed(seed))
+        merged = with_plain_trace(cell.method, judged.settle(made), lab.say)
+        statistics = population.statistics
+        assert isinstance(statistics, LazyStatistics)  # the laboratory made it
+        calls = judged.score.calls
+        used = (*(["search"] if calls else []), *statistics.read)
+        cost = {  # scores that were read back cost what they cost when they were given
+            "merge_seconds": merging.seconds - statistics.waited + score.seconds,
+            "statistics_seconds": statistics.seconds,
+            "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
+            "inference_models": _models(merged),
+        }
+        trace = getattr(merged, "trace", None) or {}
+        dev = {"calls": calls, "history": _numbers(trace.get("history"))}
+        judge = score if calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
+        return Found(merged, used, {**dev, "score": judge(merged)}, cost)
+
+
+def _numbers(history: Any) -> list[float]:
+    """What a method wrote down of its best score so far, as far as these are numbers."""
+    found = history if isinstance(history, list) else []
+    return [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def _models(merged: Merged) -> int:
+    return len(merged.members) if isinstance(merged, Ensemble) else 1
+
+
+def _replay(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged | None:
+    """The weights of a stored search from its trace; None, and a line that says so, if they do not come out again."""
+    try:
+        merged = referee.settle(referee.replay(before.trace or {}, torch.Generator().manual_seed(seed)))
+        merged = with_plain_trace(before.method, merged, lab.say)
+        if not before.weights_sha256 or weights_sha256(merged) == before.weights_sha256:
+            return merged
+        reason = "it gives other weights"
+    except Exception as error:  # a damaged trace may break its reader anywhere
+        referee.require_untouched()
+        reason = f"{type(error).__name__}: {error}"
+    lab.say(f"{before.path}: its trace cannot be replayed ({reason}), so the search is made again")
+    return None
+
+
+def _same_merge(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:
+    """A stored record of the same merge, with a trace to replay: out-of-domain asks the in-domain merge again."""
+    pattern = f"{slug(cell.setting.suite)}/*/{slug(cell.key.model.display)}/{cell.method}-s{cell.key.seed}-*.json"
+    for path in sorted(store.root.glob(pattern)):
+        try:
+            record = read(path)
+        except BadRecord:
+            continue  # reported by the leaderboard; here it is only not used
+        if record is None or record.trace is None:
+            continue
+        if merge_part(record.recipe) == merge_part(recipe_of(cell, lab, used_by(record.recipe))):
+            return record
+    return None
+
+
+def _record(
+    cell: Cell,
+    lab: Lab,
+    store: Store,
+    used: tuple[str, ...],
+    scores: dict[str, float],
+    exams: Mapping[str, Exam],
+    merged: Merged | None,
+    cost: dict[str, Any],
+    details: dict[str, Any],
+    dev: dict[str, Any] | None = None,
+) -> RunRecord:
+    trace, recipe = getattr(merged, "trace", None), recipe_of(cell, lab, used)
+    return RunRecord(
+        key=recipe_key(recipe),
+        suite=cell.setting.suite,
+        setting=cell.setting.name,
+        model=cell.key.model.display,
+        method=cell.method,
+        seed=cell.key.seed,
+        population=cell.key.population,
+        heads=cell.key.heads,
+        recipe=recipe,
+        score=sum(scores.values()) / len(scores),
+        scores=scores,
+        metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
+        members=cell.key.members,
+        coverage=cell.setting.coverage(lab.corpora),
+        details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
+        predictions={c: _predictions(e, store) for c, e in exams.items()},
+        dev=dev or {},
+        cost=cost,
+        weights_sha256="" if merged is None else weights_sha256(merged),
+        trace=None if trace is None else dict(trace),
+        environment=environment(),
+        knobs=knobs_of(cell, lab, used),
+    )
+
+
+def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
+    """What was answered for every row: labels as bits, over those that were examined; classes as digits, or packed
+    where ten digits are too few; scores, each the shortest decimal that gives the float32 again, since a correlation of
+    almost equal scores needs every digit."""
+    task, gold, predicted = exam.task, exam.gold, exam.predicted
+    kept: dict[str, Any]
+    if task.kind == "multi_label":
+        asked = [k for k in range(gold.shape[1]) if (gold[:, k] != MASKED).any()]
+        names, kept = [task.outputs[k] for k in asked], {"bits": pack(predicted[:, asked].tolist())}
+        gold = gold[:, asked]
+    elif task.kind == "classification":
+        names, said = list(task.outputs), predicted.tolist()
+        kept = {"classes": "".join(map(str, said))} if len(names) <= 10 else {"numbers": pack_numbers(said)}
+    else:
+        names, kept = list(task.outputs), {"values": " ".join(map(str, predicted.astype(np.float32)))}
+    rows = gold.tolist() if gold.ndim == 2 else gold[:, None].tolist()
+    return {"gold": store.put_gold(rows), "rows": len(gold), "outputs": names, "metric": task.metric, **kept}
+
+
+def weights_sha256(merged: Merged) -> str:
+    """The hash of all tensors' names and bytes, in name order; of all members, for an ensemble."""
+    digest = hashlib.sha256()
+    parts: tuple[Weights, ...] = merged.members if isinstance(merged, Ensemble) else (merged,)
+    for weights in parts:
+        for name in sorted(weights):
+            digest.update(name.encode())
+            tensor = weights[name].detach().contiguous()
+            digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,44 @@
+"""What a model is asked: the meaning of its outputs, the metric, and the words in which a generative model is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records.recipe import Recipe, written
+
+Kind = Literal["multi_label", "classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of question about a text, or about a pair of texts.
+
+    `statements` and `questions` are what decoders and encoder-decoders are asked, one per output, and answer with yes
+    or no; an output whose statement is empty is never asked and scores 0, so that the second class of two needs one
+    question, not two.
+    """
+
+    name: str  # "emotion", "cola"
+    kind: Kind
+    outputs: tuple[str, ...]  # label names, class names, or one name for a score
+    metric: str  # "macro_f1", "accuracy", "matthews", "pearson"
+    statements: tuple[str, ...]  # "The sentence expresses joy."
+    questions: tuple[str, ...]  # "does the sentence express joy?"
+    pair: bool = False  # whether rows are pairs of texts
+    span: tuple[float, float] = (0.0, 1.0)  # regression: the lowest and the highest score
+    version: int = 1  # raise it when the same words come to ask, or its metric to measure, something else
+
+    def recipe(self, in_words: bool) -> Recipe:
+        """What of it decides what a model learns and scores; the words, where the model is asked in words."""
+        return {n: v for n, v in written(self).items() if in_words or n not in ("statements", "questions")}
+
+    @property
+    def width(self) -> int:
+        """Columns of the labels: one per label of a multi-label task, else one (a class number, or a score)."""
+        return len(self.outputs) if self.kind == "multi_label" else 1
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The outputs that a generative model is asked about."""
+        return tuple(k for k, statement in enumerate(self.statements) if statement)

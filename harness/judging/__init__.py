@@ -1,0 +1,1 @@
+"""How a model's answers become scores, and what that costs."""

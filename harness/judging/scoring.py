@@ -1,0 +1,190 @@
+"""Two judges: DevScorer, which methods may ask as often as they like, and Examiner, which alone has the test rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from harness.data.corpus import MASKED
+from harness.data.task import Task
+from harness.families.base import Family
+from harness.families.batches import Batch, Batches
+from harness.judging.metrics import is_constant, official, score
+from harness.judging.progress import Progress
+from methods.base import Ensemble, Merged, Weights
+from methods.ensemble import combine
+from methods.errors import MergeboardError
+
+Predicted = npt.NDArray[Any]
+SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
+
+
+class LiveModel:
+    """One module of the members' shape whose parameters are pointed at whatever weights are to be scored.
+
+    Pointing copies nothing; weights of another dtype or on another device are brought over once per call.
+    """
+
+    def __init__(
+        self, family: Family, task: Task, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> None:
+        self.family, self.task, self.dtype, self.device = family, task, dtype, device
+        self.model = model.eval().to(device, dtype)
+        self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
+        self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
+
+    def point_at(self, weights: Weights, scope: str = "") -> None:
+        """Use these weights from now on. They are read, never written; a head of this `scope` comes before others."""
+        for name, parameter in self._parameters.items():
+            scoped = weights.get(f"{scope}{SCOPE}{name}")
+            tensor = weights[name] if scoped is None else scoped
+            parameter.data = tensor.to(self.device, self.dtype)
+
+    def logits(self, rows: Batches) -> Tensor:
+        """(rows, outputs) in float32, in the split's own order."""
+        with torch.inference_mode():
+            parts = [self._answer(b) for b in rows]
+        out = torch.empty(len(rows), parts[0].shape[1])
+        for batch, part in zip(rows, parts, strict=True):
+            out[batch.index] = part
+        return out
+
+    def _answer(self, batch: Batch) -> Tensor:
+        inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
+        return self.family.logits(self.model, self.task, inputs).float().cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The rows of one corpus and what it takes to have them answered and marked."""
+
+    live: LiveModel
+    rows: Batches
+    threshold: float  # on the raw logit of a label; equality counts, as the released code decides (D10)
+    scope: str = ""  # the corpus' name, by which a model of several tasks knows which head is meant
+    head: Weights = field(default_factory=dict)  # the task's own head, where heads are not merged
+
+    @property
+    def task(self) -> Task:
+        """What is asked."""
+        return self.live.task
+
+    def logits(self, merged: Merged) -> Tensor:
+        """(rows, outputs) of these weights; an ensemble's are the mean of its members'."""
+        if isinstance(merged, Ensemble):
+            return combine(torch.stack([self.logits(m) for m in merged.members]), merged.annotated)
+        with self.live.turn:
+            self.live.point_at({**merged, **self.head} if self.head else merged, self.scope)
+            return self.live.logits(self.rows)
+
+    def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
+        """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""
+        if self.task.kind == "multi_label":
+            return (logits >= (self.threshold if threshold is None else threshold)).numpy().astype(np.int64)
+        if self.task.kind == "classification":
+            return logits.argmax(dim=1).numpy()
+        return logits[:, 0].double().numpy()
+
+    @property
+    def gold(self) -> Predicted:
+        """The labels in the form of `predict`."""
+        labels: Predicted = self.rows.labels.numpy()
+        return labels if self.task.kind == "multi_label" else labels[:, 0]
+
+
+class DevScorer:
+    """Development score of merged weights: what a method may know about quality (implements methods.DevScore)."""
+
+    def __init__(
+        self,
+        dev: Mapping[str, Sheet],
+        fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
+        digits: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._dev, self._fitness, self._digits, self._progress = dict(dev), fitness, digits, progress
+        self.calls = 0
+        self._best = 0.0
+
+    def __call__(self, merged: Merged) -> float:
+        """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better."""
+        self.calls += 1
+        found = [(s.task, s.predict(s.logits(merged)), s.gold) for s in self._dev.values()]
+        if self._fitness == "pooled" and len({task for task, *_ in found}) == 1:  # rows of two tasks have no one metric
+            found = [(found[0][0], np.concatenate([p for _, p, _ in found]), np.concatenate([g for *_, g in found]))]
+        value = float(np.mean([_finite(task, score(task.metric, p, gold)) for task, p, gold in found]))
+        self._best = max(self._best, value)
+        if self._progress is not None:
+            self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
+        return value if self._digits is None else round(value, self._digits)
+
+    def recall(self, value: float) -> float:
+        """Count a score that was given before, in the same search of an earlier process."""
+        self.calls += 1
+        self._best = max(self._best, value)
+        return value
+
+
+def _finite(task: Task, value: float) -> float:
+    """The score. Errors: `MergeboardError` if it is none: no candidate could be compared with it."""
+    if not math.isfinite(value):
+        raise MergeboardError(
+            f"{task.metric} of the development rows of {task.name} is {value}; a metric must give a finite number"
+        )
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """What one set of weights answered on one corpus' test rows."""
+
+    task: Task
+    score: float
+    predicted: Predicted  # as Sheet.predict gives it
+    gold: Predicted  # the same shape; -100 where not examined
+    details: Mapping[str, Any]
+
+
+class Examiner:
+    """Holds the test rows and never hands them out. It is opened after the merge, by `harness.cells.run` alone."""
+
+    def __init__(self, test: Mapping[str, Callable[[], Sheet]]) -> None:
+        self._test = dict(test)  # tokenised when they are asked, and not at all by a cell that fails before
+
+    def examine(self, merged: Merged) -> dict[str, Exam]:
+        """Answer every corpus' test rows once."""
+        found = {}
+        for corpus, make in self._test.items():
+            sheet = make()
+            found[corpus] = exam = _mark(sheet, sheet.logits(merged))
+            if not math.isfinite(exam.score):
+                raise MergeboardError(
+                    f"{corpus}: {exam.task.metric} of {len(exam.gold)} test rows is {exam.score}; a metric gives a "
+                    "number, so mend it, or give it rows that are annotated"
+                )
+        return found
+
+
+def _mark(sheet: Sheet, logits: Tensor) -> Exam:
+    task, gold, predicted = sheet.task, sheet.gold, sheet.predict(logits)
+    marks = official(task, predicted, gold)
+    details: dict[str, Any] = {"rows": len(gold), **marks}
+    if len(gold) and is_constant(task.metric, predicted, gold):
+        details["constant"] = True  # else a bare 0 would look like a bad answer
+    if task.kind == "multi_label":
+        never = (gold != MASKED).any(axis=0) & ~(gold == 1).any(axis=0)
+        if never.any():  # an F1 there is 0 whatever is answered
+            details["no_positive"] = [name for name, absent in zip(task.outputs, never, strict=True) if absent]
+        details["macro_f1_at_logit_0"] = score(
+            "macro_f1", sheet.predict(logits, 0.0), gold
+        )  # D10: is it the threshold?
+        details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
+    return Exam(task, float(details.pop("score")), predicted, gold, details)

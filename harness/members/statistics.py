@@ -1,0 +1,84 @@
+"""A population's Fisher diagonals and Gram matrices: computed when first touched, kept in the zoo, timed apart."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from harness.errors import BadWeights
+from harness.storage.zoo import Zoo, load_weights, save_weights
+
+KINDS = ("fisher", "gram")
+Compute = Callable[[str, int], dict[str, Tensor]]  # (kind, member) -> tensors by parameter name
+
+
+class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
+    """`statistics["fisher"]` is one mapping per member; nothing is computed before it is read.
+
+    `seconds` is what the statistics read so far took to compute, also when the zoo already had them.
+    """
+
+    def __init__(
+        self,
+        zoo: Zoo,
+        recipes: Callable[[str, int], dict[str, Any]],
+        count: int,
+        compute: Compute,
+        work: Callable[[str, int], str] = "making {} statistics of member {}".format,
+    ) -> None:
+        self._zoo, self._recipes, self._count, self._compute, self._work = zoo, recipes, count, compute, work
+        self._found: dict[str, tuple[Mapping[str, Tensor], ...]] = {}
+        self._seconds: dict[str, float] = {}
+        self._overhead = 0.0
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The kinds that were read."""
+        return tuple(kind for kind in KINDS if kind in self._found)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of computing everything that was read."""
+        return sum(self._seconds.values())
+
+    @property
+    def waited(self) -> float:
+        """Seconds that reading took in this process: to be taken off the time of whoever read first."""
+        return self._overhead
+
+    def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
+        if kind not in KINDS:
+            raise KeyError(f"no statistics named {kind!r}; there are {', '.join(KINDS)}")
+        if kind not in self._found:
+            start = time.perf_counter()
+            self._found[kind] = tuple(self._member(kind, i) for i in range(self._count))
+            self._overhead += time.perf_counter() - start
+        return self._found[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+    def _member(self, kind: str, i: int) -> Mapping[str, Tensor]:
+        def make(folder: Path) -> None:
+            start = time.perf_counter()
+            tensors = self._compute(kind, i)
+            save_weights(tensors, folder / "tensors.safetensors")
+            seconds = {"seconds": time.perf_counter() - start}
+            (folder / "cost.json").write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+
+        folder = self._zoo.get(kind, self._recipes(kind, i), make, self._work(kind, i))
+        try:
+            cost = json.loads((folder / "cost.json").read_text(encoding="utf-8"))
+            self._seconds[kind] = self._seconds.get(kind, 0.0) + float(cost["seconds"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = f"{folder / 'cost.json'} cannot be read ({error}); delete {folder} and it will be made again"
+            raise BadWeights(said) from None
+        return load_weights(folder / "tensors.safetensors")

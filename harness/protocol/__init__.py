@@ -1,0 +1,1 @@
+"""Every number and choice of an experiment, with a name."""

@@ -1,0 +1,1 @@
+"""What a cell answered and what decided it: written, hashed, read again."""

@@ -1,0 +1,258 @@
+"""Records: one JSON file per cell, written whole or not at all, found again by the hash of its recipe.
+
+Standard library only, so that the leaderboard reads results where no torch is installed.
+
+    <root>/<suite>/<setting>/<model>/<method>-s<seed>-<key>.json     one record; published, -<digest> of its content too
+    <root>/gold/<sha>.json                                           the gold labels that records' predictions refer to
+
+Gold labels are numbers without texts; they are kept once, named by their content, so that a later reader can count
+hits and misses per example (paired intervals) without the corpora.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import tempfile
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.records import schema1
+from harness.records.recipe import canonical as canonical  # for readers, who know this module alone
+from harness.records.recipe import exam_key
+from harness.records.recipe import recipe_key as recipe_key
+
+KEY = "[0-9a-f]{16}"  # of a recipe
+TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # a file that is being written whole
+_DIGEST = r"-[0-9a-f]{8}\.json"
+LARGEST = 8_000_000  # bytes of a file: what a stranger sends shall not fill the memory of who reads it
+SCHEMA = 2  # raise it when the meaning of a field changes; newer records are ignored, older ones read by a module each
+
+
+class BadRecord(ValueError):
+    """A record that cannot be read or contradicts itself; the text is one line that names the file."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What one cell answered, and everything that decided the answer.
+
+    `scores` are on the metric's own scale, 0 to 1 for macro-F1; `score` is their mean over datasets.
+    """
+
+    key: str  # hash of `recipe`: same recipe, same key, same file
+    suite: str  # "emotion"
+    setting: str  # "in_domain"
+    model: str  # display name, "roberta-base"
+    method: str  # "ties_evolver"
+    seed: int
+    population: str  # which members were merged: "all" or "dailydialog+tec"
+    heads: str  # "same", "diff" or "none": how the members' fresh heads were initialised
+    recipe: dict[str, Any]  # what decided the outcome and is not at its default; see docs/how-it-works.md
+    score: float
+    scores: dict[str, float]  # dataset -> score, of the examined splits
+    metric: str  # "macro_f1"
+    members: tuple[str, ...] = ()
+    coverage: str = ""  # "3 of 5": how many of the setting's corpora were there
+    details: dict[str, Any] = field(default_factory=dict)  # per-label scores, score at another threshold, sizes
+    predictions: dict[str, Any] = field(default_factory=dict)  # dataset -> {"gold": sha, "rows", "outputs", "bits"}
+    dev: dict[str, Any] = field(default_factory=dict)  # {"score", "calls", "history"}
+    cost: dict[str, Any] = field(default_factory=dict)  # seconds, peak bytes, inference multiplier
+    weights_sha256: str = ""  # of the merged weights, "" for an ensemble
+    trace: dict[str, Any] | None = None  # how a search came about; replayed, it gives weights_sha256 again
+    environment: dict[str, Any] = field(default_factory=dict)
+    exam_key: str = ""  # records that share it sat the same exam with the same members; worked out of the recipe
+    knobs: dict[str, Any] = field(default_factory=dict)  # what this cell was given besides its protocol's own values
+    schema: int = SCHEMA  # of the file it was read from
+
+    def __post_init__(self) -> None:
+        if not self.exam_key:
+            object.__setattr__(self, "exam_key", exam_key(self.recipe))
+
+    @cached_property
+    def path(self) -> Path:
+        """Where the record lies, relative to a store's root."""
+        name = f"{slug(self.method)}-s{self.seed}-{self.key}.json"
+        return Path(slug(self.suite), slug(self.setting), slug(self.model), name)
+
+    def lies_at(self, path: Path) -> bool:
+        """Whether a file of this name, relative to a store's root, may hold the record."""
+        return path == self.path or (
+            path.parent == self.path.parent and bool(re.fullmatch(re.escape(self.path.stem) + _DIGEST, path.name))
+        )
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Floats cut to `digits` significant decimals after the point, so that diffs of results stay readable."""
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {str(k): rounded(v, digits) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v, digits) for v in value]
+    return value
+
+
+def slug(name: str) -> str:
+    """A file-system safe form of a name: "microsoft/deberta-v3-large" -> "microsoft--deberta-v3-large"."""
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", name.replace("/", "--")).lstrip(".") or "_"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a killed process, never sees half of it.
+
+    The half file is locked as long as its writer lives: what a killed one leaves behind can be told apart and removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with contextlib.suppress(OSError):  # a file system without locks: then nobody sweeps there
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink == 0:  # swept away between the two lines before
+                return write_whole(path, text)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
+            os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A folder of records. Two processes may write at once: a cell's file is replaced whole, never edited."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def find(self, suite: str, setting: str, model: str, method: str, seed: int, *keys: str) -> RunRecord | None:
+        """The stored record that has one of these keys, or None. Raises `BadRecord` if a file cannot be believed."""
+        folder, stem = self.folder(suite, setting, model), f"{slug(method)}-s{seed}"
+        files = [folder / f"{stem}-{key}.json" for key in keys]
+        path = next((file for file in files if file.exists()), None)
+        if path is None:  # under a published name, with a digest behind the key
+            there = (
+                p for p in self.answers(suite, setting, model, method, seed) if p.stem[len(stem) + 1 :][:16] in keys
+            )
+            path = next(there, None)
+        record = None if path is None else read(path)
+        if path is not None and record is not None and not record.lies_at(path.relative_to(self.root)):
+            raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
+        return record
+
+    def folder(self, suite: str, setting: str, model: str) -> Path:
+        """Where the records of one model in one setting lie."""
+        return self.root / slug(suite) / slug(setting) / slug(model)
+
+    def answers(self, suite: str, setting: str, model: str, method: str, seed: int) -> list[Path]:
+        """The files of all answers of one method with one seed, whatever their recipes."""
+        return sorted(self.folder(suite, setting, model).glob(f"{slug(method)}-s{seed}-*.json"))
+
+    def put(self, record: RunRecord) -> Path:
+        """Write the record under its own path and return that path."""
+        if record.schema != SCHEMA:
+            raise ValueError(f"{record.path} is of schema {record.schema}, which is read and never written")
+        path = self.root / record.path
+        exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
+        content = {**rounded(asdict(record)), **exact}
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        write_whole(path, text + "\n")
+        return path
+
+    def put_gold(self, labels: list[list[int]]) -> str:
+        """Keep gold labels, rows x outputs with -100 where an output is not annotated; returns their name."""
+        text = canonical(labels) + "\n"
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        path = self.root / "gold" / f"{name}.json"
+        if not path.is_file() or path.read_bytes() != text.encode():  # not there, or damaged since
+            write_whole(path, text)
+        return name
+
+    def gold(self, name: str) -> list[list[int]]:
+        """The gold labels kept under this name."""
+        path = self.root / "gold" / f"{name}.json"
+        try:
+            text = path.read_bytes() if path.stat().st_size <= LARGEST else None
+        except OSError as error:
+            raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
+        if text is None:
+            raise BadRecord(f"{path}: gold labels of more than {LARGEST:,} bytes are not read")
+        if hashlib.sha256(text).hexdigest()[:16] != name:
+            raise BadRecord(f"{path}: the content does not match its name; copy the file again")
+        try:
+            labels: list[list[int]] = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadRecord(f"{path}: not gold labels ({error})") from None
+        return labels
+
+    def paths(self) -> list[Path]:
+        """Every record file, in a stable order."""
+        return sorted(p for p in self.root.glob("*/*/*/*.json") if not p.name.startswith("."))
+
+
+def read(path: Path) -> RunRecord | None:
+    """One record from its file; None if it is of a schema not known here; `BadRecord` if it is damaged."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
+    except OSError as error:
+        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None
+    if raw is None:
+        raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes, or of nothing, is no record")
+    if not isinstance(raw, dict):
+        raise BadRecord(f"{path}: a record is a JSON object, this is a {type(raw).__name__}")
+    if raw.get("schema") not in (schema1.SCHEMA, SCHEMA) or isinstance(raw["schema"], bool | float):
+        return None
+    unknown = sorted(set(raw) - set(_TYPES))
+    missing = sorted(
+        f for f in ("key", "suite", "setting", "model", "method", "seed", "recipe", "score") if f not in raw
+    )
+    if unknown or missing:
+        raise BadRecord(f"{path}: unknown fields {unknown}, missing fields {missing}")
+    for name, value in raw.items():
+        if not fits(value, _TYPES[name]):
+            raise BadRecord(f"{path}: {name} is {repr(value)[:40]}, which it cannot be; the file was edited or damaged")
+    try:
+        canonical(raw)  # refuses NaN wherever it hides
+        key = recipe_key(raw["recipe"])  # of the file's own recipe, whatever its schema
+        if raw["schema"] == schema1.SCHEMA:
+            raw = schema1.mapped(raw)
+        record = RunRecord(**{**raw, "members": tuple(raw.get("members", ()))})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRecord(f"{path}: {error}") from None
+    if key != record.key:
+        raise BadRecord(f"{path}: the recipe does not hash to key {record.key}; the file was edited or damaged")
+    if record.exam_key != exam_key(record.recipe):
+        raise BadRecord(f"{path}: exam_key is {record.exam_key!r:.40}, not what the recipe says; the file was edited")
+    return record
+
+
+_TYPES = typing.get_type_hints(RunRecord)
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value read from JSON is of a field's type."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return any(fits(value, part) for part in parts)
+    if origin is tuple:
+        return isinstance(value, list) and all(fits(v, parts[0]) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(v, parts[1]) for v in value.values())
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return kind is Any or isinstance(value, kind)

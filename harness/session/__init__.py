@@ -1,0 +1,1 @@
+"""A session of pytest: its words, its cells, its voice."""

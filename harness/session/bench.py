@@ -1,0 +1,304 @@
+"""The session's bench: which corpora are there, one laboratory per model, and the store that answers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.cells.cell import Cell, PopulationKey
+from harness.checkpoints.names import ModelName
+from harness.data.corpus import Corpus
+from harness.protocol.protocols import Protocol
+from harness.records.record import BadRecord, RunRecord, Store
+from harness.session.options import Options
+from harness.storage import journal
+from harness.suites.setting import Heads, Setting
+
+
+class Bench:
+    """Answers cells, from the store where it can. Heavy things are made on first touch and kept for one model."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        self.options, self.say = options, say
+        self.store = Store(options.results)
+        self._lab: tuple[object, object] | None = None
+        self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
+        self._told: set[str] = set()  # methods whose code changed, and the user knows
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    def available(self, suite: str, model: ModelName) -> tuple[str, ...]:
+        """The corpora that this model can be trained and examined on."""
+        everything = KNOWN[suite]()
+        if model.tiny or (self.options.data is None and not self.options.hub):
+            return everything  # the made-up world has all; without data only the paper's list can be shown
+        there = self.corpora(suite, model)
+        return tuple(c for c in everything if c in there)
+
+    def corpora(self, suite: str, model: ModelName) -> Mapping[str, Corpus]:
+        """The corpora of a suite, read on first touch; none, where the user's folder does not hold them."""
+        from harness.suites.emotion import corpora as emotion
+        from harness.suites.emotion import world as synthetic
+        from harness.suites.glue import corpora as glue
+        from harness.suites.glue import world as synthetic_glue
+
+        p = self.options.protocol_of(model, (suite,))
+        held = glue.HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
+        if model.tiny:
+            world = synthetic.World()
+            return synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
+        if self.options.hub:
+            return glue.from_hub(held) if suite == "glue" else {}
+        folder = self.options.data
+        assert folder is not None
+        if suite == "emotion":
+            return emotion.load(folder, p.split_seed) if (folder / emotion.FILE).is_file() else {}
+        return glue.load(folder, held) if (folder / "glue").is_dir() else {}
+
+    def family(self, model: ModelName) -> str:
+        """The model's kind. A hub model that is only listed is not fetched for it: then an alias says, or "encoder"."""
+        from harness.checkpoints.names import ALIASES, TINY, folder_of
+        from harness.families import kind_of
+
+        if model.tiny:
+            return TINY[model.where]
+        if self._at_hand(model):
+            return kind_of(folder_of(model.where), model.where in self.options.trust)
+        return dict(ALIASES.values()).get(model.where.partition("@")[0], "encoder")
+
+    def _at_hand(self, model: ModelName) -> bool:
+        """Whether the model's files can be read: it lies in a folder, or will be fetched since cells will run."""
+        return not model.tiny and (Path(model.where).is_dir() or self.options.data is not None or self.options.hub)
+
+    def protocol(self, model: ModelName, setting: Setting) -> Protocol:
+        """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
+        return self.options.protocol_of(model, self._tags(model, setting))
+
+    def _tags(self, model: ModelName, setting: Setting) -> set[str]:
+        tags = {self.family(model), setting.suite, setting.name}
+        return tags | {architecture_of(model)} if self._at_hand(model) else tags
+
+    def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
+        """All populations that this setting merges of this model."""
+        there = setting.populations(self.available(setting.suite, model))
+        seeds = self.options.seeds or self.protocol(model, setting).seeds
+        keys = [self._key(setting, model, group, s, h) for s in seeds for h in setting.heads for group in there]
+        wanted = ("own", "none", *self.options.heads)
+        return list(dict.fromkeys(key for key in keys if key.heads in wanted))
+
+    def cancelled(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
+        """What one option asks for and another takes away, each with the reason; the first seed's stands for all."""
+        wanted, found = ("own", "none", *self.options.heads), []
+        for group in setting.populations(self.available(setting.suite, model)):
+            keys = {heads: self._key(setting, model, group, 1, heads) for heads in setting.heads}
+            if any(key.heads in wanted for key in keys.values()):
+                continue
+            brought = [m for m in group if m in self.options.given]
+            reason = f"--heads={self.options.heads[0]}: "
+            if brought and "same" in wanted and "same" in keys:
+                reason += f"the head of your member {brought[0]} did not start as the others'; leave --heads out"
+            else:
+                reason += f"heads are {' or '.join(keys)} there"
+            found.append((self._key(setting, model, group, 1, next(iter(keys))), reason))
+        return found
+
+    def impossible(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
+        """What the setting would merge too if its data were there, each with the reason why not."""
+        there = self.available(setting.suite, model)
+        lacking = setting.impossible(there)
+        if not lacking and not setting.populations(there):
+            lacking = [(setting.members, tuple(m for m in setting.members if m not in there))]
+        elsewhere = no_emotion() if self.options.hub and setting.suite == "emotion" and not model.tiny else ""
+        return [
+            (
+                self._key(setting, model, group, 1, setting.heads[0]),
+                elsewhere or f"not in the data: {', '.join(missing)}",
+            )
+            for group, missing in lacking
+        ]
+
+    def _key(
+        self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads
+    ) -> PopulationKey:
+        if self.family(model) != "encoder":
+            heads = "none"
+        elif heads == "same" and any(m in self.options.given for m in group):
+            heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
+        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads)
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
+        """The record of a cell, and whether it was already there. A failure is never stored."""
+        from harness.cells.recipe import keys_of, running_key
+        from harness.cells.run import run
+
+        lab = self.lab(cell.key.model, cell.setting)
+        place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
+        if not self.options.rerun:
+            try:
+                stored = self.store.find(*place, *keys_of(cell, lab))
+            except BadRecord as error:
+                self.say(f"damaged record, made again: {error}")
+                stored = None
+            if stored is not None:
+                journal.forget(self.store.root, running_key(cell, lab))  # of a run that was killed as it stored this
+                return stored, True
+            self._tell_of_changed_code(cell, lab)
+        self._require_tried(cell, lab)
+        record = kept(run(cell, lab, self.store, replay=not self.options.rerun), self.store, self.say)
+        journal.forget(self.store.root, running_key(cell, lab))
+        return record, False
+
+    def _require_tried(self, cell: Cell, lab: Any) -> None:
+        """Try every model and brought member of the session before anything is trained.
+
+        Errors: what this cell's own trials met; those of others are said, and end only their cells.
+        """
+        setting = cell.setting
+        for model in self.options.models:
+            if not model.tiny and (model, setting.suite, "") not in self._trials:
+                self._try(model, setting, lab if model == cell.key.model else None, lab.corpora)
+        for name in ("", *cell.key.corpora):
+            error = self._trials.get((cell.key.model, setting.suite, name))
+            if error is not None:
+                raise error.with_traceback(None)
+
+    def _try(self, model: ModelName, setting: Setting, lab: Any, corpora: Mapping[str, Corpus]) -> None:
+        """One model and the members that the user brought, each noted with what was wrong with it, or None."""
+        from methods.errors import MergeboardError
+
+        def noted(name: str, what: Callable[[], None]) -> None:
+            place = (model, setting.suite, name)
+            self._trials[place] = None
+            try:
+                what()
+            except MergeboardError as error:
+                self._trials[place] = error
+                self.say(str(error))
+
+        def whole() -> None:
+            nonlocal lab
+            lab = lab or self._make_lab(model, self.protocol(model, setting), None, setting.suite, corpora)
+            lab.try_out()
+
+        noted("", whole)
+        for corpus in self.options.given if self._trials[model, setting.suite, ""] is None else ():
+            if corpus in corpora:
+                noted(corpus, partial(lab.try_member, corpus))
+
+    def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
+        """Say once of each method that it answered this very question before its code was edited."""
+        from harness.cells.recipe import earlier_code
+
+        before = None if cell.method in self._told else earlier_code(cell, lab, self.store)
+        if before is not None:
+            self._told.add(cell.method)
+            self.say(f"{cell.method}: its code changed since {before.path} was made, so it is made again")
+
+    def landscape(self, setting: Setting, key: PopulationKey, points: int) -> Path:
+        """The file of a survey of this pair's plane, made unless it is there; rows and ensembles have no place."""
+        from harness.cells.landscape import stored, survey
+        from harness.cells.recipe import running_key
+        from harness.cells.rows import ROWS
+        from harness.records import terrain
+
+        lab = self.lab(key.model, setting)
+        methods = tuple(m for m in self.options.methods if m not in (*ROWS, "ensemble"))
+        there = None if self.options.rerun else stored(setting, key, methods, lab, points, self.store.root)
+        if there is None:
+            there = terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+            for method in methods:
+                journal.forget(self.store.root, running_key(Cell(setting, key, method), lab))
+        return there
+
+    def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.cells.lab needs torch
+        """The laboratory of this model and protocol; another's is let go first."""
+        usual = self.options.protocol_of(model, self._tags(model, setting), settings=())
+        wanted = (model, self.protocol(model, setting), usual, setting.suite)
+        if self._lab is None or self._lab[0] != wanted:
+            self._lab = None
+            self._lab = (wanted, self._make_lab(*wanted))
+        return self._lab[1]
+
+    def _make_lab(  # type: ignore[no-untyped-def]
+        self,
+        model: ModelName,
+        protocol: Protocol,
+        usual: Protocol | None,
+        suite: str,
+        corpora: Mapping[str, Corpus] | None = None,
+    ):
+        import torch
+        import transformers
+
+        from harness.cells.lab import Lab, device
+        from harness.checkpoints.names import folder_of
+        from harness.judging import precision
+        from harness.members import tiny
+        from harness.storage import zoo
+        from harness.suites.emotion import world as synthetic
+
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        threads = self.options.threads or (1 if model.tiny else None)
+        if threads:
+            torch.set_num_threads(threads)
+        keep = zoo.Zoo(self.options.zoo, self.say)
+        folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
+        corpora = self.corpora(suite, model) if corpora is None else corpora
+        protocol = precision.believed(protocol, device(), keep, self.say)
+        members = self.options.given.values()
+        trusted = {f for f in members if str(f) in self.options.trust}
+        trusted |= {folder} if model.where in self.options.trust else set()
+        minutes = self.options.checkpoint_minutes
+        brought, any_config = self.options.given, self.options.trust_configs
+        return Lab(model, folder, protocol, corpora, keep, brought, self.say, trusted, usual, minutes, any_config)
+
+
+def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunRecord:
+    """Store the record; without its trace where that has no JSON form, since an answer is worth more."""
+    try:
+        store.put(record)
+    except (TypeError, ValueError, RecursionError) as error:
+        if record.trace is None:
+            raise
+        say(f"{record.path}: its trace cannot be stored ({error}), so it is stored without and not replayed")
+        record = replace(record, trace=None)
+        store.put(record)
+    return record
+
+
+def _emotion_corpora() -> tuple[str, ...]:
+    from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+
+    return (*IN_DOMAIN, *OUT_OF_DOMAIN)
+
+
+def _glue_tasks() -> tuple[str, ...]:
+    from harness.suites.glue.corpora import TASKS
+
+    return tuple(TASKS)
+
+
+KNOWN: Mapping[str, Callable[[], tuple[str, ...]]] = {"emotion": _emotion_corpora, "glue": _glue_tasks}
+
+
+def no_emotion() -> str:
+    """Why a session with GLUE from the hub asks nothing about emotion, and what to do."""
+    from harness.suites.emotion.corpora import FILE, ORIGIN
+
+    return f"the hub has no emotion corpora: give --data=FOLDER with {FILE} in it; {ORIGIN}"
+
+
+def architecture_of(model: ModelName) -> str:
+    """The model type that the model's configuration names, e.g. "roberta"."""
+    import json
+
+    from harness.checkpoints.names import folder_of
+
+    config = json.loads((folder_of(model.where) / "config.json").read_text(encoding="utf-8"))
+    return str(config.get("model_type", ""))

@@ -1,0 +1,87 @@
+"""What the options of a session leave of its cells, and which words change nothing; said at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from harness.cells.rows import OUTSIDE, ROWS
+from harness.protocol.protocols import Protocol
+from harness.session.options import Options
+from harness.suites.setting import Setting
+from methods import is_built_in
+
+CANCELLED = "cancelled"  # the marker of a cell that one option asks for and another takes away
+OF_A_SUITE: Mapping[str, tuple[str, ...]] = {"glue": ("glue_", "partition_"), "emotion": ("ood_", "threshold")}
+OF_A_METHOD: Mapping[str, str] = {"fisher_": "fisher", "gram_": "regmean"}  # whose statistics these knobs decide
+
+
+def cancelled(reason: str) -> list[pytest.MarkDecorator]:
+    """The marks of such a cell: it is listed, and skipped with the reason."""
+    return [pytest.mark.skip(reason), getattr(pytest.mark, CANCELLED)(reason)]
+
+
+def require_cells(items: Sequence[pytest.Item], points: int) -> None:
+    """Refuse a session whose options leave no cell at all; cells that the data lack are skipped one by one."""
+    cells = [item for item in items if item.get_closest_marker("setting") is not None]
+    reasons = [(_cancelled(item, points), item.get_closest_marker("skip")) for item in cells]
+    said = list(dict.fromkeys(reason for reason, _ in reasons if reason))
+    if said and all(reason or lacking for reason, lacking in reasons):
+        more = f", and {len(said) - 3} more" if len(said) > 3 else ""
+        raise pytest.UsageError(f"no cell is left to run: {'; '.join(said[:3])}{more}")
+
+
+def _cancelled(item: pytest.Item, points: int) -> str:
+    """Why no option that is changed alone can make this item run; empty if it may."""
+    setting, mark = item.get_closest_marker("setting"), item.get_closest_marker(CANCELLED)
+    if mark is not None:
+        return str(mark.args[0])
+    assert setting is not None  # a cell
+    if "landscape" in getattr(item, "fixturenames", ()) and not points:
+        return "give --grid=N to survey N x N models for every pair"
+    asked: Setting = setting.args[0]
+    callspec: Any = getattr(item, "callspec", None)
+    named = bool(item.config.getoption("--method"))  # among the methods that run by default it is nobody's wish
+    alone = named and callspec is not None and callspec.params.get("method") == "domain_specific"
+    return OUTSIDE if alone and asked.examined is not None else ""
+
+
+def idle(
+    options: Options, suites: Collection[str], known: Mapping[str, Collection[str]], kinds: Mapping[str, str]
+) -> Iterator[str]:
+    """A line for each word of the command line that changes nothing in this session.
+
+    Args:
+        known: suite -> its corpora; `kinds`: model -> its family.
+    """
+    named = {name for suite in suites for name in known.get(suite, ())}
+    for corpus in options.given:
+        if corpus not in named:
+            yield f"--member {corpus} is not used: no member of {' or '.join(suites)} is trained on it"
+    if len(options.heads) == 1 and not any(kind == "encoder" for kind in kinds.values()):
+        yield f"--heads={options.heads[0]} changes nothing: no head is trained where models answer in words"
+    protocols = [options.protocol_of(m, {kinds[str(m)], s}) for m in options.models for s in suites]
+    for setting in options.settings:
+        name = setting.partition("=")[0]
+        if reason := _idle(name, options, suites, protocols):
+            yield f"--set {setting} changes nothing: {reason}"
+
+
+def _idle(name: str, options: Options, suites: Collection[str], protocols: Sequence[Protocol]) -> str:
+    methods = {m for asked in options.methods for m in (asked, asked.removesuffix("_evolver"))}
+    methods |= {"evolver"} if any(asked.endswith("evolver") for asked in options.methods) else set()
+    method, dot, _ = name.partition(".")
+    if dot:
+        return "" if method in methods else f"no method of this session is {method} or holds it"
+    for suite, starts in OF_A_SUITE.items():
+        if name.startswith(starts) and suite not in suites:
+            return f"it is asked by the suite {suite} alone"
+    plain = all(asked in ROWS or is_built_in(asked) for asked in options.methods)
+    for start, reads in OF_A_METHOD.items():
+        if name.startswith(start) and plain and reads not in methods:
+            return f"no method of this session reads {reads}'s statistics"
+    if name == "epochs" and protocols and all(p.steps is not None for p in protocols):
+        return f"{protocols[0].steps:,} steps decide; add --set steps=none"
+    return ""

@@ -1,0 +1,1 @@
+"""What is kept between runs, each thing made once, whole or not at all."""
