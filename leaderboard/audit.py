@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
-from leaderboard.stats.rowwise import whole
 from leaderboard.tables.answers import Gold, gold_of, rowwise
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise

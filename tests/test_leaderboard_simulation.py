@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
+from harness.judging.rowwise import macro_f1
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet, sheets
-from leaderboard.stats.rowwise import macro_f1
 from leaderboard.tables.cell import cells
 from leaderboard.tables.rows import rows_of
 from tests.test_leaderboard_table import record

@@ -11,12 +11,12 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
+from harness.judging.rowwise import METRICS, OF_KIND, Rowwise, accuracy, macro_f1, matthews, pearson, whole
 from leaderboard.stats.chance import draws, exchanged, interval, probability, sheets
 from leaderboard.stats.difference import Contender, OtherExam, between, difference, pooled
 from leaderboard.stats.holm import holm
 from leaderboard.stats.interval import chance_of, half_width, mean
 from leaderboard.stats.ranks import critical_difference, ranking
-from leaderboard.stats.rowwise import METRICS, Rowwise, accuracy, macro_f1, matthews, pearson, whole
 
 # Student (1908), "The probable error of a mean": additional hours of sleep of ten patients under two drugs, differences
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
@@ -107,20 +107,33 @@ def test_the_randomisation_agrees_with_mcnemars_test() -> None:
     assert probability(exchanged(a, a), 0.0) == 1.0
 
 
-@pytest.mark.parametrize("metric", ["macro_f1", "accuracy", "matthews", "pearson"])
-def test_exchanged_answers_score_as_if_written_out(metric: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "metric"), [(kind, m) for kind, metrics in OF_KIND.items() for m in metrics if m != "spearman"]
+)
+def test_exchanged_answers_score_as_if_written_out(kind: str, metric: str) -> None:
     rng = np.random.default_rng(4)
-    shape = (40, 3) if metric == "macro_f1" else (40,)
-    gold, one, other = (rng.integers(0, 2 if metric == "macro_f1" else 3, shape).astype(float) for _ in range(3))
+    shape, values = ((40, 3), 2) if kind == "multi_label" else ((40,), 3)
+    gold, one, other = (rng.integers(0, values, shape).astype(float) for _ in range(3))
     if metric == "pearson":
         one, other = one + 1000 + rng.random(shape), other + rng.random(shape)
-    a, b = sheets("5", metric, [METRICS[metric](gold, one), METRICS[metric](gold, other)], 3)
+    a, b = sheets("5", metric, [METRICS[metric](gold, one, 3), METRICS[metric](gold, other, 3)], 3)
     ((_, coins),) = draws("5", 40, 3)
     for coin, found in zip(coins, exchanged(a, b), strict=True):
-        side = coin.astype(bool)[:, None] if metric == "macro_f1" else coin.astype(bool)
+        side = coin.astype(bool)[:, None] if kind == "multi_label" else coin.astype(bool)
         first, second = np.where(side, one, other), np.where(side, other, one)
-        wanted = whole(METRICS[metric](gold, first)) - whole(METRICS[metric](gold, second))
+        wanted = whole(METRICS[metric](gold, first, 3)) - whole(METRICS[metric](gold, second, 3))
         assert found == pytest.approx(wanted, abs=1e-6)
+
+
+def test_redrawn_ranks_are_those_of_all_rows() -> None:
+    rng = np.random.default_rng(1)
+    gold, said = rng.normal(size=(2, 60))
+    (sheet,) = sheets("5", "spearman", [METRICS["spearman"](gold, said)], 3)
+    ((taken, _),) = draws("5", 60, 3)
+    for counts, found in zip(taken, sheet.redrawn, strict=True):
+        rows = np.repeat(np.arange(60), counts.astype(int))
+        ranks = (stats.rankdata(side)[rows] for side in (gold, said))
+        assert found == pytest.approx(stats.pearsonr(*ranks).statistic, abs=1e-6)
 
 
 def test_many_rows_take_little_memory() -> None:

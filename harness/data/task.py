@@ -22,16 +22,18 @@ class Task:
     name: str  # "emotion", "cola"
     kind: Kind
     outputs: tuple[str, ...]  # label names, class names, or one name for a score
-    metric: str  # "macro_f1", "accuracy", "matthews", "pearson"
+    metric: str  # that counts; one of harness/judging/rowwise.py, e.g. "macro_f1"
     statements: tuple[str, ...]  # "The sentence expresses joy."
     questions: tuple[str, ...]  # "does the sentence express joy?"
     pair: bool = False  # whether rows are pairs of texts
     span: tuple[float, float] = (0.0, 1.0)  # regression: the lowest and the highest score
     version: int = 1  # raise it when the same words come to ask, or its metric to measure, something else
+    also: tuple[str, ...] = ()  # metrics that are reported beside it, and decide nothing
 
     def recipe(self, in_words: bool) -> Recipe:
         """What of it decides what a model learns and scores; the words, where the model is asked in words."""
-        return {n: v for n, v in written(self).items() if in_words or n not in ("statements", "questions")}
+        out = ("also",) if in_words else ("also", "statements", "questions")
+        return {n: v for n, v in written(self).items() if n not in out}
 
     @property
     def width(self) -> int:

@@ -183,8 +183,7 @@ def _mark(sheet: Sheet, logits: Tensor) -> Exam:
         never = (gold != MASKED).any(axis=0) & ~(gold == 1).any(axis=0)
         if never.any():  # an F1 there is 0 whatever is answered
             details["no_positive"] = [name for name, absent in zip(task.outputs, never, strict=True) if absent]
-        details["macro_f1_at_logit_0"] = score(
-            "macro_f1", sheet.predict(logits, 0.0), gold
-        )  # D10: is it the threshold?
+        at_zero = score(task.metric, sheet.predict(logits, 0.0), gold)  # D10: is it the threshold?
+        details[f"{task.metric}_at_logit_0"] = at_zero
         details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
     return Exam(task, float(details.pop("score")), predicted, gold, details)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from leaderboard.stats.rowwise import Array, Rowwise, level
+from harness.judging.rowwise import Array, Rowwise, level
 
 DRAWS = 1000
 BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB

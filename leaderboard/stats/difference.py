@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from harness.judging.rowwise import Array
 from leaderboard.stats.chance import Sheet, exchanged, interval, probability
 from leaderboard.stats.holm import LEVEL
 from leaderboard.stats.interval import chance_of, half_width, mean
-from leaderboard.stats.rowwise import Array
 
 Verdict = Literal["above", "below", "undecided"]
 Seeds = tuple[int, ...]  # those that share a set of members

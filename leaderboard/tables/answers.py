@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.judging.rowwise import METRICS, OF_KIND, Array, Rowwise
 from harness.records.record import BadRecord, RunRecord, Store
 from leaderboard.stats.chance import Sheet, sheets
-from leaderboard.stats.rowwise import METRICS, Array, Rowwise, matthews
 
 Gold = Callable[[str], Array]  # name of gold labels -> (rows, columns)
 Sheets = Mapping[tuple[Path, str], Sheet]  # of each record and corpus
@@ -45,7 +45,9 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     if "bits" in kept:
         raw = np.frombuffer(_unzip(kept["bits"], (rows * outputs + 7) // 8), dtype=np.uint8)
         said = np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
-        return METRICS["macro_f1"](gold, said)
+        if kept["metric"] not in OF_KIND["multi_label"]:
+            raise ValueError(f"{kept['metric']} is no metric of labels")
+        return METRICS[kept["metric"]](gold, said)
     if "numbers" in kept:
         said = np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(np.float64)
     else:
@@ -53,9 +55,7 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         said = np.array(words, dtype=np.float64)
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
-    if kept["metric"] == "matthews":
-        return matthews(gold[:, 0], said, outputs)
-    return METRICS[kept["metric"]](gold[:, 0], said)
+    return METRICS[kept["metric"]](gold[:, 0], said, outputs)
 
 
 def _unzip(text: str, size: int) -> bytes:
@@ -79,8 +79,7 @@ def sheets_of(records: Iterable[RunRecord], gold: Gold) -> Sheets:
                 answers = rowwise(kept, gold(str(kept["gold"])))
             except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
                 continue
-            metric = "macro_f1" if "bits" in kept else str(kept["metric"])
-            asked = str(kept["gold"]), metric, answers.own.shape[1]
+            asked = str(kept["gold"]), str(kept["metric"]), answers.own.shape[1]
             found[asked].append(((record.path, corpus), answers))
     made: dict[tuple[Path, str], Sheet] = {}
     for (name, metric, _), answered in found.items():

@@ -32,12 +32,17 @@ if TYPE_CHECKING:
 
 
 def _task(
-    name: str, metric: str, claims: Mapping[str, tuple[str, str]], kind: Kind = "classification", pair: bool = True
+    name: str,
+    metric: str,
+    claims: Mapping[str, tuple[str, str]],
+    kind: Kind = "classification",
+    pair: bool = True,
+    also: tuple[str, ...] = (),
 ) -> Task:
     """A task whose outputs are claims, each a statement and the same as a question; empty: not asked."""
     statements, questions = zip(*claims.values(), strict=True)
     span = (0.0, 5.0) if kind == "regression" else (0.0, 1.0)
-    return Task(name, kind, tuple(claims), metric, statements, questions, pair, span)
+    return Task(name, kind, tuple(claims), metric, statements, questions, pair, span, also=also)
 
 
 _UNASKED = ("", "")
@@ -64,8 +69,8 @@ TASKS: Mapping[str, Task] = {  # classes in the order of the hub's nyu-mll/glue
             },
             pair=False,
         ),
-        _task("mrpc", "accuracy", {"not_equivalent": _UNASKED, "equivalent": _SAME}),
-        _task("stsb", "pearson", {"score": _SAME}, kind="regression"),
+        _task("mrpc", "accuracy", {"not_equivalent": _UNASKED, "equivalent": _SAME}, also=("f1",)),
+        _task("stsb", "pearson", {"score": _SAME}, kind="regression", also=("spearman",)),
         _task(
             "mnli",
             "accuracy",
@@ -99,6 +104,7 @@ TASKS: Mapping[str, Task] = {  # classes in the order of the hub's nyu-mll/glue
                     "do the two sentences ask the same question?",
                 ),
             },
+            also=("f1",),
         ),
         _task("rte", "accuracy", {"entailment": _FOLLOWS, "not_entailment": _UNASKED}),
     )
