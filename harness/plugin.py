@@ -15,7 +15,7 @@ from harness.cells.cell import Cell, PopulationKey
 from harness.records.environment import commit, set_command
 from harness.session import options, selection, voice
 from harness.session.bench import KNOWN, Bench, no_emotion
-from harness.storage.sweep import sweep
+from harness.storage.sweep import DAYS, forget, sweep
 
 BENCH = pytest.StashKey[Bench]()
 REASON = pytest.StashKey[str]()  # why workers found no cell to run
@@ -229,9 +229,16 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The workers are gone; what they said last is shown before the summary."""
-    if ears := session.config.stash.get(voice.EARS, None):
+    """The workers are gone; what they said last is shown before the summary. What nobody came back to goes."""
+    config = session.config
+    if ears := config.stash.get(voice.EARS, None):
         ears.close()
+    if BENCH in config.stash and not config.option.collectonly and not hasattr(config, "workerinput"):
+        bench = config.stash[BENCH]
+        gone, size = forget(bench.options.zoo, bench.options.results)
+        if gone:
+            plural = "s" if gone > 1 else ""
+            bench.say(f"removed {gone} unfinished run{plural} ({size / 1e6:.1f} MB) untouched for {DAYS} days")
     if reason := session.config.stash.get(REASON, None):
         session.config.pluginmanager.getplugin("terminalreporter").ensure_newline()
         raise pytest.UsageError(reason)

@@ -203,8 +203,8 @@ def test_null_is_masked_and_never_absent(tmp_path: Path) -> None:
     )
 
 
-def test_unknown_sources_are_left_aside(tmp_path: Path) -> None:
-    write(tmp_path, *GOOD, row(source="emobank"))
+def test_unknown_sources_are_left_aside_whatever_their_scale(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, row(source="emobank"), row(source="emobank", VAD={"valence": 3.2}, emotions={"joy": -1}))
     assert set(emotion.load(tmp_path, 0)) == {"isear"}
 
 
@@ -218,9 +218,8 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"VAD": None}, {"text": "a\0b"}, {"text": ""}, {"id": [1]}])
 def test_what_is_unusual_and_no_fault_is_read(changes: dict[str, Any], tmp_path: Path) -> None:
-    lines: list[Any] = [*GOOD, about(joy=1.0) | changes, about(joy=10**400)]  # type: ignore[arg-type]
-    corpus = emotion.load(write(tmp_path, *(json.dumps(line) for line in lines)), 0)["isear"]
-    assert len(corpus.everything) == 12 and corpus.everything.labels[:, LABELS.index("joy")].sum() == 7
+    corpus = emotion.load(write(tmp_path, *map(json.dumps, [*GOOD, about(joy=1) | changes])), 0)["isear"]
+    assert len(corpus.everything) == 11 and corpus.everything.labels[:, LABELS.index("joy")].sum() == 6
 
 
 @pytest.mark.parametrize(
@@ -251,6 +250,10 @@ def test_what_is_unusual_and_no_fault_is_read(changes: dict[str, Any], tmp_path:
         pytest.param(about(joy=float("nan")), "joy is nan", id="a value is NaN"),
         pytest.param(about(joy=-1), "joy is -1; write null where", id="a value is another file's mark for none"),
         pytest.param(about(joy=-0.5), "joy is -0.5; write null where", id="a value is negative"),
+        pytest.param(about(joy=1.5), "joy is 1.5, and values lie from 0 to 1", id="a value is above 1"),
+        pytest.param(about(joy=86), "joy is 86, and values lie from 0 to 1", id="a value of another scale"),
+        pytest.param(about(joy=10**400), "joy is more than any float", id="a whole number beyond all floats"),
+        pytest.param(row(VAD={"valence": 3.2}), "valence is 3.2, and values", id="a valence of another scale"),
         pytest.param(row(text="half a \ud83d pair"), "surrogates", id="text is no text"),
         pytest.param(row(source="ISEAR"), "source is 'ISEAR', written 'isear' elsewhere", id="a source in capitals"),
         pytest.param(about(Joy=1.0), "emotions have 'Joy', written 'joy' elsewhere", id="an emotion in capitals"),

@@ -14,31 +14,57 @@ from harness.records.source import code_of
 from methods.registry import BUILT_IN, resolve
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"
+USES = CLASS.replace("SHARE", "1.0")  # whose formula is elsewhere
 PLACES: Mapping[str, tuple[str, Mapping[str, str]]] = {  # where a formula may be: module of the class, files
     "its file": ("author", {"author.py": CLASS}),
-    "a module": ("author", {"author.py": f"import author_b\n{CLASS}", "author_b.py": "x = SHARE"}),
-    "a name": ("author", {"author.py": f"from author_b import x\n{CLASS}", "author_b.py": "x = SHARE"}),
+    "a module": ("author", {"author.py": f"import author_b\n{USES}", "author_b.py": "x = SHARE"}),
+    "a name": ("author", {"author.py": f"from author_b import x\n{USES}", "author_b.py": "x = SHARE"}),
     "late": (
         "author",
-        {"author.py": CLASS.replace("  return", "  import author_b; return"), "author_b.py": "x = SHARE"},
+        {"author.py": USES.replace("  return", "  import author_b; return"), "author_b.py": "x = SHARE"},
     ),
+    **{
+        f"a call, {word}": ("author", {"author.py": f"{word}\n{USES}", "author_b.py": "x = SHARE"})
+        for word in (
+            *('import importlib; x = importlib.import_module("author_b").x', 'x = __import__("author_b").x'),
+            *('from importlib import import_module as load; x = load(name="author_b").x',),
+            *('def late():\n    import importlib as i\n    return i.import_module("author_b").x',),
+            *('import builtins; x = builtins.__import__("author_b", fromlist=["x"]).x',),
+        )
+    },
+    **{
+        f"a call in a package, {word}": (
+            "author.a",
+            {
+                "author/__init__.py": "",
+                "author/a.py": f"from importlib import import_module\n{word}\n{USES}",
+                "author/deep/__init__.py": "",
+                "author/deep/c.py": "x = SHARE",
+            },
+        )
+        for word in (
+            *('x = import_module(".deep.c", __package__).x', 'x = import_module("author.deep.c").x'),
+            *('x = __import__("deep.c", globals(), None, ["x"], 1).x', 'x = __import__("author.deep.c").deep.c.x'),
+            *('x = __import__("author.deep", fromlist=("c",)).c.x', 'x = import_module(".c", "author.deep").x'),
+        )
+    },
     "a class": ("author", {"author.py": "from author_b import Mine", "author_b.py": CLASS}),
     "a base": (
         "author",
         {"author.py": "from author_b import Base\nclass Mine(Base): pass", "author_b.py": "class Base: x = SHARE"},
     ),
-    "a package": ("author", {"author/__init__.py": f"from . import b\n{CLASS}", "author/b.py": "x = SHARE"}),
+    "a package": ("author", {"author/__init__.py": f"from . import b\n{USES}", "author/b.py": "x = SHARE"}),
     "deep": (
         "author",
         {
             "author/__init__.py": "from .a import Mine",
-            "author/a.py": f"from .deep.c import x\n{CLASS}",
+            "author/a.py": f"from .deep.c import x\n{USES}",
             "author/deep/__init__.py": "",
             "author/deep/c.py": "x = SHARE",
         },
     ),
-    "above": ("author.a", {"author/__init__.py": "x = SHARE", "author/a.py": f"from . import x\n{CLASS}"}),
-    "a folder": ("author", {"author.py": f"import author_b.c\n{CLASS}", "author_b/c.py": "x = SHARE"}),
+    "above": ("author.a", {"author/__init__.py": "x = SHARE", "author/a.py": f"from . import x\n{USES}"}),
+    "a folder": ("author", {"author.py": f"import author_b.c\n{USES}", "author_b/c.py": "x = SHARE"}),
 }
 Write = Callable[[str, Mapping[str, str]], type]
 

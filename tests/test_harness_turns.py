@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.records.record import write_whole
-from harness.storage import turns
-from harness.storage.sweep import sweep
+from harness.storage import journal, turns
+from harness.storage.journal import Entry, Journal
+from harness.storage.sweep import DAYS, forget, sweep
 from harness.storage.turns import if_free, turn
 from harness.storage.whole import checkpoints
 from harness.storage.zoo import RECIPE, Zoo
@@ -152,8 +153,65 @@ def test_checkpoints_wait_for_their_maker_and_go_when_the_thing_is_there(tmp_pat
     assert checkpoints(zoo.path("members", WANTED)) and not checkpoints(zoo.path("members", OTHER))
 
 
+KEY = "0123456789abcdef"
+
+
+def unfinished(tmp_path: Path, days: float) -> tuple[Path, Path]:
+    """A checkpoint and a journal that were left so long ago."""
+    saved, kept = Zoo(tmp_path / "zoo").path("members", WANTED), journal.path_of(tmp_path / "results", KEY)
+    saved = saved.with_name(f".{saved.name}.checkpoint-70")
+    saved.mkdir(parents=True)
+    (saved / "model.pt").write_text("x" * 10)
+    begun = Journal(kept, {}, lambda line: None)
+    begun.recall(0, "w")
+    begun.add(Entry("w", 0.5, 1.0))
+    begun.close()
+    for path in (saved, kept):
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    return saved, kept
+
+
+@pytest.mark.parametrize("days", [0, DAYS - 0.1, DAYS + 0.1])
+def test_unfinished_runs_wait_a_month_and_no_longer(days: float, tmp_path: Path) -> None:
+    saved, kept = unfinished(tmp_path, days)
+    zoo, results = tmp_path / "zoo", tmp_path / "results"
+    assert sweep(zoo, results) == 0 and saved.exists() and kept.exists()
+    size = 10 + kept.stat().st_size
+    assert forget(zoo, results) == ((2, size) if days > DAYS else (0, 0))
+    assert saved.exists() == kept.exists() == (days < DAYS)
+
+
+def test_an_old_journal_without_a_score_goes_too(tmp_path: Path) -> None:
+    kept = journal.path_of(tmp_path, KEY)
+    kept.parent.mkdir()
+    kept.touch()
+    os.utime(kept, (1, 1))
+    assert forget(tmp_path / "zoo", tmp_path) == (1, 0) and not kept.exists()
+
+
+def test_an_old_journal_that_is_read_back_is_no_longer_old(tmp_path: Path) -> None:
+    _, kept = unfinished(tmp_path, 2 * DAYS)
+    again = Journal(kept, {}, lambda line: None)
+    assert again.recall(0, "w") is not None
+    again.close()
+    assert forget(tmp_path / "none", tmp_path / "results") == (0, 0) and kept.exists()
+
+
+@needs_fork
+def test_what_a_running_process_holds_is_never_too_old(tmp_path: Path) -> None:
+    saved, kept = unfinished(tmp_path, 2 * DAYS)
+    zoo, results = tmp_path / "zoo", tmp_path / "results"
+    writer = Journal(kept, {}, lambda line: None)
+    writer.recall(0, "w")
+    os.utime(kept, (1, 1))  # as a search whose next score takes months
+    with working(makes(zoo, tmp_path / "begun"), tmp_path / "begun"):
+        assert forget(zoo, results) == (0, 0) and saved.exists() and kept.exists()
+    writer.close()
+    assert forget(zoo, results)[0] == 2 and not saved.exists() and not kept.exists()
+
+
 def test_nothing_that_mergeboard_did_not_make_is_swept(tmp_path: Path) -> None:
-    key = "0123456789abcdef"
+    key = KEY
     mine = [
         *("members/.cache/notes", "members/notes.lock", "members/.tmp/x", f"members/{key}/recipe.json", "notes.tmp"),
         *(f"members/{key}-abcdefgh/x", f"members/.{key}-copy/x", "members/.0123-abcdefgh/x", f"{key}.lock"),
@@ -164,13 +222,17 @@ def test_nothing_that_mergeboard_did_not_make_is_swept(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("the user's own")
     (tmp_path / "members" / f".{key}-abcdefgh").symlink_to(tmp_path / "members" / f"{key}-abcdefgh")
-    assert sweep(tmp_path, tmp_path) == 0
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    assert sweep(tmp_path, tmp_path) == 0 and forget(tmp_path, tmp_path) == (1, 14)
+    mine.remove(f"running/{key}.jsonl")
     assert [name for name in mine if not (tmp_path / name).exists()] == []
 
 
 def test_folders_that_are_not_there_or_not_readable_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert sweep(tmp_path / "none", tmp_path / "file") == 0
+    assert forget(tmp_path / "none", tmp_path / "file") == (0, 0)
 
 
 @needs_fork

@@ -85,6 +85,52 @@ def test_heads_that_start_differently() -> None:
     assert found.difference.mean == pytest.approx(0.13)
 
 
+DATA = {"dev": {"isear": "d"}, "exam": {"isear": "e"}, "tasks": {"emotion": "t"}}
+
+
+def steadier(**diff: Any) -> list[Finding]:
+    """The claim, where runs with different heads are such."""
+    recipe, other = {"data": DATA}, {"data": DATA} | diff.pop("recipe", {})
+    base = [*runs("ties", 0.5, 0.5, recipe=recipe), *runs("ties", 0.3, 0.3, recipe=other, heads="diff", **diff)]
+    more = [*runs("ties_evolver", 0.5, 0.5, recipe=recipe)]
+    more += runs("ties_evolver", 0.45, 0.45, recipe=other, heads="diff", **diff)
+    return asked("less_sensitive_to_heads[ties]", base, more)
+
+
+@pytest.mark.parametrize("kind", DATA)
+@pytest.mark.parametrize("how", ["others", "more"])
+def test_heads_are_compared_on_the_same_rows_alone(kind: str, how: str) -> None:
+    (same,) = steadier()
+    assert same.verdict == "holds" and same.difference is not None
+    told = {"others": {next(iter(DATA[kind])): "x"}, "more": DATA[kind] | {"tec": "x"}}[how]
+    (found,) = steadier(recipe={"data": {**DATA, kind: told}})
+    assert found.difference is None and found.verdict == "undecided"
+    assert found.reason == "same and different heads were not asked of the same rows"
+
+
+def test_heads_are_compared_on_the_same_populations_alone() -> None:
+    (found,) = steadier(population="isear+tec")
+    assert found.difference is None and "not asked of the same rows" in found.reason
+
+
+def test_rows_that_each_seed_draws_are_compared_seed_by_seed() -> None:
+    parts = {"members": ("rte#1", "rte#2")}
+
+    def drawn(seed: int, letter: str) -> dict[str, Any]:
+        return {"data": {**DATA, "dev": {"rte": f"{letter}{seed}"}}}
+
+    def all_of(letter: str) -> list[RunRecord]:
+        asked_of = [(heads, seed) for heads in ("same", "diff") for seed in (1, 2)]
+        return [
+            record(method, s, 0.5, model=REAL, heads=h, recipe=drawn(s, letter if h == "diff" else "d"), **parts)
+            for method in ("ties", "ties_evolver")
+            for h, s in asked_of
+        ]
+
+    (same,), (other,) = (asked("less_sensitive_to_heads[ties]", all_of(letter)) for letter in ("d", "o"))
+    assert same.difference is not None and other.difference is None
+
+
 def test_more_development_rows() -> None:
     def fewer(share: float, score: float) -> list[RunRecord]:
         protocol = {"name": "quick", "epochs": 1, "search": {"dev_fraction": share}}

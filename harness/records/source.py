@@ -16,6 +16,8 @@ from methods.registry import BUILT_IN
 
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
 INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into
+IMPORTERS = ("import_module", "__import__")
+_OF_IMPORT = ("name", "globals", "locals", "fromlist", "level")  # what the second one takes
 _PYTHON = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
@@ -26,6 +28,10 @@ def code_of(cls: type) -> str | None:
     That is the source of its module, of those of its bases, and of all that they import, at whatever depth, as long as
     it is the author's own: not ours, nor Python's, nor of another package that was installed. Of a class without source
     it is the bytecode of its functions.
+
+    Imports are followed wherever they stand, also `importlib.import_module("helpers")` and `__import__("helpers")` with
+    the name in place. What cannot be followed: names that are worked out while the method runs, `exec`, modules that
+    are loaded from a path, code in other languages, and files of data; who changes those raises `version`.
     """
     found: dict[str, bytes] = {}
     for base in cls.__mro__:
@@ -64,7 +70,8 @@ def _follow(name: str, path: Path, own: str, found: dict[str, bytes]) -> None:
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The full names of all that a module of this package imports."""
+    """The full names of all that a module of this package imports, at its top, within functions, or by a call."""
+    callers = _callers(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -72,6 +79,43 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _called(node) in callers:
+            yield from _named(node, package)
+
+
+def _callers(tree: ast.AST) -> set[str]:
+    """What this module calls the functions that import what they are named."""
+    renamed = (a for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names if a.asname)
+    return {*IMPORTERS, *(str(alias.asname) for alias in renamed if alias.name in IMPORTERS)}
+
+
+def _called(node: ast.Call) -> str:
+    """`f` of `f(...)` and of `a.b.f(...)`."""
+    last = node.func
+    return last.attr if isinstance(last, ast.Attribute) else last.id if isinstance(last, ast.Name) else ""
+
+
+def _named(node: ast.Call, package: str) -> Iterator[str]:
+    """The modules that a call names in place: `"a.b"`, or `".b"` of the package; what `fromlist` takes of them too."""
+    places = ("name", "package") if _called(node) != "__import__" else _OF_IMPORT
+    given = {word.arg: word.value for word in node.keywords} | dict(zip(places, node.args, strict=False))
+    name, package = _text(given.get("name")), _text(given.get("package")) or package
+    if not name:
+        return
+    level = len(name) - len(name.lstrip("."))
+    levels = given.get("level")  # of __import__, which has no dots
+    if isinstance(levels, ast.Constant) and isinstance(levels.value, int):
+        level = levels.value
+    above = package.split(".")[: len(package.split(".")) - level + 1] if level > 0 else []
+    base = ".".join([*above, *([plain] if (plain := name.lstrip(".")) else [])])
+    yield base
+    parts = given.get("fromlist")
+    if isinstance(parts, ast.List | ast.Tuple):
+        yield from (f"{base}.{part}" for part in map(_text, parts.elts) if part)
+
+
+def _text(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _of_others(module: str, own: str) -> bool:

@@ -112,6 +112,7 @@ class Journal:
             if end == 0:
                 self._append(self._file, self._head)
             if self._entries:
+                os.utime(self.path)  # it is in use: no sweep of old journals shall take it
                 self._say(f"{len(self._entries)} development scores of an interrupted run are read back")
         except OSError as error:
             self._say(f"{self.path} cannot be used ({error.strerror or error}); this cell goes on without a journal")

@@ -7,6 +7,8 @@ none; it has its name when it is whole, and only then the one before it goes.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +73,8 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
                 continue
             self._keeper.history, self._keeper.weights = list(kept["history"]), dict(kept["weights"])
             self._resumed = kept["order"]
+            with contextlib.suppress(OSError):
+                os.utime(folder)  # it is in use: no sweep of old checkpoints shall take it
             self._place.say(f"an interrupted training goes on after step {step}")
             return str(folder)
         return None

@@ -11,6 +11,7 @@ from functools import lru_cache
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.cell import contenders
+from leaderboard.tables.exams import alike
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import base_of, usual_rows
 
@@ -51,15 +52,21 @@ def best(method: str, settings: tuple[str, ...]) -> Measure:
 
 
 def steadier(method: str, base: str) -> Measure:
-    """What `base` loses from same to different heads, minus what `method` loses: how much further it is ahead there."""
+    """What `base` loses from same to different heads, minus what `method` loses: how much further it is ahead there.
+
+    Asked only where both kinds of heads sat on the same rows; the paper's code asks the different ones of fewer.
+    """
 
     def measure(group: Group) -> Difference | str:
         blocks = {(b.question, b.heads): b for b in group.blocks() if b.heads in ("same", "diff") and not b.exam}
         both = [q for q, heads in blocks if heads == "same" and (q, "diff") in blocks]
         if not both:
             return NOT_ASKED
+        pairs = [q for q in both if alike(blocks[q, "same"].records, blocks[q, "diff"].records)]
+        if not pairs:
+            return "same and different heads were not asked of the same rows"
         found = []
-        for question in both:
+        for question in pairs:
             same, diff = (_above_base(group, blocks[question, h], method, base) for h in ("same", "diff"))
             if same is not None and diff is not None:
                 found.append(between(diff, same))

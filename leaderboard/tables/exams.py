@@ -59,6 +59,26 @@ def exams(records: Iterable[RunRecord]) -> list[Exam]:
     return sorted(found, key=lambda e: (-len(e.records), e.digest))
 
 
+def alike(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> bool:
+    """Whether two columns ask about the same data, whoever the members are: one model, the same populations and rows.
+
+    Rows that each seed draws anew are compared where both columns have the seed.
+    """
+    told: list[dict[str, set[str]]] = []
+    drawn: list[dict[Place, set[str]]] = []
+    for records in (one, other):
+        found, by_place = defaultdict(set), defaultdict(set)
+        for record in records:
+            found["populations"].add(record.population)
+            for name, value in _fixed(record).items():
+                found[name].add(value)
+            data = _part(record.recipe, "data")
+            by_place[record.population, record.seed].add(canonical([data.get(kind) for kind in ROWS]))
+        told.append(found)
+        drawn.append(by_place)
+    return told[0] == told[1] and all(drawn[0][p] == drawn[1][p] for p in drawn[0].keys() & drawn[1].keys())
+
+
 def _fixed(record: RunRecord) -> dict[str, str]:
     """What no seed may change: the model, the setting, and each corpus' rows, unless they are drawn by the seed."""
     model, data = _part(record.recipe, "model"), _part(record.recipe, "data")

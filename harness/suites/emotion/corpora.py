@@ -96,7 +96,7 @@ def _row(line: bytes) -> tuple[str, str, list[int]]:
     if missing:
         raise ValueError(f"no field {missing[0]!r}")
     _require_spelt("source is", [source := _text(entry, "source")], (*IN_DOMAIN, *OUT_OF_DOMAIN))
-    return source, _text(entry, "text"), _label_row(entry)
+    return source, _text(entry, "text"), _label_row(entry, asked=source in (*IN_DOMAIN, *OUT_OF_DOMAIN))
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -129,7 +129,8 @@ def _text(entry: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _label_row(entry: Mapping[str, Any]) -> list[int]:
+def _label_row(entry: Mapping[str, Any], asked: bool) -> list[int]:
+    """0, 1 or masked for every label. Sources that nobody asks about keep scales of their own, such as 1 to 5."""
     vad = entry.get("VAD")  # absent or null: the corpus does not annotate it
     emotions, affects = _object(entry["emotions"], "emotions"), {} if vad is None else _object(vad, "VAD")
     _require_spelt("emotions have", emotions, LABELS)
@@ -141,10 +142,19 @@ def _label_row(entry: Mapping[str, Any]) -> list[int]:
         number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         if value is not None and not number:
             raise TypeError(f"{label} is {value!r:.50}, not a number or null")
-        if value is not None and value < 0:  # -1, -100: other files' words for "not annotated", which is no "no"
+        if asked and value is not None and value < 0:  # -1, -100: others' words for "not annotated", which is no "no"
             raise ValueError(f"{label} is {value!r:.50}; write null where a label is not annotated")
+        if asked and value is not None and value > 1:  # of 0 to 100 or 1 to 5 nearly every number would be a "yes"
+            raise ValueError(f"{label} is {_number(value)}, and values lie from 0 to 1; divide them by their largest")
         row.append(MASKED if value is None else int(value > PRESENT_ABOVE))
     return row
+
+
+def _number(value: float) -> str:
+    try:
+        return f"{value:g}"
+    except OverflowError:  # a whole number beyond all floats
+        return "more than any float"
 
 
 def require_learnable(name: str, rows: Split) -> None:
