@@ -18,7 +18,7 @@ from harness.cells.rowbook import RowBook
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadWeights
 from harness.families.base import Loaded
-from harness.members.finetune import Joint, Part
+from harness.members.joint import Joint, Part
 from harness.records.record import recipe_key
 from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.corpora import LABELS

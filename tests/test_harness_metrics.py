@@ -19,9 +19,9 @@ from harness.cells.rowbook import masked_but
 from harness.data.corpus import MASKED, Split
 from harness.data.task import Task
 from harness.families.encoder import masked_bce
+from harness.judging.as_evaluate import MaskedMacroF1
 from harness.judging.metrics import (
     Bits,
-    MaskedMacroF1,
     is_constant,
     label_f1,
     official,

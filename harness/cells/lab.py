@@ -27,14 +27,16 @@ from harness.families.encoder import within
 from harness.judging.progress import Progress
 from harness.judging.scoring import DevScorer, Exam, Examiner, LiveModel, Sheet
 from harness.members import fisher, given, gram
-from harness.members.finetune import VERSION as FINETUNE_VERSION
-from harness.members.finetune import Part, finetune
+from harness.members.finetune import finetune
+from harness.members.joint import VERSION as FINETUNE_VERSION
+from harness.members.joint import Part
 from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import Choosing, FisherSettings, GramSettings, Scoring, Search
 from harness.protocol.protocols import Protocol, named
 from harness.records.environment import engine
 from harness.records.recipe import Recipe, recipe_key, written
 from harness.storage import unfinished, zoo
+from harness.storage.whole import MINUTES
 from harness.suites.setting import corpus_of
 from methods import Population, Weights
 
@@ -67,7 +69,7 @@ class Lab:
         say: Callable[[str], None],
         trusted: Collection[Path] = (),
         usual: Protocol | None = None,
-        checkpoint_minutes: float = unfinished.MINUTES,
+        checkpoint_minutes: float = MINUTES,
         any_config: bool = False,
     ) -> None:
         self.model, self.folder, self.protocol = model, pickles.safe(folder, zoo_), protocol

@@ -35,7 +35,7 @@ from harness.data.task import Task
 from harness.families import family_of
 from harness.families.base import Family
 from harness.families.prompts import fewer_negatives
-from harness.members.finetune import Joint, Part
+from harness.members.joint import Joint, Part
 from harness.records.environment import engine
 from harness.records.recipe import Recipe
 from harness.storage.zoo import Zoo

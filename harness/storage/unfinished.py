@@ -22,9 +22,8 @@ from torch import Tensor
 from transformers import TrainerCallback
 from transformers.trainer_callback import TrainerState
 
-from harness.storage.whole import checkpoints, remove, settle
+from harness.storage.whole import MINUTES, checkpoints, remove, settle
 
-MINUTES = 10.0
 MODEL, KEPT = "model.pt", "kept.pt"
 _WHOLE = (MODEL, "optimizer.pt", "scheduler.pt", KEPT)  # and what transformers reads without torch
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 RECIPE = "recipe.json"  # written last into a thing's folder
+MINUTES = 10.0  # how old the last checkpoint of a maker may be, unless told otherwise
 
 
 def checkpoints(target: Path) -> list[Path]:
