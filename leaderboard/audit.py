@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
-from leaderboard.tables.answers import Gold, gold_of, rowwise
+from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
@@ -77,9 +77,9 @@ def sound(record: RunRecord, path: Path) -> None:
             raise BadRecord(f"{path}: {name} is a {type(getattr(record, name)).__name__}, wanted an object")
         if (strange := _strange(getattr(record, name))) is not None:
             raise BadRecord(f"{path}: {name} holds {strange}")
-    for corpus, kept in record.predictions.items():
-        if not isinstance(kept, dict) or not re.fullmatch("[0-9a-f]{16}", str(kept.get("gold"))):
-            raise BadRecord(f"{path}: predictions on {corpus} name no gold labels")
+    for said, kept in every_answer(record):
+        if not re.fullmatch("[0-9a-f]{16}", str(kept.get("gold"))):
+            raise BadRecord(f"{path}: {said} name no gold labels")
     for name, score in {"score": record.score, **record.scores}.items():
         if not _is_score(score):
             raise BadRecord(f"{path}: {name} is {score!r}, wanted a number from -1 to 1")
@@ -148,20 +148,24 @@ def _method_of(recipe: Mapping[str, Any]) -> str:
 
 
 def reproduce(record: RunRecord, gold: Gold) -> list[str]:
-    """One line for each corpus whose predictions and gold labels do not give the recorded score."""
+    """One line for each set of answers that its gold labels do not give the recorded score, or no score at all."""
     problems = []
-    for corpus, kept in sorted(record.predictions.items()):
+    wanted: dict[str, Any] = {f"predictions on {corpus}": record.scores.get(corpus) for corpus in record.predictions}
+    for member, scores in _items(record.details.get("members")):
+        wanted |= {f"predictions of member {member} on test rows of {c}": score for c, score in _items(scores)}
+    for said, kept in sorted(every_answer(record), key=lambda answer: answer[0]):
         try:
             score = whole(rowwise(kept, gold(kept["gold"])))
         except (*UNREADABLE, zlib.error) as error:
-            problems.append(f"{record.path}: predictions on {corpus} cannot be read ({type(error).__name__}: {error})")
+            problems.append(f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})")
             continue
-        if abs(score - record.scores.get(corpus, math.nan)) <= ROUNDING:
-            continue
-        problems.append(
-            f"{record.path}: predictions on {corpus} give {score:.6f}, the record says {record.scores.get(corpus)}"
-        )
+        if said in wanted and not (_is_score(wanted[said]) and abs(score - wanted[said]) <= ROUNDING):
+            problems.append(f"{record.path}: {said} give {score:.6f}, the record says {wanted[said]}")
     return problems
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return sorted(value.items()) if isinstance(value, Mapping) else []
 
 
 def _strange(value: Any, depth: int = 0) -> str | None:

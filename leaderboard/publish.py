@@ -9,7 +9,7 @@ from harness.records import terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
 from leaderboard.pages import pages
-from leaderboard.tables.answers import gold_of
+from leaderboard.tables.answers import gold_named_by, gold_of
 from leaderboard.tables.group import groups
 
 LOCAL = Path(".mergeboard", "results")
@@ -41,7 +41,7 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         if faults:
             refused += faults
             continue
-        for name in sorted({str(kept["gold"]) for kept in record.predictions.values()}):
+        for name in sorted(gold_named_by(record)):
             gold = Path("gold", f"{name}.json")
             write_whole(target.root / gold, (local.root / gold).read_text(encoding="utf-8"))
         text = (local.root / place).read_text(encoding="utf-8")

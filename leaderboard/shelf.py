@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.records import terrain
 from harness.records.record import BadRecord, Store
 from leaderboard.audit import Loaded, load
+from leaderboard.tables.answers import gold_named_by
 
 
 def signed(path: Path, text: str) -> Path:
@@ -41,7 +42,7 @@ def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
 def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     """A line for each published file whose name is not what its content says, or that nothing asks for."""
     found = loaded or load(store)
-    told = {f"gold/{kept['gold']}.json" for record, _ in found.files for kept in record.predictions.values()}
+    told = {f"gold/{name}.json" for record, _ in found.files for name in gold_named_by(record)}
     for record, place in found.files:
         if place != signed(record.path, (store.root / place).read_text(encoding="utf-8")):
             yield f"{place}: its name does not hold the hash of its content: it was edited, or copied and not published"

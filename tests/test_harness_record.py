@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from harness.records.bits import pack, unpack
+from harness.records.bits import pack, pack_floats, unpack
 from harness.records.record import (
     LARGEST,
     SCHEMA,
@@ -329,6 +330,14 @@ def test_gold_labels_that_are_no_text_are_reported(tmp_path: Path) -> None:
 def test_bits_come_back(rows: int, outputs: int) -> None:
     bits = [[(r * 31 + o * 17 + r * o) % 3 % 2 for o in range(outputs)] for r in range(rows)]
     assert unpack(pack(bits), rows, outputs) == bits
+
+
+@pytest.mark.parametrize(
+    "numbers", [[], [0.0], [1 / 3, -2.5e-30, 3.4e38, float("nan")], [float(k) / 7 for k in range(999)]]
+)
+def test_scores_come_back_as_float32(numbers: list[float]) -> None:
+    raw = zlib.decompress(base64.b64decode(pack_floats(numbers)))
+    assert np.array_equal(np.frombuffer(raw, "<f4"), np.array(numbers, np.float32), equal_nan=True)
 
 
 def test_bits_are_most_significant_first_row_by_row() -> None:

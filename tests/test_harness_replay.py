@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,9 +27,8 @@ def test_a_second_run_is_answered_from_the_store_and_trains_nothing(
     answered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answered.contents()
-    forbid(
-        monkeypatch, (harness.cells.lab, "finetune"), (DevScorer, "__call__"), (Examiner, "examine"), (Lab, "member")
-    )
+    judges = (DevScorer, "answers"), (Examiner, "examine")
+    forbid(monkeypatch, (harness.cells.lab, "finetune"), *judges, (Lab, "member"))
     result = answered.run(*BOTH)
     result.stdout.fnmatch_lines(["*1 skipped, 150 deselected*29 cached*"])
     assert result.ret == 0 and answered.contents() == before
@@ -41,7 +41,7 @@ def test_rerun_answers_nothing_from_the_store(answered: Project, monkeypatch: py
     monkeypatch.setattr(DevScorer, "__call__", lambda self, merged: calls.append(1) or ask(self, merged))
     result = answered.run("--rerun", "--heads=same", "--method=ties_evolver", "-k", "in_domain")
     result.assert_outcomes(passed=1, deselected=11)
-    assert len(calls) == 1 + 2 * 5 + 1, "the search is made again, not replayed"
+    assert len(calls) == 1 + 2 * 5, "the search is made again, not replayed"
     assert {name: outcome(record) for name, record in answered.records().items()} == before
 
 
@@ -87,7 +87,9 @@ def test_a_search_of_another_kind_is_made_and_not_replayed(
     (path,) = set(answered.store().paths()) - known_
     found = read(path)
     assert found is not None and found.trace is not None and before.trace is not None
-    assert len(calls) == 1 + 2 * 5 + 1 and found.trace["F"] == (0.25 if "F" in setting else before.trace["F"])
+    assert len(calls) == 1 + 2 * 5 + ("dev" in setting) and found.trace["F"] == (
+        0.25 if "F" in setting else before.trace["F"]
+    )
     assert found.dev != before.dev
 
 
@@ -97,7 +99,7 @@ def test_a_search_of_another_kind_is_made_and_not_replayed(
 def test_out_of_domain_replays_the_in_domain_search(answered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = answered.records()
     shutil.rmtree(answered.path / "results" / "emotion" / "out_of_domain")
-    forbid(monkeypatch, (DevScorer, "__call__"))
+    forbid(monkeypatch, (DevScorer, "answers"))
     result = answered.run("--heads=same", *(f"--method={m}" for m in SEARCHES), "-k", "out_of_domain")
     result.assert_outcomes(passed=len(SEARCHES), deselected=11 * len(SEARCHES))
     for method in SEARCHES:
@@ -106,6 +108,19 @@ def test_out_of_domain_replays_the_in_domain_search(answered: Project, monkeypat
         assert inside.dev == outside.dev and inside.trace == outside.trace
         assert outcome(outside) == outcome(whole[name_of(outside)])
         assert outside.cost["merge_seconds"] == inside.cost["merge_seconds"], "it cost what it cost when it was made"
+
+
+def test_a_replay_of_an_older_record_answers_the_development_rows_that_it_does_not_tell_of(answered: Project) -> None:
+    whole = answered.records()["in_domain/same/all/evolver"]
+    path = answered.path / "results" / whole.path
+    told = json.loads(path.read_text(encoding="utf-8"))
+    del told["dev"]["predictions"]
+    path.write_text(json.dumps(told), encoding="utf-8")
+    shutil.rmtree(answered.path / "results" / "emotion" / "out_of_domain")
+    answered.run("--heads=same", "--method=evolver", "-k", "in_domain or out_of_domain")
+    inside, outside = (answered.records()[f"{s}_domain/same/all/evolver"] for s in ("in", "out_of"))
+    assert inside.key == whole.key and inside.dev == told["dev"], "an old record is an answer"
+    assert outside.dev == whole.dev
 
 
 def test_in_domain_and_out_of_domain_judge_the_same_weights(answered: Project) -> None:

@@ -49,6 +49,34 @@ def test_predictions_give_the_scores_again(answered: Project) -> None:
     assert gold.shape == (asked["rows"], 6) == (40, 6) and set(np.unique(gold)) == {0, 1}
 
 
+def test_answers_to_development_rows_give_the_development_score_again(answered: Project) -> None:
+    from harness.judging.rowwise import whole
+    from leaderboard.tables.answers import gold_of, rowwise
+
+    gold, found = gold_of(answered.store()), answered.records()
+    for record in (found[f"{setting}/same/all/{m}"] for m in METHODS for setting in ("in_domain", "out_of_domain")):
+        kept = record.dev["predictions"]
+        assert set(kept) == set(IN_DOMAIN) and all(told["rows"] == 20 for told in kept.values()), record.path
+        scores = [whole(rowwise(told, gold(told["gold"]))) for told in kept.values()]
+        assert np.mean(scores) == pytest.approx(record.dev["score"], abs=1e-6), record.path
+
+
+def test_the_mean_of_the_members_keeps_what_each_of_them_answered(answered: Project) -> None:
+    from harness.judging.rowwise import whole
+    from leaderboard.tables.answers import gold_of, rowwise
+
+    gold, found = gold_of(answered.store()), answered.records()
+    for setting in ("in_domain", "out_of_domain"):
+        record = found[f"{setting}/same/all/avg"]
+        assert set(record.details["answers"]) == set(record.details["members"]) == set(IN_DOMAIN)
+        for member, own in record.details["answers"].items():
+            test = {c: whole(rowwise(told, gold(told["gold"]))) for c, told in own["test"].items()}
+            assert test == pytest.approx(record.details["members"][member], abs=1e-6)
+        best, dev = found[f"{setting}/same/all/best"], record.details["answers"]
+        chosen = IN_DOMAIN[(best.trace or {})["member"]]
+        assert dev[chosen]["dev"] == best.dev["predictions"], "whose weights they are"
+
+
 def test_a_record_names_no_folder_of_anyone(answered: Project) -> None:
     for path in answered.store().paths():
         text = path.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.records.bits import pack, pack_numbers
+from harness.records.bits import pack, pack_floats, pack_numbers
 from harness.records.record import RunRecord, Store
 from leaderboard import audit
 from leaderboard.__main__ import main
@@ -64,6 +64,7 @@ def run(root: Path, *words: str) -> int:
         ("accuracy", {"classes": [10, 0, 1]}, [[10], [0], [10]], 2 / 3),
         ("matthews", {"classes": "011"}, [[0], [1], [0]], 0.5),
         ("pearson", {"values": "1.0 1.0000002 1.0000001"}, [[0.0], [2.5], [5.0]], 0.5),
+        ("pearson", {"floats": pack_floats([1.0, 1.0000002, 1.0000001])}, [[0.0], [2.5], [5.0]], 0.5),
         ("pearson", {"values": "1.0 nan 2.0"}, [[0.0], [2.5], [5.0]], 0.0),
     ],
     ids=[
@@ -72,6 +73,7 @@ def run(root: Path, *words: str) -> int:
         "a list",
         "matthews",
         "scores that are almost equal",
+        "packed scores",
         "scores that are none",
     ],
 )
@@ -90,6 +92,26 @@ def test_classes_and_scores_give_their_records_score_again(
     nothing = {**asked, "gold": store.put_gold([]), "rows": 0, "classes": "", "values": ""}
     (problem,) = audit.reproduce(replace(made, predictions={"task": nothing}), gold_of(store))
     assert "gold labels are not 0 rows" in problem
+
+
+def test_whatever_a_record_keeps_of_answers_is_published_with_its_gold_and_checked(root: Path) -> None:
+    local, other = Store(root / LOCAL), [[1], [0], [1], [1]]
+    dev = {"gold": local.put_gold(other), "rows": 4, "outputs": ["joy"], "bits": pack([[1], [0], [0], [0]])}
+    told = {"gold": local.put_gold(GOLD), "rows": 4, "outputs": ["joy", "fear", "anger"], "bits": pack(SAID)}
+    ties = record(
+        "ties", score=0.5, scores={"isear": 0.5}, predictions={"isear": told}, dev={"predictions": {"tec": dev}}
+    )
+    details = {"members": {"m": {"isear": 0.5}}, "answers": {"m": {"test": {"isear": told}, "dev": {"tec": dev}}}}
+    local.put(ties)
+    local.put(record("avg", score=0.5, scores={"isear": 0.5}, details=details))
+    assert run(root, "publish") == run(root, "check") == 0
+    assert Store(root / PUBLISHED).gold(dev["gold"]) == other
+    gold = gold_of(local)
+    lie = replace(record("avg"), details={**details, "members": {"m": {"isear": 0.6}}})
+    (problem,) = audit.reproduce(lie, gold)
+    assert problem.endswith("predictions of member m on test rows of isear give 0.500000, the record says 0.6")
+    (problem,) = audit.reproduce(replace(ties, dev={"predictions": {"tec": {**dev, "rows": 5}}}), gold)
+    assert "predictions on development rows of tec cannot be read" in problem
 
 
 def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,7 +310,8 @@ def test_nothing_here_imports_torch(root: Path) -> None:
         "assert 'torch' not in sys.modules\n"
         f"assert main(['--root', {str(root)!r}, 'show']) == 0\n"
         "heavy = {'torch', 'transformers', 'datasets', 'methods'} & set(sys.modules)\n"
-        "read = {f'harness.{n}' for n in ('record', 'recipe', 'schema1', 'terrain')}\n"
+        "rooms = {'records': ('record', 'recipe', 'schema1', 'terrain'), 'judging': ('rowwise',)}\n"
+        "read = {f'harness.{r}{n}' for r, names in rooms.items() for n in ('', *(f'.{n}' for n in names))}\n"
         "ours = {n for n in sys.modules if n.startswith('harness.')} - read\n"
         "assert not heavy and not ours, (heavy, ours)\n"
     )

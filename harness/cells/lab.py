@@ -25,7 +25,7 @@ from harness.families.base import Loaded
 from harness.families.batches import Batch, Batches, prepare
 from harness.families.encoder import within
 from harness.judging.progress import Progress
-from harness.judging.scoring import DevScorer, Exam, Examiner, LiveModel, Sheet
+from harness.judging.scoring import Answers, DevScorer, Exam, Examiner, LiveModel, Sheet
 from harness.members import fisher, given, gram
 from harness.members.finetune import finetune
 from harness.members.joint import VERSION as FINETUNE_VERSION
@@ -93,6 +93,7 @@ class Lab:
         self._live: dict[Task, LiveModel] = {}
         self._minutes = checkpoint_minutes
         self.marks: dict[tuple[object, ...], dict[str, Exam]] = {}  # who -> test rows -> exam, for the table's rows
+        self.dev_marks: dict[tuple[object, ...], dict[str, Answers]] = {}  # and what members say to development rows
 
     # -- identity ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ These are no merging methods (methods/ knows nothing of them): `avg` and `domain
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from methods.errors import NotApplicable
 
 if TYPE_CHECKING:  # seconds; the names of rows are asked for whenever a command line is checked
     from harness.cells.lab import Lab
-    from harness.judging.scoring import Exam
+    from harness.judging.scoring import Answers, Exam
     from methods import Weights
 
 
@@ -35,6 +35,7 @@ class RowResult:
     details: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, list[Exam]] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, Exam]] = field(default_factory=dict)  # of a row that tells of each member
 
 
 def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
@@ -42,7 +43,7 @@ def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     table = _every_member(cell, lab, corpora)
     parts = {c: [exams[c] for exams in table.values()] for c in corpora}
     members = {m: {c: exam.score for c, exam in exams.items()} for m, exams in table.items()}
-    return RowResult(_means(parts), parts=parts, details={"members": members})
+    return RowResult(_means(parts), parts=parts, details={"members": members}, members=table)
 
 
 def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
@@ -78,6 +79,19 @@ def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, d
         known = lab.marks.setdefault((source, heads), {})
         if any(f not in known for f in rows.values()):
             known.update({rows[c]: exam for c, exam in examiner.examine(lab.member(source)).items()})
+        table[source.members[0]] = {c: known[f] for c, f in rows.items()}
+    return table
+
+
+def dev_answers(cell: Cell, lab: Lab) -> dict[str, dict[str, Answers]]:
+    """Member -> corpus -> what it says to all development rows; asked once in a laboratory's life, as exams are."""
+    scorer, corpora = lab.dev_scorer(cell.key), cell.key.corpora
+    rows = {c: f"{lab.task(c).name} {lab.rows.dev(c, cell.key.seed).fingerprint}" for c in corpora}
+    table: dict[str, dict[str, Answers]] = {}
+    for source in cell.key.sources:
+        known = lab.dev_marks.setdefault((source, cell.key.members if cell.key.heads == "own" else ()), {})
+        if any(f not in known for f in rows.values()):
+            known.update({rows[c]: answers for c, answers in scorer.answers(lab.member(source)).items()})
         table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
 

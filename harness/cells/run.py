@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
+from harness.cells import answered
 from harness.cells.cell import Cell, seed_from
 from harness.cells.lab import Lab
 from harness.cells.recalled import Recalled
 from harness.cells.recipe import knobs_of, merge_part, method_of, recipe_of, running_key, used_by
 from harness.cells.referee import referee_of, whole, with_plain_trace
-from harness.cells.rows import ROWS
+from harness.cells.rows import ROWS, dev_answers
 from harness.cells.seen import seen
-from harness.data.corpus import MASKED
 from harness.judging.meter import Meter
-from harness.judging.scoring import Exam
+from harness.judging.scoring import Answers, Exam
 from harness.members.statistics import LazyStatistics
-from harness.records.bits import pack, pack_numbers
 from harness.records.environment import engine, environment
 from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.storage.journal import Journal, path_of
@@ -43,7 +41,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
             row = ROWS[cell.method](cell, lab, corpora)
         cost = {"exam_seconds": examining.seconds, **row.cost}
         parts = row.parts or {c: [exam] for c, exam in row.exams.items()}
-        details = {**row.details, **seen(cell, lab, row.scores, parts)}
+        details = {**row.details, **seen(cell, lab, row.scores, parts), **_of_members(cell, lab, store, row.members)}
         return _record(cell, lab, store, (), row.scores, row.exams, row.weights, cost, details)
 
     found = merged_by(cell, lab, store, replay)
@@ -52,16 +50,29 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     cost = {**found.cost, "exam_seconds": examining.seconds}
     scores = {c: e.score for c, e in exams.items()}
     details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
-    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, details, found.dev)
+    dev = {**found.dev, **({"predictions": answered.on_dev(found.answers, store)} if found.answers else {})}
+    return _record(cell, lab, store, found.used, scores, exams, found.merged, cost, details, dev)
+
+
+def _of_members(cell: Cell, lab: Lab, store: Store, test: Mapping[str, Mapping[str, Exam]]) -> dict[str, Any]:
+    """A reference row's details on what each member answered: so every member's score has an interval."""
+    if not test:
+        return {}
+    kept = answered.of_members(test, dev_answers(cell, lab), store)
+    if kept is None:
+        lab.say(f"{cell}: what {len(test)} members answered is too much for a record, so it holds their scores alone")
+    return {} if kept is None else {"answers": kept}
 
 
 class Found(NamedTuple):
-    """A merge, the parts of the protocol that it used, what its search saw and what it cost."""
+    """A merge, the parts of the protocol that it used, what its search saw, what it cost, and what it says to all
+    development rows; nothing where `dev` has that, in the words of an earlier record."""
 
     merged: Merged
     used: tuple[str, ...]
     dev: dict[str, Any]
     cost: dict[str, Any]
+    answers: Mapping[str, Answers]
 
 
 def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
@@ -84,7 +95,9 @@ def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: 
         merged = None if before is None else _replay(referee(), seed, before, lab)
         if merged is not None and before is not None:
             cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
-            return Found(merged, used_by(before.recipe), dict(before.dev), cost)
+            known = before.dev.get("predictions")  # records of before these were kept have none
+            said = {} if known else lab.dev_scorer(cell.key).answers(merged)
+            return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
         judged = referee()
         with Meter() as merging:
             made = judged.merge(torch.Generator().manual_seed(seed))
@@ -101,8 +114,12 @@ def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: 
         }
         trace = getattr(merged, "trace", None) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history"))}
-        judge = score if calls else lab.dev_scorer(cell.key)  # who did not ask is told by all rows, as by default
-        return Found(merged, used, {**dev, "score": judge(merged)}, cost)
+        said = lab.dev_scorer(cell.key).answers(merged)
+        if calls and lab.protocol.search.dev_fraction < 1:
+            told = score(merged)
+        else:  # who did not ask is told as by default
+            told = (lab.dev_scorer(cell.key, lab.protocol.search) if calls else lab.dev_scorer(cell.key)).of(said)
+        return Found(merged, used, {**dev, "score": told}, cost, said)
 
 
 def _numbers(history: Any) -> list[float]:
@@ -174,7 +191,7 @@ def _record(
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.corpora),
         details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
-        predictions={c: _predictions(e, store) for c, e in exams.items()},
+        predictions={c: answered.predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
         cost=cost,
         weights_sha256="" if merged is None else weights_sha256(merged),
@@ -182,25 +199,6 @@ def _record(
         environment=environment(),
         knobs=knobs_of(cell, lab, used),
     )
-
-
-def _predictions(exam: Exam, store: Store) -> dict[str, Any]:
-    """What was answered for every row: labels as bits, over those that were examined; classes as digits, or packed
-    where ten digits are too few; scores, each the shortest decimal that gives the float32 again, since a correlation of
-    almost equal scores needs every digit."""
-    task, gold, predicted = exam.task, exam.gold, exam.predicted
-    kept: dict[str, Any]
-    if task.kind == "multi_label":
-        asked = [k for k in range(gold.shape[1]) if (gold[:, k] != MASKED).any()]
-        names, kept = [task.outputs[k] for k in asked], {"bits": pack(predicted[:, asked].tolist())}
-        gold = gold[:, asked]
-    elif task.kind == "classification":
-        names, said = list(task.outputs), predicted.tolist()
-        kept = {"classes": "".join(map(str, said))} if len(names) <= 10 else {"numbers": pack_numbers(said)}
-    else:
-        names, kept = list(task.outputs), {"values": " ".join(map(str, predicted.astype(np.float32)))}
-    rows = gold.tolist() if gold.ndim == 2 else gold[:, None].tolist()
-    return {"gold": store.put_gold(rows), "rows": len(gold), "outputs": names, "metric": task.metric, **kept}
 
 
 def weights_sha256(merged: Merged) -> str:

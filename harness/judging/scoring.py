@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,14 @@ class Sheet:
         return labels if self.task.kind == "multi_label" else labels[:, 0]
 
 
+class Answers(NamedTuple):
+    """What one set of weights answered on one corpus' rows."""
+
+    task: Task
+    predicted: Predicted  # as Sheet.predict gives it
+    gold: Predicted  # the same shape; -100 where not annotated
+
+
 class DevScorer:
     """Development score of merged weights: what a method may know about quality (implements methods.DevScore)."""
 
@@ -117,13 +125,28 @@ class DevScorer:
     def __call__(self, merged: Merged) -> float:
         """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better."""
         self.calls += 1
-        found = [(s.task, s.predict(s.logits(merged)), s.gold) for s in self._dev.values()]
-        if self._fitness == "pooled" and len({task for task, *_ in found}) == 1:  # rows of two tasks have no one metric
-            found = [(found[0][0], np.concatenate([p for _, p, _ in found]), np.concatenate([g for *_, g in found]))]
-        value = float(np.mean([_finite(task, score(task.metric, p, gold)) for task, p, gold in found]))
+        value = self._mark(self.answers(merged))
         self._best = max(self._best, value)
         if self._progress is not None:
             self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
+        return self._rounded(value)
+
+    def answers(self, merged: Merged) -> dict[str, Answers]:
+        """What these weights say to the rows of each corpus; no call is counted."""
+        return {name: Answers(s.task, s.predict(s.logits(merged)), s.gold) for name, s in self._dev.items()}
+
+    def of(self, answers: Mapping[str, Answers]) -> float:
+        """The score of answers to these very rows."""
+        return self._rounded(self._mark(answers))
+
+    def _mark(self, answers: Mapping[str, Answers]) -> float:
+        found = list(answers.values())
+        if self._fitness == "pooled" and len({a.task for a in found}) == 1:  # rows of two tasks have no one metric
+            said, gold = (np.concatenate(parts) for parts in ([a.predicted for a in found], [a.gold for a in found]))
+            found = [Answers(found[0].task, said, gold)]
+        return float(np.mean([_finite(a.task, score(a.task.metric, a.predicted, a.gold)) for a in found]))
+
+    def _rounded(self, value: float) -> float:
         return value if self._digits is None else round(value, self._digits)
 
     def recall(self, value: float) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from harness.records.record import BadRecord, RunRecord, Store
 from leaderboard.stats.chance import Sheet, sheets
 
 Gold = Callable[[str], Array]  # name of gold labels -> (rows, columns)
+Name = TypeVar("Name", bound=Hashable)
 Sheets = Mapping[tuple[Path, str], Sheet]  # of each record and corpus
 
 
@@ -50,6 +51,8 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         return METRICS[kept["metric"]](gold, said)
     if "numbers" in kept:
         said = np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(np.float64)
+    elif "floats" in kept:
+        said = np.frombuffer(_unzip(kept["floats"], 4 * rows), "<f4").astype(np.float64)
     else:
         words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
         said = np.array(words, dtype=np.float64)
@@ -67,21 +70,52 @@ def _unzip(text: str, size: int) -> bytes:
     return raw
 
 
+def every_answer(record: RunRecord) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Whatever the record holds of answers, each with words for it: to test rows, to development rows, of members."""
+    yield from _told("predictions on {}", record.predictions)
+    yield from _told("predictions on development rows of {}", record.dev.get("predictions"))
+    for member, own in _items(record.details.get("answers")):
+        for split, kept in _items(own):
+            yield from _told(f"predictions of member {member} on {split} rows of {{}}", kept)
+
+
+def gold_named_by(record: RunRecord) -> set[str]:
+    """The names of all gold labels that a record needs."""
+    return {str(kept.get("gold")) for _, kept in every_answer(record)}
+
+
+def _told(words: str, kept: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((words.format(corpus), told if isinstance(told, Mapping) else {}) for corpus, told in _items(kept))
+
+
+def _items(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, Mapping) else ()
+
+
 def sheets_of(records: Iterable[RunRecord], gold: Gold) -> Sheets:
-    """Each record's sheet on each corpus; all that were asked the same are drawn for together.
+    """Each record's sheet on each corpus' test rows."""
+    return drawn_for((((r.path, corpus), kept) for r in records for corpus, kept in r.predictions.items()), gold)
+
+
+def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold) -> dict[Name, Sheet]:
+    """The sheet of each set of answers; all that were asked the same are drawn for together.
 
     Predictions that cannot be read are left out: `check` reports them, and a table shows what is left.
     """
-    found: dict[tuple[str, str, int], list[tuple[tuple[Path, str], Rowwise]]] = defaultdict(list)
-    for record in records:
-        for corpus, kept in record.predictions.items():
-            try:
-                answers = rowwise(kept, gold(str(kept["gold"])))
-            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
-                continue
-            asked = str(kept["gold"]), str(kept["metric"]), answers.own.shape[1]
-            found[asked].append(((record.path, corpus), answers))
-    made: dict[tuple[Path, str], Sheet] = {}
-    for (name, metric, _), answered in found.items():
-        made.update(zip((k for k, _ in answered), sheets(name, metric, [a for _, a in answered]), strict=True))
+    found: dict[tuple[str, str, int], list[tuple[Name, Rowwise]]] = defaultdict(list)
+    for name, told in kept:
+        answers = readable(told, gold)
+        if answers is not None:
+            found[str(told["gold"]), str(told["metric"]), answers.own.shape[1]].append((name, answers))
+    made: dict[Name, Sheet] = {}
+    for (paper, metric, _), answered in found.items():
+        made.update(zip((n for n, _ in answered), sheets(paper, metric, [a for _, a in answered]), strict=True))
     return made
+
+
+def readable(kept: Any, gold: Gold) -> Rowwise | None:
+    """Predictions against their gold labels; None where they cannot be read."""
+    try:
+        return rowwise(kept, gold(str(kept["gold"])))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
+        return None
