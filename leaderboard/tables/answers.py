@@ -46,9 +46,9 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     if "bits" in kept:
         raw = np.frombuffer(_unzip(kept["bits"], (rows * outputs + 7) // 8), dtype=np.uint8)
         said = np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
-        if kept["metric"] not in OF_KIND["multi_label"]:
-            raise ValueError(f"{kept['metric']} is no metric of labels")
-        return METRICS[kept["metric"]](gold, said)
+        if metric_of(kept) not in OF_KIND["multi_label"]:
+            raise ValueError(f"{metric_of(kept)} is no metric of labels")
+        return METRICS[metric_of(kept)](gold, said)
     if "numbers" in kept:
         said = np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(np.float64)
     elif "floats" in kept:
@@ -59,6 +59,11 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
     return METRICS[kept["metric"]](gold[:, 0], said, outputs)
+
+
+def metric_of(kept: Mapping[str, Any]) -> str:
+    """The metric that predictions are told by; that of labels was once the only one and not told."""
+    return str(kept["metric"] if "metric" in kept or "bits" not in kept else "macro_f1")
 
 
 def _unzip(text: str, size: int) -> bytes:
@@ -106,7 +111,7 @@ def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold) -> dict[Name, Sheet]
     for name, told in kept:
         answers = readable(told, gold)
         if answers is not None:
-            found[str(told["gold"]), str(told["metric"]), answers.own.shape[1]].append((name, answers))
+            found[str(told["gold"]), metric_of(told), answers.own.shape[1]].append((name, answers))
     made: dict[Name, Sheet] = {}
     for (paper, metric, _), answered in found.items():
         made.update(zip((n for n, _ in answered), sheets(paper, metric, [a for _, a in answered]), strict=True))
