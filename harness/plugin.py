@@ -57,9 +57,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     bench = bench_of(config)
     lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
     suites = [s for s in _suites(config) if s in KNOWN]
-    known = {suite: KNOWN[suite]() for suite in suites}
     kinds = {str(model): bench.family(model) for model in bench.options.models}
-    lines += [f"mergeboard: {line}" for line in selection.idle(bench.options, suites, known, kinds)] if suites else []
+    lines += [f"mergeboard: {line}" for line in selection.idle(bench.options, suites, kinds)] if suites else []
     real = bench.options.hub or bench.options.data is not None
     return [*lines, *_missing(bench, _suites(config))] if real else lines
 
@@ -116,8 +115,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Options that leave no cell are wrong words; a worker tells its controller."""
     if not _suites(session.config):
         return
+    bench = bench_of(session.config)
+    for line in selection.unused(session.items, bench.options):
+        bench.say(line)
     try:
-        selection.require_cells(session.items, bench_of(session.config).options.points)
+        selection.require_cells(session.items, bench.options.points)
     except pytest.UsageError as error:
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is None:
@@ -258,11 +260,11 @@ def bench_of(config: pytest.Config) -> Bench:
         found = options.read(config)
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
-        _require_usable(bench, _suites(config))
+        _require_usable(bench, _suites(config), config)
     return config.stash[BENCH]
 
 
-def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
+def _require_usable(bench: Bench, suites: tuple[str, ...], config: pytest.Config) -> None:
     """A model that no family takes, or a malformed corpus, is a wrong word of the command line: one line, now."""
     from methods.errors import MergeboardError
 
@@ -276,6 +278,8 @@ def _require_usable(bench: Bench, suites: tuple[str, ...]) -> None:
             for suite in (s for s in suites if s in KNOWN):
                 bench.available(suite, model)
             bench.family(model)  # last, as it may have to fetch the model
+        if not config.option.collectonly:
+            bench.brought  # noqa: B018  # those on the hub are fetched
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
 

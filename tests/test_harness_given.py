@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
 from harness.families import family_of, limit_of, trial
 from harness.members import given
+from harness.storage.zoo import Zoo
 from methods.errors import MergeboardError, Misfit
 
 LABELS = ("joy", "anger", "deep fear")
@@ -63,7 +65,7 @@ def base(tmp_path: Path) -> given.Base:
     BertForSequenceClassification(config).save_pretrained(tmp_path / "member")
     for name in ("base", "member"):
         words(tmp_path / name)
-    return given.Base(family_of(tmp_path / "base"), tmp_path / "base")
+    return given.Base(family_of(tmp_path / "base"), tmp_path / "base", Zoo(tmp_path / "zoo"))
 
 
 def configure(folder: Path, **changes: Any) -> None:
@@ -78,7 +80,7 @@ def named(folder: Path, *labels: str) -> None:
 def take(base: given.Base, member: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     said: list[str] = []
     given.require_akin(base, TASK, "tec", member)
-    return dict(given.weights_of(given.load(base, TASK, "tec", member, said.append))), said
+    return dict(given.take(base, TASK, "tec", member, said.append).weights), said
 
 
 def refusal(base: given.Base, member: Path) -> str:
@@ -113,7 +115,7 @@ def test_a_config_that_differs_is_refused_unless_told_otherwise(
     configure(tmp_path / "member", **{field: value})
     said = refusal(base, tmp_path / "member")
     assert f"its config.json has {field} {value!r}" in said and "--trust-configs" in said
-    given.require_akin(given.Base(base.family, base.folder, any_config=True), TASK, "tec", tmp_path / "member")
+    given.require_akin(replace(base, any_config=True), TASK, "tec", tmp_path / "member")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ def test_every_parameter_of_a_member_is_needed(base: given.Base, tmp_path: Path)
 def test_a_members_code_does_not_run_because_the_model_is_trusted(base: given.Base, tmp_path: Path) -> None:
     (tmp_path / "member" / "mine.py").write_text("raise SystemExit('it ran')")
     configure(tmp_path / "member", model_type="mine", auto_map={"AutoConfig": "mine.Mine"})
-    trusting = given.Base(base.family, base.folder, {base.folder})
+    trusting = replace(base, trusted={base.folder})
     assert f"add --trust-remote-code={tmp_path / 'member'}" in refusal(trusting, tmp_path / "member")
 
 
@@ -286,7 +288,7 @@ def test_answers_that_depend_on_padding_are_refused(base: given.Base, monkeypatc
 def test_errors_of_members_keep_their_kind(base: given.Base, tmp_path: Path) -> None:
     (tmp_path / "member" / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadWeights, match="damaged or cut short"):
-        given.load(base, TASK, "tec", tmp_path / "member")
+        given.take(base, TASK, "tec", tmp_path / "member")
     with pytest.raises(Misfit, match="its architecture is roberta, the model's is bert"):
         configure(tmp_path / "member", model_type="roberta")
         given.require_akin(base, TASK, "tec", tmp_path / "member")

@@ -112,9 +112,9 @@ def refused(result: pytest.RunResult) -> str:
         (["--model=\udcff"], "--model '\\udcff': it holds the character '\\udcff'"),
         (["--results=x", "--zoo=./x"], "--results and --zoo are both "),
         (["--results="], "--results : write --results=FOLDER"),
-        (["--member=isear="], "--member isear=: write CORPUS=FOLDER"),
+        (["--member=isear="], "--member isear=: write NAME=FOLDER"),
         (["--member=isear=" + "x" * 5000], "has no config.json"),
-        (["--member=isear"], "--member isear: write CORPUS=FOLDER"),
+        (["--member=isear"], "--member isear: write NAME=FOLDER"),
         (["--member=iser=."], "no in-domain corpus or GLUE task named 'iser'. Did you mean 'isear'?"),
         (["--member=ssec=."], "no in-domain corpus or GLUE task named 'ssec'"),
         (["--member=isear=./nowhere"], "--member isear=./nowhere: ./nowhere has no config.json"),
@@ -299,7 +299,7 @@ def test_members_are_folders_with_any_name_and_each_corpus_has_one(project: Proj
         (project.path / name / "config.json").write_text("{}")
     given = ["--member=tec=./lr=1e-5", "--member=isear=other", f"--member=tec={project.path}/lr=1e-5"]
     found = options.read(project.pytester.parseconfig("suites/", *given))
-    assert found.given == {"tec": project.path / "lr=1e-5", "isear": project.path / "other"}
+    assert found.given == {("tec", None): str(project.path / "lr=1e-5"), ("isear", None): str(project.path / "other")}
     with pytest.raises(pytest.UsageError, match="--member tec is given twice"):
         options.read(project.pytester.parseconfig("suites/", *given, "--member=tec=other"))
 
@@ -426,7 +426,7 @@ def test_a_brought_member_is_merged_as_it_is(project: Project, member: Path) -> 
     assert str(member.parent) not in json.dumps(project.store().paths()[0].read_text())
     lab = make_lab(project.zoo)
     own = lab.member(alone("isear"))
-    lab._given = {"isear": member}
+    lab._given = {("isear", None): member}
     assert all(torch.equal(tensor, own[name]) for name, tensor in lab.member(alone("isear")).items())
 
 

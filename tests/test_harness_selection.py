@@ -87,7 +87,6 @@ def told(project: Project, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--member=cola=mine",), "--member cola is not used: no member of emotion is trained on it"),
         (("--model=tiny-decoder", "--heads=same"), "--heads=same changes nothing: no head is trained where models"),
         (
             ("--set=glue_dev_share=0.1",),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.cells.cell import Cell, PopulationKey, Source, seed_from
 from harness.cells.rowbook import RowBook
 from harness.checkpoints import pickles
+from harness.checkpoints.brought import Key, key_for, word_of
 from harness.checkpoints.hub import commit_of
 from harness.checkpoints.names import ModelName, fingerprint
 from harness.data.corpus import Corpus, Split
@@ -50,7 +51,7 @@ class Lab:
     Args:
         model: the model as the user named it; `folder` is where it lies.
         corpora: the corpora at hand, by name.
-        brought: members that the user brought, corpus -> checkpoint folder; the others are fine-tuned here.
+        brought: where the members lie that the user brought, by name and seed; the others are fine-tuned here.
         trusted: folders, the model's or members', whose own code may run.
         say: takes a line about long work.
         any_config: whether the configuration of a brought member may differ from the model's.
@@ -65,7 +66,7 @@ class Lab:
         protocol: Protocol,
         corpora: Mapping[str, Corpus],
         zoo_: zoo.Zoo,
-        brought: Mapping[str, Path],
+        brought: Mapping[Key, Path],
         say: Callable[[str], None],
         trusted: Collection[Path] = (),
         usual: Protocol | None = None,
@@ -78,7 +79,7 @@ class Lab:
         self.corpora, self._zoo, self._given, self.say = corpora, zoo_, brought, say
         # A folder of pickles has a twin of safetensors, whose code is the same.
         self._trusted = frozenset((*trusted, *(pickles.safe(f, zoo_) for f in trusted)))
-        self._any_config, self._akin = any_config, set[str]()  # members whose configuration and words were compared
+        self._any_config, self._akin = any_config, set[Key]()  # members whose configuration and words were compared
         self.family = family_of(self.folder, folder in trusted, self._trusted)
         if isinstance(self.family, Asked) and self.family.answers.split:
             say(
@@ -89,6 +90,7 @@ class Lab:
         self._recipes: dict[Source, Recipe] = {}
         self._keys: dict[Source | Task, str] = {}  # every cell asks for them
         self._firsts: dict[tuple[str, Source], Split] = {}
+        self._prints: dict[Key, str] = {}  # of members that the user brought
         self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
         self._live: dict[Task, LiveModel] = {}
         self._minutes = checkpoint_minutes
@@ -130,8 +132,8 @@ class Lab:
             "corpora": list(corpora),
             "tasks": [self.task(c).recipe(self.family.generative) for c in corpora],
         }
-        if (folder := self._brought(source)) is not None:
-            return {**shared, "given": fingerprint(folder)}
+        if (key := self._brought(source)) is not None:
+            return {**shared, "given": self._print_of(key)}
         return {
             **shared,
             "train": [self.rows.train(m, source.draw).fingerprint for m in source.members],
@@ -151,6 +153,11 @@ class Lab:
     def trains(self, source: Source) -> bool:
         """Whether this is fine-tuned here, not brought."""
         return self._brought(source) is None
+
+    def adapter_of(self, source: Source) -> Recipe | None:
+        """What a record says of a member that was brought as an adapter."""
+        key = self._brought(source)
+        return None if key is None else given.adapter_in(self._given[key])
 
     # -- what makers are told ----------------------------------------------------------------------------------------
 
@@ -174,8 +181,8 @@ class Lab:
         given_labels = self.family.generative or scores
         return replace(found, fisher_labels="empirical") if given_labels else found
 
-    def _brought(self, source: Source) -> Path | None:
-        return self._given.get(source.members[0]) if len(source.members) == 1 else None
+    def _brought(self, source: Source) -> Key | None:
+        return key_for(self._given, source.members[0], source.draw) if len(source.members) == 1 else None
 
     def task(self, corpus: str) -> Task:
         """What models of this corpus answer."""
@@ -234,32 +241,39 @@ class Lab:
                 self.say(
                     f"{self.model}: its file holds a head for {len(task.outputs)} labels, from which training starts"
                 )
-            zoo.require_finite(str(self.model), given.weights_of(loaded))  # also where no text of the trial leads
-            self._try(str(self.model), loaded, task)
+            weights = dict(loaded.model.named_parameters())
+            zoo.require_finite(str(self.model), weights)  # also where no text of the trial leads
+            self._try(str(self.model), loaded.model, task)
 
-    def try_member(self, corpus: str) -> None:
+    def try_member(self, key: Key) -> None:
         """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
-        task, folder = self.task(corpus), self._given[corpus]
-        self._try(f"--member {corpus}", self._opened(corpus, folder, self.say), task)
-        earlier = takewhile(lambda other: other != corpus, self._given)
-        if twin := next((other for other in earlier if fingerprint(self._given[other]) == fingerprint(folder)), None):
-            self.say(f"--member {corpus}: it is the checkpoint that {twin} has; merged with itself it stays as it is")
+        name, task = f"--member {word_of(key)}", self.task(key[0])
+        self._try(name, self._taken(key, 1, self.say).module(), task)
+        earlier = takewhile(lambda other: other != key, self._given)
+        if twin := next((other for other in earlier if self._print_of(other) == self._print_of(key)), None):
+            self.say(f"{name}: it is the checkpoint that {word_of(twin)} has; merged with itself it stays as it is")
 
-    def _try(self, name: str, loaded: Loaded, task: Task) -> None:
-        trial.run(name, self.family, loaded.model, task, within(self.protocol.max_length, self.family.limit))
+    def _try(self, name: str, model: nn.Module, task: Task) -> None:
+        trial.run(name, self.family, model, task, within(self.protocol.max_length, self.family.limit))
 
-    def _opened(self, corpus: str, folder: Path, say: Callable[[str], None] = lambda line: None) -> Loaded:
-        """A member that the user brought."""
-        base = given.Base(self.family, self.folder, self._trusted, self._any_config)
-        if corpus not in self._akin:
-            given.require_akin(base, self.task(corpus), corpus, folder)
-            self._akin.add(corpus)
-        return given.load(base, self.task(corpus), corpus, pickles.safe(folder, self._zoo), say)
+    def _print_of(self, key: Key) -> str:
+        if key not in self._prints:
+            self._prints[key] = given.fingerprint_of(self._given[key])
+        return self._prints[key]
+
+    def _taken(self, key: Key, seed: int, say: Callable[[str], None] = lambda line: None) -> given.Taken:
+        """A member that the user brought; an adapter shares the tensors of the ancestor of this seed's populations."""
+        base = given.Base(self.family, self.folder, self._zoo, self._trusted, self._any_config)
+        name, task, folder = word_of(key), self.task(key[0]), self._given[key]
+        if key not in self._akin:
+            given.require_akin(base, task, name, folder)
+            self._akin.add(key)
+        return given.take(base, task, name, folder, say, partial(self.ancestor, task, seed))
 
     def member(self, source: Source) -> Weights:
         """The model fine-tuned on this; from the zoo, if it was ever made."""
-        if (folder := self._brought(source)) is not None:
-            return given.weights_of(self._opened(source.members[0], folder))
+        if (key := self._brought(source)) is not None:
+            return self._taken(key, source.draw).weights
 
         recipe = self.member_recipe(source)
         work = f"fine-tuning {self.model} on {'+'.join(source.members)}, seed {source.seed}"
@@ -301,7 +315,7 @@ class Lab:
         if key.heads == "own":
             ancestor = without(ancestor, loaded.head)
             members = [without(m, loaded.head) for m in members]
-        elif key.heads == "diff" or any(m in self._given for m in key.members):
+        elif key.heads == "diff" or not all(map(self.trains, key.sources)):
             ancestor = without(ancestor, loaded.fresh)  # no head is theirs all
         merged = bool(loaded.output_layer) and self.merges_heads(key)
         layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
@@ -327,7 +341,8 @@ class Lab:
         found: dict[str, Weights] = {}
         for member, source in zip(key.members, key.sources, strict=True):
             head = self.ancestor(self.task(member), key.seed).head
-            found[corpus_of(member)] = {name: t for name, t in self.member(source).items() if name in head}
+            weights = self.member(source)
+            found[corpus_of(member)] = {name: weights[name] for name in weights if name in head}
         return found
 
     def forget(self) -> None:

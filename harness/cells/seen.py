@@ -25,7 +25,12 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
         rows = lab.rows.seen_dev(cell.key, corpus).rows
         found["seen_dev"][corpus] = {"rows": int(rows.sum()), "of": len(rows)}
     brought = [m for m, source in zip(cell.key.members, cell.key.sources, strict=True) if not lab.trains(source)]
-    return {**found, "brought": brought} if brought else found  # what those were trained on, nobody knows
+    if not brought:
+        return found
+    made = {m: lab.adapter_of(source) for m, source in zip(cell.key.members, cell.key.sources, strict=True)}
+    adapters = {m: facts for m, facts in made.items() if facts is not None}
+    found["brought"] = brought  # what those were trained on, nobody knows
+    return {**found, "adapters": adapters} if adapters else found
 
 
 def _unseen(exams: Sequence[Exam], others: Any) -> float | None:

@@ -17,6 +17,8 @@ from harness.errors import BadWeights
 
 SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
 INDEX = ".index.json"  # of weights in several files
+ADAPTER_CONFIG = "adapter_config.json"  # where it is, the folder holds no model but what PEFT changes of one
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _HARMLESS = (  # in lower case; every other file may decide, and so is part of the fingerprint
     *("readme*", "license*", "licence*", "notice*", "*.md", "*.pdf", "*.ipynb"),
     *("*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.webp", "*.ico"),
@@ -44,7 +46,7 @@ def fingerprint(folder: Path) -> str:
     names = files(folder)
     weights = weight_files(folder, names)
     for name in weights:
-        _require_whole(folder / name)
+        require_whole(folder / name)
     digest = hashlib.sha256()
     try:
         for name in sorted({*filter(decides, names), *weights}):
@@ -97,8 +99,9 @@ def weight_files(folder: Path, names: Collection[str]) -> tuple[str, ...]:
 
     Errors: `BadWeights` if there are none, an index cannot be read, or a part is missing.
     """
-    own = _own_name(folder)
-    for name in [own] if own else [SAFE, SAFE + INDEX, PICKLE, PICKLE + INDEX]:
+    adapter, own = ADAPTER_CONFIG in names, _own_name(folder)
+    usual = (SAFE, SAFE + INDEX, PICKLE, PICKLE + INDEX)
+    for name in ADAPTER_WEIGHTS if adapter else (own,) if own else usual:
         if name not in names:
             continue
         parts = sorted({*parts_of(folder / name).values()}) if name.endswith(INDEX) else []
@@ -107,10 +110,27 @@ def weight_files(folder: Path, names: Collection[str]) -> tuple[str, ...]:
                 raise BadWeights(f"{folder} holds no {part}, which its {name} lists; copy it again")
         return (name, *parts)
     others = [name for name in names if name.endswith((".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack"))]
+    wanted = ADAPTER_WEIGHTS[0] if adapter else own or f"{SAFE} and no {PICKLE}"
     raise BadWeights(
-        f"{folder} holds no {own or f'{SAFE} and no {PICKLE}'}{f', only {sorted(others)[0]}' if others else ''}; "
+        f"{folder} holds no {wanted}{f', only {sorted(others)[0]}' if others else ''}; "
         "save the model with save_pretrained and name that folder"
     )
+
+
+def held(folder: Path) -> dict[str, str]:
+    """Tensor -> its type ("F32", "BF16", "I64"), as the headers of the safetensors have it; of a pickle nothing.
+
+    Errors: `BadWeights` if a file is damaged.
+    """
+    found: dict[str, str] = {}
+    for path in (folder / name for name in weight_files(folder, files(folder)) if name.endswith(".safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                for name in file.keys():  # noqa: SIM118  # no mapping
+                    found[name] = str(file.get_slice(name).get_dtype())
+        except (SafetensorError, OSError) as error:
+            raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
+    return found
 
 
 def parts_of(path: Path) -> Mapping[str, str]:
@@ -144,7 +164,7 @@ def _own_name(folder: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _require_whole(path: Path) -> None:
+def require_whole(path: Path) -> None:
     """Raise `BadWeights` if a file of safetensors is damaged; a pickle shows it when it is read."""
     if path.suffix != ".safetensors":
         return

@@ -11,8 +11,8 @@ from typing import Any
 from harness.errors import BadModel
 
 ADAPTER = (
-    "is an adapter (adapter_config.json), no whole model; load it with peft, call merge_and_unload() and save the "
-    "result with save_pretrained()"
+    "is an adapter (adapter_config.json), no whole model; bring it as a member, --member NAME=FOLDER, or load it with "
+    "peft, call merge_and_unload() and save the result with save_pretrained()"
 )
 _LIBRARIES = (("sentencepiece", "sentencepiece"), ("protobuf", "google.protobuf"), ("tiktoken", "tiktoken"))
 _QUANTISED = ("quantization_config", "compression_config")

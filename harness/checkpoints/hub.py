@@ -30,15 +30,25 @@ def folder_of(where: str) -> Path:
     """
     if Path(where).is_dir():
         return Path(where)
-    name, _, revision = where.partition("@")
     try:
-        folder = fetch(name, revision or None, without_weights)
-        return fetch(name, folder.name, lambda names: [*without_weights(names), *weight_files(folder, names)])
+        return fetched(where)
     except NotThere as error:
-        short = name.partition("/")[2]
+        short = where.partition("@")[0].partition("/")[2]
         raise BadModel(f"model {where}: {error}; or give a local folder with --model={short}=FOLDER") from None
     except BadWeights as error:
         raise BadModel(f"model {where}: {error}") from None
+
+
+def fetched(where: str, weights: bool = True) -> Path:
+    """The snapshot of a model or an adapter on the hub, `org/name[@revision]`; without its weights, if so asked.
+
+    Errors: `NotThere`, and `BadWeights` if it holds none.
+    """
+    name, _, revision = where.partition("@")
+    folder = fetch(name, revision or None, without_weights)
+    if not weights:
+        return folder
+    return fetch(name, folder.name, lambda names: [*without_weights(names), *weight_files(folder, names)])
 
 
 def commit_of(folder: Path) -> str | None:

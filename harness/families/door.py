@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from harness.checkpoints.checkpoint import files, weight_files
-from harness.checkpoints.folders import because, one_line, quantised, require_whole
-from harness.errors import BadModel, BadWeights
+from harness.checkpoints.checkpoint import held as held_by
+from harness.checkpoints.folders import because, quantised, require_whole
+from harness.errors import BadModel
 
 _BUFFERS = re.compile(  # saved by old versions, made anew by every model
     r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|final_logits_bias|num_batches_tracked)$"
@@ -71,7 +72,7 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
     Errors: `BadModel` or `BadWeights` where checkpoint and model do not fit, or transformers cannot load it.
     """
     require_whole(folder)
-    held = _held(folder)
+    held = held_by(folder)
     for name, kind in held.items():
         if _ADAPTERS.search(name):
             raise BadModel(
@@ -106,19 +107,6 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
     if wrapped is not None:
         fault += f"; its names have {wrapped}. in them: save the model without its wrapper"
     raise BadModel(f"{folder} {fault}")
-
-
-def _held(folder: Path) -> dict[str, str]:
-    """Name -> dtype, as the files' headers have it."""
-    found: dict[str, str] = {}
-    for path in _paths(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118  # no mapping
-                    found[name] = str(file.get_slice(name).get_dtype())
-        except (SafetensorError, OSError) as error:
-            raise BadWeights(f"{path} is damaged or cut short ({one_line(error)}); copy it again") from None
-    return found
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -179,6 +167,11 @@ def _judged(model: Any, report: Mapping[str, Any], head: bool) -> tuple[Opened, 
             '"tie_word_embeddings": false into config.json'
         )
     return found, None
+
+
+def is_of_a_head(name: str) -> bool:
+    """Whether a parameter of this name is a head's, of pre-training or of another task."""
+    return _HEADS.match(name) is not None
 
 
 def head_names(model: Any) -> frozenset[str]:

@@ -1,25 +1,31 @@
-"""Members that the user brings instead of having them fine-tuned: `--member isear=FOLDER`."""
+"""Members that the user brings instead of having them fine-tuned: `--member isear=FOLDER`, whole or as an adapter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
-from harness.checkpoints.checkpoint import fingerprint
-from harness.checkpoints.folders import config_of
+from harness.checkpoints import adapters, pickles
+from harness.checkpoints.adapters import MERGE
+from harness.checkpoints.brought import OPTION
+from harness.checkpoints.checkpoint import fingerprint, held
+from harness.checkpoints.folders import config_of, is_adapter
 from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
 from harness.families import kind_of, likeness
 from harness.families.base import Family, Loaded
-from harness.storage import zoo
+from harness.members import labels, lora
+from harness.members.descent import descent_of, require_same_base
+from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
 from methods.errors import Misfit
 
 _OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction")
+_HALVES = {"F16": "float16", "BF16": "bfloat16"}
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -28,103 +34,163 @@ class Base:
 
     family: Family
     folder: Path
+    zoo: Zoo  # where checkpoints that are pickles are kept as safetensors
     trusted: Collection[Path] = ()  # folders whose own code may run
     any_config: bool = False  # whether a member's config.json may differ
 
+    def load(self, task: Task) -> Loaded:
+        """The model itself."""
+        return self.family.load(self.folder, task, seed=1)
 
-def require_akin(base: Base, task: Task, corpus: str, folder: Path) -> None:
-    """Raise `Misfit` unless this checkpoint's configuration and tokenizer are the model's."""
-    trust = folder in base.trusted
+    def load_alike(self, folder: Path, task: Task) -> Loaded:
+        """Another checkpoint of the model's configuration. Errors: `Misfit` if it has another."""
+        likeness.require_same_config(self.family, self.folder, folder, self.trusted, self.any_config)
+        return self.family.load(pickles.safe(folder, self.zoo), task, seed=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A member that fits."""
+
+    weights: Weights  # those that an adapter changes are made when they are read; the others are the model's own
+    module: Callable[[], nn.Module]  # a module of its shape, with these weights
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Of a checkpoint, or of an adapter and those that it was trained on top of; the model is not in it."""
+    return descent_of(folder).fingerprint if is_adapter(folder) else fingerprint(folder)
+
+
+def adapter_in(folder: Path) -> dict[str, object] | None:
+    """What a record says of an adapter; None for a whole checkpoint."""
+    if not is_adapter(folder):
+        return None
+    adapter = adapters.read(folder)
+    return {"rank": adapter.rank, "alpha": adapter.alpha, "rslora": adapter.rslora}
+
+
+def require_akin(base: Base, task: Task, name: str, folder: Path) -> None:
+    """Raise `Misfit` unless this checkpoint's configuration and tokenizer are the model's; an adapter may have none."""
+    trust, adapter = folder in base.trusted, is_adapter(folder)
     try:
-        kind_of(folder, trust)  # an adapter, quantised weights, code that nobody trusts
-        likeness.require_same_config(base.family, base.folder, folder, base.trusted, base.any_config)
+        if not adapter:
+            kind_of(folder, trust)  # quantised weights, code that nobody trusts
+        if not adapter or (folder / "config.json").is_file():
+            likeness.require_same_config(base.family, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
     except (BadModel, Misfit) as error:
-        raise Misfit(f"--member {corpus}: {error}") from None
+        raise Misfit(f"{OPTION} {name}: {error}") from None
 
 
-def load(base: Base, task: Task, corpus: str, folder: Path, say: Callable[[str], None] = lambda line: None) -> Loaded:
-    """A fine-tuned checkpoint that answers this task, its head's rows in the task's order.
+def take(
+    base: Base,
+    task: Task,
+    name: str,
+    folder: Path,
+    say: Say = lambda line: None,
+    model: Callable[[], Loaded] | None = None,
+) -> Taken:
+    """A fine-tuned checkpoint or adapter that answers this task, in float32, its head's rows in the task's order.
 
-    Errors: `Misfit` if its head is missing or answers other labels, or it is no checkpoint of the model's kind,
-    `BadWeights` for a pickle, a truncated file or weights that are not finite.
+    Args:
+        name: the member's, as it is typed.
+        model: gives the model as it is loaded already, whose tensors an adapter then shares.
+
+    Errors: `Misfit` if its head is missing or answers other labels, or it does not descend from the model;
+    `BadWeights` for a pickle that is more than tensors, a truncated file or weights that are not finite.
     """
-    fingerprint(folder)  # refuses a pickle or a damaged file before transformers meets it
+
+    def told(line: str) -> None:
+        say(f"{OPTION} {name}: {line}")
+
     try:
-        loaded = base.family.load(folder, task, seed=1)
-    except (BadModel, BadWeights) as error:
-        raise type(error)(f"--member {corpus}: {error}") from None
+        if is_adapter(folder):
+            return _expanded(base, task, folder, told, model or (lambda: base.load(task)))
+        taken = _whole(base, task, folder, told)
+    except (BadModel, BadWeights, Misfit) as error:
+        raise type(error)(f"{OPTION} {name}: {error}") from None
+    require_finite(f"{OPTION} {name}", taken.weights)
+    return taken
+
+
+def _whole(base: Base, task: Task, folder: Path, say: Say) -> Taken:
+    folder = pickles.safe(folder, base.zoo)
+    fingerprint(folder)  # refuses a damaged file before transformers meets it
+    loaded = base.family.load(folder, task, seed=1)
     for note in loaded.notes:
-        say(f"--member {corpus}: {note}")
+        say(note)
     wanted = f"a member needs a head with the {len(task.outputs)} {task.name} labels"
     if loaded.fresh:
-        raise Misfit(f"--member {corpus}: {folder.name} has no trained {min(loaded.fresh)}; {wanted}")
+        raise Misfit(f"{folder.name} has no trained {min(loaded.fresh)}; {wanted}")
     if loaded.classifier is not None:
-        cure = "this model is asked in words: fine-tune it as a language model" if base.family.generative else wanted
-        raise Misfit(
-            f"--member {corpus}: {folder.name} was trained with {loaded.classifier}, which is left out; {cure}"
-        )
-    if not base.family.generative:
-        _put_in_order(loaded, task, corpus, folder, say)
-    zoo.require_finite(f"--member {corpus}", weights_of(loaded))
-    return loaded
-
-
-def weights_of(loaded: Loaded) -> Weights:
-    """The parameters by name."""
-    return {name: p.detach() for name, p in loaded.model.named_parameters()}
-
-
-def _put_in_order(loaded: Loaded, task: Task, corpus: str, folder: Path, say: Callable[[str], None]) -> None:
-    """Permute the rows of the output layer where the checkpoint names the task's labels in another order."""
-    config = config_of(folder)
-    saved_as = str((config.get("architectures") or [""])[0])
-    if saved_as.endswith(_OTHER_HEADS):
-        raise Misfit(
-            f"--member {corpus}: it was saved as a {saved_as}, and a member is a {type(loaded.model).__name__}"
-        )
-    theirs, wanted = _labels(config, corpus), [_plain(name) for name in task.outputs]
-    if theirs is None:
-        if len(task.outputs) > 1:
-            order = ", ".join(task.outputs)
-            say(f"--member {corpus}: its labels have no names; they are taken in the order {order}")
-        return
-    if len(theirs) != len(wanted):
-        raise Misfit(f"--member {corpus}: it names {len(theirs)} labels, {task.name} has {len(wanted)}")
-    plain = [_plain(name) for name in theirs]
-    if len(wanted) == 1 or plain == wanted:
-        return
-    if sorted(plain) != sorted(wanted):
-        odd = next(i for i, name in enumerate(plain) if name not in wanted or plain.index(name) != i)
-        known = ", ".join(task.outputs)
-        raise Misfit(
-            f"--member {corpus}: label {odd} is {theirs[odd]!r} there, which is none of {known}, or named twice"
-        )
-    if not loaded.output_layer:
-        raise Misfit(f"--member {corpus}: its labels are in another order, and its output layer could not be found")
-    places = [plain.index(name) for name in wanted]
+        cure = _IN_WORDS if base.family.generative else wanted
+        raise Misfit(f"{folder.name} was trained with {loaded.classifier}, which is left out; {cure}")
     parameters = dict(loaded.model.named_parameters())
-    for name in loaded.output_layer:
-        parameters[name].data = parameters[name].data[places].clone()
-    say(f"--member {corpus}: its labels are in another order; the rows of its head were put in order")
+    if not base.family.generative:
+        config = config_of(folder)
+        saved_as = str((config.get("architectures") or [""])[0])
+        if saved_as.endswith(_OTHER_HEADS):
+            raise Misfit(f"it was saved as a {saved_as}, and a member is a {type(loaded.model).__name__}")
+        if places := labels.order_of(config, task, say):
+            for name in _output_layer(loaded):
+                parameters[name].data = parameters[name].data[places].clone()
+    weights = {name: parameter.detach() for name, parameter in parameters.items()}
+    _say_of_halves({*held(folder).values()}, say)
+    return Taken(weights, lambda: loaded.model)
 
 
-def _labels(config: dict[str, Any], corpus: str) -> list[str] | None:
-    """The labels that a configuration names, in order; None if it names none of its own."""
-    try:
-        listed = {int(i): str(name) for i, name in (config.get("id2label") or {}).items()}
-        numbered = {int(i): str(name) for name, i in (config.get("label2id") or {}).items()}
-    except (TypeError, ValueError, AttributeError):
-        raise Misfit(f"--member {corpus}: id2label or label2id of its config.json is no table of labels") from None
-    own, other = ([names[i] for i in sorted(names)] for names in (listed, numbered))
-    named = [names for names in (own, other) if not all(n == f"LABEL_{i}" for i, n in enumerate(names))]
-    if len(named) == 2 and [*map(_plain, own)] != [*map(_plain, other)]:
-        raise Misfit(f"--member {corpus}: id2label and label2id of its config.json contradict each other")
-    return named[0] if named else None
+_IN_WORDS = "this model is asked in words: fine-tune it as a language model"
 
 
-def _plain(name: str) -> str:
-    return name.strip().casefold()
+def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Callable[[], Loaded]) -> Taken:
+    """What an adapter, or several on top of each other, make of the model."""
+    descent, loaded = descent_of(folder), model()
+    if note := require_same_base(descent, base.folder, loaded, lambda other: base.load_alike(other, task)):
+        say(note)
+    changes: dict[str, list[lora.Change]] = {}
+    for adapter in descent.adapters:
+        for name, own in lora.changes_of(adapter, loaded.model).items():
+            changes.setdefault(name, []).extend(own)
+    if random := loaded.fresh - changes.keys():
+        raise Misfit(
+            f"{folder.name} has no trained {min(random)}, and its base has none either, so it was drawn at random and "
+            f"not saved; a member needs a head with the {len(task.outputs)} {task.name} labels: train it again with "
+            f"that module in modules_to_save, or {MERGE}"
+        )
+    if both := min(lora.tied(loaded.model) & changes.keys(), default=None):
+        say(f"it changes {both}, which the model has in two places; both change, as by peft's merge_and_unload()")
+    if not base.family.generative and (places := labels.order_of(_naming(folder, base, task), task, say)):
+        for name in _output_layer(loaded):
+            changes.setdefault(name, []).append(lora.Rows(places))
+    _say_of_halves({kind for adapter in descent.adapters for kind in held(adapter.folder).values()}, say)
+    weights = lora.ChangedWeights({name: p.detach() for name, p in loaded.model.named_parameters()}, changes)
+
+    def module() -> nn.Module:
+        found = base.load(task).model
+        for name, parameter in found.named_parameters():
+            parameter.data = weights[name]
+        return found
+
+    return Taken(weights, module)
+
+
+def _naming(folder: Path, base: Base, task: Task) -> dict[str, object]:
+    """The configuration that names an adapter's labels: its own; else the model's, if it names these very labels."""
+    if (folder / "config.json").is_file():
+        return config_of(folder)
+    config = config_of(base.folder)
+    return config if labels.same_names(labels.labels_of(config), task) else {}
+
+
+def _output_layer(loaded: Loaded) -> tuple[str, ...]:
+    if not loaded.output_layer:
+        raise Misfit("its labels are in another order, and its output layer could not be found")
+    return loaded.output_layer
+
+
+def _say_of_halves(kinds: Collection[str], say: Say) -> None:
+    if low := [word for kind, word in _HALVES.items() if kind in kinds]:
+        say(f"its weights are {' and '.join(low)}; they are merged in float32")
 
 
 def require_descends(model: str, ancestor: nn.Module, name: str, weights: Weights) -> None:

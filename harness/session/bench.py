@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from harness.cells.cell import Cell, PopulationKey
+from harness.checkpoints.brought import Key, given_for, key_for, word_of
+from harness.checkpoints.brought import folder_of as member_folder
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
 from harness.protocol.protocols import Protocol
 from harness.records.record import BadRecord, RunRecord, Store
 from harness.session.options import Options
 from harness.storage import journal
-from harness.suites.setting import Heads, Setting
+from harness.suites.setting import Heads, Setting, corpus_of
 
 
 class Bench:
@@ -58,6 +60,11 @@ class Bench:
             return emotion.load(folder, p.split_seed) if (folder / emotion.FILE).is_file() else {}
         return glue.load(folder, held) if (folder / "glue").is_dir() else {}
 
+    @cached_property
+    def brought(self) -> Mapping[Key, Path]:
+        """Where the members lie that the user brings; those on the hub are fetched. Errors: `BadModel`."""
+        return {key: member_folder(key, where) for key, where in self.options.given.items()}
+
     def family(self, model: ModelName) -> str:
         """The model's kind. A hub model that is only listed is not fetched for it: then an alias says, or "encoder"."""
         from harness.checkpoints.names import ALIASES, TINY, folder_of
@@ -84,7 +91,7 @@ class Bench:
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
         """All populations that this setting merges of this model."""
         there = setting.populations(self.available(setting.suite, model))
-        seeds = self.options.seeds or self.protocol(model, setting).seeds
+        seeds = self._seeds(setting, model)
         keys = [self._key(setting, model, group, s, h) for s in seeds for h in setting.heads for group in there]
         wanted = ("own", "none", *self.options.heads)
         return list(dict.fromkeys(key for key in keys if key.heads in wanted))
@@ -92,18 +99,24 @@ class Bench:
     def cancelled(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
         """What one option asks for and another takes away, each with the reason; the first seed's stands for all."""
         wanted, found = ("own", "none", *self.options.heads), []
-        for group in setting.populations(self.available(setting.suite, model)):
-            keys = {heads: self._key(setting, model, group, 1, heads) for heads in setting.heads}
-            if any(key.heads in wanted for key in keys.values()):
-                continue
-            brought = [m for m in group if m in self.options.given]
-            reason = f"--heads={self.options.heads[0]}: "
-            if brought and "same" in wanted and "same" in keys:
-                reason += f"the head of your member {brought[0]} did not start as the others'; leave --heads out"
-            else:
-                reason += f"heads are {' or '.join(keys)} there"
-            found.append((self._key(setting, model, group, 1, next(iter(keys))), reason))
+        groups = setting.populations(self.available(setting.suite, model))
+        for group in groups if len(self.options.heads) == 1 else ():
+            for seed in self._seeds(setting, model):
+                keys = {heads: self._key(setting, model, group, seed, heads) for heads in setting.heads}
+                if any(key.heads in wanted for key in keys.values()):
+                    continue
+                own = [m for m in group if given_for(self.options.given, m, seed) is not None]
+                reason = f"--heads={self.options.heads[0]}: "
+                if own and "same" in wanted and "same" in keys:
+                    reason += f"the head of your member {own[0]} did not start as the others'; leave --heads out"
+                else:
+                    reason += f"heads are {' or '.join(keys)} there"
+                found.append((self._key(setting, model, group, seed, next(iter(keys))), reason))
+                break
         return found
+
+    def _seeds(self, setting: Setting, model: ModelName) -> tuple[int, ...]:
+        return self.options.seeds or self.protocol(model, setting).seeds
 
     def impossible(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
         """What the setting would merge too if its data were there, each with the reason why not."""
@@ -125,7 +138,7 @@ class Bench:
     ) -> PopulationKey:
         if self.family(model) != "encoder":
             heads = "none"
-        elif heads == "same" and any(m in self.options.given for m in group):
+        elif heads == "same" and any(given_for(self.options.given, m, seed) is not None for m in group):
             heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
         return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads)
 
@@ -162,7 +175,8 @@ class Bench:
         for model in self.options.models:
             if not model.tiny and (model, setting.suite, "") not in self._trials:
                 self._try(model, setting, lab if model == cell.key.model else None, lab.corpora)
-        for name in ("", *cell.key.corpora):
+        own = (key_for(self.options.given, member, cell.key.seed) for member in cell.key.members)
+        for name in ("", *(word_of(key) for key in own if key is not None)):
             error = self._trials.get((cell.key.model, setting.suite, name))
             if error is not None:
                 raise error.with_traceback(None)
@@ -186,9 +200,9 @@ class Bench:
             lab.try_out()
 
         noted("", whole)
-        for corpus in self.options.given if self._trials[model, setting.suite, ""] is None else ():
-            if corpus in corpora:
-                noted(corpus, partial(lab.try_member, corpus))
+        for key in self.options.given if self._trials[model, setting.suite, ""] is None else ():
+            if corpus_of(key[0]) in corpora:
+                noted(word_of(key), partial(lab.try_member, key))
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""
@@ -251,12 +265,10 @@ class Bench:
         folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model) if corpora is None else corpora
         protocol = precision.believed(protocol, device(), keep, self.say)
-        members = self.options.given.values()
-        trusted = {f for f in members if str(f) in self.options.trust}
+        trusted = {f for key, f in self.brought.items() if self.options.given[key] in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
-        minutes = self.options.checkpoint_minutes
-        brought, any_config = self.options.given, self.options.trust_configs
-        return Lab(model, folder, protocol, corpora, keep, brought, self.say, trusted, usual, minutes, any_config)
+        minutes, any_config = self.options.checkpoint_minutes, self.options.trust_configs
+        return Lab(model, folder, protocol, corpora, keep, self.brought, self.say, trusted, usual, minutes, any_config)
 
 
 def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunRecord:

@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from harness import parsing
-from harness.checkpoints.folders import ADAPTER, is_adapter
+from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
 from harness.protocol.protocols import Protocol, named, tailored
 from harness.records.record import slug
 from harness.session import places
+from harness.suites.setting import corpus_of
 from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
 HUB = "hub"  # --data=hub
 HEADS = ("same", "diff")
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
-MEMBER = "CORPUS=FOLDER, for instance --member isear=./my-isear-model"
 TEXTS = (  # options whose text is looked at here
     *("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "speed_shape"),
     *("grid", "threads", "trust_remote_code", "checkpoint_minutes"),
@@ -53,7 +53,13 @@ def add(parser: pytest.Parser) -> None:
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
     option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")
     option("--set", action="append", default=[], metavar="NAME=VALUE", help="One knob of protocol or method; repeat it")
-    option("--member", action="append", default=[], metavar="CORPUS=FOLDER", help="Your own fine-tuned checkpoint")
+    option(
+        "--member",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="Your own fine-tuned model or LoRA adapter, or org/name@revision; NAME@SEED for one seed's; repeat it",
+    )
     option(
         "--trust-remote-code",
         action="append",
@@ -97,7 +103,7 @@ class Options:
     seeds: tuple[int, ...] | None
     heads: tuple[str, ...]
     settings: tuple[str, ...]
-    given: dict[str, Path]
+    given: Mapping[brought.Key, str]  # whose member and for which seed -> a folder's path, or a name on the hub
     results: Path
     zoo: Path
     checkpoint_minutes: float
@@ -134,7 +140,7 @@ def read(config: pytest.Config) -> Options:
             trust=_trusted(get("--trust-remote-code"), models, given),
             trust_configs=get("--trust-configs"),
             protocol=protocol,
-            seeds=parsing.seeds_of(get("--seeds")),
+            seeds=parsing.seeds_of(get("--seeds")) or brought.seeds_of(given),
             heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
             settings=_settings(get("--set")),
             given=given,
@@ -221,36 +227,29 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
             raise
 
 
-def _given(asked: Sequence[str]) -> dict[str, Path]:
+def _given(asked: Sequence[str]) -> dict[brought.Key, str]:
     from harness.suites.emotion.corpora import IN_DOMAIN
     from harness.suites.glue.corpora import TASKS
 
-    given: dict[str, Path] = {}
+    given: dict[brought.Key, str] = {}
     for text in asked:
-        corpus, folder = parsing.pair_of(
-            "--member", text, "CORPUS=FOLDER, for instance --member isear=./my-isear-model"
-        )
-        if corpus not in (*IN_DOMAIN, *TASKS):
-            raise UnknownName("in-domain corpus or GLUE task", corpus, (*IN_DOMAIN, *TASKS))
-        there = parsing.folder_at(folder)
-        if there is not None and is_adapter(there):
-            raise MergeboardError(f"--member {text}: {folder} {ADAPTER}")
-        if there is None or not (there / "config.json").is_file():
-            raise MergeboardError(
-                f"--member {text}: {folder} has no config.json; name a folder in transformers' layout"
-            )
-        parsing.require_once("--member", [(c, str(f)) for c, f in given.items()] + [(corpus, str(there.resolve()))])
-        given[corpus] = there.resolve()
+        name, place = parsing.pair_of(brought.OPTION, text, brought.EXAMPLE)
+        key = brought.key_of(name)
+        if corpus_of(key[0]) not in (*IN_DOMAIN, *TASKS):
+            raise UnknownName("in-domain corpus or GLUE task", key[0], (*IN_DOMAIN, *TASKS))
+        where = brought.place_of(f"{brought.OPTION} {text}", place)
+        parsing.require_once(brought.OPTION, [(brought.word_of(k), w) for k, w in (*given.items(), (key, where))])
+        given[key] = where
     return given
 
 
-def _trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[str, Path]) -> frozenset[str]:
+def _trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[brought.Key, str]) -> frozenset[str]:
     """Where code may be run. A word alone trusts the models, never a member: each folder is trusted by itself."""
     by_name = {name: m.where for m in models for name in (m.display, m.where)}
-    there = {*by_name.values(), *map(str, given.values())}
+    there = {*by_name.values(), *given.values()}
     found: set[str] = set()
     for text in asked:
-        where = by_name.get(text) or str(Path(text).expanduser().resolve())
+        where = by_name.get(text) or (text if text in there else str(Path(text).expanduser().resolve()))
         if text and where not in there:
             raise MergeboardError(
                 f"--trust-remote-code {text}: no --model or --member lies there; write --trust-remote-code=FOLDER, or "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from harness.cells.rows import OUTSIDE, ROWS
+from harness.checkpoints import brought
 from harness.protocol.protocols import Protocol
 from harness.session.options import Options
 from harness.suites.setting import Setting
@@ -48,18 +49,8 @@ def _cancelled(item: pytest.Item, points: int) -> str:
     return OUTSIDE if alone and asked.examined is not None else ""
 
 
-def idle(
-    options: Options, suites: Collection[str], known: Mapping[str, Collection[str]], kinds: Mapping[str, str]
-) -> Iterator[str]:
-    """A line for each word of the command line that changes nothing in this session.
-
-    Args:
-        known: suite -> its corpora; `kinds`: model -> its family.
-    """
-    named = {name for suite in suites for name in known.get(suite, ())}
-    for corpus in options.given:
-        if corpus not in named:
-            yield f"--member {corpus} is not used: no member of {' or '.join(suites)} is trained on it"
+def idle(options: Options, suites: Collection[str], kinds: Mapping[str, str]) -> Iterator[str]:
+    """A line for each word of the command line that changes nothing in this session; `kinds` is model -> its family."""
     if len(options.heads) == 1 and not any(kind == "encoder" for kind in kinds.values()):
         yield f"--heads={options.heads[0]} changes nothing: no head is trained where models answer in words"
     protocols = [options.protocol_of(m, {kinds[str(m)], s}) for m in options.models for s in suites]
@@ -67,6 +58,16 @@ def idle(
         name = setting.partition("=")[0]
         if reason := _idle(name, options, suites, protocols):
             yield f"--set {setting} changes nothing: {reason}"
+
+
+def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
+    """A line for each member that the user brought and no cell of the session merges."""
+    cells: list[Any] = [getattr(item, "callspec", None) for item in items]
+    keys = {cell.params["population"] for cell in cells if cell is not None and "population" in cell.params}
+    used = {brought.key_for(options.given, member, key.seed) for key in keys for member in key.members}
+    for key in options.given:
+        if key not in used:
+            yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
 
 
 def _idle(name: str, options: Options, suites: Collection[str], protocols: Sequence[Protocol]) -> str:
