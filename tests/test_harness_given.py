@@ -36,7 +36,7 @@ TASK = Task("mood", "classification", LABELS, "accuracy", ("joy",) * 3, ("joy?",
 PAIR = Task("same", "classification", ("no", "yes"), "accuracy", ("", "same"), ("", "same?"), pair=True)
 WORDS = [
     *("a", "good", "day", "the", "sun", "is", "out", "and", "this", "very", "for", "walk"),
-    *("joy", "plain", "words", "no", "more", "caps", "Good"),
+    *("joy", "plain", "words", "yes", "no", "more", "caps", "Good"),
 ]
 SIZES = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12}
 SIZES |= {"max_position_embeddings": 40, "pad_token_id": 0}

@@ -119,7 +119,7 @@ def read(folder: Path) -> Adapter:
 
 def _require_lora(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse what is more than products of two matrices, or may be."""
-    kind = str(config.get("peft_type", "")).upper()
+    kind = str(config.get("peft_type") or "").upper()
     if kind in _PROMPTS:
         raise BadModel(
             f"{folder} is an adapter of PEFT's kind {kind}, which puts tokens before a text and changes no weight, so "

@@ -9,7 +9,7 @@ The same sums in the same order as peft's own `merge_and_unload`, in float32, so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -149,7 +149,7 @@ def changes_of(adapter: Adapter, model: nn.Module) -> dict[str, list[Change]]:
         found.setdefault(weight, []).append(Product(a, b, scale, turned))
         if (bias := layer.factors.get("bias")) is not None:
             found.setdefault(names.find(f"{name}.bias"), []).append(Shift(bias, scale))
-    _require_all_layers(adapter, layers, found, modules)
+    _require_all_layers(adapter, layers, {names.find(name) for name in whole}, modules)
     return found
 
 
@@ -242,6 +242,11 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _require_shape(adapter: Adapter, name: str, met: Sequence[int], wanted: Sequence[int]) -> None:
+    if tuple(met) != tuple(wanted) and is_of_a_head(name):
+        raise Misfit(
+            f"{adapter.folder} has {name} as {tuple(met)}, and the task's is {tuple(wanted)}; a member needs a head "
+            "with the task's labels"
+        )
     if tuple(met) != tuple(wanted):
         raise Misfit(
             f"{adapter.folder} changes {name} as {tuple(met)}, which is {tuple(wanted)} in the model; {_OTHER}"
@@ -249,7 +254,7 @@ def _require_shape(adapter: Adapter, name: str, met: Sequence[int], wanted: Sequ
 
 
 def _require_all_layers(
-    adapter: Adapter, layers: Mapping[str, _Layer], found: Mapping[str, object], modules: Mapping[str, nn.Module]
+    adapter: Adapter, layers: Mapping[str, _Layer], saved: Collection[str], modules: Mapping[str, nn.Module]
 ) -> None:
     """Refuse an adapter that its configuration says more of than its file holds."""
     alike = {re.sub(r"\.\d+\.", ".N.", name) for name in layers}
@@ -265,7 +270,7 @@ def _require_all_layers(
     for name, module in modules.items():
         if name.endswith(tuple(f".{s}" for s in adapter.saved)) or name in adapter.saved:
             for own, _ in module.named_parameters():
-                if f"{name}.{own}" not in found:
+                if f"{name}.{own}" not in saved:
                     raise BadWeights(
                         f"{adapter.folder} lacks {name}.{own}, which its adapter_config.json says is saved "
                         "(modules_to_save); it is half an adapter: copy it again"
