@@ -11,17 +11,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import harness.cells.lab
+import harness.cells.workshop
 from harness.cells.cell import Source
 from harness.cells.lab import Lab
 from harness.checkpoints.names import TINY as FAMILIES
 from harness.checkpoints.names import ModelName
+from harness.data.corpus import Corpus
 from harness.members import tiny
 from harness.protocol.protocols import Protocol, named, tailored
 from harness.records.record import RunRecord, Store, read
@@ -62,7 +63,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     for name, number in GLUE_WORLD.items():
         patch.setattr(synthetic_glue, name, number)
     patch.setattr(tiny, "_STEPS", STEPS)
-    patch.setattr(harness.cells.lab, "finetune", _logged(harness.cells.lab.finetune))
+    patch.setattr(harness.cells.workshop, "finetune", _logged(harness.cells.workshop.finetune))
 
 
 def _logged(finetune: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,7 +90,9 @@ def protocol(*settings: str, name: str = "quick", tags: tuple[str, ...] = ("enco
     return tailored(named(name), {"tiny", *tags}, [*SMALL, *settings])
 
 
-def make_lab(zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "emotion") -> Lab:
+def make_lab(
+    zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "emotion", say: Callable[[str], None] = print
+) -> Lab:
     """The laboratory that a small session has."""
     world, p = SmallWorld(), protocol(*settings, tags=(FAMILIES[model.where], suite))
     held = HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
@@ -98,13 +101,34 @@ def make_lab(zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "e
         folder = tiny.build(model.where, world, Zoo(zoo))
         corpora = synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
     usual = tailored(named("quick"), {"tiny", FAMILIES[model.where], suite}, ())
-    return Lab(model, folder, p, corpora, Zoo(zoo), {}, lambda line: None, usual=usual)
+    return Lab(model, folder, p, corpora, Zoo(zoo), {}, say, usual=usual)
 
 
 def forget(lab: Lab) -> None:
     """Let a laboratory work out its recipes anew, after a test changed what they rest on."""
-    for known in (lab._recipes, lab._keys, lab._firsts):
+    for known in (lab.identity._recipes, lab.identity._keys, lab.identity._firsts):
         known.clear()  # type: ignore[attr-defined]
+
+
+def bring(lab: Lab, folders: dict[str, Path]) -> None:
+    """Let members of a laboratory be brought that were fine-tuned before."""
+    given = lab.identity._given
+    assert isinstance(given, dict) and given is lab.workshop._given, "the dictionary that make_lab made"
+    given.clear()
+    given.update({(name, None): folder for name, folder in folders.items()})
+    lab.identity._prints.clear()
+
+
+def swap(lab: Lab, corpus: str, **changes: Any) -> None:
+    """Another corpus under the same name."""
+    swap_all(lab, {**lab.rows.corpora, corpus: replace(lab.rows.corpora[corpus], **changes)})
+
+
+def swap_all(lab: Lab, corpora: Mapping[str, Corpus]) -> None:
+    """Other corpora under the same names."""
+    lab.rows.corpora = corpora
+    lab.rows._splits.clear()
+    lab.rows._masks.clear()
 
 
 def alone(member: str, seed: int = 1) -> Source:
@@ -116,7 +140,7 @@ def make_zoo(folder: Path) -> Path:
     """A zoo with the tiny encoder and its five members of seed 1."""
     lab = make_lab(folder)
     for corpus in IN_DOMAIN:
-        lab.member(alone(corpus))
+        lab.workshop.member(alone(corpus))
     return folder
 
 

@@ -191,7 +191,7 @@ def test_equal_keys_are_one_population() -> None:
 # -- a fresh interpreter ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["record", "bits", "settings", "cells"])
+@pytest.mark.parametrize("module", ["records.record", "records.bits", "suites.setting", "cells.cell"])
 def test_words_and_records_are_read_where_no_torch_is_installed(module: str) -> None:
     look = f"import sys, harness.{module}; print(*sorted({{'torch', 'transformers', 'numpy'}} & set(sys.modules)))"
     done = subprocess.run(

@@ -47,7 +47,7 @@ def unified(folder: Path, *corpora: str) -> Path:
 
 def real(project: Project) -> list[str]:
     """Options that make the tiny model a user's own, on corpora from a file."""
-    folder = make_lab(project.zoo).folder
+    folder = make_lab(project.zoo).subject.folder
     return [f"--model=mine={folder}", f"--data={project.path / 'data'}", "--protocol=quick", "--method=simple"]
 
 

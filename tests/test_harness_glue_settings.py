@@ -20,6 +20,7 @@ from harness.cells.rows import ROWS, avg, domain_specific
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Split, concatenate
 from harness.protocol.protocols import named
+from harness.protocol.told import Told
 from harness.records.record import Store
 from harness.session import bench
 from harness.session.options import DEFAULT_METHODS
@@ -29,7 +30,7 @@ from leaderboard.audit import faults
 from methods import Ensemble, resolve
 from methods.base import Weights
 from tests.emotion_cells import METHODS, answer, name_of
-from tests.small_world import DECODER, ROOT, TINY, Project, alone, make_lab
+from tests.small_world import DECODER, ROOT, TINY, Project, alone, make_lab, swap, swap_all
 from tests.test_harness_glue import rows_of, write_tsv
 
 HALVES = Setting("glue", "non_iid", tuple(TASKS), "halves")
@@ -123,8 +124,8 @@ def test_the_released_protocol_runs_whole(glue_project: Project, encoder: Lab) -
 
 def test_scores_have_the_codes_factor_where_the_protocol_is_the_codes(encoder: Lab, decoder: Lab) -> None:
     told = {
-        (lab.family.kind, name, task): lab.fisher_settings(TASKS[task], named(name)).fisher_labels
-        for lab in (encoder, decoder)
+        (one.family.kind, name, task): Told(named(name), one.generative).fisher(task == "stsb").fisher_labels
+        for one in (encoder.subject, decoder.subject)
         for name in ("official_code", "paper")
         for task in ("stsb", "cola")
     }
@@ -157,26 +158,26 @@ def test_a_generative_model_is_listed_once_whatever_heads_are_asked(glue_project
 
 
 def test_heads_of_two_tasks_take_no_part_in_a_merge(encoder: Lab) -> None:
-    people = encoder.population(OWN)
+    people = encoder.populations.of(OWN)
     trunk = set(people.ancestor)
-    assert trunk == set(encoder.member(alone("mrpc"))) - set(HEAD) and len(trunk) > 30
+    assert trunk == set(encoder.workshop.member(alone("mrpc"))) - set(HEAD) and len(trunk) > 30
     assert all(set(member) == trunk for member in people.members)
     assert people.output_layer == () and people.annotated is None
     for name in METHODS:
         method = resolve(name, encoder.protocol.methods)
-        merged = method.merge(people, encoder.dev_scorer(OWN), torch.Generator().manual_seed(0))
+        merged = method.merge(people, encoder.developer(OWN), torch.Generator().manual_seed(0))
         for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
             assert set(weights) == trunk, name
 
 
 def test_every_task_is_asked_through_the_head_of_its_own_member_bit_by_bit(encoder: Lab) -> None:
-    heads = {task: {n: encoder.member(alone(task))[n] for n in HEAD} for task in PAIR}
+    heads = {task: {n: encoder.workshop.member(alone(task))[n] for n in HEAD} for task in PAIR}
     assert {task: tuple(head[HEAD[0]].shape) for task, head in heads.items()} == {"mrpc": (2, 64), "stsb": (1, 64)}
-    people = encoder.population(OWN)
-    merged = resolve("simple").merge(people, encoder.dev_scorer(OWN), torch.Generator())
+    people = encoder.populations.of(OWN)
+    merged = resolve("simple").merge(people, encoder.developer(OWN), torch.Generator())
     assert not isinstance(merged, Ensemble)
     examiner = encoder.examiner(Cell(CROSS, OWN, "simple"), PAIR)
-    for sheets in (encoder.dev_scorer(OWN)._dev, {task: examiner._test[task]() for task in PAIR}):
+    for sheets in (encoder.developer(OWN)._dev, {task: examiner._test[task]() for task in PAIR}):
         for task, sheet in sheets.items():
             assert equal(sheet.head, heads[task])
             sheet.logits(merged)
@@ -188,24 +189,24 @@ def test_every_task_is_asked_through_the_head_of_its_own_member_bit_by_bit(encod
 def test_a_trunk_that_is_not_changed_scores_what_its_member_scored(encoder: Lab) -> None:
     cell = Cell(CROSS, OWN, "simple")
     examiner = encoder.examiner(cell, PAIR)
-    for task, trunk in zip(PAIR, encoder.population(OWN).members, strict=True):
-        alone_ = encoder.examiner(cell, (task,), own_heads=False).examine(encoder.member(alone(task)))[task]
+    for task, trunk in zip(PAIR, encoder.populations.of(OWN).members, strict=True):
+        alone_ = encoder.examiner(cell, (task,), own_heads=False).examine(encoder.workshop.member(alone(task)))[task]
         assert examiner.examine(trunk)[task].score == alone_.score
         assert examiner.examine(trunk)[task].predicted.tolist() == alone_.predicted.tolist()
 
 
 def test_the_rows_of_a_pair_by_hand(encoder: Lab) -> None:
     cell = Cell(CROSS, OWN, "avg")
-    exams = [encoder.examiner(cell, PAIR).examine(encoder.member(alone(task))) for task in PAIR]
+    exams = [encoder.examiner(cell, PAIR).examine(encoder.workshop.member(alone(task))) for task in PAIR]
     own = {"mrpc": exams[0]["mrpc"].score, "stsb": exams[1]["stsb"].score}
     assert domain_specific(cell, encoder, PAIR).scores == own
     assert avg(cell, encoder, PAIR).scores == {t: (exams[0][t].score + exams[1][t].score) / 2 for t in PAIR}
 
 
 def test_one_model_of_two_tasks_has_one_trunk_and_two_heads(encoder: Lab, answered: Project) -> None:
-    weights = encoder.member(OWN.together)
+    weights = encoder.workshop.member(OWN.together)
     heads = {f"{task}::{name}" for task in PAIR for name in HEAD}
-    assert set(weights) == set(encoder.population(OWN).ancestor) | heads
+    assert set(weights) == set(encoder.populations.of(OWN).ancestor) | heads
     assert weights["mrpc::classifier.weight"].shape == (2, 64) and weights["stsb::classifier.bias"].shape == (1,)
     cell = Cell(CROSS, OWN, "mtl")
     found = encoder.examiner(cell, PAIR, own_heads=False).examine(weights)
@@ -220,7 +221,7 @@ def test_one_model_of_two_tasks_has_one_trunk_and_two_heads(encoder: Lab, answer
 
 def test_one_model_that_answers_in_words_has_no_heads_for_two_tasks_either(decoder: Lab) -> None:
     key = population(PAIR, "none", model=DECODER)
-    assert set(decoder.member(key.together)) == set(decoder.population(key).ancestor)
+    assert set(decoder.workshop.member(key.together)) == set(decoder.populations.of(key).ancestor)
 
 
 # -- two halves of one task ------------------------------------------------------------------------------------------
@@ -230,10 +231,9 @@ def test_one_model_that_answers_in_words_has_no_heads_for_two_tasks_either(decod
 def numbered(small_zoo: Path) -> Lab:
     """A laboratory whose training rows are told apart by their texts."""
     lab = make_lab(small_zoo, suite="glue")
-    cola = lab.corpora["cola"]
+    cola = lab.rows.corpora["cola"]
     rows = Split(tuple(map(str, range(len(cola.train)))), cola.train.labels)
-    lab.corpora = {**lab.corpora, "cola": replace(cola, train=rows)}
-    lab.rows = RowBook(lab.corpora, lab.protocol)
+    swap(lab, "cola", train=rows)
     return lab
 
 
@@ -246,7 +246,7 @@ def test_the_halves_of_a_population_share_no_row_and_follow_the_seed_of_the_run(
             dealt[seed, heads] = tuple(frozenset(half) for half in halves)
         assert dealt[seed, "same"] == dealt[seed, "diff"], "whatever seeds the members are trained with"
     assert len(set(dealt.values())) == 3
-    again = RowBook(numbered.corpora, numbered.protocol)
+    again = RowBook(numbered.rows.corpora, numbered.protocol)
     assert frozenset(again.train("cola#2", 3).texts) == dealt[3, "same"][1]
 
 
@@ -257,25 +257,25 @@ def test_one_model_of_two_halves_is_trained_on_both(numbered: Lab) -> None:
 
 
 def test_one_model_of_two_halves_has_one_head(encoder: Lab) -> None:
-    assert set(encoder.member(SAME.together)) == set(encoder.population(SAME).ancestor) >= set(HEAD)
+    assert set(encoder.workshop.member(SAME.together)) == set(encoder.populations.of(SAME).ancestor) >= set(HEAD)
 
 
 def test_a_half_of_another_draw_is_another_member(encoder: Lab) -> None:
-    recipes = [encoder.member_recipe(replace(alone("cola#1"), draw=draw)) for draw in (1, 2)]
+    recipes = [encoder.identity.member(replace(alone("cola#1"), draw=draw)) for draw in (1, 2)]
     assert recipes[0]["train"] != recipes[1]["train"] and recipes[0]["dev"] == recipes[1]["dev"]
-    assert encoder.member_recipe(alone("cola#2"))["train"] != recipes[0]["train"]
+    assert encoder.identity.member(alone("cola#2"))["train"] != recipes[0]["train"]
 
 
 def test_development_rows_are_held_out_or_the_halves_themselves(small_zoo: Path) -> None:
     held, released = make_lab(small_zoo, suite="glue"), make_lab(small_zoo, "glue_dev=partitions", suite="glue")
-    assert held.rows.dev("cola", 1).fingerprint == held.corpora["cola"].dev.fingerprint
+    assert held.rows.dev("cola", 1).fingerprint == held.rows.corpora["cola"].dev.fingerprint
     halves = [released.rows.train(half, 2) for half in COLA]
     assert released.rows.dev("cola", 2).fingerprint == concatenate(halves).fingerprint
 
 
 def test_the_rows_of_two_halves_by_hand(encoder: Lab, answered: Project) -> None:
     cell = Cell(HALVES, SAME, "domain_specific")
-    scores = [encoder.examiner(cell, ("cola",)).examine(encoder.member(s))["cola"].score for s in SAME.sources]
+    scores = [encoder.examiner(cell, ("cola",)).examine(encoder.workshop.member(s))["cola"].score for s in SAME.sources]
     assert scores[0] != scores[1]
     for row in ("avg", "domain_specific"):
         record = answered.records()[f"non_iid/same/cola/{row}"]
@@ -285,7 +285,7 @@ def test_the_rows_of_two_halves_by_hand(encoder: Lab, answered: Project) -> None
 
 def test_halves_start_from_one_head_or_from_two(encoder: Lab) -> None:
     for heads, shared in (("same", True), ("diff", False)):
-        people = encoder.population(population(COLA, heads))  # type: ignore[arg-type]
+        people = encoder.populations.of(population(COLA, heads))  # type: ignore[arg-type]
         assert (set(HEAD) <= set(people.ancestor)) == shared
         assert all(set(HEAD) <= set(member) for member in people.members), "heads are merged"
         assert people.output_layer == () and people.annotated is None, "classes are no labels that one may not know"
@@ -311,8 +311,7 @@ def test_poisoned_test_labels_change_no_weight_and_turn_every_score(
 ) -> None:
     shutil.copytree(answered.zoo / "tiny", tmp_path / "zoo" / "tiny")  # and no member: all are trained anew
     other = make_lab(tmp_path / "zoo", suite="glue")
-    other.corpora = poisoned(other.corpora)
-    other.rows = RowBook(other.corpora, other.protocol)
+    swap_all(other, poisoned(other.rows.corpora))
     clean, store = answered.records(), Store(tmp_path / "results")
     for setting, key in ((HALVES, SAME), (CROSS, OWN)):
         for method in DEFAULT_METHODS:
@@ -332,9 +331,9 @@ def test_poisoned_test_labels_change_no_weight_and_turn_every_score(
 def test_missing_tasks_and_their_pairs_are_skipped_with_a_reason(glue_project: Project) -> None:
     lab = make_lab(glue_project.zoo, suite="glue")
     for name in ("cola", "mrpc"):
-        corpus = lab.corpora[name]
+        corpus = lab.rows.corpora[name]
         write_tsv(glue_project.path / "data", name, rows_of(corpus.everything), rows_of(corpus.test))
-    words = (f"--model=mine={lab.folder}", f"--data={glue_project.path / 'data'}", "--protocol=quick")
+    words = (f"--model=mine={lab.subject.folder}", f"--data={glue_project.path / 'data'}", "--protocol=quick")
     result = glue_project.run(*words, "--method=simple", "--heads=same")
     result.assert_outcomes(passed=2 + 1, skipped=6 + 7)
     records = glue_project.records()

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.cells.lab import PLAIN
+from harness.cells.identity import Identity
 from harness.cells.recipe import recipe_of
 from harness.data.task import Task
+from harness.protocol.told import PLAIN, Told
 from harness.records import schema1
 from harness.records.method_recipe import method_recipe
 from harness.records.recipe import default_of, recipe_key
@@ -23,7 +24,7 @@ from methods.knobs import knob_of
 from methods.registry import BUILT_IN, register
 from methods.ties import Ties
 from tests.emotion_cells import cell
-from tests.small_world import SMALL, Project, forget, make_lab
+from tests.small_world import SMALL, Project, make_lab
 from tests.test_harness_recipe import PARTS
 
 PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its defaults; a line may be added, none changed
@@ -96,14 +97,15 @@ def test_a_new_knob_of_the_protocol_renames_no_cell_and_no_member(small_zoo: Pat
     lab, methods = make_lab(small_zoo), ("avg", "ties", "fisher_evolver", "mtl")
 
     def keys() -> list[str]:
-        forget(lab)
         recipes = [recipe_of(cell(m), lab) for m in methods]
-        return [recipe_key(r) for r in (*recipes, *(lab.member_recipe(s) for s in cell("avg").key.sources))]
+        return [recipe_key(r) for r in (*recipes, *(lab.identity.member(s) for s in cell("avg").key.sources))]
 
     before = keys()
     grown = make_dataclass("Grown", [("novelty", int, field(default=3))], bases=(type(lab.protocol),), frozen=True)
     values = {f.name: getattr(lab.protocol, f.name) for f in dataclasses.fields(lab.protocol)}
     lab.protocol = grown(**values)
+    lab.told = Told(lab.protocol, lab.subject.generative)
+    lab.identity = Identity(lab.subject, lab.rows, lab.told, {})
     assert keys() == before
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-import harness.cells.lab
+import harness.cells.identity
 import harness.cells.landscape
 from harness.cells.cell import PopulationKey, Source
 from harness.cells.lab import Lab
@@ -25,7 +25,7 @@ from harness.suites.emotion.corpora import IN_DOMAIN
 from harness.suites.glue import world as synthetic_glue
 from harness.suites.setting import Setting
 from tests.emotion_cells import IN, OUT, PAIR, cell
-from tests.small_world import DECODER, TINY, SmallWorld, alone, forget, make_lab
+from tests.small_world import DECODER, TINY, SmallWorld, alone, bring, forget, make_lab, swap
 
 ENGINE = {"torch": "2.13", "transformers": "5.23", "device": "cpu", "processor": "x86_64 avx2"}
 TEC = alone("tec")
@@ -51,13 +51,7 @@ Change = Callable[[pytest.MonkeyPatch, Lab], None]
 
 def fingerprints(lab: Lab, name: str) -> None:
     """Another model in the same place."""
-    lab.__dict__["identity"] = {**lab.identity, "fingerprint": name}
-
-
-def swap(lab: Lab, corpus: str, **changes: Any) -> None:
-    """Another corpus under the same name."""
-    lab.corpora = {**lab.corpora, corpus: replace(lab.corpora[corpus], **changes)}
-    lab.rows = type(lab.rows)(lab.corpora, lab.protocol)
+    lab.subject.__dict__["identity"] = {**lab.subject.identity, "fingerprint": name}
 
 
 def shorter(split: Split) -> Split:
@@ -71,15 +65,15 @@ def other_task(corpus: Corpus, **changes: Any) -> dict[str, Any]:
 
 COMMON: Mapping[str, Change] = {  # what decides a member, and so everything that is made of it
     "model": lambda patch, lab: fingerprints(lab, "0123"),
-    "train rows": lambda patch, lab: swap(lab, "tec", train=shorter(lab.corpora["tec"].train)),
-    "dev rows": lambda patch, lab: swap(lab, "tec", dev=shorter(lab.corpora["tec"].dev)),
-    "metric": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], metric="accuracy")),
-    "labels": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], outputs=tuple("abcdefg"))),
-    "task version": lambda patch, lab: swap(lab, "tec", **other_task(lab.corpora["tec"], version=2)),
-    "fine-tuning": lambda patch, lab: patch.setattr(harness.cells.lab, "FINETUNE_VERSION", 99),
+    "train rows": lambda patch, lab: swap(lab, "tec", train=shorter(lab.rows.corpora["tec"].train)),
+    "dev rows": lambda patch, lab: swap(lab, "tec", dev=shorter(lab.rows.corpora["tec"].dev)),
+    "metric": lambda patch, lab: swap(lab, "tec", **other_task(lab.rows.corpora["tec"], metric="accuracy")),
+    "labels": lambda patch, lab: swap(lab, "tec", **other_task(lab.rows.corpora["tec"], outputs=tuple("abcdefg"))),
+    "task version": lambda patch, lab: swap(lab, "tec", **other_task(lab.rows.corpora["tec"], version=2)),
+    "fine-tuning": lambda patch, lab: patch.setattr(harness.cells.identity, "FINETUNE_VERSION", 99),
     **{
         f"engine {name}": lambda patch, lab, name=name: patch.setattr(  # type: ignore[misc]
-            harness.cells.lab, "engine", lambda: {**ENGINE, name: "other"}
+            harness.cells.identity, "engine", lambda: {**ENGINE, name: "other"}
         )
         for name in ENGINE
     },
@@ -89,7 +83,7 @@ COMMON: Mapping[str, Change] = {  # what decides a member, and so everything tha
 @pytest.fixture
 def fresh(small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
     """A laboratory that a test may spoil."""
-    monkeypatch.setattr(harness.cells.lab, "engine", lambda: ENGINE)
+    monkeypatch.setattr(harness.cells.identity, "engine", lambda: ENGINE)
     return lambda *settings, **more: make_lab(small_zoo, *settings, **more)
 
 
@@ -105,14 +99,14 @@ def test_the_tables_of_this_file_miss_no_field() -> None:
 @pytest.mark.parametrize("knob", [*TRAINING, *CHOOSING])
 def test_a_member_is_another_with_every_knob_of_its_training(knob: str, fresh: Callable[..., Lab]) -> None:
     value = {**TRAINING, **CHOOSING}[knob]
-    assert fresh(f"{knob}={value}").member_recipe(TEC) != fresh().member_recipe(TEC)
+    assert fresh(f"{knob}={value}").identity.member(TEC) != fresh().identity.member(TEC)
 
 
 @pytest.mark.parametrize("knob", WORDING)
 def test_questions_decide_members_that_are_asked_in_words_alone(knob: str, fresh: Callable[..., Lab]) -> None:
     setting = f"{knob}={WORDING[knob]}"
-    assert fresh(setting, model=DECODER).member_recipe(TEC) != fresh(model=DECODER).member_recipe(TEC)
-    assert fresh(setting).member_recipe(TEC) == fresh().member_recipe(TEC)
+    assert fresh(setting, model=DECODER).identity.member(TEC) != fresh(model=DECODER).identity.member(TEC)
+    assert fresh(setting).identity.member(TEC) == fresh().identity.member(TEC)
 
 
 @pytest.mark.parametrize("change", COMMON)
@@ -131,9 +125,9 @@ def all_keys(lab: Lab) -> dict[str, str]:
     """Keys of one thing of each kind."""
     pair = cell("ties", PAIR, members=("tec", "isear"))
     return {
-        "member": recipe_key(lab.member_recipe(TEC)),
-        "fisher": recipe_key(lab.statistics_recipe("fisher", TEC)),
-        "gram": recipe_key(lab.statistics_recipe("gram", TEC)),
+        "member": recipe_key(lab.identity.member(TEC)),
+        "fisher": recipe_key(lab.identity.statistics("fisher", TEC)),
+        "gram": recipe_key(lab.identity.statistics("gram", TEC)),
         "cell": recipe_key(recipe_of(pair, lab, ())),
         "row": recipe_key(recipe_of(cell("mtl", PAIR, members=("tec", "isear")), lab, ())),
         "landscape": recipe_key(landscape_recipe(PAIR, pair.key, {}, lab, 3)),
@@ -147,7 +141,7 @@ def test_words_decide_where_models_are_asked_in_words(words: str, fresh: Callabl
         lab = fresh(model=model)
         before = all_keys(lab)
         forget(lab)
-        swap(lab, "tec", **other_task(lab.corpora["tec"], **{words: tuple("abcdefg")}))
+        swap(lab, "tec", **other_task(lab.rows.corpora["tec"], **{words: tuple("abcdefg")}))
         changed.append({name: before[name] != key for name, key in all_keys(lab).items()})
     assert all(changed[0].values()) and not any(changed[1].values())
 
@@ -155,12 +149,12 @@ def test_words_decide_where_models_are_asked_in_words(words: str, fresh: Callabl
 def test_a_member_is_another_with_its_seed_its_corpora_and_their_order(fresh: Callable[..., Lab]) -> None:
     lab = fresh()
     sources = [TEC, alone("isear"), alone("tec", 2), Source(("tec", "isear"), 1, 1), Source(("isear", "tec"), 1, 1)]
-    assert len({recipe_key(lab.member_recipe(s)) for s in sources}) == len(sources)
+    assert len({recipe_key(lab.identity.member(s)) for s in sources}) == len(sources)
 
 
 def test_brought_members_of_two_models_share_no_statistics(fresh: Callable[..., Lab], small_zoo: Path) -> None:
     lab = fresh()
-    lab._given = {"tec": lab.folder}  # whatever it is, it has a fingerprint
+    bring(lab, {"tec": lab.subject.folder})  # whatever it is, it has a fingerprint
     before = all_keys(lab)
     forget(lab)
     fingerprints(lab, "0123")
@@ -169,11 +163,11 @@ def test_brought_members_of_two_models_share_no_statistics(fresh: Callable[..., 
 
 def test_a_brought_member_is_another_with_its_files(fresh: Callable[..., Lab], tmp_path: Path) -> None:
     lab = fresh()
-    shutil.copytree(lab.folder, tmp_path / "mine")
-    (tmp_path / "mine" / "config.json").write_text((lab.folder / "config.json").read_text() + " ")
+    shutil.copytree(lab.subject.folder, tmp_path / "mine")
+    (tmp_path / "mine" / "config.json").write_text((lab.subject.folder / "config.json").read_text() + " ")
     keys = []
-    for folder in (lab.folder, tmp_path / "mine"):
-        lab._given = {"tec": folder}
+    for folder in (lab.subject.folder, tmp_path / "mine"):
+        bring(lab, {"tec": folder})
         forget(lab)
         keys.append(all_keys(lab))
     assert [name for name in keys[0] if keys[0][name] == keys[1][name]] == []
@@ -185,7 +179,7 @@ def test_a_brought_member_is_another_with_its_files(fresh: Callable[..., Lab], t
 @pytest.mark.parametrize(("kind", "knob"), [*(("fisher", n) for n in FISHER), *(("gram", n) for n in GRAM)])
 def test_statistics_are_others_with_every_knob_of_theirs(kind: str, knob: str, fresh: Callable[..., Lab]) -> None:
     value = {**FISHER, **GRAM}[knob]
-    keys = [recipe_key(lab.statistics_recipe(kind, TEC)) for lab in (fresh(), fresh(f"{knob}={value}"))]
+    keys = [recipe_key(lab.identity.statistics(kind, TEC)) for lab in (fresh(), fresh(f"{knob}={value}"))]
     assert len(set(keys)) == 2
 
 
@@ -194,12 +188,12 @@ def test_batches_decide_fisher_information_where_their_means_are_squared_and_now
 ) -> None:
     def keys(*settings: str) -> set[str]:
         labs = (fresh(*settings), fresh(*settings, "batch_tokens=64"))
-        return {recipe_key(lab.statistics_recipe("fisher", TEC)) for lab in labs}
+        return {recipe_key(lab.identity.statistics("fisher", TEC)) for lab in labs}
 
     means = ("fisher_labels=hard", "fisher_per_example=false")
     assert len(keys()) == len(keys("fisher_labels=hard")) == 1 and len(keys(*means)) == 2
     few, many = (fresh(*means, f"batch_tokens={n}") for n in (64, 4096))
-    one, other = (lab._compute("fisher", TEC) for lab in (few, many))
+    one, other = (lab.populations._compute("fisher", TEC) for lab in (few, many))
     assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
 
 
@@ -210,10 +204,10 @@ def test_batches_decide_gram_matrices_where_their_padding_is_counted_and_nowhere
         return [fresh(*settings, f"batch_tokens={n}") for n in (64, 4096)]
 
     def keys(*settings: str) -> set[str]:
-        return {recipe_key(lab.statistics_recipe("gram", TEC)) for lab in labs(*settings)}
+        return {recipe_key(lab.identity.statistics("gram", TEC)) for lab in labs(*settings)}
 
     assert len(keys()) == 1 and len(keys("gram_padding=counted")) == 2
-    one, other = (lab._compute("gram", TEC) for lab in labs("gram_padding=counted"))
+    one, other = (lab.populations._compute("gram", TEC) for lab in labs("gram_padding=counted"))
     assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
     told = [knobs_of(cell("regmean"), lab, ("gram",)) for lab in labs("gram_padding=counted")]
     assert [knobs.get("batch_tokens") for knobs in told] == [64, None]
@@ -221,18 +215,18 @@ def test_batches_decide_gram_matrices_where_their_padding_is_counted_and_nowhere
 
 def test_drawn_labels_are_drawn_anew_for_every_seed_also_where_the_member_is_one(fresh: Callable[..., Lab]) -> None:
     lab = fresh("fisher_labels=sampled")
-    lab._given = {"tec": lab.folder}
-    assert len({recipe_key(lab.statistics_recipe("fisher", alone("tec", seed))) for seed in (1, 2)}) == 2
-    assert len({recipe_key(lab.statistics_recipe("gram", alone("tec", seed))) for seed in (1, 2)}) == 1
+    bring(lab, {"tec": lab.subject.folder})
+    assert len({recipe_key(lab.identity.statistics("fisher", alone("tec", seed))) for seed in (1, 2)}) == 2
+    assert len({recipe_key(lab.identity.statistics("gram", alone("tec", seed))) for seed in (1, 2)}) == 1
 
 
 @pytest.mark.parametrize(("kind", "module"), [("fisher", fisher), ("gram", gram)])
 def test_statistics_are_others_with_a_new_version(
     kind: str, module: Any, fresh: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = recipe_key(fresh().statistics_recipe(kind, TEC))
+    before = recipe_key(fresh().identity.statistics(kind, TEC))
     monkeypatch.setattr(module, "VERSION", 99)
-    assert recipe_key(fresh().statistics_recipe(kind, TEC)) != before
+    assert recipe_key(fresh().identity.statistics(kind, TEC)) != before
 
 
 @pytest.mark.parametrize(("kind", "module"), [("fisher", fisher), ("gram", gram)])

@@ -24,7 +24,7 @@ from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.corpora import LABELS
 from harness.suites.glue.corpora import TASKS
 from tests.emotion_cells import OUT, PAIR, cell
-from tests.small_world import DECODER, alone, make_lab
+from tests.small_world import DECODER, alone, bring, make_lab
 
 # -- heads and ancestors ---------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ def equal(one: torch.Tensor, two: torch.Tensor) -> bool:
 
 def test_same_heads_are_equal_and_are_the_ancestors(small_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
-    population = make_lab(tmp_path, *STILL).population(cell("simple").key)
+    population = make_lab(tmp_path, *STILL).populations.of(cell("simple").key)
     head = population.output_layer
     assert head == ("classifier.weight", "classifier.bias")
     for member in population.members:
@@ -51,7 +51,7 @@ def test_different_heads_differ_and_are_not_the_ancestors(small_zoo: Path, tmp_p
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
     still = make_lab(tmp_path, *STILL)
     key = cell("simple", heads="diff").key
-    population = still.population(key)
+    population = still.populations.of(key)
     weight = population.output_layer[0]
     assert key.seeds == (1, 2, 3, 4, 5)
     assert not set(population.output_layer) & set(population.ancestor), "no head is the ancestor of all"
@@ -60,11 +60,12 @@ def test_different_heads_differ_and_are_not_the_ancestors(small_zoo: Path, tmp_p
     for one, two in itertools.combinations(population.members, 2):
         assert not equal(one[weight], two[weight])
     for seed, member in zip(key.seeds, population.members, strict=True):
-        assert equal(member[weight], dict(still.ancestor(still.task("tec"), seed).model.named_parameters())[weight])
+        ancestor = still.subject.ancestor(still.rows.task("tec"), seed).model
+        assert equal(member[weight], dict(ancestor.named_parameters())[weight])
 
 
 def test_a_population_knows_what_its_members_annotate(lab: Lab) -> None:
-    population = lab.population(cell("simple", members=("tec", "isear"), setting=PAIR).key)
+    population = lab.populations.of(cell("simple", members=("tec", "isear"), setting=PAIR).key)
     assert population.annotated is not None and population.names == ("tec", "isear")
     own = [{label for label, there in zip(LABELS, row, strict=True) if there} for row in population.annotated]
     assert own == [set(synthetic.ANNOTATED["tec"]), set(synthetic.ANNOTATED["isear"])]
@@ -74,10 +75,10 @@ def test_a_member_is_the_same_whatever_was_drawn_before(small_zoo: Path, tmp_pat
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
     torch.manual_seed(4711)
     np.random.seed(4711)
-    again = make_lab(tmp_path).member(alone("tec"))
-    first = lab.member(alone("tec"))
+    again = make_lab(tmp_path).workshop.member(alone("tec"))
+    first = lab.workshop.member(alone("tec"))
     assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
-    assert any(not torch.equal(tensor, lab.member(alone("isear"))[name]) for name, tensor in first.items())
+    assert any(not torch.equal(tensor, lab.workshop.member(alone("isear"))[name]) for name, tensor in first.items())
 
 
 @pytest.mark.parametrize(
@@ -96,13 +97,13 @@ def test_a_member_is_the_same_whatever_was_drawn_before(small_zoo: Path, tmp_pat
 )
 def test_a_member_is_another_when_what_made_it_is(setting: str, remade: bool, small_zoo: Path, lab: Lab) -> None:
     changed = make_lab(small_zoo, setting)
-    assert (changed.member_recipe(alone("tec")) != lab.member_recipe(alone("tec"))) == remade
+    assert (changed.identity.member(alone("tec")) != lab.identity.member(alone("tec"))) == remade
 
 
 def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: Path) -> None:
     paper, official = make_lab(small_zoo, "test_rows=none"), make_lab(small_zoo, "test_rows=none")
     rules = replace(official.protocol, ood_rows="test_if_diff", ood_labels="annotated")
-    official.rows = RowBook(official.corpora, rules)
+    official.rows = official.judges._rows = RowBook(official.rows.corpora, rules)
     same, diff = cell("simple", OUT), cell("simple", OUT, heads="diff")
     labs = {"p": paper, "o": official}
     rows = {(w, c.key.heads): len(lab.rows.exam(c, "ssec")) for w, lab in labs.items() for c in (same, diff)}
@@ -114,58 +115,60 @@ def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: 
 def test_members_that_are_damaged_are_named(small_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(small_zoo, tmp_path / "zoo")
     spoiled = make_lab(tmp_path / "zoo")
-    (path,) = (tmp_path / "zoo" / "members").glob(f"{recipe_key(spoiled.member_recipe(alone('tec')))}/*.safetensors")
+    (path,) = (tmp_path / "zoo" / "members").glob(f"{recipe_key(spoiled.identity.member(alone('tec')))}/*.safetensors")
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(BadWeights, match=f"{path} cannot be read .*; delete {path.parent} and it will be made again"):
-        spoiled.population(cell("simple").key)
+        spoiled.populations.of(cell("simple").key)
 
 
 def test_a_model_is_finite_everywhere_before_anything_is_trained(small_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
     spoiled = make_lab(tmp_path)
-    spoiled.try_out()
-    path = spoiled.folder / "model.safetensors"
+    spoiled.workshop.try_model()
+    path = spoiled.subject.folder / "model.safetensors"
     weights = load_file(path)
     name = next(n for n in weights if n.endswith("position_embeddings.weight"))
     last = torch.full_like(weights[name][-1:], torch.nan)  # where no text of the trial leads
     save_file({**weights, name: torch.cat([weights[name][:-1], last])}, path, {"format": "pt"})
     with pytest.raises(BadWeights, match=f"^tiny-encoder: .*{name} holds NaN; such a model cannot be merged$"):
-        spoiled.try_out()
+        spoiled.workshop.try_model()
 
 
 def test_a_classifier_of_a_model_that_is_asked_in_words_is_left_out_with_a_line(
     tmp_path: Path, small_zoo: Path
 ) -> None:
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
-    asked = make_lab(tmp_path, model=DECODER)
-    path, said = asked.folder / "model.safetensors", list[str]()
+    said: list[str] = []
+    asked = make_lab(tmp_path, model=DECODER, say=said.append)
+    path = asked.subject.folder / "model.safetensors"
     save_file({**load_file(path), "score.weight": torch.ones(3, 2)}, path, {"format": "pt"})
-    asked.say = said.append
-    asked.try_out()
+    asked.workshop.try_model()
     assert said == ["tiny-decoder: its file holds score.weight, of a classifier, which is left out"]
 
 
 def test_a_model_that_brings_a_head_of_its_own_is_said(small_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
-    tuned, said = make_lab(tmp_path), list[str]()
-    tuned.say = said.append
-    tuned.try_out()
+    said: list[str] = []
+    tuned = make_lab(tmp_path, say=said.append)
+    tuned.workshop.try_model()
     assert said == []
-    tuned.family.load(tuned.folder, tuned.task("tec"), 1).model.save_pretrained(tuned.folder)  # type: ignore[operator]
-    tuned.try_out()
+    whole = tuned.subject.fresh(tuned.rows.task("tec"), seed=1).model
+    whole.save_pretrained(tuned.subject.folder)  # type: ignore[operator]
+    tuned.workshop.try_model()
     assert said == ["tiny-encoder: its file holds a head for 16 labels, from which training starts"]
 
 
 def test_one_checkpoint_brought_for_two_corpora_is_said(
     small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said, twice = list[str](), make_lab(small_zoo)
-    shutil.copytree(twice.folder, tmp_path / "copy")
-    monkeypatch.setattr(twice, "_given", {"tec": twice.folder, "isear": tmp_path / "copy"})
-    monkeypatch.setattr(twice, "say", said.append)
-    monkeypatch.setattr(twice, "_opened", lambda corpus, *_: twice.ancestor(twice.task(corpus), 1))
-    twice.try_member("tec")
-    twice.try_member("isear")
+    said: list[str] = []
+    twice = make_lab(small_zoo, say=said.append)
+    subject, workshop = twice.subject, twice.workshop
+    shutil.copytree(subject.folder, tmp_path / "copy")
+    bring(twice, {"tec": subject.folder, "isear": tmp_path / "copy"})
+    monkeypatch.setattr(workshop, "_opened", lambda corpus, *_: subject.ancestor(twice.rows.task(corpus), 1))
+    workshop.try_member("tec")
+    workshop.try_member("isear")
     assert said == ["--member isear: it is the checkpoint that tec has; merged with itself it stays as it is"]
 
 

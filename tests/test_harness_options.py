@@ -23,7 +23,7 @@ from harness.storage.zoo import load_weights, save_weights
 from harness.suites.emotion.corpora import LABELS
 from methods.errors import UnknownName
 from tests.hub_server import Hub
-from tests.small_world import Project, alone, make_lab
+from tests.small_world import Project, alone, bring, make_lab
 from tests.test_harness_data import GOOD, write
 
 WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
@@ -407,10 +407,10 @@ def test_code_is_trusted_folder_by_folder(project: Project) -> None:
 def member(small_zoo: Path, tmp_path: Path) -> Path:
     """A fine-tuned checkpoint in transformers' layout: the zoo's isear, saved as a user would."""
     lab = make_lab(small_zoo)
-    model = lab.ancestor(lab.task("isear"), 1).model
-    model.load_state_dict(dict(lab.member(alone("isear"))), strict=False)
+    model = lab.subject.ancestor(lab.rows.task("isear"), 1).model
+    model.load_state_dict(dict(lab.workshop.member(alone("isear"))), strict=False)
     model.save_pretrained(tmp_path / "member")  # type: ignore[operator]
-    lab.family.tokenizer.save_pretrained(tmp_path / "member")
+    lab.subject.family.tokenizer.save_pretrained(tmp_path / "member")
     return tmp_path / "member"
 
 
@@ -425,9 +425,9 @@ def test_a_brought_member_is_merged_as_it_is(project: Project, member: Path) -> 
     assert record.heads == "diff", "nobody knows what head it started from"
     assert str(member.parent) not in json.dumps(project.store().paths()[0].read_text())
     lab = make_lab(project.zoo)
-    own = lab.member(alone("isear"))
-    lab._given = {("isear", None): member}
-    assert all(torch.equal(tensor, own[name]) for name, tensor in lab.member(alone("isear")).items())
+    own = lab.workshop.member(alone("isear"))
+    bring(lab, {"isear": member})
+    assert all(torch.equal(tensor, own[name]) for name, tensor in lab.workshop.member(alone("isear")).items())
 
 
 def without_head(member: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_session_runs_from_what_is_published(
 
 def test_roberta_base_by_name_alone(project: Project, hub: Hub, tasks: None, tmp_path: Path) -> None:
     """`pytest suites/ --model=roberta-base`, in a process of its own that knows the hub by HF_ENDPOINT."""
-    commit = hub.put("FacebookAI/roberta-base", make_lab(project.zoo).folder)
+    commit = hub.put("FacebookAI/roberta-base", make_lab(project.zoo).subject.folder)
     shutil.copy(ROOT / "suites" / "test_glue.py", project.path / "suites")
     words = project.arguments(
         "--model=roberta-base", "--method=simple", "-k", "in_domain or (cross_task and cola and mrpc)"

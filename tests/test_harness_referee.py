@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.cells.lab import Lab
+from harness.cells.workshop import Workshop
 from methods import NotApplicable, Population, Traced, register
 from tests.emotion_cells import forbid
 from tests.small_world import Project
@@ -86,7 +86,7 @@ def test_what_a_search_says_of_itself_never_costs_it_its_record(project: Project
 def test_numbers_that_are_not_one_for_each_member_end_before_anything_is_trained(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forbid(monkeypatch, (Lab, "member"))
+    forbid(monkeypatch, (Workshop, "member"))
     result = project.run("--method=simple", "--heads=same", "-k", "in_domain", "--set=simple.coefficients=1,2")
     result.assert_outcomes(failed=1, deselected=11)
     result.stdout.fnmatch_lines(["in_domain[[]*simple.coefficients was given 2 numbers for 5 members; give one *"])

@@ -213,21 +213,23 @@ def test_labels_that_an_exam_does_not_ask_annotate_nothing() -> None:
 
 def test_a_record_has_the_score_without_what_was_trained_on(small_zoo: Path, tmp_path: Path) -> None:
     lab = make_lab(small_zoo)
-    test, train = lab.corpora["tec"].test, lab.corpora["isear"].train.first(5)
+    test, train = lab.rows.corpora["tec"].test, lab.rows.corpora["isear"].train.first(5)
     test = Split((*train.texts, *test.texts[5:]), test.labels)
-    lab.corpora = {**lab.corpora, "tec": replace(lab.corpora["tec"], test=test)}
-    lab.rows = RowBook(lab.corpora, lab.protocol)
+    lab.rows.corpora = {**lab.rows.corpora, "tec": replace(lab.rows.corpora["tec"], test=test)}
+    lab.rows = RowBook(lab.rows.corpora, lab.protocol)
     simple, avg = (answer(lab, Store(tmp_path), cell(method)) for method in ("simple", "avg"))
     told, simple_cell = simple.details["seen"], cell("simple")
     assert {c: (t["rows"], t["of"]) for c, t in told.items() if t["rows"]} == {"tec": (5, 40)}
     assert all(t["score_unseen"] == simple.scores[c] for c, t in told.items() if c != "tec")
     merged = resolve("simple").merge(
-        lab.population(simple_cell.key), lab.dev_scorer(simple_cell.key), torch.Generator()
+        lab.populations.of(simple_cell.key), lab.developer(simple_cell.key), torch.Generator()
     )
     exam = lab.examiner(simple_cell, ("tec",)).examine(merged)["tec"]
     unseen = score("macro_f1", exam.predicted[5:], exam.gold[5:])
     assert told["tec"]["score_unseen"] == pytest.approx(unseen, abs=1e-6) != simple.scores["tec"]
-    tables = [lab.examiner(simple_cell, ("tec",)).examine(m)["tec"] for m in lab.population(simple_cell.key).members]
+    tables = [
+        lab.examiner(simple_cell, ("tec",)).examine(m)["tec"] for m in lab.populations.of(simple_cell.key).members
+    ]
     means = np.mean([score("macro_f1", exam.predicted[5:], exam.gold[5:]) for exam in tables])
     assert avg.details["seen"]["tec"]["score_unseen"] == pytest.approx(means, abs=1e-6), "of every member"
     assert set(simple.details["seen_dev"]) == set(cell("simple").key.corpora) and "brought" not in simple.details

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-import harness.cells.lab
+import harness.cells.workshop
 from harness.cells.lab import Lab
 from harness.cells.run import weights_sha256
+from harness.cells.workshop import Workshop
 from harness.judging.scoring import DevScorer, Examiner
 from harness.records.record import read
 from methods import Merged, resolve
@@ -27,8 +28,8 @@ def test_a_second_run_is_answered_from_the_store_and_trains_nothing(
     answered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answered.contents()
-    judges = (DevScorer, "answers"), (Examiner, "examine")
-    forbid(monkeypatch, (harness.cells.lab, "finetune"), *judges, (Lab, "member"))
+    training = ((harness.cells.workshop, "finetune"), (Workshop, "member"))
+    forbid(monkeypatch, *training, (DevScorer, "answers"), (Examiner, "examine"))
     result = answered.run(*BOTH)
     result.stdout.fnmatch_lines(["*1 skipped, 150 deselected*29 cached*"])
     assert result.ret == 0 and answered.contents() == before
@@ -132,7 +133,7 @@ def test_in_domain_and_out_of_domain_judge_the_same_weights(answered: Project) -
 
 
 def test_every_trace_gives_its_weights_again(answered: Project, lab: Lab) -> None:
-    population = lab.population(cell("best").key)
+    population = lab.populations.of(cell("best").key)
 
     def refuse(merged: Merged) -> float:
         raise AssertionError("a replay scores nothing")

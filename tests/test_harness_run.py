@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from harness.cells.lab import Lab
-from harness.cells.rowbook import RowBook
 from harness.data.corpus import MASKED, Corpus, Split
 from harness.records.record import Store
 from harness.session.options import DEFAULT_METHODS
 from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.emotion_cells import IN, METHODS, OUT, answer, cell, name_of
-from tests.small_world import SMALL, Project, make_lab
+from tests.small_world import SMALL, Project, make_lab, swap, swap_all
 
 # -- what a session leaves -------------------------------------------------------------------------------------------
 
@@ -135,8 +134,7 @@ def test_poisoned_test_labels_change_no_weight_and_every_score(
 ) -> None:
     shutil.copytree(answered.zoo / "tiny", tmp_path / "zoo" / "tiny")  # and no member: all are trained anew
     other = make_lab(tmp_path / "zoo")
-    other.corpora = poisoned(other.corpora)
-    other.rows = RowBook(other.corpora, other.protocol)
+    swap_all(other, poisoned(other.rows.corpora))
     clean, store = answered.records(), Store(tmp_path / "results")
     for asked in (cell(m, s) for s in (IN, OUT) for m in DEFAULT_METHODS if (m, s) != ("domain_specific", OUT)):
         found = answer(other, store, asked)
@@ -152,13 +150,10 @@ def test_poisoned_test_labels_change_no_weight_and_every_score(
 def test_poisoned_dev_labels_do_change_a_search(answered: Project, tmp_path: Path) -> None:
     """The other half of the proof: were the dev rows poisoned instead, it would be seen."""
     other = make_lab(answered.zoo)
-    other.corpora = {
-        name: replace(c, dev=Split(c.dev.texts, np.where(c.dev.labels == MASKED, MASKED, 1 - c.dev.labels)))
-        for name, c in other.corpora.items()
-    }
-    other.rows = RowBook(other.corpora, other.protocol)
+    for name, c in other.rows.corpora.items():
+        swap(other, name, dev=Split(c.dev.texts, np.where(c.dev.labels == MASKED, MASKED, 1 - c.dev.labels)))
     clean = make_lab(answered.zoo)
-    other.member = clean.member  # type: ignore[method-assign]  # the members stay: only the search is poisoned
+    other.workshop.member = clean.workshop.member  # type: ignore[method-assign]  # the members stay: only the search is poisoned
     found = answer(other, Store(tmp_path), cell("simple_evolver"))
     assert found.weights_sha256 != answered.records()["in_domain/same/all/simple_evolver"].weights_sha256
 

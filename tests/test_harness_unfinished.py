@@ -32,12 +32,11 @@ def zoo_of(tmp_path: Path, small_zoo: Path) -> Path:
 
 def train(zoo: Path, *settings: str, source: Source = TEC, minutes: float = ALWAYS, **more: Any) -> Path:
     """The member's file, by a laboratory of its own; what it said is in `said.txt` beside the zoo."""
-    lab = make_lab(zoo, *SMALL, *settings, **more)
-    lab._minutes = minutes
     with (zoo.parent / "said.txt").open("a") as said:
-        lab.say = lambda line: print(line, file=said, flush=True)
-        lab.member(source)
-    return zoo / "members" / lab._zoo.path("members", lab.member_recipe(source)).name / "model.safetensors"
+        lab = make_lab(zoo, *SMALL, *settings, say=lambda line: print(line, file=said, flush=True), **more)
+        lab.workshop._minutes = minutes
+        lab.workshop.member(source)
+    return zoo / "members" / lab.workshop._zoo.path("members", lab.identity.member(source)).name / "model.safetensors"
 
 
 def killed(steps: int, run: Callable[[], object]) -> None:

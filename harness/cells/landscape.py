@@ -90,11 +90,11 @@ def survey(
 
     The test rows are opened after the merges, and nothing is chosen by what they say.
     """
-    plane = Plane.of(lab.population(key))
-    corpora = setting.exam(key.members, lab.corpora)
+    plane = Plane.of(lab.populations.of(key))
+    corpora = setting.exam(key.members, lab.rows.corpora)
     found = {m: merged_by(Cell(setting, key, m), lab, store) for m in methods}
     examiner = lab.examiner(Cell(setting, key, "landscape"), corpora)
-    progress = Progress(lab.say, f"surveying {lab.model} on {'+'.join(key.members)}")
+    progress = Progress(lab.say, f"surveying {lab.subject.model} on {'+'.join(key.members)}")
     step = (HIGH - LOW) / (points - 1)
     axis = tuple(LOW + step * i for i in range(points))
     scores = []

@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from harness.cells.cell import Cell, identity
-from harness.cells.lab import PLAIN, Lab
+from harness.cells.lab import Lab
 from harness.cells.rows import ROWS
 from harness.cells.rows import VERSION as ROWS_VERSION
 from harness.protocol.parts import FisherSettings, GramSettings, Heads, Search
-from harness.protocol.protocols import Protocol
+from harness.protocol.told import PLAIN, Told
 from harness.records.method_recipe import knobs_set, method_recipe
 from harness.records.recipe import Recipe, differing, recipe_key, written
 from harness.records.record import BadRecord, RunRecord, Store, read
@@ -59,7 +59,7 @@ def _told(cell: Cell, lab: Lab) -> Recipe:
     recipe = question_recipe(cell, lab)
     if cell.method in ROWS:
         return {**recipe, "method": _row(cell, lab)}
-    heads = {"heads": written(lab.protocol.heads, PLAIN.heads)} if lab.merges_heads(cell.key) else {}
+    heads = {"heads": written(lab.protocol.heads, PLAIN.heads)} if lab.populations.merges_heads(cell.key) else {}
     method = method_recipe(method_of(cell, lab))
     return {**recipe, "protocol": {**recipe["protocol"], **heads}, "method": method}
 
@@ -70,10 +70,10 @@ def _with_noted(told: Recipe, cell: Cell, lab: Lab, used: Collection[str]) -> Re
     if "search" in used and not row:
         protocol["search"] = written(lab.protocol.search, PLAIN.search)
     for kind in (kind for kind in ("fisher", "gram") if kind in used and not row):
-        settings: Any = lab.fisher_settings() if kind == "fisher" else lab.protocol.gram
-        made = {"made": lab.statistics_version(kind)}
+        settings: Any = lab.told.fisher() if kind == "fisher" else lab.told.gram
+        made = {"made": lab.identity.statistics_version(kind)}
         protocol[kind] = written(settings, PLAIN.fisher if kind == "fisher" else PLAIN.gram) | made
-        data[kind] = [lab.statistics_rows(kind, source).fingerprint for source in cell.key.sources]
+        data[kind] = [lab.identity.statistics_rows(kind, source).fingerprint for source in cell.key.sources]
     return {**told, "protocol": protocol, "data": data}
 
 
@@ -84,22 +84,22 @@ def running_key(cell: Cell, lab: Lab) -> str:
 
 def question_recipe(cell: Cell, lab: Lab) -> Recipe:
     """What is asked of whom, whatever the method: the model, its members, the rows, and how they are scored."""
-    key, corpora = cell.key, cell.setting.exam(cell.key.members, lab.corpora)
-    tasks = {task.name: task for task in (lab.task(c) for c in dict.fromkeys((*key.corpora, *corpora)))}
-    protocol = {"name": lab.protocol.name, "scoring": written(lab.scoring, PLAIN.scoring)}
-    if any(map(lab.trains, (*key.sources, *([key.together] if cell.method == "mtl" else [])))):
-        protocol["training"] = lab.training_recipe()
-        protocol["choosing"] = written(lab.choosing, PLAIN.choosing)
+    key, corpora = cell.key, cell.setting.exam(cell.key.members, lab.rows.corpora)
+    tasks = {task.name: task for task in (lab.rows.task(c) for c in dict.fromkeys((*key.corpora, *corpora)))}
+    protocol = {"name": lab.protocol.name, "scoring": written(lab.told.scoring, PLAIN.scoring)}
+    if any(map(lab.identity.trains, (*key.sources, *([key.together] if cell.method == "mtl" else [])))):
+        protocol["training"] = lab.told.training_recipe()
+        protocol["choosing"] = written(lab.told.choosing, PLAIN.choosing)
     return {
-        "model": lab.identity,
+        "model": lab.subject.identity,
         "setting": _setting(cell.setting),
         "population": identity(key),
-        "members": [lab.key_of(source) for source in key.sources],
+        "members": [lab.identity.key(source) for source in key.sources],
         "protocol": protocol,
         "data": {
             "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.corpora},
             "exam": {c: lab.rows.exam(cell, c).fingerprint for c in corpora},
-            "tasks": {name: lab.key_of(task) for name, task in tasks.items()},
+            "tasks": {name: lab.identity.key(task) for name, task in tasks.items()},
         },
         "seed": key.seed,
     }
@@ -111,7 +111,7 @@ def _setting(setting: Setting) -> Recipe:
 
 def _row(cell: Cell, lab: Lab) -> Recipe:
     """A reference row; one that trains a model of its own says which."""
-    trained = {"member": lab.key_of(cell.key.together)} if cell.method == "mtl" else {}
+    trained = {"member": lab.identity.key(cell.key.together)} if cell.method == "mtl" else {}
     return {"name": cell.method, "version": ROWS_VERSION, **trained}
 
 
@@ -122,21 +122,24 @@ def knobs_of(cell: Cell, lab: Lab, used: Collection[str]) -> dict[str, Any]:
     """
     if cell.method in ROWS:
         return {}
-    found = knobs_set(method_of(cell, lab), resolve(cell.method, lab.usual.methods))
-    batching = lab.scoring.batch_tokens is not None or lab.protocol.batch_tokens == lab.usual.batch_tokens
+    found = knobs_set(method_of(cell, lab), resolve(cell.method, lab.usual.protocol.methods))
+    batching = lab.told.scoring.batch_tokens is not None or lab.protocol.batch_tokens == lab.usual.protocol.batch_tokens
     shared = ("max_length", *(["batch_tokens"] if batching else []))
-    for part in (*(["heads"] if lab.merges_heads(cell.key) else []), *(name for name in NOTED if name in used)):
-        own, usual = (_part(part, lab, protocol) for protocol in (lab.protocol, lab.usual))
+    for part in (
+        *(["heads"] if lab.populations.merges_heads(cell.key) else []),
+        *(name for name in NOTED if name in used),
+    ):
+        own, usual = (_part(part, told) for told in (lab.told, lab.usual))
         found |= {n: v for n, v in differing(own, usual).items() if n not in shared}
     return found
 
 
-def _part(name: str, lab: Lab, protocol: Protocol) -> Heads | Search | FisherSettings | GramSettings:
+def _part(name: str, told: Told) -> Heads | Search | FisherSettings | GramSettings:
     if name == "fisher":
-        return lab.fisher_settings(protocol=protocol)
+        return told.fisher()
     if name == "gram":
-        return protocol.gram
-    return protocol.search if name == "search" else protocol.heads
+        return told.gram
+    return told.protocol.search if name == "search" else told.protocol.heads
 
 
 def earlier_code(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:

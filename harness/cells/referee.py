@@ -40,7 +40,7 @@ def whole(lab: Lab) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        lab.forget()
+        lab.subject.forget()
         raise
 
 

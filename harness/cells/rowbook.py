@@ -30,21 +30,23 @@ class RowBook:
     """The splits of every member and every exam under one protocol; each is made once."""
 
     def __init__(self, corpora: Mapping[str, Corpus], protocol: Protocol) -> None:
-        self._corpora, self._protocol = corpora, protocol
+        self.corpora, self._protocol = corpora, protocol
         self._splits: dict[tuple[object, ...], Split] = {}
         self._masks: dict[tuple[object, ...], npt.NDArray[np.bool_]] = {}
+
+    def task(self, corpus: str) -> Task:
+        """What models of this corpus, or of a partition of it, answer."""
+        return self.corpora[corpus_of(corpus)].task
 
     def train(self, member: str, draw: int) -> Split:
         """What a member is fine-tuned on: rows of a corpus, or one of the two partitions that `draw` makes of it."""
         corpus, _, part = member.partition(PART)
         if not part:
-            return self._once(
-                "train", corpus, make=lambda: self._corpora[corpus].train.first(self._protocol.train_rows)
-            )
+            return self._once("train", corpus, make=lambda: self.corpora[corpus].train.first(self._protocol.train_rows))
         p = self._protocol
 
         def halves() -> tuple[Split, Split]:
-            whole = self._corpora[corpus]
+            whole = self.corpora[corpus]
             return partitions(whole.train, whole.task, draw, p.partition_rows, p.partition_skew, p.partition_sizes)
 
         return self._once("partition", member, draw, make=lambda: halves()[int(part) - 1])
@@ -53,7 +55,7 @@ class RowBook:
         """The rows of these members of one task as the Trainer takes them."""
         splits = [self.train(m, source.draw) for m in members]
         if generative:
-            task = self._corpora[corpus_of(members[0])].task
+            task = self.task(members[0])
             if self._protocol.negatives == "sqrt":
                 splits = [fewer_negatives(split, task, source.seed) for split in splits]
             if self._protocol.examples == "one_question":
@@ -62,7 +64,7 @@ class RowBook:
 
     def dev(self, corpus: str, draw: int) -> Split:
         """What checkpoints and candidates are chosen on."""
-        p, whole = self._protocol, self._corpora[corpus]
+        p, whole = self._protocol, self.corpora[corpus]
         if whole.task != TASK and p.glue_dev == "partitions":  # the released code's choice, D7
             halves = [f"{corpus}{PART}{k}" for k in (1, 2)]
             return self._once("dev", corpus, draw, make=lambda: concatenate([self.train(m, draw) for m in halves]))
@@ -72,7 +74,7 @@ class RowBook:
 
     def exam(self, cell: Cell, corpus: str) -> Split:
         """What the merged model is asked, with labels that the setting does not ask masked."""
-        p, task = self._protocol, self._corpora[corpus].task
+        p, task = self._protocol, self.corpora[corpus].task
         basic = cell.setting.examined is not None and p.ood_labels == "basic" and task == TASK  # D11
 
         def asked() -> Split:
@@ -107,13 +109,13 @@ class RowBook:
 
     def _examined(self, cell: Cell, corpus: str) -> Split:
         """All rows that an exam may be made of."""
-        rows, only = self._corpora[corpus], self._only_test(cell)
+        rows, only = self.corpora[corpus], self._only_test(cell)
         return self._once("examined", corpus, only, make=lambda: rows.test if only else rows.everything)
 
     def _cuts(self, corpus: str) -> bool:
         """Whether rows that members were trained on are left out of an exam on this corpus."""
         repeats = self._protocol.repeats
-        return repeats == "cut" or (repeats == "as_published" and not self._corpora[corpus].published)
+        return repeats == "cut" or (repeats == "as_published" and not self.corpora[corpus].published)
 
     def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
         """(rows,): whether a row's text stands in the training rows of a member."""

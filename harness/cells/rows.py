@@ -59,7 +59,7 @@ def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult
 def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     """One model fine-tuned on all members' rows together: needs the data that merging does without."""
     with Meter() as training:
-        weights = lab.member(cell.key.together)
+        weights = lab.workshop.member(cell.key.together)
     exams = lab.examiner(cell, corpora, own_heads=False).examine(weights)
     cost = {"merge_seconds": training.seconds, "peak_bytes": training.peak_bytes, "inference_models": 1}
     return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
@@ -74,24 +74,24 @@ def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, d
     examiner = lab.examiner(cell, corpora)
     table: dict[str, dict[str, Exam]] = {}
     for source in cell.key.sources:
-        rows = {c: f"{lab.task(c).name} {lab.rows.exam(cell, c).fingerprint}" for c in corpora}
+        rows = {c: f"{lab.rows.task(c).name} {lab.rows.exam(cell, c).fingerprint}" for c in corpora}
         heads = cell.key.members if cell.key.heads == "own" else ()  # then the other tasks' heads matter
         known = lab.marks.setdefault((source, heads), {})
         if any(f not in known for f in rows.values()):
-            known.update({rows[c]: exam for c, exam in examiner.examine(lab.member(source)).items()})
+            known.update({rows[c]: exam for c, exam in examiner.examine(lab.workshop.member(source)).items()})
         table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
 
 
 def dev_answers(cell: Cell, lab: Lab) -> dict[str, dict[str, Answers]]:
     """Member -> corpus -> what it says to all development rows; asked once in a laboratory's life, as exams are."""
-    scorer, corpora = lab.dev_scorer(cell.key), cell.key.corpora
-    rows = {c: f"{lab.task(c).name} {lab.rows.dev(c, cell.key.seed).fingerprint}" for c in corpora}
+    scorer, corpora = lab.developer(cell.key), cell.key.corpora
+    rows = {c: f"{lab.rows.task(c).name} {lab.rows.dev(c, cell.key.seed).fingerprint}" for c in corpora}
     table: dict[str, dict[str, Answers]] = {}
     for source in cell.key.sources:
         known = lab.dev_marks.setdefault((source, cell.key.members if cell.key.heads == "own" else ()), {})
         if any(f not in known for f in rows.values()):
-            known.update({rows[c]: answers for c, answers in scorer.answers(lab.member(source)).items()})
+            known.update({rows[c]: answers for c, answers in scorer.answers(lab.workshop.member(source)).items()})
         table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
 

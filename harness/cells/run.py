@@ -33,7 +33,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
 
     `replay`: a search that another setting has already made for this very population is replayed, not made again.
     """
-    corpora = cell.setting.exam(cell.key.members, lab.corpora)
+    corpora = cell.setting.exam(cell.key.members, lab.rows.corpora)
     if not corpora:
         raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
     if cell.method in ROWS:
@@ -85,18 +85,18 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
 
 
 def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool) -> Found:
-    population = lab.population(cell.key)
+    population = lab.populations.of(cell.key)
     seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
     before = _same_merge(cell, lab, store) if replay and isinstance(method, Replayable) else None
     head = {"cell": str(cell), "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
-    with Recalled(lab.dev_scorer(cell.key, lab.protocol.search), journal) as score:
+    with Recalled(lab.developer(cell.key, lab.protocol.search), journal) as score:
         referee = partial(referee_of, cell.method, method, population, score)
         merged = None if before is None else _replay(referee(), seed, before, lab)
         if merged is not None and before is not None:
             cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
             known = before.dev.get("predictions")  # records of before these were kept have none
-            said = {} if known else lab.dev_scorer(cell.key).answers(merged)
+            said = {} if known else lab.developer(cell.key).answers(merged)
             return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
         judged = referee()
         with Meter() as merging:
@@ -114,11 +114,11 @@ def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: 
         }
         trace = getattr(merged, "trace", None) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history"))}
-        said = lab.dev_scorer(cell.key).answers(merged)
+        said = lab.developer(cell.key).answers(merged)
         if calls and lab.protocol.search.dev_fraction < 1:
             told = score(merged)
         else:  # who did not ask is told as by default
-            told = (lab.dev_scorer(cell.key, lab.protocol.search) if calls else lab.dev_scorer(cell.key)).of(said)
+            told = (lab.developer(cell.key, lab.protocol.search) if calls else lab.developer(cell.key)).of(said)
         return Found(merged, used, {**dev, "score": told}, cost, said)
 
 
@@ -187,9 +187,9 @@ def _record(
         recipe=recipe,
         score=sum(scores.values()) / len(scores),
         scores=scores,
-        metric="+".join(dict.fromkeys(lab.task(c).metric for c in scores)),
+        metric="+".join(dict.fromkeys(lab.rows.task(c).metric for c in scores)),
         members=cell.key.members,
-        coverage=cell.setting.coverage(lab.corpora),
+        coverage=cell.setting.coverage(lab.rows.corpora),
         details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
         predictions={c: answered.predictions(e, store) for c, e in exams.items()},
         dev=dev or {},

@@ -24,10 +24,11 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
     for corpus in cell.key.corpora:
         rows = lab.rows.seen_dev(cell.key, corpus).rows
         found["seen_dev"][corpus] = {"rows": int(rows.sum()), "of": len(rows)}
-    brought = [m for m, source in zip(cell.key.members, cell.key.sources, strict=True) if not lab.trains(source)]
+    who = list(zip(cell.key.members, cell.key.sources, strict=True))
+    brought = [m for m, source in who if not lab.identity.trains(source)]
     if not brought:
         return found
-    made = {m: lab.adapter_of(source) for m, source in zip(cell.key.members, cell.key.sources, strict=True)}
+    made = {m: lab.identity.adapter_of(source) for m, source in who}
     adapters = {m: facts for m, facts in made.items() if facts is not None}
     found["brought"] = brought  # what those were trained on, nobody knows
     return {**found, "adapters": adapters} if adapters else found

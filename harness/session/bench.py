@@ -174,7 +174,7 @@ class Bench:
         setting = cell.setting
         for model in self.options.models:
             if not model.tiny and (model, setting.suite, "") not in self._trials:
-                self._try(model, setting, lab if model == cell.key.model else None, lab.corpora)
+                self._try(model, setting, lab if model == cell.key.model else None, lab.rows.corpora)
         own = (key_for(self.options.given, member, cell.key.seed) for member in cell.key.members)
         for name in ("", *(word_of(key) for key in own if key is not None)):
             error = self._trials.get((cell.key.model, setting.suite, name))
@@ -197,12 +197,12 @@ class Bench:
         def whole() -> None:
             nonlocal lab
             lab = lab or self._make_lab(model, self.protocol(model, setting), None, setting.suite, corpora)
-            lab.try_out()
+            lab.workshop.try_model()
 
         noted("", whole)
         for key in self.options.given if self._trials[model, setting.suite, ""] is None else ():
             if corpus_of(key[0]) in corpora:
-                noted(word_of(key), partial(lab.try_member, key))
+                noted(word_of(key), partial(lab.workshop.try_member, key))
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""
@@ -249,7 +249,8 @@ class Bench:
         import torch
         import transformers
 
-        from harness.cells.lab import Lab, device
+        from harness.cells.judges import device
+        from harness.cells.lab import Lab
         from harness.checkpoints.names import folder_of
         from harness.judging import precision
         from harness.members import tiny

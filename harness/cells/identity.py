@@ -1,0 +1,116 @@
+"""What decides one member and its statistics, written down; and the hashes that they are kept under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.cells.cell import Source
+from harness.cells.rowbook import RowBook
+from harness.checkpoints.brought import Key, key_for
+from harness.data.corpus import Split
+from harness.data.task import Task
+from harness.families.subject import Subject
+from harness.members import fisher, given, gram
+from harness.members.joint import VERSION as FINETUNE_VERSION
+from harness.protocol.parts import FisherSettings, GramSettings
+from harness.protocol.told import PLAIN, Told
+from harness.records.environment import engine
+from harness.records.recipe import Recipe, recipe_key, written
+from harness.suites.setting import corpus_of
+
+
+class Identity:
+    """The recipes of one laboratory. Each is made once, since every cell asks for them."""
+
+    def __init__(self, subject: Subject, rows: RowBook, told: Told, given: Mapping[Key, Path]) -> None:
+        self._subject, self._rows, self._told, self._given = subject, rows, told, given
+        self._recipes: dict[Source, Recipe] = {}
+        self._keys: dict[Source | Task, str] = {}
+        self._firsts: dict[tuple[str, Source], Split] = {}
+        self._prints: dict[Key, str] = {}
+
+    def brought(self, source: Source) -> Key | None:
+        """Under which name and seed the user brought this member, if so."""
+        return key_for(self._given, source.members[0], source.draw) if len(source.members) == 1 else None
+
+    def print_of(self, key: Key) -> str:
+        """The fingerprint of a member that the user brought."""
+        if key not in self._prints:
+            self._prints[key] = given.fingerprint_of(self._given[key])
+        return self._prints[key]
+
+    def adapter_of(self, source: Source) -> Recipe | None:
+        """What a record says of a member that was brought as an adapter."""
+        key = self.brought(source)
+        return None if key is None else given.adapter_in(self._given[key])
+
+    def trains(self, source: Source) -> bool:
+        """Whether this is fine-tuned here, not brought."""
+        return self.brought(source) is None
+
+    def key(self, what: Source | Task) -> str:
+        """The hash of a member's recipe, or of a task's."""
+        if what not in self._keys:
+            recipe = what.recipe(self._subject.generative) if isinstance(what, Task) else self.member(what)
+            self._keys[what] = recipe_key(recipe)
+        return self._keys[what]
+
+    def member(self, source: Source) -> Recipe:
+        """Everything that decides one fine-tuned model."""
+        if source not in self._recipes:
+            self._recipes[source] = self._member(source)
+        return self._recipes[source]
+
+    def _member(self, source: Source) -> Recipe:
+        corpora = tuple(dict.fromkeys(map(corpus_of, source.members)))
+        shared = {
+            "model": self._subject.identity["fingerprint"],
+            "family": self._subject.family.kind,
+            "corpora": list(corpora),
+            "tasks": [self._rows.task(c).recipe(self._subject.generative) for c in corpora],
+        }
+        if (key := self.brought(source)) is not None:
+            return {**shared, "given": self.print_of(key)}
+        return {
+            **shared,
+            "train": [self._rows.train(m, source.draw).fingerprint for m in source.members],
+            "dev": [self._rows.dev(c, source.draw).fingerprint for c in corpora],
+            "training": self._told.training_recipe(),
+            "choosing": written(self._told.choosing, PLAIN.choosing),
+            "seed": source.seed,
+            "version": FINETUNE_VERSION,
+            "engine": engine(),
+        }
+
+    def statistics(self, kind: str, source: Source) -> Recipe:
+        """Everything that decides the Fisher diagonals or the Gram matrices of one member."""
+        settings = self.statistics_settings(kind, source)
+        plain: FisherSettings | GramSettings = PLAIN.fisher if kind == "fisher" else PLAIN.gram
+        drawn = isinstance(settings, FisherSettings) and settings.fisher_labels == "sampled"
+        return {
+            "member": self.member(source),
+            "model": self._subject.identity["fingerprint"],
+            "rows": self.statistics_rows(kind, source).fingerprint,
+            "settings": written(settings, plain),
+            "draws": [source.members[0], source.seed] if drawn else None,
+            "version": self.statistics_version(kind),
+            "engine": engine(),
+        }
+
+    def statistics_version(self, kind: str) -> int:
+        """Of the code that makes them, whose corrections are other statistics and so other merges."""
+        return fisher.VERSION if kind == "fisher" else gram.VERSION
+
+    def statistics_rows(self, kind: str, source: Source) -> Split:
+        """The training rows that a member's statistics are made of."""
+        if (kind, source) not in self._firsts:
+            protocol = self._told.protocol
+            rows = protocol.fisher.fisher_rows if kind == "fisher" else protocol.gram.gram_rows
+            self._firsts[kind, source] = self._rows.train(source.members[0], source.draw).first(rows)
+        return self._firsts[kind, source]
+
+    def statistics_settings(self, kind: str, source: Source) -> FisherSettings | GramSettings:
+        """How they are made."""
+        scores = self._rows.task(source.members[0]).kind == "regression"
+        return self._told.fisher(scores) if kind == "fisher" else self._told.gram

@@ -1,0 +1,119 @@
+"""Populations as methods get them: members, their ancestor, and statistics that are made when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from harness.cells.cell import PopulationKey, Source, seed_from
+from harness.cells.identity import Identity
+from harness.cells.judges import Judges
+from harness.cells.rowbook import RowBook
+from harness.cells.workshop import Workshop
+from harness.families.batches import Batch
+from harness.families.subject import Subject
+from harness.members import fisher, given, gram
+from harness.members.statistics import LazyStatistics
+from harness.protocol.parts import GramSettings
+from harness.protocol.told import Told
+from harness.records.recipe import Recipe
+from harness.storage.zoo import Zoo
+from harness.suites.setting import corpus_of
+from methods import Population, Weights
+
+
+class Populations:
+    """The populations of one laboratory."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        rows: RowBook,
+        told: Told,
+        identity: Identity,
+        judges: Judges,
+        workshop: Workshop,
+        zoo: Zoo,
+        say: Callable[[str], None],
+    ) -> None:
+        self._subject, self._rows, self._told, self._identity = subject, rows, told, identity
+        self._judges, self._workshop, self._zoo, self._say = judges, workshop, zoo, say
+
+    def of(self, key: PopulationKey) -> Population:
+        """The members of this key, trained or loaded, with their ancestor and lazy statistics."""
+        members: list[Weights] = [self._workshop.member(source) for source in key.sources]
+        loaded = self._subject.ancestor(self._rows.task(key.members[0]), key.seed)
+        for name, weights in zip(key.members, members, strict=True):
+            start = self._subject.ancestor(self._rows.task(name), key.seed).model
+            given.require_descends(str(self._subject), start, name, weights)
+        ancestor: Weights = {name: p.detach() for name, p in loaded.model.named_parameters()}
+        if key.heads == "own":
+            ancestor = without(ancestor, loaded.head)
+            members = [without(m, loaded.head) for m in members]
+        elif key.heads == "diff" or not all(map(self._identity.trains, key.sources)):
+            ancestor = without(ancestor, loaded.fresh)  # no head is theirs all
+        merged = bool(loaded.output_layer) and self.merges_heads(key)
+        layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
+        known = [self._rows.corpora[corpus_of(m)].annotated for m in key.members]
+        return Population(
+            members=tuple(members),
+            names=key.members,
+            ancestor=ancestor,
+            statistics=self._statistics(key),
+            transposed=gram.transposed(loaded.model),
+            output_layer=layer[self._told.protocol.heads.head_merge] if merged else (),
+            annotated=torch.tensor(known) if merged else None,
+        )
+
+    def merges_heads(self, key: PopulationKey) -> bool:
+        """Whether output layers are merged in a way of their own: members of one multi-label task know different
+        labels. Heads of other tasks are merged like everything else."""
+        several_labels = self._rows.task(key.members[0]).kind == "multi_label"
+        return not self._subject.generative and key.heads != "own" and several_labels
+
+    def heads(self, key: PopulationKey) -> dict[str, Weights]:
+        """Corpus -> the head of its own member, where heads are not merged."""
+        if key.heads != "own":
+            return {}
+        found: dict[str, Weights] = {}
+        for member, source in zip(key.members, key.sources, strict=True):
+            head = self._subject.ancestor(self._rows.task(member), key.seed).head
+            weights = self._workshop.member(source)
+            found[corpus_of(member)] = {name: weights[name] for name in weights if name in head}
+        return found
+
+    def _statistics(self, key: PopulationKey) -> LazyStatistics:
+        def recipe(kind: str, i: int) -> Recipe:
+            return self._identity.statistics(kind, key.sources[i])
+
+        def work(kind: str, i: int) -> str:
+            source = key.sources[i]
+            return f"making {kind} statistics of {self._subject} on {source.members[0]}, seed {source.seed}"
+
+        def compute(kind: str, i: int) -> dict[str, Tensor]:
+            self._say(work(kind, i))
+            return self._compute(kind, key.sources[i])
+
+        return LazyStatistics(self._zoo, recipe, len(key.members), compute, work)
+
+    def _compute(self, kind: str, source: Source) -> dict[str, Tensor]:
+        task, settings = self._rows.task(source.members[0]), self._identity.statistics_settings(kind, source)
+        model, weights = self._subject.fresh(task, source.seed).model, self._workshop.member(source)
+        for name, parameter in model.named_parameters():
+            parameter.data = weights[name].clone()
+        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source))
+
+        def logits(of: nn.Module, batch: Batch) -> Tensor:
+            return self._subject.family.logits(of, task, batch.inputs)
+
+        if isinstance(settings, GramSettings):
+            return gram.matrices(model, logits, rows, settings.gram_padding)
+        rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
+        return fisher.diagonal(model, logits, rows, settings.fisher_labels, settings.fisher_per_example, rng)
+
+
+def without(weights: Weights, names: frozenset[str]) -> Weights:
+    """The other parameters."""
+    return {name: tensor for name, tensor in weights.items() if name not in names}

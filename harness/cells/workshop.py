@@ -1,0 +1,130 @@
+"""Where members come from: fine-tuned here and kept in the zoo, or opened where the user keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+
+from torch import nn
+
+from harness.cells.cell import Source
+from harness.cells.identity import Identity
+from harness.cells.judges import Judges
+from harness.cells.rowbook import RowBook
+from harness.checkpoints.brought import Key, word_of
+from harness.data.task import Task
+from harness.families import trial
+from harness.families.encoder import within
+from harness.families.subject import Subject
+from harness.judging.progress import Progress
+from harness.members import given
+from harness.members.finetune import finetune
+from harness.members.joint import Part
+from harness.protocol.told import Told
+from harness.storage import unfinished, zoo
+from harness.storage.whole import MINUTES
+from harness.suites.setting import corpus_of
+from methods import Weights
+
+
+class Workshop:
+    """The members of one model.
+
+    Args:
+        brought: where the members lie that the user brought, by name and seed.
+        any_config: whether the configuration of a brought member may differ from the model's.
+        minutes: how old the last checkpoint of a training may be.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        rows: RowBook,
+        told: Told,
+        identity: Identity,
+        judges: Judges,
+        zoo_: zoo.Zoo,
+        brought: Mapping[Key, Path],
+        say: Callable[[str], None],
+        any_config: bool = False,
+        minutes: float = MINUTES,
+    ) -> None:
+        self._subject, self._rows, self._told, self._identity, self._judges = subject, rows, told, identity, judges
+        self._zoo, self._given, self._say, self._minutes = zoo_, brought, say, minutes
+        self._any_config, self._akin = any_config, set[Key]()  # members whose configuration and words were compared
+
+    # -- before anything is trained ----------------------------------------------------------------------------------
+
+    def try_model(self) -> None:
+        """Ask the model a few texts of every task. Errors: `BadModel` in one line, whatever goes wrong."""
+        name, family = str(self._subject), self._subject.family
+        trial.lengths(name, family, self._told.protocol.max_length, self._say)
+        for task in trial.tasks_to_try([corpus.task for corpus in self._rows.corpora.values()]):
+            loaded = self._subject.fresh(task, seed=1)
+            for note in loaded.notes:
+                self._say(f"{name}: {note}")
+            if loaded.classifier is not None:
+                self._say(f"{name}: its file holds {loaded.classifier}, of a classifier, which is left out")
+            if loaded.output_layer and not loaded.fresh & set(loaded.output_layer):
+                self._say(f"{name}: its file holds a head for {len(task.outputs)} labels, from which training starts")
+            weights = dict(loaded.model.named_parameters())
+            zoo.require_finite(name, weights)  # also where no text of the trial leads
+            self._try(name, loaded.model, task)
+
+    def try_member(self, key: Key) -> None:
+        """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
+        name, task = f"--member {word_of(key)}", self._rows.task(key[0])
+        self._try(name, self._taken(key, 1, self._say).module(), task)
+        earlier, own = takewhile(lambda other: other != key, self._given), self._identity.print_of(key)
+        if twin := next((other for other in earlier if self._identity.print_of(other) == own), None):
+            self._say(f"{name}: it is the checkpoint that {word_of(twin)} has; merged with itself it stays as it is")
+
+    def _try(self, name: str, model: nn.Module, task: Task) -> None:
+        family = self._subject.family
+        trial.run(name, family, model, task, within(self._told.protocol.max_length, family.limit))
+
+    # -- members -----------------------------------------------------------------------------------------------------
+
+    def member(self, source: Source) -> Weights:
+        """The model fine-tuned on this; from the zoo, if it was ever made."""
+        if (key := self._identity.brought(source)) is not None:
+            return self._taken(key, source.draw).weights
+
+        recipe = self._identity.member(source)
+        work = f"fine-tuning {self._subject} on {'+'.join(source.members)}, seed {source.seed}"
+
+        def make(folder: Path) -> None:
+            self._say(work)
+            place = unfinished.Place(self._zoo.path("members", recipe), self._say, self._minutes)
+            weights = self._finetune(source, Progress(self._say, work), place)
+            zoo.require_finite(f"{self._subject} fine-tuned on {'+'.join(source.members)}", weights)
+            zoo.save_weights(weights, folder / "model.safetensors")
+
+        return zoo.load_weights(self._zoo.get("members", recipe, make, work) / "model.safetensors")
+
+    def _taken(self, key: Key, seed: int, say: Callable[[str], None] = lambda line: None) -> given.Taken:
+        """A member that the user brought; an adapter shares the tensors of the ancestor of this seed's populations."""
+        subject, name, task, folder = self._subject, word_of(key), self._rows.task(key[0]), self._given[key]
+        base = given.Base(subject.family, subject.folder, self._zoo, subject.trusted, self._any_config)
+        if key not in self._akin:
+            given.require_akin(base, task, name, folder)
+            self._akin.add(key)
+        return given.take(base, task, name, folder, say, partial(subject.ancestor, task, seed))
+
+    def _finetune(self, source: Source, progress: Progress, place: unfinished.Place) -> Weights:
+        """One model of one task, or one trunk with several heads."""
+        family = self._subject.family
+        tasks: dict[Task, list[str]] = {}
+        for member in source.members:
+            tasks.setdefault(self._rows.task(member), []).append(member)
+        parts, loaded = [], None
+        for task, members in tasks.items():
+            rows = self._rows.training(members, source, generative=family.generative)
+            if loaded is None or not family.generative:  # one generative model answers every task
+                loaded = self._subject.fresh(task, source.seed)
+            parts.append(Part(corpus_of(members[0]), task, rows, loaded))
+        score, training = self._judges.trainer(source), self._told.protocol.training
+        weights, _ = finetune(family, parts, training, source.seed, score, progress, place)
+        return weights

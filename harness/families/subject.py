@@ -1,0 +1,77 @@
+"""The model under test: where it lies, how it is asked, who it is, and what its members start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cached_property
+from pathlib import Path
+
+from harness.checkpoints import pickles
+from harness.checkpoints.hub import commit_of
+from harness.checkpoints.names import ModelName, fingerprint
+from harness.data.task import Task
+from harness.families import family_of
+from harness.families.asked import Asked
+from harness.families.base import Loaded
+from harness.records.recipe import Recipe
+from harness.storage.zoo import Zoo
+
+
+class Subject:
+    """One model.
+
+    Args:
+        model: the model as the user named it; `folder` is where it lies.
+        trusted: folders, the model's or members', whose own code may run.
+        say: takes a line that the user should know.
+    """
+
+    def __init__(
+        self, model: ModelName, folder: Path, trusted: Collection[Path], zoo: Zoo, say: Callable[[str], None]
+    ) -> None:
+        self.model, self.folder = model, pickles.safe(folder, zoo)
+        self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
+        # A folder of pickles has a twin of safetensors, whose code is the same.
+        self.trusted = frozenset((*trusted, *(pickles.safe(f, zoo) for f in trusted)))
+        self.family = family_of(self.folder, folder in trusted, self.trusted)
+        if isinstance(self.family, Asked) and self.family.answers.split:
+            say(
+                f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
+            )
+        self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
+
+    def __str__(self) -> str:
+        return str(self.model)
+
+    @property
+    def generative(self) -> bool:
+        """Whether it answers in words."""
+        return self.family.generative
+
+    @cached_property
+    def identity(self) -> Recipe:
+        """What a recipe says of the model; not where it lies."""
+        commit = commit_of(self._source)
+        return {
+            "name": self.model.display,
+            "fingerprint": fingerprint(self._source),
+            "family": self.family.kind,
+            **({"commit": commit} if commit else {}),
+            **({"synthetic": True} if self.model.tiny else {}),
+        }
+
+    def fresh(self, task: Task, seed: int) -> Loaded:
+        """The pre-trained model with a head drawn from this seed; for whoever will write to it."""
+        return self.family.load(self.folder, task, seed)
+
+    def ancestor(self, task: Task, seed: int) -> Loaded:
+        """The same, that members of this task and seed started from; for reading alone."""
+        place = (None, 0) if self.generative else (task, seed)  # a model without a head is always the same
+        if place not in self._ancestors:
+            self._ancestors = {k: v for k, v in self._ancestors.items() if k[1] == seed}
+            self._ancestors[place] = self.fresh(task, seed)
+        return self._ancestors[place]
+
+    def forget(self) -> None:
+        """Read anew what was handed out: somebody wrote to it, or may have."""
+        self._ancestors.clear()
