@@ -178,7 +178,7 @@ def test_a_hub_that_cannot_be_reached_ends_the_session(
     model: str, data: tuple[str, ...], project: Project, hub: Hub, small_zoo: Path
 ) -> None:
     hub.down = ("/",)
-    shutil.copytree(make_lab(small_zoo).folder, project.path / "mine")
+    shutil.copytree(make_lab(small_zoo).subject.folder, project.path / "mine")
     words = ["suites/", f"--model={model}", *data, "-p", "no:cacheprovider"]
     said = refused(project.pytester.runpytest_inprocess(*words))
     what = {"roberta-base": "model FacebookAI/roberta-base", "mine": "nyu-mll/glue"}[model]
@@ -187,7 +187,7 @@ def test_a_hub_that_cannot_be_reached_ends_the_session(
 
 @pytest.mark.parametrize("data", [(), ("--data=hub",)], ids=["unsaid", "said"])
 def test_emotion_alone_needs_a_folder(data: tuple[str, ...], project: Project, small_zoo: Path) -> None:
-    shutil.copytree(make_lab(small_zoo).folder, project.path / "mine")
+    shutil.copytree(make_lab(small_zoo).subject.folder, project.path / "mine")
     words = ["suites/test_emotion.py", "--model=mine", *data, "-p", "no:cacheprovider"]
     said = refused(project.pytester.runpytest_inprocess(*words))
     assert "--model mine: the hub has no emotion corpora: give --data=FOLDER with emotion/unified-" in said
@@ -553,7 +553,7 @@ def test_a_member_needs_no_tokenizer_of_its_own(project: Project, member: Path) 
 
 
 def test_a_tiny_model_in_a_users_folder_is_a_model_like_any_other(small_zoo: Path, tmp_path: Path) -> None:
-    shutil.copytree(make_lab(small_zoo).folder, tmp_path / "mine")
+    shutil.copytree(make_lab(small_zoo).subject.folder, tmp_path / "mine")
     (model,) = parse(str(tmp_path / "mine"))
     assert not model.tiny and model.display == "mine"
 
