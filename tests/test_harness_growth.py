@@ -46,7 +46,7 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
         "batch_tokens": None,
     },
     ("GramSettings", 1): {"gram_rows": 16000, "gram_padding": "masked", "max_length": 128, "batch_tokens": None},
-    ("Task", 1): {"pair": False, "span": (0.0, 1.0), "version": 1},
+    ("Task", 1): {"pair": False, "span": (0.0, 1.0), "also": (), "version": 1},
     **{(name, 1): dict(knobs) for name, knobs in schema1.METHODS.items()},
 }
 CHANGED = "a default changed: raise the version of its class, and write the new defaults down here under it"

@@ -18,6 +18,7 @@ from harness.cells.rowbook import RowBook
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadWeights
 from harness.families.base import Loaded
+from harness.members.given import Taken
 from harness.members.joint import Joint, Part
 from harness.records.record import recipe_key
 from harness.suites.emotion import world as synthetic
@@ -166,9 +167,10 @@ def test_one_checkpoint_brought_for_two_corpora_is_said(
     subject, workshop = twice.subject, twice.workshop
     shutil.copytree(subject.folder, tmp_path / "copy")
     bring(twice, {"tec": subject.folder, "isear": tmp_path / "copy"})
-    monkeypatch.setattr(workshop, "_opened", lambda corpus, *_: subject.ancestor(twice.rows.task(corpus), 1))
-    workshop.try_member("tec")
-    workshop.try_member("isear")
+    ancestor = subject.ancestor(twice.rows.task("tec"), 1).model
+    monkeypatch.setattr(workshop, "_taken", lambda *_: Taken({}, lambda: ancestor))
+    workshop.try_member(("tec", None))
+    workshop.try_member(("isear", None))
     assert said == ["--member isear: it is the checkpoint that tec has; merged with itself it stays as it is"]
 
 
