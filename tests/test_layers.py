@@ -27,9 +27,10 @@ ROOMS = (  # of harness/, from the ground up: a room knows those before it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
     "tables": {"stats", "tables", "words"},
+    "verdict": {"stats", "tables", "text", "verdict", "words"},
     "claims": {"claims", "stats", "tables", "words"},
     "plots": {"plots", "stats", "text", "words"},
-    "pages": {"claims", "pages", "plots", "stats", "tables", "text", "words"},
+    "pages": {"claims", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
 }
 OF_LOOPS = {"numba", "numpy"}  # methods/loops: the plain formulas do without
 ALLOWED_OF_OTHERS = {  # the rest: as they need

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -102,20 +103,33 @@ def sheets_of(records: Iterable[RunRecord], gold: Gold) -> Sheets:
     return drawn_for((((r.path, corpus), kept) for r in records for corpus, kept in r.predictions.items()), gold)
 
 
-def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold) -> dict[Name, Sheet]:
+def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold, without: float = 0.0) -> dict[Name, Sheet]:
     """The sheet of each set of answers; all that were asked the same are drawn for together.
 
-    Predictions that cannot be read are left out: `check` reports them, and a table shows what is left.
+    Predictions that cannot be read are left out: `check` reports them, and a table shows what is left. `without`: the
+    share of the rows, the first ones, that does not count; where no row is left, there is no sheet.
     """
     found: dict[tuple[str, str, int], list[tuple[Name, Rowwise]]] = defaultdict(list)
     for name, told in kept:
         answers = readable(told, gold)
-        if answers is not None:
-            found[str(told["gold"]), metric_of(told), answers.own.shape[1]].append((name, answers))
+        first = 0 if answers is None else first_rows(without, len(answers.own))
+        if answers is not None and first < len(answers.own):
+            rest = answers._replace(own=answers.own[first:], shared=answers.shared[first:])
+            found[_named(str(told["gold"]), first), metric_of(told), answers.own.shape[1]].append((name, rest))
     made: dict[Name, Sheet] = {}
     for (paper, metric, _), answered in found.items():
         made.update(zip((n for n, _ in answered), sheets(paper, metric, [a for _, a in answered]), strict=True))
     return made
+
+
+def first_rows(share: float, rows: int) -> int:
+    """How many rows a share is, as searches are given them: at least one, unless it is none."""
+    return max(1, round(share * rows)) if share else 0
+
+
+def _named(gold: str, first: int) -> str:
+    """A name for the rows behind the first ones, from which their draws come."""
+    return hashlib.sha256(f"{gold} {first}".encode()).hexdigest()[:16] if first else gold
 
 
 def readable(kept: Any, gold: Gold) -> Rowwise | None:

@@ -1,0 +1,53 @@
+"""How much more evidence would decide what is undecided: rows or replicates at which a test finds what was observed.
+
+A difference d with the standard error s is found at the level a with the chance b where |d| = (z(1 - a/2) + z(b)) s
+(Cohen 1988, chapter 2). Over rows s shrinks with the root of their number; over replicates the t distribution counts
+the few there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.special import nctdtr, ndtri, stdtrit  # without the weight of scipy.stats
+
+from leaderboard.stats.difference import Difference
+from leaderboard.stats.holm import LEVEL
+from leaderboard.stats.interval import half_width, mean
+
+POWER = 0.8  # how surely the evidence shall find a difference as large as the observed one
+MOST_REPLICATES = 1000
+
+
+def rows_needed(found: Difference, rows: int, level: float = LEVEL) -> float | None:
+    """How many rows in all would tell a difference as large as this one, which `rows` rows gave; infinity for none.
+
+    The test holds the difference against exchanged answers, so these say how large it must be; on other rows it is as
+    uncertain as redrawn ones say. None without predictions.
+    """
+    if found.exchanged is None or found.redrawn is None:
+        return None
+    if found.mean == 0:
+        return math.inf
+    by_chance = math.sqrt(float((found.exchanged**2).mean()))
+    apart = float(ndtri(1 - level / 2)) * by_chance + float(ndtri(POWER)) * float(found.redrawn.std())
+    return rows * (apart / found.mean) ** 2
+
+
+def replicates_needed(values: Sequence[float], level: float = LEVEL) -> float | None:
+    """How many replicates in all would tell a mean as far from 0 as that of these; infinity for more than a thousand.
+
+    None for fewer than two, which say nothing about spread.
+    """
+    if half_width(values) is None:
+        return None
+    centre = mean(values)
+    spread = math.sqrt(math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1))
+    if centre == 0 or spread == 0:
+        return math.inf if centre == 0 else 2.0
+    for count in range(2, MOST_REPLICATES + 1):
+        limit = float(stdtrit(count - 1, 1 - level / 2))
+        if 1 - float(nctdtr(count - 1, math.sqrt(count) * abs(centre) / spread, limit)) >= POWER:
+            return float(count)
+    return math.inf

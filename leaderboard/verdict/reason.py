@@ -1,0 +1,58 @@
+"""Why a model was chosen, in words: what development rows say, and what would make them say more."""
+
+from __future__ import annotations
+
+from leaderboard import text
+from leaderboard.stats.difference import ZERO
+from leaderboard.stats.holm import LEVEL
+from leaderboard.verdict.decision import Decision
+from leaderboard.verdict.more import more
+from leaderboard.verdict.standing import MEMBER, Standing
+
+HALF = "--set dev_fraction=0.5 keeps half of the development rows from searches, to judge them by."
+
+
+def reason(decision: Decision) -> str:
+    """One to three sentences."""
+    contest, nearest = decision.contest, decision.nearest
+    if not contest.member:
+        return unasked(decision)
+    if nearest is None:
+        return "No merge can be judged on development rows: " + _gap(decision)
+    if decision.winner:
+        alike = f" No worse there, and dearer: {text.listed(list(decision.alike), 12)}." if decision.alike else ""
+        return f"{decision.winner} is really above the best single member on development rows: {_told(nearest)}.{alike}"
+    said = f"No merge is really above the best single member on development rows. The nearest is {nearest.row}: "
+    return f"{said}{_told(nearest)}. {needed(decision)}".rstrip()
+
+
+def needed(decision: Decision) -> str:
+    """What would decide on development rows whether the nearest merge is above the best member; "" where it is."""
+    nearest = decision.nearest
+    if nearest is None or nearest.better or nearest.lead.mean <= ZERO or nearest.chance <= LEVEL:
+        return ""
+    if nearest.scores:
+        return f"Its search chose by these very rows, {nearest.scores} times, so its lead proves nothing. {HALF}"
+    return more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
+
+
+def unasked(decision: Decision) -> str:
+    """What to do where there is no best member to hold merges against."""
+    asked = any(records[0].method == MEMBER for records in decision.contest.rows.values())
+    if not asked:
+        return "Nothing says whether a merge is worth it: the best single member was not asked; add --method=best."
+    return f"Nothing can be chosen: {_gap(decision)}"
+
+
+def _gap(decision: Decision) -> str:
+    return (
+        "a seed or a population is missing, or the records are of before answers to development rows were kept; "
+        "--rerun makes them anew."
+    )
+
+
+def _told(standing: Standing) -> str:
+    """`+2.31 [0.90, 3.70] p = 0.004`; without p where it is a bound, which says nothing to a reader."""
+    if standing.scores and standing.chance > LEVEL:
+        return text.difference(standing.lead.told()).partition(" p ")[0]
+    return text.difference(standing.lead.told(standing.chance))
