@@ -1,18 +1,25 @@
-"""Own tests run on one thread: their tensors are tiny, and threads that wait for each other only cost time."""
+"""Own tests run on one thread: their tensors are tiny, and threads that wait for each other only cost time.
+
+What takes long to make is made once for all workers, and each takes tests that stand together.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from methods import known, registry
 from methods.registry import BUILT_IN
+from tests.made_once import made_once
 
 if TYPE_CHECKING:
     from harness.cells.lab import Lab
@@ -20,10 +27,29 @@ if TYPE_CHECKING:
     from tests.small_world import Project  # heavy: only the tests that ask for it shall pay
 
 torch.set_num_threads(1)
+threadpool_limits(1)  # NumPy's
+os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that tests start
 
 # Sessions inside a session forget what they imported, but the registry would not: let it know all methods before.
 for _module in BUILT_IN.values():
     import_module(_module)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With -n, a worker takes tests that stand together; who is done takes half of what another has left.
+
+    The suites' plugin would deal them out like cells.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist", "no") == "load" else None
+
+
+def pytest_collection_finish() -> None:
+    """What all tests imported stays: collecting garbage, for which each training asks, does not go through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +57,8 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo that knows the small world: its tiny encoder and the members of seed 1. Tests may add to it."""
     from tests.small_world import make_zoo
 
-    return make_zoo(tmp_path_factory.mktemp("zoo"))
+    made = made_once(tmp_path_factory, "small zoo", make_zoo)
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("zoo") / "zoo"))
 
 
 @pytest.fixture
@@ -46,23 +73,16 @@ def glue_project(pytester: pytest.Pytester, small_zoo: Path, monkeypatch: pytest
     return _project(pytester, small_zoo, monkeypatch, "glue")
 
 
-@pytest.fixture(scope="session")
-def first_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the answers of `answered` are kept."""
-    return tmp_path_factory.mktemp("answers") / "results"
-
-
 @pytest.fixture
-def answered(project: Project, first_answers: Path) -> Project:
+def answered(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose in-domain and out-of-domain cells are answered; the first test that wants it pays for it."""
     from tests.emotion_cells import BOTH
 
-    if not first_answers.exists():
-        result = project.run(*BOTH)
-        result.assert_outcomes(passed=29, skipped=1, deselected=150)
-        shutil.copytree(project.path / "results", first_answers)
-    else:
-        shutil.copytree(first_answers, project.path / "results")
+    def answer(folder: Path) -> None:
+        project.run(*BOTH).assert_outcomes(passed=29, skipped=1, deselected=150)
+        shutil.move(project.path / "results", folder)
+
+    shutil.copytree(made_once(tmp_path_factory, "emotion answers", answer), project.path / "results")
     return project
 
 

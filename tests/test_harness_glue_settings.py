@@ -30,6 +30,7 @@ from leaderboard.audit import faults
 from methods import Ensemble, resolve
 from methods.base import Weights
 from tests.emotion_cells import METHODS, answer, name_of
+from tests.made_once import made_once
 from tests.small_world import DECODER, ROOT, TINY, Project, alone, make_lab, swap, swap_all
 from tests.test_harness_glue import rows_of, write_tsv
 
@@ -60,19 +61,15 @@ def decoder(small_zoo: Path) -> Lab:
     return make_lab(small_zoo, model=DECODER, suite="glue")
 
 
-@pytest.fixture(scope="module")
-def first_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("glue answers") / "results"
-
-
 @pytest.fixture
-def answered(glue_project: Project, first_answers: Path) -> Project:
+def answered(glue_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose cells of one task's halves and of one pair are answered; the first test that asks pays for it."""
-    if not first_answers.exists():
+
+    def answer(folder: Path) -> None:
         glue_project.run(*SOME).assert_outcomes(passed=30, deselected=330)
-        shutil.copytree(glue_project.path / "results", first_answers)
-    else:
-        shutil.copytree(first_answers, glue_project.path / "results")
+        shutil.move(glue_project.path / "results", folder)
+
+    shutil.copytree(made_once(tmp_path_factory, "glue answers", answer), glue_project.path / "results")
     return glue_project
 
 

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Literal
 
 from harness.bounds import MANY, Bound
@@ -268,11 +269,16 @@ def with_setting(protocol: Protocol, setting: str) -> Protocol:
         method, _, knob = name.partition(".")
         known = {**protocol.methods, method: {**protocol.methods.get(method, {}), knob: text}}
         return replace(protocol, methods=known)  # the registry checks the knob when it builds the method
-    hints = typing.get_type_hints(Protocol)
     settable = [f.name for f in fields(Protocol) if f.name not in ("name", "methods", "seeds")]
     if name not in settable:
         raise UnknownName("protocol knob", name, [*settable, "METHOD.FIELD"])
-    return replace(protocol, **{name: _convert(name, text, hints[name])})
+    return replace(protocol, **{name: _convert(name, text, _kinds()[name])})
+
+
+@cache
+def _kinds() -> Mapping[str, Any]:
+    """The type of every field; read once, as all annotations of the class have to be evaluated for it."""
+    return typing.get_type_hints(Protocol)
 
 
 def _convert(name: str, text: str, kind: Any) -> Any:
