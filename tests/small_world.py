@@ -6,12 +6,13 @@ and writes a line for every member that is fine-tuned to the file that SMALL_WOR
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from harness.suites.glue import world as synthetic_glue
 from harness.suites.glue.corpora import HeldOut
 
 ROOT = Path(__file__).parents[1]
+needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
 TINY = ModelName("tiny-encoder", "tiny-encoder")
 DECODER = ModelName("tiny-decoder", "tiny-decoder")
@@ -166,11 +168,17 @@ class Project:
         """One session in this process."""
         return self.pytester.runpytest_inprocess(*self.arguments(*more, small=small))
 
-    def start(self, *more: str, small: tuple[str, ...] = SMALL) -> subprocess.Popen[bytes]:
-        """One session in a process of its own, which goes on by itself and speaks to the file `said`."""
-        command = [sys.executable, "-m", "pytest", *self.arguments(*more, small=small)]
-        with (self.path / "said").open("wb") as said:
-            return self.pytester.popen(command, stdout=said, stderr=subprocess.STDOUT)
+    def fork(self, *more: str, small: tuple[str, ...] = SMALL) -> BaseProcess:
+        """One session in a copy of this process, which need not import anything; it speaks to the file `said`."""
+
+        def session() -> None:
+            with (self.path / "said").open("a", encoding="utf-8") as said, redirect_stdout(said), redirect_stderr(said):
+                code = pytest.main(self.arguments(*more, small=small))
+            os._exit(code)
+
+        process = multiprocessing.get_context("fork").Process(target=session)
+        process.start()
+        return process
 
     def store(self, results: str = "results") -> Store:
         return Store(self.path / results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,17 @@ class FirstMean:
         return resolve("simple").merge(population, score, rng)
 """
 
+BETWEEN = "-- the next question --\n"
+STRANGER = f"""
+import json, sys, pytest
+from methods import known, resolve
+
+print(resolve("median"), resolve("median_evolver"), "median" in known())
+for words in sys.argv[1:]:
+    print({BETWEEN!r}, end="")
+    assert pytest.main(["-q", "-p", "no:cacheprovider", *json.loads(words)]) == 0
+"""
+
 
 def run(*words: str, path: Path) -> str:
     """What a fresh interpreter prints, with `path` in front of everything else it imports from."""
@@ -35,10 +47,6 @@ def run(*words: str, path: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def pytest_run(*words: str, path: Path) -> str:
-    return run("-m", "pytest", "-q", "-p", "no:cacheprovider", *words, path=path)
 
 
 @pytest.fixture(scope="module")
@@ -51,36 +59,44 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_the_installed_package_is_found_by_name(installed: Path) -> None:
-    said = run(
-        "-c",
-        "from methods import known, resolve; print(resolve('median'), resolve('median_evolver'), 'median' in known())",
-        path=installed,
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
+    """What one stranger's interpreter, which has the package and the file, says to each of the four questions."""
+    (installed / "first_mean.py").write_text(ONE_FILE)
+    small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
+    sessions = (
+        [str(EXAMPLE / "tests")],
+        ["suites/test_emotion.py", "--method=median", "--collect-only"],
+        [
+            *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
+            *("-p", "tests.small_world", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5"),
+            *(*small, f"--results={results}", f"--zoo={small_zoo}"),
+        ],
     )
-    assert said.startswith("Median() Evolver(inner=Median(), ") and said.endswith("True\n")
+    return run("-c", STRANGER, *map(json.dumps, sessions), path=installed).split(BETWEEN)
 
 
-def test_its_own_test_passes(installed: Path) -> None:
-    assert "2 passed" in pytest_run(str(EXAMPLE / "tests"), path=installed)
+def test_the_installed_package_is_found_by_name(said: list[str]) -> None:
+    assert said[0].startswith("Median() Evolver(inner=Median(), ") and said[0].endswith("True\n")
 
 
-def test_the_benchmark_lists_its_cells(installed: Path) -> None:
-    listed = pytest_run("suites/test_emotion.py", "--method=median", "--collect-only", path=installed)
-    cells = [line for line in listed.splitlines() if "::" in line]
+def test_its_own_test_passes(said: list[str]) -> None:
+    assert "2 passed" in said[1]
+
+
+def test_the_benchmark_lists_its_cells(said: list[str]) -> None:
+    cells = [line for line in said[2].splitlines() if "::" in line]
     assert "suites/test_emotion.py::test_in_domain[tiny-encoder-s1-median]" in cells
     assert all(line.endswith("-median]") for line in cells)
 
 
-def test_one_file_on_the_command_line_is_enough(tmp_path: Path, small_zoo: Path) -> None:
+def test_one_file_on_the_command_line_is_enough(said: list[str], results: Path) -> None:
     """The whole way in the small world: members are trained, merged by the file's method, examined and shown."""
-    (tmp_path / "first_mean.py").write_text(ONE_FILE)
-    small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
-    said = pytest_run(
-        *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
-        *("-p", "tests.small_world", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5", *small),
-        *(f"--results={tmp_path / 'results'}", f"--zoo={small_zoo}"),
-        path=tmp_path,
-    )
-    assert "1 passed" in said and "first_mean" in said
-    (record,) = (tmp_path / "results" / "emotion" / "pairwise" / "tiny-encoder").iterdir()
+    assert "1 passed" in said[3] and "first_mean" in said[3]
+    (record,) = (results / "emotion" / "pairwise" / "tiny-encoder").iterdir()
     assert record.name.startswith("first_mean-s1-") and '"share": 0.5' in record.read_text()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import signal
 import time
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +23,7 @@ from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.corpora import FILE, LABELS
 from methods import MergeboardError, NotApplicable, Population, register
 from tests.emotion_cells import BOTH
-from tests.small_world import Project, SmallWorld, make_lab, outcome
+from tests.small_world import Project, SmallWorld, make_lab, needs_fork, outcome
 
 # -- corpora that are not there --------------------------------------------------------------------------------------
 
@@ -179,7 +177,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(answered: Project, monkeypa
 
 # -- interrupted, in parallel, twice at once -------------------------------------------------------------------------
 
-SOME = ("simple", "ensemble", "regmean", "evolver", "ties_evolver")
+SOME = ("simple", "ensemble", "regmean", "ties_evolver")
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
@@ -189,16 +187,19 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.01)
 
 
+@needs_fork
 def test_a_killed_run_loses_at_most_the_cell_in_flight(answered: Project) -> None:
     words = ("--heads=same", "-k", "in_domain or tec+", *(f"--method={m}" for m in SOME), "--results=killed")
-    process = answered.start(*words)
+    process = answered.fork(*words)
+    assert process.pid is not None
     try:
-        wait_for(lambda: len(answered.store("killed").paths()) >= 2 or process.poll() is not None)
-        process.send_signal(signal.SIGSTOP)  # what lies there now shall lie there unchanged
+        wait_for(lambda: len(answered.store("killed").paths()) >= 2 or not process.is_alive())
+        os.kill(process.pid, signal.SIGSTOP)  # what lies there now shall lie there unchanged
         before = answered.contents("killed")
     finally:
         process.kill()
-    assert process.wait(timeout=60) == -signal.SIGKILL, "killed in the middle, not at the end"
+        process.join(timeout=60)
+    assert process.exitcode == -signal.SIGKILL, "killed in the middle, not at the end"
     records = [name for name in before if name.startswith("emotion/") and not Path(name).name.startswith(".")]
     assert 2 <= len(records) < len(SOME) * 3
     result = answered.run(*words)
@@ -212,7 +213,7 @@ def test_a_killed_run_loses_at_most_the_cell_in_flight(answered: Project) -> Non
             assert outcome(record) == outcome(shared[name]), name
 
 
-def test_workers_give_the_same_records_and_train_each_population_once(
+def test_workers_give_the_same_records_train_each_population_once_and_are_heard(
     answered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("xdist")
@@ -222,11 +223,15 @@ def test_workers_give_the_same_records_and_train_each_population_once(
     answered.run(*words, "--results=alone").assert_outcomes(passed=3 * len(SOME), deselected=9 * len(SOME))
     answered.zoo, log = tmp_path / "zoo", tmp_path / "trained.txt"
     monkeypatch.setenv("SMALL_WORLD_LOG", str(log))
-    done = answered.records("alone")["pairwise/same/tec+isear/simple"]
-    answered.store("workers").put(done)
-    process = answered.start("-n2", "-v", *words, "--results=workers", "--junitxml=report.xml")
-    assert process.wait(timeout=300) == 0
-    said = (answered.path / "said").read_text(encoding="utf-8")
+    done = {m: answered.records("alone")[f"pairwise/same/tec+isear/{m}"] for m in ("simple", "ensemble")}
+    answered.store("workers").put(done["simple"])
+    damaged = answered.store("workers").put(done["ensemble"])
+    damaged.write_text(damaged.read_text()[:-40])
+    arguments = answered.arguments("-n2", "-v", *words, "--results=workers", "--junitxml=report.xml")
+    result = answered.pytester.runpytest_subprocess(*arguments)
+    assert result.ret == 0
+    said = "\n".join(result.outlines)
+    assert said.count("damaged record, made again: ") == 1, "what a worker says reaches the terminal"
     turns = re.findall(r"\[(gw\d)\].* (?:PASSED|CACHED) .*\[tiny-encoder-s1-([^\]]+)-\w+\]", said)
     assert len(turns) == 3 * len(SOME), "each cell once"
     assert len(set(turns)) == 3, "and each population by one worker"
@@ -241,18 +246,10 @@ def test_workers_give_the_same_records_and_train_each_population_once(
     assert gold == {p.name for p in (answered.path / "alone" / "gold").iterdir()}
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+@needs_fork
 def test_two_runs_at_once_on_one_results_folder_both_end_well(answered: Project) -> None:
     words = ("--heads=same", "-k", "in_domain", *(f"--method={m}" for m in SOME), "--results=both")
-
-    def session() -> None:
-        with open(os.devnull, "w") as void, redirect_stdout(void), redirect_stderr(void):
-            code = pytest.main(answered.arguments(*words))
-        os._exit(code)
-
-    running = [multiprocessing.get_context("fork").Process(target=session) for _ in range(2)]
-    for process in running:
-        process.start()
+    running = [answered.fork(*words) for _ in range(2)]
     for process in running:
         process.join(timeout=300)
     assert [process.exitcode for process in running] == [0, 0]

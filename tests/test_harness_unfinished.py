@@ -14,9 +14,9 @@ import pytest
 
 from harness.cells.cell import Source
 from harness.members.finetune import _FamilyTrainer
-from tests.small_world import DECODER, alone, make_lab
+from tests.small_world import DECODER, alone, make_lab, needs_fork
 
-pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+pytestmark = needs_fork
 
 ALWAYS = 1e-9  # minutes: a checkpoint wherever one may be
 TEC = alone("tec")  # 56 rows of 8 in 2 epochs: 14 steps

@@ -1,14 +1,11 @@
-"""What takes long is told, also by workers, which have no terminal of their own."""
+"""What takes long is told, also by workers, which have no terminal of their own (a session of them: failures)."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-import pytest
-
 from harness.session import voice
-from tests.small_world import Project
 
 
 def test_lines_of_several_workers_are_heard_whole_and_each_once() -> None:
@@ -39,14 +36,3 @@ def test_a_line_is_heard_while_the_work_goes_on() -> None:
         time.sleep(0.01)
     assert heard == ["fine-tuning"]
     ears.close()
-
-
-def test_what_a_worker_says_reaches_the_terminal(project: Project) -> None:
-    pytest.importorskip("xdist")
-    words = ["--method=simple", "-k", "in_domain and not diff"]
-    project.run(*words).assert_outcomes(passed=1)
-    (record,) = project.store().paths()
-    record.write_text(record.read_text()[:-40])
-    result = project.pytester.runpytest_subprocess(*project.arguments(*words, "-n", "1"))
-    result.assert_outcomes(passed=1)
-    assert len([line for line in result.outlines if "damaged record, made again: " in line]) == 1
