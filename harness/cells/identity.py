@@ -34,6 +34,11 @@ class Identity:
         """Under which name and seed the user brought this member, if so."""
         return key_for(self._given, source.members[0], source.draw) if len(source.members) == 1 else None
 
+    def folder_of(self, source: Source) -> Path | None:
+        """Where that member lies; None for one that is fine-tuned here."""
+        key = self.brought(source)
+        return None if key is None else self._given[key]
+
     def print_of(self, key: Key) -> str:
         """The fingerprint of a member that the user brought."""
         if key not in self._prints:

@@ -75,19 +75,27 @@ class Found(NamedTuple):
     answers: Mapping[str, Answers]
 
 
-def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> Found:
-    """The merge of this cell, before any test row is opened; `replay` as in `run`."""
+def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: RunRecord | None = None) -> Found:
+    """The merge of this cell, before any test row is opened; `replay` as in `run`.
+
+    `before`: a record of this very merge, if one is known; else the store is searched for one.
+    """
     method = method_of(cell, lab)
     if isinstance(method, PerMember):
         method.require_fits(len(cell.key.members))  # before anything is trained
     with whole(lab):
-        return _merged_by(cell, lab, store, method, replay)
+        return _merged_by(cell, lab, store, method, replay, before)
 
 
-def _merged_by(cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool) -> Found:
+def _merged_by(
+    cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool, before: RunRecord | None
+) -> Found:
     population = lab.populations.of(cell.key)
     seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
-    before = _same_merge(cell, lab, store) if replay and isinstance(method, Replayable) else None
+    if not isinstance(method, Replayable):
+        before = None
+    elif before is None or before.trace is None:
+        before = _same_merge(cell, lab, store) if replay else None
     head = {"cell": str(cell), "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
     with Recalled(lab.developer(cell.key, lab.protocol.search), journal) as score:

@@ -27,7 +27,7 @@ _HARMLESS = (  # in lower case; every other file may decide, and so is part of t
     *("*.tflite", "*.pb", "tf_model*", "*.ckpt.*", "*.gguf", "*.ggml", "*.mlmodel", "openvino*"),
     *("trainer_state.json", "training_args.*", "*_results.json", "*_results.txt", "random_states*.pkl"),
     *("events.out.tfevents*", "*.log", "*.pyc"),
-    "recipe.json",  # the zoo's, of what it made
+    *("recipe.json", "mergeboard.json"),  # what the zoo and an export say of what they made
 )
 _HARMLESS_FOLDERS = (
     *("checkpoint-*", "runs", "wandb", "logs", "__pycache__"),

@@ -30,7 +30,7 @@ class Subject:
         self, model: ModelName, folder: Path, trusted: Collection[Path], zoo: Zoo, say: Callable[[str], None]
     ) -> None:
         self.model, self.folder = model, pickles.safe(folder, zoo)
-        self._source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
+        self.source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
         # A folder of pickles has a twin of safetensors, whose code is the same.
         self.trusted = frozenset((*trusted, *(pickles.safe(f, zoo) for f in trusted)))
         self.family = family_of(self.folder, folder in trusted, self.trusted)
@@ -51,10 +51,10 @@ class Subject:
     @cached_property
     def identity(self) -> Recipe:
         """What a recipe says of the model; not where it lies."""
-        commit = commit_of(self._source)
+        commit = commit_of(self.source)
         return {
             "name": self.model.display,
-            "fingerprint": fingerprint(self._source),
+            "fingerprint": fingerprint(self.source),
             "family": self.family.kind,
             **({"commit": commit} if commit else {}),
             **({"synthetic": True} if self.model.tiny else {}),

@@ -30,6 +30,20 @@ def require_folder(option: str, folder: Path) -> None:
         raise MergeboardError(f"{option} {folder}: it cannot be written ({reason}); name another folder") from None
 
 
+def require_new(option: str, folder: Path) -> None:
+    """Raise one line unless this folder is not there yet, or empty, and can be made."""
+    try:
+        there = next(iter(os.scandir(folder)), None) if os.path.lexists(folder) else None
+    except OSError as error:
+        reason = "is no folder" if isinstance(error, NotADirectoryError) else f"cannot be read ({error.strerror})"
+        raise MergeboardError(f"{option} {folder}: it {reason}; name a folder that is not there yet") from None
+    if there is not None:
+        raise MergeboardError(
+            f"{option} {folder}: it is not empty ({there.name} is in it); name a folder that is not there yet"
+        )
+    require_folder(option, folder.parent)
+
+
 def require_file(option: str, file: Path) -> None:
     """Raise one line unless this file can be written, or written over."""
     if file.is_dir():

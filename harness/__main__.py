@@ -1,0 +1,30 @@
+"""`python -m harness export RECORD FOLDER`: the model of a record, in transformers' layout. All else is pytest's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.export.command import USAGE, asked, export
+from harness.records.record import BadRecord
+from methods.errors import MergeboardError
+
+WRONG_WORD = 4  # pytest's own code for a wrong command line
+
+
+def main(words: Sequence[str]) -> int:
+    """The exit code: 0, or 4 with one line for a wrong word, 1 for what failed later."""
+    if set(words) & {"-h", "--help"}:
+        print(USAGE)
+        return 0
+    try:
+        order = asked(words, Path.cwd())
+    except (MergeboardError, BadRecord) as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return WRONG_WORD
+    return export(order)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""The form that a result takes on the disk: one model, a model for each task, or members whose answers are averaged.
+
+FOLDER/                     one model
+FOLDER/<corpus>/            where every task keeps its own head: the merged trunk with the head of this task
+FOLDER/<member>/            an ensemble; ensemble.json says how to average
+FOLDER/<corpus>/<member>/   both
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cells.cell import Cell
+from harness.cells.lab import Lab
+from harness.data.task import Task
+from harness.judging.scoring import SCOPE
+from harness.records.record import slug
+from methods import Ensemble, Merged, Weights
+
+ENSEMBLE = "ensemble.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One model of a result, and where in the folder it goes."""
+
+    place: Path  # relative; "." for a single model
+    task: Task
+    weights: Weights
+    head: Weights  # of this task alone, where heads were not merged
+    scope: str  # the corpus that the head answers
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a result lies in its folder."""
+
+    corpora: tuple[str, ...]  # those that have a folder each; none where one model answers all
+    members: tuple[str, ...]  # those whose answers are averaged; none where there is one model
+
+    def places(self) -> list[Path]:
+        """Every folder that holds a model."""
+        inner = [Path(slug(member)) for member in self.members] or [Path()]
+        return [Path(slug(corpus)) / place for corpus in self.corpora for place in inner] or inner
+
+
+def form_of(cell: Cell, merged: Merged) -> Form:
+    """The form of this cell's result."""
+    scoped = not isinstance(merged, Ensemble) and any(SCOPE in name for name in merged)
+    several = cell.key.heads == "own" or scoped
+    return Form(cell.key.corpora if several else (), cell.key.members if isinstance(merged, Ensemble) else ())
+
+
+def pieces(cell: Cell, lab: Lab, merged: Merged) -> Iterator[Piece]:
+    """The models of a result, one at a time."""
+    form, heads = form_of(cell, merged), {} if cell.method == "mtl" else lab.populations.heads(cell.key)
+    parts: tuple[Weights, ...] = merged.members if isinstance(merged, Ensemble) else (merged,)
+    for corpus in form.corpora or cell.key.corpora[:1]:
+        for place, weights in zip(Form((), form.members).places(), parts, strict=True):
+            under = Path(slug(corpus)) if form.corpora else Path()
+            yield Piece(under / place, lab.rows.task(corpus), weights, heads.get(corpus, {}), corpus)
+
+
+def say_how_to_average(folder: Path, cell: Cell, task: Task, merged: Ensemble) -> None:
+    """Write how the members' answers become one, beside their folders."""
+    content: dict[str, Any] = {
+        "average": "the mean of the members' logits, output by output",
+        "members": [slug(member) for member in cell.key.members],
+        "outputs": list(task.outputs),
+    }
+    if (votes := merged.annotated) is not None:
+        content["average"] += "; only members with a vote on an output count there, and without votes the logit is 0"
+        content["votes"] = {slug(m): v.int().tolist() for m, v in zip(cell.key.members, votes, strict=True)}
+    (folder / ENSEMBLE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,58 @@
+"""A folder that appears whole or not at all: made beside its place, renamed when the last byte is on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.storage.whole import remove, settle
+from methods.errors import MergeboardError
+
+_MARK = "-export-"  # in the name of a folder that is being filled, before its maker's process
+
+
+class NotWritten(MergeboardError):
+    """The export could not be written; nothing of it is left."""
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """An empty folder that becomes `target` at the end; an error, whichever, leaves nothing behind.
+
+    What a killed export to the same place left is removed first.
+
+    Errors: `NotWritten` in one line where the disk does not take it.
+    """
+    folder: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove(path for path in target.parent.glob(f".{target.name}{_MARK}*") if not _alive(path))
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{_MARK}{os.getpid()}-"))
+        yield folder
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # mkdtemp makes 0700, which nobody else could read
+        settle(folder, target)  # in place of an empty folder, too
+    except OSError as error:
+        reason = (error.strerror or "").lower() or " ".join(str(error).split())
+        raise NotWritten(
+            f"{target} cannot be written ({reason}); nothing of it is left. Make room there or name another folder, "
+            "and run the same command again"
+        ) from None
+    finally:
+        if folder is not None:
+            remove([folder])
+
+
+def _alive(folder: Path) -> bool:
+    """Whether the process that fills this folder still runs."""
+    maker = folder.name.partition(_MARK)[2].partition("-")[0]
+    try:
+        os.kill(int(maker), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,108 @@
+"""A record's merge, made again from what it was made of, and known by its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.lab import Lab
+from harness.cells.recipe import merge_part, recipe_of, running_key, used_by
+from harness.cells.rows import ROWS
+from harness.cells.run import merged_by, weights_sha256
+from harness.checkpoints.names import ModelName
+from harness.export.rows import NO_MODEL
+from harness.records.record import RunRecord, Store
+from harness.storage import journal
+from harness.suites.setting import Setting, corpus_of
+from methods import Merged
+from methods.errors import Misfit
+
+
+@dataclass(frozen=True)
+class Remembered(PopulationKey):
+    """A population as its record names it; the seeds of its members were dealt then."""
+
+    dealt: tuple[int, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed that each member is trained with."""
+        return self.dealt
+
+
+def cell_of(record: RunRecord, model: ModelName) -> Cell:
+    """The cell that a record answers, for a model at hand. Errors: `Misfit` if the recipe names no population."""
+    try:
+        told = record.recipe["population"]
+        members, seeds, heads = tuple(told["members"]), tuple(told["seeds"]), told["heads"]
+        version, seed = int(record.recipe["setting"]["version"]), int(record.recipe["seed"])
+    except (KeyError, TypeError, ValueError):
+        raise Misfit(f"{record.path}: its recipe does not say whom it merged; run its cell again") from None
+    own = set(map(corpus_of, members))
+    elsewhere = tuple(c for c in record.scores if c not in own) or None
+    setting = Setting(record.suite, record.setting, members, (members,), elsewhere, (heads,), version)
+    return Cell(setting, Remembered(model, record.suite, members, members, seed, heads, seeds), record.method)
+
+
+def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:
+    """The merge of this cell, of which the record is known; a search is replayed from its trace where it has one.
+
+    `results`: the store beside which a search that has no trace keeps its journal.
+
+    Errors: `Misfit` in one line if the members, rows or choices at hand are others, or other weights come out.
+    """
+    if (what := NO_MODEL.get(cell.method)) is not None:
+        raise Misfit(f"{record.path}: {cell.method} is {what}, no model that could be written; name another record")
+    if lacking := [c for c in cell.key.corpora if c not in lab.rows.corpora]:
+        raise Misfit(f"{record.path}: the data at hand lack {', '.join(lacking)}, on which its members were trained")
+    _require_same(cell, lab, record)
+    if cell.method in ROWS:
+        merged: Merged = lab.workshop.member(cell.key.together)
+    else:
+        merged = merged_by(cell, lab, results, before=record).merged
+        journal.forget(results.root, running_key(cell, lab))
+    lab.subject.forget()  # the ancestor: from here on one model is held
+    if record.weights_sha256 and (found := weights_sha256(merged)) != record.weights_sha256:
+        raise Misfit(
+            f"{record.path}: merging again gives other weights, {found[:12]} and not {record.weights_sha256[:12]}; "
+            "members, code or machine are not those of the record"
+        )
+    return merged
+
+
+def _require_same(cell: Cell, lab: Lab, record: RunRecord) -> None:
+    """Refuse what cannot give the record's weights before anything is merged, and say what is different."""
+    ours = merge_part(recipe_of(cell, lab, used_by(record.recipe)))
+    theirs = merge_part(record.recipe)
+    odd = next((name for name in _SAID if ours.get(name) != theirs.get(name)), None)
+    if odd is None:
+        return
+    said = _SAID[odd].format(names=", ".join(_differing(ours.get(odd), theirs.get(odd), cell)))
+    command = record.environment.get("command")
+    raise Misfit(f"{record.path}: {said}" + (f". It was made by: {command}" if command else ""))
+
+
+_SAID: Mapping[str, str] = {  # part of the recipe -> what to do, in the order in which one looks
+    "model": "the model at hand is another ({names} differ); name the same with --model",
+    "dev": "the development rows of {names} are others; give --data and --task as then",
+    "protocol": "the protocol differs in {names}; give --protocol and --set as then",
+    "members": "{names}: another checkpoint than then; give --member, --zoo and --data as then, on such a machine",
+    "population": "the population is another",
+    "fisher": "the rows of its Fisher statistics are others; give --data as then",
+    "gram": "the rows of its Gram matrices are others; give --data as then",
+    "method": "the method is another ({names} differ); use the version, the code and the --set of then",
+    "seed": "its seed is another",
+}
+
+
+def _differing(ours: Any, theirs: Any, cell: Cell) -> list[str]:
+    """The names of what differs; members by their names."""
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs) == len(cell.key.members):
+        return [m for m, a, b in zip(cell.key.members, ours, theirs, strict=True) if a != b]
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        names = [n for n in dict.fromkeys((*theirs, *ours)) if ours.get(n) != theirs.get(n)]
+        inner = [_differing(ours.get(n), theirs.get(n), cell) for n in names]
+        return [n if not below else ", ".join(below) for n, below in zip(names, inner, strict=True)]
+    return []

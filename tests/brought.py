@@ -1,0 +1,80 @@
+"""Populations that a user brings: a model of each family with random weights, and members that differ from it by noise.
+
+Nothing is trained, so they cost nothing, and their answers differ from row to row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForSequenceClassification
+
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.lab import Lab
+from harness.checkpoints.names import ModelName
+from harness.data.corpus import Corpus
+from harness.members import tiny
+from harness.records.record import RunRecord, Store
+from harness.storage.zoo import Zoo
+from harness.suites.emotion import world
+from harness.suites.emotion.corpora import IN_DOMAIN, LABELS
+from harness.suites.setting import Setting
+from tests.emotion_cells import answer
+from tests.small_world import SmallWorld, protocol, shrink
+
+TWO = ("tec", "isear")
+SETTING = Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",))
+FAMILIES = {"encoder": "tiny-encoder", "decoder": "tiny-decoder", "encoder_decoder": "tiny-encoder-decoder"}
+
+NOISE = {"encoder": 0.1, "decoder": 0.2, "encoder_decoder": 0.8}  # by which the mean of two says yes and no
+
+
+def bring(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> dict[str, Path]:
+    """Save a model of this family and two members of it; the second one's labels are in another order."""
+    name = FAMILIES[kind]
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        tokenizer = tiny._tokenizer(SmallWorld(), pairs=kind == "encoder", ends=kind != "decoder")
+        model = tiny._MODELS[name](len(tokenizer)).to(dtype)
+    model.save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    if kind == "encoder":
+        model = BertForSequenceClassification.from_pretrained(folder / "base", num_labels=len(LABELS), dtype=dtype)
+    whole = {name: p.detach().clone() for name, p in model.named_parameters()}
+    members = {}
+    for i, corpus in enumerate(TWO):
+        for name, parameter in model.named_parameters():
+            parameter.data = whole[name] + NOISE[kind] * torch.randn(whole[name].shape).to(dtype)
+        order = LABELS if i == 0 else LABELS[::-1]
+        if kind == "encoder":
+            model.config.id2label, model.config.label2id = dict(enumerate(order)), {n: k for k, n in enumerate(order)}
+        members[corpus] = folder / corpus
+        model.save_pretrained(members[corpus])
+        tokenizer.save_pretrained(members[corpus])
+    return members
+
+
+def lab_of(folder: Path, members: dict[str, Path], kind: str) -> Lab:
+    """The laboratory of a session with these members."""
+    p = protocol("threshold=0.0", tags=(kind, "emotion"))
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        corpora = {name: _few(corpus) for name, corpus in world.load(SmallWorld(), p.split_seed).items()}
+    given = {(name, None): where for name, where in members.items()}
+    model = ModelName("mine", str(folder / "base"))
+    return Lab(model, folder / "base", p, corpora, Zoo(folder / "zoo"), given, lambda line: None)
+
+
+def _few(corpus: Corpus) -> Corpus:
+    return replace(corpus, train=corpus.train.first(20), dev=corpus.dev.first(10), test=corpus.test.first(20))
+
+
+def record_of(lab: Lab, store: Store, method: str) -> RunRecord:
+    """The answer of one method to the pair."""
+    heads = "diff" if lab.subject.family.kind == "encoder" else "none"
+    key = PopulationKey(lab.subject.model, "emotion", TWO, IN_DOMAIN, 1, heads)
+    return answer(lab, store, Cell(SETTING, key, method))
