@@ -13,38 +13,15 @@ import torch
 from torch import Tensor
 
 from methods.errors import Breach, Misfit
+from methods.merged import Ensemble as Ensemble  # for methods, who find all words here
+from methods.merged import Merged as Merged
+from methods.merged import Traced as Traced
+from methods.merged import Weights as Weights
 
 LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one thread, which waits for no other
 
-Weights = Mapping[str, Tensor]
-"""Parameter name -> tensor. A tied tensor appears once; buffers do not appear."""
-
 Statistics = Mapping[str, tuple[Mapping[str, Tensor], ...]]
 """Kind ("fisher", "gram") -> one mapping per member, keyed by parameter name; computed on first touch."""
-
-
-class Traced(dict[str, Tensor]):
-    """Merged weights that remember how they came about.
-
-    `trace` is plain JSON from which the method's `replay(population, trace, score, rng)` makes the same weights again,
-    bit for bit, without searching: a few kilobytes instead of a checkpoint.
-    """
-
-    def __init__(self, weights: Weights, trace: Mapping[str, Any]) -> None:
-        super().__init__(weights)
-        self.trace = dict(trace)
-
-
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Several models whose raw outputs are averaged at inference; it costs N forward passes."""
-
-    members: tuple[Weights, ...]
-    annotated: Tensor | None = None  # (N, outputs) bool: a member votes only on outputs that it was trained on
-    trace: Mapping[str, Any] | None = None
-
-
-Merged = Weights | Ensemble
 
 
 class DevScore(Protocol):

@@ -25,8 +25,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Replayable, Weights
+from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
 from methods.errors import MergeboardError, NotApplicable
+from methods.merged import models_of, trace_of
 from methods.plain import NotPlain, plain
 from methods.referee import Referee
 from methods.registry import describe, is_registered
@@ -171,24 +172,23 @@ def _check_description(method: MergeMethod) -> None:
 
 def mean_of(merged: Merged) -> Weights:
     """Merged weights as they are; an ensemble as the mean of its members."""
-    if not isinstance(merged, Ensemble):
-        return merged
-    return {
-        name: torch.stack([member[name].double() for member in merged.members]).mean(0) for name in merged.members[0]
-    }
+    members = models_of(merged)
+    if len(members) == 1:
+        return members[0]
+    return {name: torch.stack([member[name].double() for member in members]).mean(0) for name in members[0]}
 
 
 def same_bits(a: Merged, b: Merged) -> bool:
     """Whether two merges hold the same tensors, bit for bit (NaN equals itself, 0.0 is not -0.0)."""
-    pairs = list(zip(_models(a), _models(b), strict=False))
-    return len(_models(a)) == len(_models(b)) and all(
+    pairs = list(zip(models_of(a), models_of(b), strict=False))
+    return len(models_of(a)) == len(models_of(b)) and all(
         x.keys() == y.keys() and all(_bits(x[name]) == _bits(y[name]) for name in x) for x, y in pairs
     )
 
 
 def _check_merge(method: MergeMethod, where: str, population: Population, score: Callable[[], DevScore]) -> None:
     merged = _refereed(method, where, population, score)
-    trace: Any = getattr(merged, "trace", None)
+    trace: Any = trace_of(merged)
     if trace is not None:
         _check_trace(method, where, population, merged, trace, score)
 
@@ -256,10 +256,6 @@ def _check_order(method: MergeMethod, population: Population, score: Callable[[]
 def _promise(kept: bool, broken: str) -> None:
     if not kept:
         raise AssertionError(broken)
-
-
-def _models(merged: Merged) -> tuple[Weights, ...]:
-    return merged.members if isinstance(merged, Ensemble) else (merged,)
 
 
 def _close(a: Weights, b: Weights) -> bool:

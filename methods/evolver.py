@@ -37,12 +37,13 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Ensemble, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
+from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
 from methods.candidates import candidates_of, inner_rng
 from methods.child import Mutation, write_child
 from methods.draws import Crossover, Draws
 from methods.errors import MergeboardError
 from methods.knobs import require_number
+from methods.merged import trace_of, with_trace
 from methods.pieces import blank_like
 from methods.registry import register
 
@@ -188,7 +189,7 @@ class Evolver(Replayable, PerMember):
             merged = self.inner.replay(evolved, trace["inner"], score, inner_rng())
         else:
             merged = self.inner.merge(evolved, score, inner_rng())
-        return replace(merged, trace=dict(trace)) if isinstance(merged, Ensemble) else Traced(merged, trace)
+        return with_trace(merged, trace)
 
     def _fitness(self, population: Population, score: DevScore) -> _Fitness:
         return _Own(population, score) if self.inner is None else _Joint(self.inner, population, score)
@@ -304,4 +305,4 @@ class _Joint:
         self._candidates.keep()
 
     def _judge(self, merged: Merged) -> tuple[float, Mapping[str, Any] | None]:
-        return self._score(merged), getattr(merged, "trace", None)
+        return self._score(merged), trace_of(merged)

@@ -36,6 +36,7 @@ from methods.base import (
     tensor_is_finite,
 )
 from methods.errors import Breach, MergeboardError, MethodFailed
+from methods.merged import models_of
 from methods.surroundings import generators, generators_kept, settings_kept
 
 Digest = Callable[[Tensor], Any]
@@ -75,7 +76,7 @@ class Referee:
         """The merge, if the contract was kept. Errors: `Breach`."""
         who = f"the merge by {self._name}"
         sound = _sound(who, self._member, merged)
-        for weights in _models(sound):
+        for weights in models_of(sound):
             for name, tensor in weights.items():
                 if not tensor_is_finite(tensor):
                     kind = "NaN" if bool(tensor.isnan().any()) else "an infinite value"
@@ -86,7 +87,7 @@ class Referee:
     def candidate(self, merged: Any) -> Merged | None:
         """What a method asks a score for, if it is finite. Errors: `Breach` if it is not laid out as a member."""
         sound = _sound(f"a candidate of {self._name}", self._member, merged)
-        return sound if all(is_finite(weights) for weights in _models(sound)) else None
+        return sound if all(is_finite(weights) for weights in models_of(sound)) else None
 
     def require_untouched(self) -> None:
         """Raise `Breach` naming the first tensor that is not what it was."""
@@ -205,10 +206,6 @@ def _plain_weights(who: str, member: Weights, merged: Any) -> dict[str, Tensor]:
     held = {name: merged[name] for name in merged} if isinstance(merged, Mapping) else merged
     require_layout(who, member, held)
     return {name: held[name].detach() for name in held}
-
-
-def _models(merged: Merged) -> tuple[Weights, ...]:
-    return merged.members if isinstance(merged, Ensemble) else (merged,)
 
 
 def _in_words(error: Exception) -> str:

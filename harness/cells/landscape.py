@@ -21,7 +21,8 @@ from harness.records.environment import environment
 from harness.records.record import BadRecord, Store, recipe_key
 from harness.records.terrain import Place, Terrain
 from harness.suites.setting import Setting
-from methods import Ensemble, NotApplicable, Population, Weights
+from methods import NotApplicable, Population, Weights
+from methods.merged import models_of
 
 LOW, HIGH = -0.25, 1.25  # how far the square reaches along each task vector: the members are at 1
 VERSION = 1  # raise it when a landscape comes to mean something else
@@ -101,11 +102,8 @@ def survey(
     for b in axis:
         scores.append(tuple(_mean(examiner.examine(plane.at(a, b))) for a in axis))
         progress.tick(f"{len(scores)} of {points} rows")
-    places = {
-        m: Place(*plane.place(f.merged), _mean(examiner.examine(f.merged)))
-        for m, f in found.items()
-        if not isinstance(f.merged, Ensemble)
-    }
+    ones = {m: models[0] for m, f in found.items() if len(models := models_of(f.merged)) == 1}
+    places = {m: Place(*plane.place(weights), _mean(examiner.examine(weights))) for m, weights in ones.items()}
     made = recipe(setting, key, {m: f.used for m, f in found.items()}, lab, points)
     return Terrain(
         key=recipe_key(made),

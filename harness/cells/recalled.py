@@ -11,7 +11,8 @@ import torch
 from harness.judging.meter import peak_bytes
 from harness.judging.scoring import DevScorer
 from harness.storage.journal import Entry, Journal
-from methods import Ensemble, Merged
+from methods import Merged
+from methods.merged import models_of
 
 LOOKED_AT = 4096  # scalars of every tensor, evenly spread, by which weights are known again
 
@@ -49,7 +50,7 @@ class Recalled:
 def digest(merged: Merged) -> str:
     """A short hash of weights, or of an ensemble's members, by a sample of every tensor: milliseconds for any model."""
     found = hashlib.blake2b(digest_size=12)
-    for weights in merged.members if isinstance(merged, Ensemble) else (merged,):
+    for weights in models_of(merged):
         for name in sorted(weights):
             flat = weights[name].detach().reshape(-1)
             sample = flat[:: max(1, len(flat) // LOOKED_AT)].contiguous().cpu()

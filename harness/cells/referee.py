@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from harness.cells.lab import Lab
 from harness.records.record import LARGEST
-from methods import DevScore, Ensemble, Merged, MergeMethod, Population, Traced
+from methods import DevScore, Merged, MergeMethod, Population
+from methods.merged import trace_of, with_trace
 from methods.plain import NotPlain, plain
 from methods.referee import Referee
 from methods.registry import is_ours
@@ -46,7 +46,7 @@ def whole(lab: Lab) -> Iterator[None]:
 
 def with_plain_trace(name: str, merged: Merged, say: Callable[[str], None]) -> Merged:
     """The merge with a trace that can be stored, or with none: no search is lost for what it says of itself."""
-    trace = getattr(merged, "trace", None)
+    trace = trace_of(merged)
     if trace is None:
         return merged
     try:
@@ -55,7 +55,7 @@ def with_plain_trace(name: str, merged: Merged, say: Callable[[str], None]) -> M
             raise NotPlain(f"it takes {size:,} bytes")
     except (NotPlain, ValueError, RecursionError) as error:
         say(f"{name}: its trace cannot be stored ({error}), so the record has none and the merge cannot be replayed")
-        return replace(merged, trace=None) if isinstance(merged, Ensemble) else dict(merged)
+        return with_trace(merged, None)
     if lost:
         say(f"{name}: JSON has no word for numbers that are not finite; stored as null: {', '.join(lost[:3])}")
-    return replace(merged, trace=kept) if isinstance(merged, Ensemble) else Traced(merged, kept)
+    return with_trace(merged, kept)

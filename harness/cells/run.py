@@ -23,8 +23,9 @@ from harness.members.statistics import LazyStatistics
 from harness.records.environment import engine, environment
 from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.storage.journal import Journal, path_of
-from methods import Ensemble, Merged, MergeMethod, NotApplicable, Weights
+from methods import Merged, MergeMethod, NotApplicable
 from methods.base import PerMember, Replayable
+from methods.merged import models_of, trace_of
 from methods.referee import Referee
 
 
@@ -102,7 +103,7 @@ def _merged_by(
         referee = partial(referee_of, cell.method, method, population, score)
         merged = None if before is None else _replay(referee(), seed, before, lab)
         if merged is not None and before is not None:
-            cost = {**before.cost, "inference_models": _models(merged)}  # what it cost when it was made
+            cost = {**before.cost, "inference_models": len(models_of(merged))}  # what it cost when it was made
             known = before.dev.get("predictions")  # records of before these were kept have none
             said = {} if known else lab.developer(cell.key).answers(merged)
             return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
@@ -118,9 +119,9 @@ def _merged_by(
             "merge_seconds": merging.seconds - statistics.waited + score.seconds,
             "statistics_seconds": statistics.seconds,
             "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
-            "inference_models": _models(merged),
+            "inference_models": len(models_of(merged)),
         }
-        trace = getattr(merged, "trace", None) or {}
+        trace = trace_of(merged) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history"))}
         said = lab.developer(cell.key).answers(merged)
         if calls and lab.protocol.search.dev_fraction < 1:
@@ -134,10 +135,6 @@ def _numbers(history: Any) -> list[float]:
     """What a method wrote down of its best score so far, as far as these are numbers."""
     found = history if isinstance(history, list) else []
     return [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
-
-
-def _models(merged: Merged) -> int:
-    return len(merged.members) if isinstance(merged, Ensemble) else 1
 
 
 def _replay(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged | None:
@@ -182,7 +179,7 @@ def _record(
     details: dict[str, Any],
     dev: dict[str, Any] | None = None,
 ) -> RunRecord:
-    trace, recipe = getattr(merged, "trace", None), recipe_of(cell, lab, used)
+    trace, recipe = None if merged is None else trace_of(merged), recipe_of(cell, lab, used)
     return RunRecord(
         key=recipe_key(recipe),
         suite=cell.setting.suite,
@@ -212,8 +209,7 @@ def _record(
 def weights_sha256(merged: Merged) -> str:
     """The hash of all tensors' names and bytes, in name order; of all members, for an ensemble."""
     digest = hashlib.sha256()
-    parts: tuple[Weights, ...] = merged.members if isinstance(merged, Ensemble) else (merged,)
-    for weights in parts:
+    for weights in models_of(merged):
         for name in sorted(weights):
             digest.update(name.encode())
             tensor = weights[name].detach().contiguous()
