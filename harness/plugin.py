@@ -161,7 +161,8 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         except (MergeboardError, OSError) as error:
             if request.config.getoption("fulltrace"):
                 raise  # with its cause: whoever writes a method wants to see where
-            raise pytest.fail.Exception(f"{cell}: {error}", pytrace=False) from None  # one line, without the cause
+            line = f"{cell}: {bench.told(error)}"
+            raise pytest.fail.Exception(line, pytrace=False) from None  # without the cause
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))
         return record
@@ -187,7 +188,7 @@ def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Call
         except (MergeboardError, OSError) as error:
             if request.config.getoption("fulltrace"):
                 raise
-            raise pytest.fail.Exception(f"{population}: {error}", pytrace=False) from None
+            raise pytest.fail.Exception(f"{population}: {bench.told(error)}", pytrace=False) from None
 
     return ask
 

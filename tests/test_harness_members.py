@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from harness.cells.lab import Lab
 from harness.cells.rowbook import RowBook
+from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadWeights
 from harness.families.base import Loaded
@@ -24,6 +26,7 @@ from harness.records.record import recipe_key
 from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.corpora import LABELS
 from harness.suites.glue.corpora import TASKS
+from methods.errors import Misfit
 from tests.emotion_cells import OUT, PAIR, cell
 from tests.small_world import DECODER, alone, bring, make_lab
 
@@ -172,6 +175,22 @@ def test_one_checkpoint_brought_for_two_corpora_is_said(
     workshop.try_member(("tec", None))
     workshop.try_member(("isear", None))
     assert said == ["--member isear: it is the checkpoint that tec has; merged with itself it stays as it is"]
+
+
+def test_a_member_with_an_output_layer_that_its_model_ties_is_refused_before_anything_is_trained(
+    tmp_path: Path,
+) -> None:
+    lab = make_lab(tmp_path, model=ModelName("tiny-encoder-decoder", "tiny-encoder-decoder"))
+    shutil.copytree(lab.folder, tmp_path / "member")
+    path, config = lab.folder / "model.safetensors", lab.folder / "config.json"
+    save_file({n: t for n, t in load_file(path).items() if n != "lm_head.weight"}, path, {"format": "pt"})
+    config.write_text(json.dumps({**json.loads(config.read_text()), "tie_word_embeddings": True}))
+    lab._given, lab._any_config = {"tec": tmp_path / "member"}, True
+    lab.try_out()
+    with pytest.raises(
+        Misfit, match=r"^lm_head.weight is in tec but not in tiny-encoder-decoder; members must descend"
+    ):
+        lab.try_member("tec")
 
 
 def test_tasks_trained_together_keep_heads_of_their_own_even_where_the_checkpoint_has_one() -> None:

@@ -546,6 +546,21 @@ def test_a_member_may_be_a_pickle(project: Project, member: Path) -> None:
     assert record.weights_sha256 == plain.weights_sha256 and record.scores == plain.scores
 
 
+@pytest.mark.parametrize("spoil", [without_head, with_an_unknown_label, with_nan], ids=lambda f: f.__name__)
+def test_what_is_wrong_with_a_pickle_is_told_of_the_users_folder(
+    spoil: Callable[[Path], None], project: Project, member: Path
+) -> None:
+    spoil(member)
+    wrapped = {f"module.{n}": w.clone() for n, w in load_weights(member / "model.safetensors").items()}
+    save_weights(wrapped, member / "model.safetensors")
+    pickled(member)
+    result = ask(project, member)
+    result.assert_outcomes(failed=1, deselected=11)
+    text = "\n".join(result.outlines)
+    assert "converted" not in text and f"--member isear: {member}: its names have module. in them" in text
+    assert not re.search("(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])", text), "no name of the zoo's"
+
+
 def test_a_member_needs_no_tokenizer_of_its_own(project: Project, member: Path) -> None:
     for path in member.glob("tokenizer*"):
         path.unlink()

@@ -76,7 +76,10 @@ class Workshop:
     def try_member(self, key: Key) -> None:
         """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
         name, task = f"--member {word_of(key)}", self._rows.task(key[0])
-        self._try(name, self._taken(key, 1, self._say).module(), task)
+        taken = self._taken(key, 1, self._say)
+        start = self._subject.ancestor(task, 1).model
+        given.require_descends(str(self._subject), start, word_of(key), taken.weights)
+        self._try(name, taken.module(), task)
         earlier, own = takewhile(lambda other: other != key, self._given), self._identity.print_of(key)
         if twin := next((other for other in earlier if self._identity.print_of(other) == own), None):
             self._say(f"{name}: it is the checkpoint that {word_of(twin)} has; merged with itself it stays as it is")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import re
 import shutil
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.checkpoints.checkpoint import INDEX, PICKLE, SAFE, decides, files, 
 from harness.errors import BadWeights
 from harness.storage.zoo import Zoo, save_weights
 
+KIND = "converted"  # of things in the zoo
 VERSION = 1  # goes up when the same pickle becomes other weights
 _CURE = "Save the model with save_pretrained and name that folder"
 
@@ -28,10 +30,34 @@ def safe(folder: Path, keep: Zoo) -> Path:
 
     Errors: `BadWeights` if it holds no weights, or a pickle that is damaged or more than a table of tensors.
     """
-    if not weight_files(folder, files(folder))[0].startswith(PICKLE):
+    if not _is_pickle(folder):
         return folder
-    recipe = {"pickle": fingerprint(folder), "version": VERSION}
-    return keep.get("converted", recipe, lambda target: _convert(folder, target))
+    return keep.get(KIND, _recipe(folder), lambda target: _convert(folder, target))
+
+
+def copies_of(folders: Iterable[Path], keep: Zoo) -> dict[Path, Path]:
+    """The copies in the zoo, made or to be made, of those of these folders that hold pickles."""
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        with contextlib.suppress(BadWeights):  # said by who opens it
+            if _is_pickle(folder):
+                found.setdefault(keep.path(KIND, _recipe(folder)), folder)
+    return found
+
+
+def as_given(line: str, copies: Mapping[Path, Path]) -> str:
+    """The line with the names of the user's own folders in the place of their copies'."""
+    for copy, folder in copies.items():
+        line = line.replace(str(copy), str(folder)).replace(copy.name, folder.name)
+    return line
+
+
+def _is_pickle(folder: Path) -> bool:
+    return weight_files(folder, files(folder))[0].startswith(PICKLE)
+
+
+def _recipe(folder: Path) -> Mapping[str, Any]:
+    return {"pickle": fingerprint(folder), "version": VERSION}
 
 
 def _convert(folder: Path, target: Path) -> None:

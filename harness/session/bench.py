@@ -29,6 +29,7 @@ class Bench:
         self._lab: tuple[object, object] | None = None
         self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
         self._told: set[str] = set()  # methods whose code changed, and the user knows
+        self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -166,6 +167,12 @@ class Bench:
         journal.forget(self.store.root, running_key(cell, lab))
         return record, False
 
+    def told(self, what: object) -> str:
+        """A line, or an error's, that names folders as the user gave them, not what the zoo keeps of them."""
+        from harness.checkpoints.pickles import as_given
+
+        return as_given(str(what), self._copies)
+
     def _require_tried(self, cell: Cell, lab: Any) -> None:
         """Try every model and brought member of the session before anything is trained.
 
@@ -173,7 +180,8 @@ class Bench:
         """
         setting = cell.setting
         for model in self.options.models:
-            if not model.tiny and (model, setting.suite, "") not in self._trials:
+            tried = self.options.given or not model.tiny  # what is built in place needs no trial, members do
+            if tried and (model, setting.suite, "") not in self._trials:
                 self._try(model, setting, lab if model == cell.key.model else None, lab.rows.corpora)
         own = (key_for(self.options.given, member, cell.key.seed) for member in cell.key.members)
         for name in ("", *(word_of(key) for key in own if key is not None)):
@@ -192,7 +200,7 @@ class Bench:
                 what()
             except MergeboardError as error:
                 self._trials[place] = error
-                self.say(str(error))
+                self.say(self.told(error))
 
         def whole() -> None:
             nonlocal lab
@@ -251,6 +259,7 @@ class Bench:
 
         from harness.cells.judges import device
         from harness.cells.lab import Lab
+        from harness.checkpoints import pickles
         from harness.checkpoints.names import folder_of
         from harness.judging import precision
         from harness.members import tiny
@@ -269,7 +278,12 @@ class Bench:
         trusted = {f for key, f in self.brought.items() if self.options.given[key] in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
         minutes, any_config = self.options.checkpoint_minutes, self.options.trust_configs
-        return Lab(model, folder, protocol, corpora, keep, self.brought, self.say, trusted, usual, minutes, any_config)
+        self._copies |= pickles.copies_of((folder, *self.brought.values()), keep)
+
+        def say(line: str) -> None:
+            self.say(self.told(line))
+
+        return Lab(model, folder, protocol, corpora, keep, self.brought, say, trusted, usual, minutes, any_config)
 
 
 def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunRecord:
