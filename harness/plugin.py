@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("method", bench.options.methods)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Hundreds of thousands of cells all stay: to look for garbage among them takes a quarter of a list's time."""
+    if not gc.isenabled() or not _suites(session.config):
+        return (yield)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A folder of suites means the cells: surveys only where `--grid` asks for them; with `--model`, cells alone."""
     suites = config.rootpath / "suites"
@@ -105,9 +118,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return not parsing.points_of(config.getoption("--grid"))
         return bool(config.getoption("--model")) and item.get_closest_marker("setting") is None
 
-    if out := [item for item in items if unasked(item)]:
+    wanted: list[pytest.Item] = []
+    out: list[pytest.Item] = []
+    for item in items:
+        (out if unasked(item) else wanted).append(item)
+    if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
+        items[:] = wanted
 
 
 @pytest.hookimpl(trylast=True)
@@ -273,6 +290,8 @@ def _require_usable(bench: Bench, suites: tuple[str, ...], config: pytest.Config
         real = next(model for model in bench.options.models if not model.tiny)
         raise pytest.UsageError(f"--model {real}: {no_emotion()}")
     try:
+        for model in bench.options.models:
+            bench.require_sound(model, whole=not config.option.collectonly)  # at once, as no data need be read for it
         for model in bench.options.models:
             if bench.options.hub:
                 bench.family(model)  # first: a name that the hub does not know is said before GLUE is fetched

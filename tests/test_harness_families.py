@@ -35,7 +35,7 @@ from transformers import (
 from harness.data.corpus import MASKED, Split
 from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
-from harness.families import family_of, kind_of, prompts
+from harness.families import family_of, kind_of, prompts, types
 from harness.families.decoder import Decoder, DecoderRow, one_by_one
 from harness.families.encoder_decoder import EncoderDecoder
 from harness.families.prompts import Answers
@@ -538,3 +538,14 @@ def test_code_of_the_models_own_needs_trust(tmp_path: Path) -> None:
     assert kind_of(tmp_path, trust_remote_code=True) == "decoder"
     with pytest.raises(BadModel, match="its tokenizer cannot be loaded"):
         family_of(tmp_path, trust_remote_code=True)
+
+
+def test_the_types_that_transformers_knows_are_read_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.models.auto import modeling_auto
+
+    written = types._read()
+    for name in (types.KNOWN, types.CAUSAL, types.MASKED, types.CLASSIFIES):
+        assert written[name] == types.table(name) == frozenset(getattr(modeling_auto, name))
+    types.table.cache_clear()
+    monkeypatch.setattr(types, "_read", lambda: {})
+    assert types.table(types.CAUSAL) == written[types.CAUSAL], "a transformers that is written otherwise is imported"

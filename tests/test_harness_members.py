@@ -171,7 +171,7 @@ def test_one_checkpoint_brought_for_two_corpora_is_said(
     shutil.copytree(subject.folder, tmp_path / "copy")
     bring(twice, {"tec": subject.folder, "isear": tmp_path / "copy"})
     ancestor = subject.ancestor(twice.rows.task("tec"), 1).model
-    monkeypatch.setattr(workshop, "_taken", lambda *_: Taken({}, lambda: ancestor))
+    monkeypatch.setattr(workshop, "_taken", lambda *_: Taken(dict(ancestor.named_parameters()), lambda: ancestor))
     workshop.try_member(("tec", None))
     workshop.try_member(("isear", None))
     assert said == ["--member isear: it is the checkpoint that tec has; merged with itself it stays as it is"]
@@ -181,16 +181,18 @@ def test_a_member_with_an_output_layer_that_its_model_ties_is_refused_before_any
     tmp_path: Path,
 ) -> None:
     lab = make_lab(tmp_path, model=ModelName("tiny-encoder-decoder", "tiny-encoder-decoder"))
-    shutil.copytree(lab.folder, tmp_path / "member")
-    path, config = lab.folder / "model.safetensors", lab.folder / "config.json"
+    folder = lab.subject.folder
+    shutil.copytree(folder, tmp_path / "member")
+    path, config = folder / "model.safetensors", folder / "config.json"
     save_file({n: t for n, t in load_file(path).items() if n != "lm_head.weight"}, path, {"format": "pt"})
     config.write_text(json.dumps({**json.loads(config.read_text()), "tie_word_embeddings": True}))
-    lab._given, lab._any_config = {"tec": tmp_path / "member"}, True
-    lab.try_out()
+    bring(lab, {"tec": tmp_path / "member"})
+    lab.workshop._any_config = True
+    lab.workshop.try_model()
     with pytest.raises(
         Misfit, match=r"^lm_head.weight is in tec but not in tiny-encoder-decoder; members must descend"
     ):
-        lab.try_member("tec")
+        lab.workshop.try_member(("tec", None))
 
 
 def test_tasks_trained_together_keep_heads_of_their_own_even_where_the_checkpoint_has_one() -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from harness.checkpoints.names import ModelName, parse
 from harness.errors import BadModel
 from harness.protocol import protocols
 from harness.protocol.protocols import PROTOCOLS, named, tailored, with_setting
-from harness.session import options
+from harness.session import options, selection
 from harness.storage.zoo import load_weights, save_weights
 from harness.suites.emotion.corpora import LABELS
 from methods.errors import UnknownName
@@ -234,6 +235,37 @@ def test_the_papers_cells_are_listed_without_data_and_network(
     assert "suites/test_emotion.py::test_in_domain[microsoft--deberta-v3-large-s5-diff-avg]" in listed
     assert "suites/test_emotion.py::test_pairwise[roberta-base-s3-dailydialog+isear-evolver]" in listed
     assert not (project.path / "results").exists() and not (project.path / ".mergeboard").exists()
+
+
+class Listed:
+    """One of hundreds of thousands of cells, which nobody can afford to compare with all others."""
+
+    def __init__(self, path: Path, marks: tuple[str, ...], fixtures: tuple[str, ...] = ()) -> None:
+        self.path, self.marks, self.fixturenames, self.asked = path, marks, fixtures, 0
+
+    def get_closest_marker(self, name: str) -> Any:
+        self.asked += 1
+        return SimpleNamespace(args=[SimpleNamespace(examined=None)]) if name in self.marks else None
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("a list of cells is gone through, not searched")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_cells_are_sorted_out_in_one_pass(project: Project) -> None:
+    suites = project.path / "suites"
+    items = [Listed(suites / "test_glue.py", ("setting",)) for _ in range(9)]
+    items += [Listed(suites / "test_speed.py", ()) for _ in range(9)]
+    items += [Listed(suites / "test_landscape.py", ("setting",), ("landscape",)) for _ in range(9)]
+    config = project.pytester.parseconfig("suites/", "--model=tiny")
+    kept: list[Any] = list(items)
+    harness.plugin.pytest_collection_modifyitems(config, kept)
+    assert list(map(id, kept)) == list(map(id, items[:9]))
+    for item in kept:
+        item.config, item.asked = config, 0
+    selection.require_cells(kept, 0)
+    assert [item.asked > 0 for item in kept] == [True] + [False] * 8, "the first that can run is enough"
 
 
 def test_a_model_or_method_named_twice_is_run_once(project: Project) -> None:

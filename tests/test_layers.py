@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,16 +118,26 @@ def test_suites_are_listed_without_torch() -> None:
     assert done.returncode == 0, done.stderr[-500:]
 
 
-def test_a_wrong_word_is_refused_without_torch_and_at_once() -> None:
+def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> None:
+    folders = {"bert": ("model_type",), "whatever": ("model_type",), "minicpm": ("model_type", "auto_map")}
+    for name, fields in folders.items():
+        (tmp_path / name).mkdir()
+        config = {"model_type": name, "auto_map": {"AutoModelForCausalLM": "own.Own"}}
+        (tmp_path / name / "config.json").write_text(json.dumps({f: config[f] for f in fields}))
+    (tmp_path / "glue").mkdir()
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "config.json").write_text("{")
     words = ("--seeds=0", "--threads=x", "--grid=-3", "--heads=x", "--model=x", "--model==M", "--protocol=papr")
     words += ("--method=tise", "--method=ties_evolvr", "--method=evolver_evolver", "--member=x=.", "--results=/proc/x")
     words += ("--set=epoch=1", "--set=epochs=0", "--set=learning_rate=1e30", "--set=tise.k=1", "--set=ties.kk=1")
+    words += tuple(f"--model={tmp_path / name}" for name in (*folders, "torn"))
     words += ("--set=ties.k=2", "--set=evolver.mutation=x", "--set=regmean.alpha=-1", "--seeds=1-3000000")
     code = (
         "import sys, time, pytest\n"
         "start = time.process_time()\n"
         f"for word in {words}:\n"
-        "    assert pytest.main(['suites/', word, '-p', 'no:cacheprovider']) == 4, word\n"
+        f"    data = [{f'--data={tmp_path}'!r}] if word.startswith('--model=/') else []\n"
+        "    assert pytest.main(['suites/', word, *data, '-p', 'no:cacheprovider']) == 4, word\n"
         "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         f"assert time.process_time() - start < 2 * {len(words)}\n"

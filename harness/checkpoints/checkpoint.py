@@ -43,10 +43,9 @@ def fingerprint(folder: Path) -> str:
 
     Errors: `BadWeights` if it holds no weights, or a file that is damaged or cannot be read.
     """
+    require_weights(folder)
     names = files(folder)
     weights = weight_files(folder, names)
-    for name in weights:
-        require_whole(folder / name)
     digest = hashlib.sha256()
     try:
         for name in sorted({*filter(decides, names), *weights}):
@@ -58,6 +57,12 @@ def fingerprint(folder: Path) -> str:
     except OSError as error:
         raise BadWeights(f"{folder / name} cannot be read ({error.strerror or error})") from None
     return digest.hexdigest()[:16]
+
+
+def require_weights(folder: Path) -> None:
+    """Raise `BadWeights` if a folder has no weights or damaged ones, as far as headers tell."""
+    for name in weight_files(folder, files(folder)):
+        require_whole(folder / name)
 
 
 def files(folder: Path) -> tuple[str, ...]:

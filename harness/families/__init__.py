@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.checkpoints.folders import because, config_of, require_own_code, require_whole
 from harness.errors import BadModel
+from harness.families import types
 
 if TYPE_CHECKING:
     from harness.families.base import Family
@@ -63,27 +64,24 @@ def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:
     Errors: `BadModel` for a type that needs code of the model's own, without trust; for code that lies elsewhere; for
     a type that no family knows.
     """
-    from transformers.models.auto import modeling_auto as auto  # seconds; only who asks shall pay
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
     require_whole(folder)
     config = config_of(folder)
     custom, model_type = config.get("auto_map") or {}, str(config.get("model_type", ""))
-    if custom and model_type not in CONFIG_MAPPING_NAMES and not trust_remote_code:
+    if custom and model_type not in types.table(types.KNOWN) and not trust_remote_code:
         raise BadModel(
             f"{folder} runs code of its own ({_first(custom)}): add --trust-remote-code={folder} if you trust it"
         )
     if trust_remote_code:
         require_own_code(folder)
     saved_as = str((config.get("architectures") or [""])[0])
-    masked = model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    masked = model_type in types.table(types.MASKED)
     if config.get("is_encoder_decoder"):
         return "encoder_decoder"
     if saved_as.endswith(("ForCausalLM", "LMHeadModel")):
         return "decoder"
-    if model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not masked:
+    if model_type in types.table(types.CAUSAL) and not masked:
         return "decoder"
-    if masked or model_type in auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+    if masked or model_type in types.table(types.CLASSIFIES):
         return "encoder"
     for name, kind in _OF_OWN_CODE.items():
         if name in custom:

@@ -29,6 +29,7 @@ class Bench:
         self._lab: tuple[object, object] | None = None
         self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
         self._told: set[str] = set()  # methods whose code changed, and the user knows
+        self._families: dict[ModelName, str] = {}  # every population asks for it
         self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
 
     # -- what there is -----------------------------------------------------------------------------------------------
@@ -66,8 +67,25 @@ class Bench:
         """Where the members lie that the user brings; those on the hub are fetched. Errors: `BadModel`."""
         return {key: member_folder(key, where) for key, where in self.options.given.items()}
 
+    def require_sound(self, model: ModelName, whole: bool) -> None:
+        """Raise `BadModel` or `BadWeights` if a folder can be no model, as far as can be told without transformers.
+
+        `whole`: it needs its weights.
+        """
+        from harness.checkpoints.checkpoint import require_weights
+
+        if not model.tiny and Path(model.where).is_dir():
+            self.family(model)
+            if whole:
+                require_weights(Path(model.where))
+
     def family(self, model: ModelName) -> str:
         """The model's kind. A hub model that is only listed is not fetched for it: then an alias says, or "encoder"."""
+        if model not in self._families:
+            self._families[model] = self._family(model)
+        return self._families[model]
+
+    def _family(self, model: ModelName) -> str:
         from harness.checkpoints.names import ALIASES, TINY, folder_of
         from harness.families import kind_of
 

@@ -26,10 +26,14 @@ def cancelled(reason: str) -> list[pytest.MarkDecorator]:
 
 def require_cells(items: Sequence[pytest.Item], points: int) -> None:
     """Refuse a session whose options leave no cell at all; cells that the data lack are skipped one by one."""
-    cells = [item for item in items if item.get_closest_marker("setting") is not None]
-    reasons = [(_cancelled(item, points), item.get_closest_marker("skip")) for item in cells]
-    said = list(dict.fromkeys(reason for reason, _ in reasons if reason))
-    if said and all(reason or lacking for reason, lacking in reasons):
+    reasons: dict[str, None] = {}
+    for item in items:
+        if item.get_closest_marker("setting") is not None:
+            reason = _cancelled(item, points)
+            if not reason and item.get_closest_marker("skip") is None:
+                return  # it can run
+            reasons[reason] = None
+    if said := [reason for reason in reasons if reason]:
         more = f", and {len(said) - 3} more" if len(said) > 3 else ""
         raise pytest.UsageError(f"no cell is left to run: {'; '.join(said[:3])}{more}")
 
