@@ -21,6 +21,7 @@ import pytest
 import harness.cells.workshop
 from harness.cells.cell import Source
 from harness.cells.lab import Lab
+from harness.checkpoints.brought import key_of
 from harness.checkpoints.names import TINY as FAMILIES
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
@@ -117,7 +118,7 @@ def bring(lab: Lab, folders: dict[str, Path]) -> None:
     given = lab.identity._given
     assert isinstance(given, dict) and given is lab.workshop._given, "the dictionary that make_lab made"
     given.clear()
-    given.update({(name, None): folder for name, folder in folders.items()})
+    given.update({key_of(name): folder for name, folder in folders.items()})
     lab.identity._prints.clear()
 
 

@@ -27,9 +27,11 @@ from transformers import (
 )
 
 from harness.checkpoints import adapters, brought
+from harness.checkpoints.checkpoint import fingerprint
 from harness.data.task import Task
 from harness.families import family_of
 from harness.members import given, lora
+from harness.members.descent import Descents
 from harness.storage.zoo import Zoo
 from methods.errors import MergeboardError
 from tests.test_harness_given import LABELS, SIZES, TASK, WORDS, configure, words
@@ -100,7 +102,8 @@ def adapter(base: given.Base, tmp_path: Path) -> Path:
 
 def take(base: given.Base, folder: Path, task: Task = TASK) -> tuple[given.Taken, list[str]]:
     said: list[str] = []
-    given.require_akin(base, task, "tec", folder)
+    base = replace(base, descents=Descents())  # as another session
+    given.require_akin(base, task, "tec", folder, said.append)
     return given.take(base, task, "tec", folder, said.append), said
 
 
@@ -209,10 +212,10 @@ def test_an_adapter_of_an_adapted_base_changes_both(base: given.Base, adapter: P
     delta = draw(8, 2, seed=6) @ draw(2, 8, seed=5) * 2.0
     assert torch.equal(both[f"{QUERY}.weight"], first[f"{QUERY}.weight"] + delta)
     assert torch.equal(both["classifier.weight"], first["classifier.weight"])
-    before = given.fingerprint_of(second)
+    before = base.descents.fingerprint(second)
     write(adapter, {**queries(), **head(), "classifier.bias": torch.zeros(3)})
-    given.fingerprint.cache_clear()
-    assert given.fingerprint_of(second) != before, "what it stands on is part of it"
+    fingerprint.cache_clear()
+    assert Descents().fingerprint(second) != before, "what it stands on is part of it"
     configure_adapter(adapter, base_model_name_or_path=str(second))
     assert "names itself as its base" in refusal(base, second)
 
@@ -327,6 +330,16 @@ def test_half_an_adapter_is_refused(base: given.Base, adapter: Path) -> None:
     assert "classifier.bias holds numbers that are not finite" in refusal(base, adapter)
     shutil.copy(base.folder / "model.safetensors", adapter)
     assert "holds a whole model beside an adapter" in refusal(base, adapter)
+
+
+def test_an_adapter_may_be_a_pickle_of_tensors_and_nothing_else(base: given.Base, adapter: Path) -> None:
+    plain = dict(take(base, adapter)[0].weights)
+    held = load_file(adapter / "adapter_model.safetensors")
+    (adapter / "adapter_model.safetensors").unlink()
+    torch.save(held, adapter / "adapter_model.bin")
+    assert all(torch.equal(tensor, plain[name]) for name, tensor in take(base, adapter)[0].weights.items())
+    torch.save({"a": print}, adapter / "adapter_model.bin")
+    assert "adapter_model.bin asks for print when it is loaded" in refusal(base, adapter)
 
 
 def test_a_head_that_nobody_saved_is_refused(base: given.Base, adapter: Path) -> None:

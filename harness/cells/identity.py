@@ -8,10 +8,12 @@ from pathlib import Path
 from harness.cells.cell import Source
 from harness.cells.rowbook import RowBook
 from harness.checkpoints.brought import Key, key_for
+from harness.checkpoints.hub import source_of
 from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.families.subject import Subject
 from harness.members import fisher, given, gram
+from harness.members.descent import Descents
 from harness.members.joint import VERSION as FINETUNE_VERSION
 from harness.protocol.parts import FisherSettings, GramSettings
 from harness.protocol.told import PLAIN, Told
@@ -29,6 +31,7 @@ class Identity:
         self._keys: dict[Source | Task, str] = {}
         self._firsts: dict[tuple[str, Source], Split] = {}
         self._prints: dict[Key, str] = {}
+        self.descents = Descents()
 
     def brought(self, source: Source) -> Key | None:
         """Under which name and seed the user brought this member, if so."""
@@ -42,13 +45,15 @@ class Identity:
     def print_of(self, key: Key) -> str:
         """The fingerprint of a member that the user brought."""
         if key not in self._prints:
-            self._prints[key] = given.fingerprint_of(self._given[key])
+            self._prints[key] = self.descents.fingerprint(self._given[key])
         return self._prints[key]
 
-    def adapter_of(self, source: Source) -> Recipe | None:
-        """What a record says of a member that was brought as an adapter."""
-        key = self.brought(source)
-        return None if key is None else given.adapter_in(self._given[key])
+    def origin_of(self, source: Source) -> Recipe:
+        """What a record says of a member that was brought: where on the hub it is, its rank if it is an adapter."""
+        folder = self.folder_of(source)
+        if folder is None:
+            return {}
+        return {**({"hub": where} if (where := source_of(folder)) else {}), **given.adapter_in(folder)}
 
     def trains(self, source: Source) -> bool:
         """Whether this is fine-tuned here, not brought."""

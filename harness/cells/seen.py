@@ -28,10 +28,9 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
     brought = [m for m, source in who if not lab.identity.trains(source)]
     if not brought:
         return found
-    made = {m: lab.identity.adapter_of(source) for m, source in who}
-    adapters = {m: facts for m, facts in made.items() if facts is not None}
     found["brought"] = brought  # what those were trained on, nobody knows
-    return {**found, "adapters": adapters} if adapters else found
+    origins = {m: origin for m, source in who if (origin := lab.identity.origin_of(source))}
+    return {**found, "brought_from": origins} if origins else found
 
 
 def _unseen(exams: Sequence[Exam], others: Any) -> float | None:

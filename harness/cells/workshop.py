@@ -110,11 +110,12 @@ class Workshop:
     def _taken(self, key: Key, seed: int, say: Callable[[str], None] = lambda line: None) -> given.Taken:
         """A member that the user brought; an adapter shares the tensors of the ancestor of this seed's populations."""
         subject, name, task, folder = self._subject, word_of(key), self._rows.task(key[0]), self._given[key]
-        base = given.Base(subject.family, subject.folder, self._zoo, subject.trusted, self._any_config)
+        model, known = partial(subject.ancestor, task, seed), self._identity.descents
+        base = given.Base(subject.family, subject.folder, self._zoo, subject.trusted, self._any_config, known)
         if key not in self._akin:
-            given.require_akin(base, task, name, folder)
+            given.require_akin(base, task, name, folder, say, model)
             self._akin.add(key)
-        return given.take(base, task, name, folder, say, partial(subject.ancestor, task, seed))
+        return given.take(base, task, name, folder, say, model)
 
     def _finetune(self, source: Source, progress: Progress, place: unfinished.Place) -> Weights:
         """One model of one task, or one trunk with several heads."""

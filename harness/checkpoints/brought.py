@@ -39,8 +39,8 @@ def key_for(given: Mapping[Key, object], member: str, seed: int) -> Key | None:
 
 def key_of(name: str) -> Key:
     """`tec` is for any seed, `tec@3` for seed 3."""
-    member, at, seed = name.rpartition("@")
-    return (member, int(seed)) if at and seed.isdecimal() and len(seed) < 8 and int(seed) else (name, None)
+    member, _, seed = name.rpartition("@")
+    return (member, int(seed)) if member and seed.isdecimal() and len(seed) < 8 and int(seed) else (name, None)
 
 
 def word_of(key: Key) -> str:

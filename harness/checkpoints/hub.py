@@ -56,6 +56,12 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name) else None
 
 
+def source_of(folder: Path) -> str | None:
+    """`org/name@commit` of a folder in the hub's cache; None for any other folder."""
+    commit = commit_of(folder)
+    return None if commit is None else f"{folder.parents[1].name.removeprefix('models--').replace('--', '/')}@{commit}"
+
+
 def fetch(
     name: str, revision: str | None, choose: Callable[[Sequence[str]], Sequence[str]], kind: str = "model"
 ) -> Path:

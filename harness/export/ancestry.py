@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints.hub import NotThere, commit_of, fetch
-from harness.members.given import fingerprint_of
+from harness.members.descent import Descents
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CARD = "README.md"
@@ -32,7 +32,7 @@ def origin_of(name: str, where: str, folder: Path) -> Origin:
     repository = hub if known else _cached(folder)  # config.json often names the parent instead
     revision = commit_of(folder) or (named or None)
     found = _licence(folder / _CARD) or (_fetched(hub, revision) if known else None)
-    return Origin(name, repository, revision, found, fingerprint_of(folder))
+    return Origin(name, repository, revision, found, Descents().fingerprint(folder))
 
 
 def _cached(folder: Path) -> str | None:

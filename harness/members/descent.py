@@ -39,6 +39,23 @@ class Descent:
         return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()[:16]
 
 
+class Descents:
+    """The descent of each adapter, found once: the hub is asked for a base's name, and content of megabytes hashed."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, Descent] = {}
+
+    def of(self, folder: Path) -> Descent:
+        """What the adapter in this folder was trained on top of. Errors as of `descent_of`."""
+        if folder not in self._found:
+            self._found[folder] = descent_of(folder)
+        return self._found[folder]
+
+    def fingerprint(self, folder: Path) -> str:
+        """Of a member's checkpoint; of an adapter with those that it was trained on top of. The model is not in it."""
+        return self.of(folder).fingerprint if is_adapter(folder) else fingerprint(folder)
+
+
 def descent_of(folder: Path) -> Descent:
     """The adapter in this folder and those that it was trained on top of.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
@@ -18,7 +18,7 @@ from harness.errors import BadModel, BadWeights
 from harness.families import kind_of, likeness
 from harness.families.base import Family, Loaded
 from harness.members import labels, lora
-from harness.members.descent import descent_of, require_same_base
+from harness.members.descent import Descents, require_same_base
 from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
 from methods.errors import Misfit
@@ -26,6 +26,7 @@ from methods.errors import Misfit
 _OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction")
 _HALVES = {"F16": "float16", "BF16": "bfloat16"}
 Say = Callable[[str], None]
+Model = Callable[[], Loaded]  # gives the model as it is loaded already
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Base:
     zoo: Zoo  # where checkpoints that are pickles are kept as safetensors
     trusted: Collection[Path] = ()  # folders whose own code may run
     any_config: bool = False  # whether a member's config.json may differ
+    descents: Descents = field(default_factory=Descents)
 
     def load(self, task: Task) -> Loaded:
         """The model itself."""
@@ -56,29 +58,33 @@ class Taken:
     module: Callable[[], nn.Module]  # a module of its shape, with these weights
 
 
-def fingerprint_of(folder: Path) -> str:
-    """Of a checkpoint, or of an adapter and those that it was trained on top of; the model is not in it."""
-    return descent_of(folder).fingerprint if is_adapter(folder) else fingerprint(folder)
-
-
-def adapter_in(folder: Path) -> dict[str, object] | None:
-    """What a record says of an adapter; None for a whole checkpoint."""
+def adapter_in(folder: Path) -> dict[str, object]:
+    """What a record says of an adapter; nothing of a whole checkpoint."""
     if not is_adapter(folder):
-        return None
+        return {}
     adapter = adapters.read(folder)
-    return {"rank": adapter.rank, "alpha": adapter.alpha, "rslora": adapter.rslora}
+    return {"adapter": {"rank": adapter.rank, "alpha": adapter.alpha, "rslora": adapter.rslora}}
 
 
-def require_akin(base: Base, task: Task, name: str, folder: Path) -> None:
-    """Raise `Misfit` unless this checkpoint's configuration and tokenizer are the model's; an adapter may have none."""
+def require_akin(
+    base: Base, task: Task, name: str, folder: Path, say: Say = lambda line: None, model: Model | None = None
+) -> None:
+    """Raise `Misfit` unless this checkpoint's configuration and tokenizer are the model's; an adapter may have none of
+    its own, but what it was trained on must be the model. Arguments as of `take`."""
     trust, adapter = folder in base.trusted, is_adapter(folder)
     try:
+        if adapter:
+            loaded = base.load(task) if model is None else model()
+            descent = base.descents.of(folder)
+            note = require_same_base(descent, base.folder, loaded, lambda other: base.load_alike(other, task))
+            if note is not None:
+                say(f"{OPTION} {name}: {note}")
         if not adapter:
             kind_of(folder, trust)  # quantised weights, code that nobody trusts
         if not adapter or (folder / "config.json").is_file():
             likeness.require_same_config(base.family, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
-    except (BadModel, Misfit) as error:
+    except (BadModel, BadWeights, Misfit) as error:
         raise Misfit(f"{OPTION} {name}: {error}") from None
 
 
@@ -88,7 +94,7 @@ def take(
     name: str,
     folder: Path,
     say: Say = lambda line: None,
-    model: Callable[[], Loaded] | None = None,
+    model: Model | None = None,
 ) -> Taken:
     """A fine-tuned checkpoint or adapter that answers this task, in float32, its head's rows in the task's order.
 
@@ -142,11 +148,9 @@ def _whole(base: Base, task: Task, folder: Path, say: Say) -> Taken:
 _IN_WORDS = "this model is asked in words: fine-tune it as a language model"
 
 
-def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Callable[[], Loaded]) -> Taken:
+def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> Taken:
     """What an adapter, or several on top of each other, make of the model."""
-    descent, loaded = descent_of(folder), model()
-    if note := require_same_base(descent, base.folder, loaded, lambda other: base.load_alike(other, task)):
-        say(note)
+    descent, loaded = base.descents.of(folder), model()
     changes: dict[str, list[lora.Change]] = {}
     for adapter in descent.adapters:
         for name, own in lora.changes_of(adapter, loaded.model).items():
