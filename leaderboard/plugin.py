@@ -64,6 +64,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         if not (root / path).exists():
             terminalreporter.write_line(f"named by this session but not in the store: {path}")
 
+    if said := terminal.answers(touched, session):
+        terminalreporter.section("what to use")
+        terminalreporter.write_line(said)
+
     target = page_path(config, root)
     try:
         write_whole(target, pages.session(every))

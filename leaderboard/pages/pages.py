@@ -26,6 +26,7 @@ from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
+from leaderboard.verdict.answer import answer
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
@@ -66,7 +67,7 @@ def session(found: list[Group]) -> str:
     parts = [prose.SESSION_HEAD, prose.HOW_TO_READ]
     for model, own in _by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
-        parts += [part for group in own for part in _tables(group)]
+        parts += [part for group in own for part in (*_answers(group), *_tables(group))]
     return "\n".join([*parts, *([prose.NOTHING] if len(parts) == 2 else []), prose.NOTES])
 
 
@@ -169,6 +170,14 @@ def _model(model: str, own: Iterable[Group]) -> str:
 
 def _made_up(own: Iterable[Group]) -> bool:
     return all(group.synthetic for group in own)
+
+
+def _answers(group: Group) -> Iterator[str]:
+    """What to keep, above the tables that it rests on."""
+    for column, block in zip(headline(group).columns, group.blocks(), strict=True):
+        if said := answer(group, block):
+            yield f"**What to use, {text.escaped(column.title)}**\n"
+            yield "".join(f"- {text.escaped(sentence)}\n" for sentence in said)
 
 
 def _tables(group: Group) -> Iterator[str]:

@@ -14,6 +14,8 @@ SESSION_HEAD = """\
 # Leaderboard of this store
 
 Written at the end of each session, from the records of one store. [How to read](#how-to-read) · [Notes](#notes)
+
+*What to use* is chosen on development rows and judged on test rows, each for its own model, data and setting.
 """
 
 HOW_TO_READ = """\

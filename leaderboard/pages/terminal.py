@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -12,6 +12,7 @@ from leaderboard.pages import grids
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import asked, certainty, costs, headline, unseen
+from leaderboard.verdict.answer import SCOPE, answer
 
 
 def tables(found: Iterable[Group]) -> str:
@@ -30,6 +31,18 @@ def tables(found: Iterable[Group]) -> str:
         spent = costs(group)
         parts.append(_table(text.plain(spent.title), grids.costs(spent, text.plain)))
     return "\n".join(parts)
+
+
+def answers(found: Iterable[Group], session: Collection[str]) -> str:
+    """What to keep, for each column that has a record of this session; "" where no merge was run."""
+    parts = []
+    for group in found:
+        for column, block in zip(headline(group).columns, group.blocks(), strict=True):
+            ours = any(record.path.as_posix() in session for record in block.records)
+            if said := answer(group, block) if ours else ():
+                title = f"{group.key.model}: {group.key.suite}, {column.title}"
+                parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
+    return "\n".join([*parts, SCOPE]) if parts else ""
 
 
 def claim(asked_for: Claim, found: Sequence[Finding]) -> str:

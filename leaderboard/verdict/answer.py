@@ -1,0 +1,110 @@
+"""The answer at the end of a session, in words: which model to keep, how sure that is, at what cost, what would decide.
+
+Development rows choose, test rows say how sure it is: what they say changes no choice. A column has one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from leaderboard import text
+from leaderboard.stats.difference import Difference, difference
+from leaderboard.tables.cell import contenders
+from leaderboard.tables.group import Block, Group
+from leaderboard.tables.table import Cost
+from leaderboard.verdict.decision import Decision, decide
+from leaderboard.verdict.more import more
+from leaderboard.verdict.reason import needed, unasked
+from leaderboard.verdict.winner import member_of
+
+MADE_UP = "Made-up data: this shows that the system runs, and answers nothing about real models."
+SCOPE = "Each answer is about its own model, data and setting, and says nothing about others."
+LONG = 100  # seconds that are told as minutes
+
+
+@lru_cache(maxsize=64)
+def answer(group: Group, block: Block) -> tuple[str, ...]:
+    """Sentences about one column; none where no merge was run."""
+    if group.gold is None:
+        return ()
+    decision = decide(block.rows, group.gold)
+    if not (decision.contest.merges or decision.contest.unjudged):
+        return ()
+    said = [MADE_UP] if group.synthetic else []
+    if not decision.contest.member:
+        return (*said, unasked(decision))
+    said += [_kept(block, decision), *_sure(group, block, decision), _spent(decision.cost) if decision.winner else ""]
+    if decision.alike:
+        said.append(f"No worse on development rows, and dearer: {text.listed(list(decision.alike), 12)}.")
+    if decision.contest.unjudged:
+        gaps = text.listed(list(decision.contest.unjudged), 12)
+        said.append(f"Not judged, as a seed, a population or answers to development rows are missing: {gaps}.")
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _kept(block: Block, decision: Decision) -> str:
+    if decision.winner:
+        return f"Use {decision.winner}: on development rows it is really above the best single member."
+    names = {member_of(r, block.records) for r in decision.contest.rows[decision.contest.member]}
+    name = f", {names.pop()}" if len(names) == 1 and "" not in names else ""
+    return f"Keep the best single member{name}: on development rows no merge is really above it."
+
+
+def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
+    """What test rows say of the winner, or of the merge that comes nearest; and what would decide."""
+    if decision.nearest is None:
+        return
+    row, found = decision.nearest.row, _on_test(group, block, decision.nearest.row, decision.contest.member)
+    if found is None:
+        yield f"What {row} scores on the test rows has a gap."
+        return
+    rows, sets, verdict = _test_rows(block, row), len(found.by_replicate or {}), found.told().verdict
+    basis = f"{rows:,} rows, " + (f"{sets} sets of members" if sets > 1 else "one set of members")
+    told = f"{text.difference(found.told())} ({basis})."
+    if decision.winner:
+        yield {
+            "above": f"The test rows confirm it: {told}",
+            "undecided": f"The test rows do not confirm it: {told}",
+            "below": f"The test rows say the opposite: {told} More development rows would choose better.",
+        }[verdict]
+    else:
+        yield (
+            f"The nearest is {row}: {told}"
+            + {
+                "above": " The test rows tell it apart, but they choose nothing.",
+                "undecided": "",
+                "below": " It is really worse.",
+            }[verdict]
+        )
+        yield needed(decision)
+    yield more(found, rows, "test") if verdict == "undecided" else ""
+    if sets == 1:
+        yield "What other trainings of the members would give is not known: that takes several seeds."
+
+
+def _on_test(group: Group, block: Block, row: str, member: str) -> Difference | None:
+    found = contenders(block.rows, group.score, group.answers)
+    return difference(found[row], found[member]) if row in found and member in found else None
+
+
+def _test_rows(block: Block, row: str) -> int:
+    """How many test rows there are, each once, whatever seeds and populations answer them."""
+    asked = {str(kept.get("gold")): kept.get("rows") for r in block.rows[row] for kept in r.predictions.values()}
+    return sum(rows for rows in asked.values() if isinstance(rows, int))
+
+
+def _spent(cost: Cost) -> str:
+    """`It costs 3.2 s to merge, of which 1.0 s are statistics, and runs one model at inference.`"""
+    if cost.merge_seconds is None or cost.inference_models is None:
+        return ""
+    seconds, statistics = cost.merge_seconds + (cost.statistics_seconds or 0.0), cost.statistics_seconds or 0.0
+    of_which = f", {_time(statistics)} of it for statistics" if statistics >= 0.1 else ""
+    models = "one model" if cost.inference_models == 1 else f"{cost.inference_models:.0f} models"
+    return f"It costs {_time(seconds)} to merge{of_which}, and runs {models} at inference."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 0.1:
+        return "less than 0.1 s"
+    return f"{seconds:.1f} s" if seconds < LONG else f"{seconds / 60:.0f} min"
