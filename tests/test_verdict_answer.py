@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 from leaderboard.verdict.answer import MADE_UP, SCOPE, answer
 from leaderboard.verdict.more import more
+from leaderboard.verdict.winner import choose
+from tests.small_world import Project
 from tests.verdict_world import MEMBERS, Session, right
 
 REAL = {"model": "mine", "suite": "tickets"}
@@ -78,7 +81,10 @@ def test_the_member_is_named_where_it_stays(session: Session) -> None:
     session.add("simple", right(200, 58, at=4))
     keep, nearest, dev, test, once = said(session)
     assert keep == "Keep the best single member, isear: on development rows no merge is really above it."
-    assert nearest.startswith("The nearest is simple: +1.00 [") and once == ONE_SET
+    assert (
+        nearest.startswith("The nearest is simple; on the test rows it is apart from the member by +1.00 [")
+        and once == ONE_SET
+    )
     assert dev.endswith(" more development rows would decide.") and test.endswith(" more test rows would decide.")
 
 
@@ -87,9 +93,9 @@ def test_a_search_that_test_rows_tell_apart_is_told_how_to_be_judged(session: Se
     session.add("evolver", right(200, 30), calls=40)
     keep, nearest, how, _ = said(session)
     assert keep.startswith("Keep the best single member: ")
-    assert nearest.startswith("The nearest is evolver: +15.00 [")
+    assert nearest.startswith("The nearest is evolver; on the test rows it is apart from the member by +15.00 [")
     assert (
-        nearest.endswith(" The test rows tell it apart, but they choose nothing.") and "--set dev_fraction=0.5" in how
+        nearest.endswith(" That is more than chance, but test rows choose nothing.") and "--set dev_fraction=0.5" in how
     )
 
 
@@ -218,3 +224,24 @@ def test_models_that_are_as_good_as_equal_are_not_sent_for_rows_or_seeds() -> No
     assert more(torn, 100, "test") == "No number of seeds in reach would tell the two apart: these 2 do not agree."
     assert more(Difference(0.1, {(1,): 0.1}, draws, draws), 100, "test") == "", "it is decided"
     assert more(Difference(0.1, {(1,): 0.1}), 100, "test") == "", "nothing is known"
+
+
+# -- at the end of a session -----------------------------------------------------------------------------------------
+
+
+def test_a_session_ends_with_its_answer_on_the_terminal_and_in_the_page(answered: Project) -> None:
+    result = answered.run("--heads=same", "-k", "in_domain")
+    result.stdout.fnmatch_lines(["*= what to use =*", "tiny-encoder: emotion, in-domain", f"  {MADE_UP}", SCOPE])
+    records = {r.method: r for r in answered.records().values() if r.setting == "in_domain"}
+    choice = choose(list(records.values()), answered.store())
+    assert choice.record is not None and choice.record.method == choice.row
+    told = result.outlines
+    if choice.merged:
+        kept = f"Use {choice.row}: on development rows it is really above the best single member."
+    else:
+        assert choice.member == records["best"].members[(records["best"].trace or {})["member"]]
+        kept = f"Keep the best single member, {choice.member}: on development rows no merge is really above it."
+    assert f"  {kept}" in told and not any("out-of-domain" in line for line in told[told.index(f"  {MADE_UP}") :])
+    assert f"- {kept}\n" in (answered.path / "results" / "leaderboard.md").read_text(encoding="utf-8")
+    without_traces = [replace(r, trace=None) for r in records.values()]
+    assert choose(without_traces, answered.store()).member == choice.member

@@ -72,7 +72,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         yield (
             f"The nearest is {row}: {told}"
             + {
-                "above": " The test rows tell it apart, but they choose nothing.",
+                "above": " That is more than chance, but test rows choose nothing.",
                 "undecided": "",
                 "below": " It is really worse.",
             }[verdict]
