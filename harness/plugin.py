@@ -13,6 +13,7 @@ import pytest
 
 from harness import parsing
 from harness.cells.cell import Cell, PopulationKey
+from harness.export.session import Exporter
 from harness.records.environment import commit, set_command
 from harness.session import options, selection, voice
 from harness.session.bench import KNOWN, Bench, no_emotion
@@ -279,6 +280,8 @@ def bench_of(config: pytest.Config) -> Bench:
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
         _require_usable(bench, _suites(config), config)
+        if found.export is not None and not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
     return config.stash[BENCH]
 
 

@@ -29,7 +29,7 @@ from tests.test_harness_data import GOOD, write
 
 WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
 PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "grid")
-PLAIN += ("threads", "trust-remote-code", "checkpoint-minutes")
+PLAIN += ("export", "threads", "trust-remote-code", "checkpoint-minutes")
 
 
 def refused(result: pytest.RunResult) -> str:
@@ -113,6 +113,10 @@ def refused(result: pytest.RunResult) -> str:
         (["--model=\udcff"], "--model '\\udcff': it holds the character '\\udcff'"),
         (["--results=x", "--zoo=./x"], "--results and --zoo are both "),
         (["--results="], "--results : write --results=FOLDER"),
+        (["--model=tiny-encoder", "--export="], "--export: write --export=FOLDER"),
+        (["--model=tiny-encoder", "--export=suites"], "suites: it is not empty (test_emotion.py is in it)"),
+        (["--model=tiny-encoder", "--export=pyproject.toml"], "pyproject.toml: it is no folder; name a folder"),
+        (["--export=out"], "--export writes one winner, and there are tiny-encoder, tiny-decoder, "),
         (["--member=isear="], "--member isear=: write NAME=FOLDER"),
         (["--member=isear=" + "x" * 5000], "has no config.json"),
         (["--member=isear"], "--member isear: write NAME=FOLDER"),

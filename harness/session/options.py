@@ -27,8 +27,9 @@ HEADS = ("same", "diff")
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 TEXTS = (  # options whose text is looked at here
     *("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "speed_shape"),
-    *("grid", "threads", "trust_remote_code", "checkpoint_minutes"),
+    *("grid", "threads", "trust_remote_code", "checkpoint_minutes", "export"),
 )
+AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
     *("fisher", "fisher_evolver", "regmean", "regmean_evolver", "ties", "ties_evolver"),
@@ -78,6 +79,7 @@ def add(parser: pytest.Parser) -> None:
         metavar="N",
         help="How old the last checkpoint of a fine-tuning may be, from which a killed one goes on; 10 by default",
     )
+    option("--export", metavar="FOLDER", help="Write the winner there as a model of transformers, with a card")
     option("--rerun", action="store_true", help="Answer no cell from stored records")
     option(
         "--speed-shape",
@@ -107,6 +109,7 @@ class Options:
     results: Path
     zoo: Path
     checkpoint_minutes: float
+    export: Path | None  # where the winner goes
     rerun: bool
     threads: int | None
     points: int  # per side of a landscape
@@ -134,7 +137,7 @@ def read(config: pytest.Config) -> Options:
         given = _given(get("--member"))
         options = Options(
             models=models,
-            methods=_methods(get("--method")),
+            methods=_methods(get("--method"), get("--export") is not None),
             data=data,
             hub=_from_hub(get("--data"), models, config),
             trust=_trusted(get("--trust-remote-code"), models, given),
@@ -147,6 +150,7 @@ def read(config: pytest.Config) -> Options:
             results=_place(config, "results"),
             zoo=_place(config, "zoo"),
             checkpoint_minutes=parsing.minutes_of(get("--checkpoint-minutes")),
+            export=_export(get("--export"), models, config),
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
             points=parsing.points_of(get("--grid")),
@@ -205,8 +209,24 @@ def _settings(asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def _methods(asked: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(asked)) if asked else DEFAULT_METHODS
+def _methods(asked: Sequence[str] | None, export: bool) -> tuple[str, ...]:
+    """Those of the session; an export is held against the members, so their rows are always among them."""
+    return tuple(dict.fromkeys((*asked, *(AGAINST if export else ())))) if asked else DEFAULT_METHODS
+
+
+def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:
+    """Where the winner goes; one model of one ancestor is written."""
+    if asked is None:
+        return None
+    if not asked.strip():
+        raise MergeboardError("--export: write --export=FOLDER, a folder that is not there yet")
+    if len(models) > 1:
+        names = ", ".join(map(str, models))
+        raise MergeboardError(f"--export writes one winner, and there are {names}; name one with --model=NAME")
+    target = config.invocation_params.dir / Path(asked).expanduser()
+    if not config.option.collectonly:
+        places.require_new("--export", target)
+    return target
 
 
 def _require_methods(options: Options, protocol: Protocol) -> None:

@@ -1,0 +1,60 @@
+"""`--export=FOLDER`: the winner of a session, chosen on development rows, comes out at its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file
+
+from harness.cells.run import weights_sha256
+from harness.export.deliver import Blank
+from harness.export.question import main_question
+from harness.records.record import RunRecord
+from leaderboard.verdict.winner import choose
+from tests.small_world import Project
+from tests.test_harness_export_command import record
+
+SESSION = ("--heads=same", "-k", "in_domain or out_of_domain", "--method=simple", "--export=out")
+
+
+def of(setting: str, members: tuple[str, ...], *scores: str, seed: int = 1) -> RunRecord:
+    return replace(record(), setting=setting, members=members, scores=dict.fromkeys(scores, 0.5), seed=seed)
+
+
+def test_the_export_is_about_the_largest_population_asked_its_own_corpora() -> None:
+    pair, unseen = of("pairwise", ("a", "b"), "a", "b"), of("unseen", ("a", "b", "c"), "d")
+    together = [of("together", ("a", "b", "c"), "a", "b", "c", seed=seed) for seed in (1, 2)]
+    assert main_question([pair, unseen, *together]) == (together, 2)
+    assert main_question([pair, unseen]) == ([unseen], 1)
+    assert main_question([]) == ([], 0)
+
+
+def test_the_winner_by_development_rows_is_written_and_a_member_where_no_merge_is_better(project: Project) -> None:
+    result = project.run(*SESSION)
+    records = [r for r in project.all_records() if r.setting == "in_domain"]
+    assert {r.method for r in records} == {"avg", "best", "simple"}, "an export is held against the members"
+    choice = choose(records, project.store())
+    assert choice.record is not None and result.ret == 0
+    weights = load_file(project.path / "out" / "model.safetensors")
+    assert weights_sha256(weights) == choice.record.weights_sha256
+    what = "simple;" if choice.merged else f"the member {choice.member}, as no merge is really better;"
+    result.stdout.fnmatch_lines([f"*exported: */out ({what}*", "for the winner of 1 other population: python -m *"])
+    assert choice.reason in (project.path / "out" / "README.md").read_text()
+
+
+def test_a_session_without_the_best_member_exports_nothing_and_says_what_to_do(project: Project) -> None:
+    result = project.run("--heads=same", "-k", "in_domain and simple", "--method=simple", "--export=out")
+    assert result.ret == 1 and not (project.path / "out").exists()
+    result.stdout.fnmatch_lines(["nothing was exported: *best single member was not asked*"])
+
+
+def test_an_export_that_fails_costs_no_record(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Blank, "write", full)
+    result = project.run("--heads=same", "-k", "in_domain", "--method=simple", "--export=out")
+    assert result.ret == 1 and len(project.all_records()) == 3
+    result.stdout.fnmatch_lines(["nothing was exported: */out cannot be written (no space left on device)*"])
+    assert [p.name for p in project.path.iterdir() if "out" in p.name] == []
