@@ -70,7 +70,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         }[verdict]
     else:
         yield (
-            f"The nearest is {row}: {told}"
+            f"The nearest is {row}; on the test rows it is apart from the member by {told}"
             + {
                 "above": " That is more than chance, but test rows choose nothing.",
                 "undecided": "",
