@@ -332,6 +332,13 @@ def test_half_an_adapter_is_refused(base: given.Base, adapter: Path) -> None:
     assert "holds a whole model beside an adapter" in refusal(base, adapter)
 
 
+def test_a_tokenizer_beside_an_adapter_must_read_as_the_models(base: given.Base, adapter: Path) -> None:
+    words(adapter)
+    take(base, adapter)
+    words(adapter, lower=True)
+    assert "its tokenizer" in refusal(base, adapter) and "otherwise" in refusal(base, adapter)
+
+
 def test_an_adapter_may_be_a_pickle_of_tensors_and_nothing_else(base: given.Base, adapter: Path) -> None:
     plain = dict(take(base, adapter)[0].weights)
     held = load_file(adapter / "adapter_model.safetensors")

@@ -51,7 +51,9 @@ class Product:
 
     def __call__(self, base: Tensor) -> Tensor:
         product = self.b.to(base.dtype) @ self.a.to(base.dtype)
-        return base + (product.T if self.turned else product) * self.scale
+        if self.turned:
+            return torch.mul(product.T, self.scale, out=torch.empty_like(base)).add_(base)
+        return product.mul_(self.scale).add_(base)
 
 
 @dataclass(frozen=True, eq=False)
