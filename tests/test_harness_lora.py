@@ -34,6 +34,7 @@ from harness.members import given, lora
 from harness.members.descent import Descents
 from harness.storage.zoo import Zoo
 from methods.errors import MergeboardError
+from tests.hub_server import Hub
 from tests.test_harness_given import LABELS, SIZES, TASK, WORDS, configure, words
 
 FRONT = "base_model.model."
@@ -262,6 +263,23 @@ def test_a_base_that_is_not_there_is_believed_and_said(base: given.Base, adapter
     ) in take(base, adapter)[1]
     configure_adapter(adapter, base_model_name_or_path=None)
     assert "adapter_config.json names no base" in take(base, adapter)[1][0]
+
+
+def test_a_base_on_the_hub_is_fetched_to_be_looked_at(
+    base: given.Base, adapter: Path, hub: Hub, tmp_path: Path
+) -> None:
+    hub.put("org/base", base.folder, "v1")
+    hub.put("org/base", make("bert", tmp_path / "other", seed=1))
+    configure_adapter(adapter, base_model_name_or_path="org/base", revision="v1")
+    Descents().fingerprint(adapter)
+    assert hub.files_asked() and "model.safetensors" not in hub.files_asked(), (
+        "only what tells whether it is an adapter"
+    )
+    assert len(take(base, adapter)[1]) == 1 and "model.safetensors" in hub.files_asked()
+    configure_adapter(adapter, revision=None)
+    assert "was trained on org/base, whose bert." in refusal(base, adapter)
+    configure_adapter(adapter, base_model_name_or_path="org/gone")
+    assert "its base org/gone is not to be had (" in take(base, adapter)[1][0]
 
 
 def test_a_quantised_base_is_refused(base: given.Base, adapter: Path, tmp_path: Path) -> None:
