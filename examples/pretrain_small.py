@@ -30,6 +30,7 @@ from transformers import (
 )
 
 from harness.suites.emotion import corpora as emotion
+from harness.suites.emotion.labels import IN_DOMAIN
 
 WORDS, WIDTH, HEADS, TOKENS, BATCH = 8000, 128, 4, 48, 32  # larger ones learn too slowly for minutes
 LAYERS = {"decoder": 2, "encoder_decoder": 1}  # of a T5, one in the encoder and one in the decoder
@@ -47,7 +48,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(given.seed)
     corpora = emotion.load(given.data, seed=0)
-    texts = [text for name in emotion.IN_DOMAIN if name in corpora for text in corpora[name].train.texts]
+    texts = [text for name in IN_DOMAIN if name in corpora for text in corpora[name].train.texts]
     random.Random(given.seed).shuffle(texts)
     tokenizer = bpe(texts) if given.kind == "decoder" else unigram(texts)
     model = gpt2(tokenizer) if given.kind == "decoder" else t5(tokenizer)

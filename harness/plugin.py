@@ -1,4 +1,4 @@
-"""pytest glue, hooks in the order of a session: options, matrix, fixtures, status, workers."""
+"""pytest's hooks in the order of a session: options, matrix, fixtures, status, workers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from harness import parsing
 from harness.cells.cell import Cell, PopulationKey
 from harness.export.session import Exporter
 from harness.records.environment import commit, set_command
-from harness.session import options, selection, voice
-from harness.session.bench import KNOWN, Bench, no_emotion
+from harness.session import marked, met, options, selection, voice
+from harness.session.bench import Bench
 from harness.storage.sweep import DAYS, forget, sweep
 
 BENCH = pytest.StashKey[Bench]()
+MET: pytest.StashKey[list[str]] = pytest.StashKey()  # the suites whose settings were met
+WRONG = pytest.StashKey[str]()  # what is wrong with a model or a corpus of the first of them
 REASON = pytest.StashKey[str]()  # why workers found no cell to run
 NO_CELL = "mergeboard_no_cell"  # in a worker's output
 
@@ -40,7 +42,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return  # this is a worker: one that took workers of its own would never end taking
     if getattr(option, "numprocesses", 0) is not None or option.model or option.collectonly or option.usepdb:
         return  # asked for, or no xdist; another model; nothing to share out
-    if {"emotion", "glue"} & set(_suites(config)) and (os.cpu_count() or 1) > 1:
+    if (os.cpu_count() or 1) > 1 and marked.asks(config):
         option.numprocesses = min(4, os.cpu_count() or 1)
 
 
@@ -48,28 +50,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
     config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
-    if _suites(config):
+    if marked.asks(config) or config.getoption("speed_shape", options.SHAPES[0]) != options.SHAPES[0]:
         bench_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Where answers come from and go to, when a suite was named."""
-    if not _suites(config):
+    if not marked.asks(config):
         return []
-    bench = bench_of(config)
-    lines = [f"mergeboard: results {_near(config, bench.options.results)}, commit {commit() or 'unknown'}"]
-    suites = [s for s in _suites(config) if s in KNOWN]
-    kinds = {str(model): bench.family(model) for model in bench.options.models}
-    lines += [f"mergeboard: {line}" for line in selection.idle(bench.options, suites, kinds)] if suites else []
-    real = bench.options.hub or bench.options.data is not None
-    return [*lines, *_missing(bench, _suites(config))] if real else lines
+    return [f"mergeboard: results {_near(config, bench_of(config).options.results)}, commit {commit() or 'unknown'}"]
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """What the suites that were met lack, and which words change nothing."""
+    if MET not in config.stash or config.option.verbose < 0:
+        return []
+    return [f"mergeboard: {line}" for line in met.told(bench_of(config), _met(config), items)]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """What killed runs have left behind goes before anything new is made; once, not in every worker."""
     config = session.config
-    if not _suites(config) or config.option.collectonly or hasattr(config, "workerinput"):
+    if not marked.asks(config) or config.option.collectonly or hasattr(config, "workerinput"):
         return
     bench = bench_of(config)
     if size := sweep(bench.options.zoo, bench.options.results):
@@ -81,24 +84,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("setting")
     if marker is None or "population" not in metafunc.fixturenames:
         return
-    bench, setting = bench_of(metafunc.config), marker.args[0]
-    keys: list[Any] = []
-    for model in bench.options.models:
-        keys += [pytest.param(key, id=str(key)) for key in bench.populations(setting, model)]
-        for key, reason in bench.impossible(setting, model):
-            keys.append(pytest.param(key, id=str(key), marks=pytest.mark.skip(f"{setting.name}: {reason}")))
-        for key, reason in bench.cancelled(setting, model):
-            marks = selection.cancelled(f"{setting.name}: {reason}")
-            keys.append(pytest.param(key, id=str(key), marks=marks))
+    bench = _meet(metafunc.config, marker.args[0].suite)
+    keys = [] if bench is None else list(met.populations(bench, marker.args[0]))
     metafunc.parametrize("population", keys, indirect=True, scope="session")
     if "method" in metafunc.fixturenames:
-        metafunc.parametrize("method", bench.options.methods)
+        metafunc.parametrize("method", () if bench is None else bench.options.methods)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Hundreds of thousands of cells all stay: to look for garbage among them takes a quarter of a list's time."""
-    if not gc.isenabled() or not _suites(session.config):
+    if not gc.isenabled() or not marked.asks(session.config):
         return (yield)
     gc.disable()
     try:
@@ -109,11 +105,11 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A folder of suites means the cells: surveys only where `--grid` asks for them; with `--model`, cells alone."""
-    suites = config.rootpath / "suites"
+    folders = {item.path.parent for item in items if item.get_closest_marker("setting") is not None}
     named = {(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args}
 
     def unasked(item: pytest.Item) -> bool:
-        if item.path.parent != suites or item.path in named:
+        if item.path.parent not in folders or item.path in named:
             return False
         if "landscape" in getattr(item, "fixturenames", ()):
             return not parsing.points_of(config.getoption("--grid"))
@@ -128,23 +124,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = wanted
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Options that leave no cell are wrong words; a worker tells its controller."""
-    if not _suites(session.config):
+    """What is wrong with the data, and options that leave no cell, are wrong words; a worker tells its controller."""
+    config = session.config
+    if MET not in config.stash and WRONG not in config.stash:
         return
-    bench = bench_of(session.config)
-    for line in selection.unused(session.items, bench.options):
-        bench.say(line)
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
     try:
-        selection.require_cells(session.items, bench.options.points)
+        if WRONG in config.stash:
+            raise pytest.UsageError(config.stash[WRONG])
+        met.require_asked(bench_of(config), _met(config))
+        selection.require_cells(session.items, bench_of(config).options.points)
     except pytest.UsageError as error:
-        output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is None:
             raise
         output[NO_CELL] = str(error)
         for item in session.items:
             item.add_marker(pytest.mark.skip(str(error)))
+        return
+    if output is not None:  # there is no header in a worker
+        for line in met.told(bench_of(config), _met(config), session.items):
+            bench_of(config).say(line)
 
 
 @pytest.fixture(scope="session")
@@ -265,63 +266,35 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         raise pytest.UsageError(reason)
 
 
-def _suites(config: pytest.Config) -> tuple[str, ...]:
-    """The suites that the session's arguments name: files in suites/, or a folder that they lie in."""
-    folder = config.rootpath / "suites"
-    named = [(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args]
-    files = {suite: folder / f"test_{suite}.py" for suite in ("emotion", "glue", "landscape", "memory", "speed")}
-    return tuple(s for s, file in files.items() if any(path == file or path in file.parents for path in named))
-
-
 def bench_of(config: pytest.Config) -> Bench:
     """The bench of this session, made from checked options on first use."""
     if BENCH not in config.stash:
         found = options.read(config)
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
-        _require_usable(bench, _suites(config), config)
+        met.require_models(bench, whole=not config.option.collectonly)
         if found.export is not None and not hasattr(config, "workerinput"):
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
     return config.stash[BENCH]
 
 
-def _require_usable(bench: Bench, suites: tuple[str, ...], config: pytest.Config) -> None:
-    """A model that no family takes, or a malformed corpus, is a wrong word of the command line: one line, now."""
+def _met(config: pytest.Config) -> list[str]:
+    return config.stash[MET]
+
+
+def _meet(config: pytest.Config, suite: str) -> Bench | None:
+    """The bench that answers this suite's cells; None if a word of the session turned out to be wrong, whose line ends
+    the session as soon as everything is collected."""
     from methods.errors import MergeboardError
 
-    if bench.options.hub and "emotion" in suites and "glue" not in suites:
-        real = next(model for model in bench.options.models if not model.tiny)
-        raise pytest.UsageError(f"--model {real}: {no_emotion()}")
     try:
-        for model in bench.options.models:
-            bench.require_sound(model, whole=not config.option.collectonly)  # at once, as no data need be read for it
-        for model in bench.options.models:
-            if bench.options.hub:
-                bench.family(model)  # first: a name that the hub does not know is said before GLUE is fetched
-            for suite in (s for s in suites if s in KNOWN):
-                bench.available(suite, model)
-            bench.family(model)  # last, as it may have to fetch the model
-        if not config.option.collectonly:
-            bench.brought  # noqa: B018  # those on the hub are fetched
-    except MergeboardError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _missing(bench: Bench, suites: tuple[str, ...]) -> list[str]:
-    """A line for each suite on the corpora that the user does not have."""
-    from harness.suites.emotion import corpora as emotion
-    from harness.suites.glue import corpora as glue
-
-    origin = {"emotion": emotion.ORIGIN, "glue": glue.ORIGIN}
-    model = next(model for model in bench.options.models if not model.tiny)
-    lines = []
-    for suite in (s for s in suites if s in KNOWN):
-        missing = [c for c in KNOWN[suite]() if c not in bench.available(suite, model)]
-        if suite == "emotion" and bench.options.hub:
-            lines.append(f"mergeboard: emotion: {no_emotion()}")
-            continue
-        lines += [f"mergeboard: {suite}: not in the data: {', '.join(missing)}; {origin[suite]}"] if missing else []
-    return lines
+        bench = bench_of(config)
+        if suite not in config.stash.setdefault(MET, []):
+            config.stash[MET].append(suite)
+            met.require_usable(bench, suite, fetch=not config.option.collectonly)
+    except (pytest.UsageError, MergeboardError) as error:
+        config.stash.setdefault(WRONG, str(error))
+    return None if WRONG in config.stash else bench_of(config)
 
 
 def _near(config: pytest.Config, path: Path) -> str:

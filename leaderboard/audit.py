@@ -14,6 +14,7 @@ from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
+from leaderboard.tables.said import unshowable
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
@@ -72,11 +73,13 @@ def sound(record: RunRecord, path: Path) -> None:
         raise BadRecord(f"{path}: coverage is {record.coverage!r:.50}, wanted for instance '3 of 5'")
     if not isinstance(record.seed, int) or isinstance(record.seed, bool):
         raise BadRecord(f"{path}: seed is {record.seed!r}, wanted a whole number")
-    for name in ("recipe", "scores", "details", "predictions", "dev", "cost", "environment"):
+    for name in ("recipe", "scores", "details", "predictions", "dev", "cost", "environment", "says"):
         if not isinstance(getattr(record, name), dict):
             raise BadRecord(f"{path}: {name} is a {type(getattr(record, name)).__name__}, wanted an object")
         if (strange := _strange(getattr(record, name))) is not None:
             raise BadRecord(f"{path}: {name} holds {strange}")
+    if name := unshowable(record.says, LONGEST):
+        raise BadRecord(f"{path}: says.{name} is nothing that a table can show; the file was edited or damaged")
     for said, kept in every_answer(record):
         if not re.fullmatch("[0-9a-f]{16}", str(kept.get("gold"))):
             raise BadRecord(f"{path}: {said} name no gold labels")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from harness.suites.paper import Published
 from leaderboard.stats.difference import FEWEST, Told
 from leaderboard.stats.interval import half_width
 from leaderboard.tables.cell import Cell
-from leaderboard.tables.paper import Published
 
 GAP = "—"
 _SPECIAL = re.compile(r"[&<>{}|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -22,6 +22,11 @@ def plain(text: str) -> str:
 def escaped(text: str) -> str:
     """The same line for Markdown: everything that could mean something there is written as an entity."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", plain(text))
+
+
+def sentence(text: str) -> str:
+    """The same of a sentence, whose apostrophes stay: between words they mean nothing."""
+    return escaped(text).replace("&#39;", "'")
 
 
 def score(cell: Cell | None) -> str:

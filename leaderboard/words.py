@@ -1,9 +1,7 @@
-"""The order in which methods, settings and models are shown, and which rows do not compete."""
+"""The order in which methods, heads and protocols are shown, and which rows do not compete."""
 
 from __future__ import annotations
 
-SUITES = ("emotion", "glue")
-SETTINGS = ("in_domain", "pairwise", "out_of_domain", "non_iid", "cross_task")
 HEADS = ("none", "own", "same", "diff")
 PROTOCOLS = ("paper", "official_code", "quick")
 

@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
+from methods.catalogue import describe, is_registered
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import models_of, trace_of
 from methods.plain import NotPlain, plain
 from methods.referee import Referee
-from methods.registry import describe, is_registered
 
 SHAPES = {
     "embedding.weight": (11, 6),

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, Ensemble, Population, working_dtype
-from methods.registry import register
+from methods.catalogue import register
 
 
 def combine(logits: Tensor, annotated: Tensor | None = None) -> Tensor:

@@ -39,13 +39,13 @@ from torch import Tensor
 
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
 from methods.candidates import candidates_of, inner_rng
+from methods.catalogue import register
 from methods.child import Mutation, write_child
 from methods.draws import Crossover, Draws
 from methods.errors import MergeboardError
 from methods.knobs import require_number
 from methods.merged import trace_of, with_trace
 from methods.pieces import blank_like
-from methods.registry import register
 
 
 class Chance(Protocol):

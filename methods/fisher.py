@@ -24,13 +24,13 @@ from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Statistics, Weights, working_dtype
 from methods.candidates import Candidates, InPlace, Stepwise
+from methods.catalogue import register
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, blank_like, pieces
-from methods.registry import register
 from methods.simple import average, require_one_each
 
 _BUFFERS = Buffers(3)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 
 from methods.base import DevScore, Population, Replayable, Traced, Weights
-from methods.registry import register
+from methods.catalogue import register
 from methods.simple import Simple
 
 

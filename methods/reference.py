@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 
 from methods.base import DevScore, Population, Replayable, Traced
-from methods.registry import register
+from methods.catalogue import register
 
 
 @register("best", paper="reference row: the best individual by development score")

@@ -1,257 +1,117 @@
-"""Methods by name: `@register("ties", paper=...)` puts one in, `resolve("ties_evolver")` gets one out.
+"""Things of one kind by name: built in, registered by whoever imports this, or announced by an installed package.
 
-A third-party package joins by an entry point in the group `mergeboard.methods` that names the module (or the class)
-that calls `register`. Entry points are loaded only when a name is met that is not built in, or when all names are asked
-for; a built-in method's file, only when the method itself is."""
+A package announces its own by an entry point in the kind's group, e.g. `mergeboard.methods`, that names a module (or
+a thing in it) whose import registers. Entry points are loaded only when a name is met that is neither built in nor
+registered, or when all names are asked for; a built-in thing's file, only when the thing itself is."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar
 
-from methods.errors import MergeboardError, NotApplicable, UnknownMethod
-from methods.knobs import fields_from, knob_of, require_plain_type
-from methods.outline import outline
+from methods.errors import MergeboardError, UnknownName
 
-if TYPE_CHECKING:
-    from methods.base import MergeMethod
-
-BUILT_IN = {  # name -> the file that registers it
-    "best": "methods.reference",
-    "ensemble": "methods.ensemble",
-    "evolver": "methods.evolver",
-    "fisher": "methods.fisher",
-    "greedy_soup": "methods.greedy_soup",
-    "regmean": "methods.regmean",
-    "simple": "methods.simple",
-    "ties": "methods.ties",
-}
-RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
-OF_THE_CLASS = ("version", "order_matters", "moves_equal_members")  # said by class variables, never by knobs
-PLUGINS = "mergeboard.methods"
-SUFFIX = "_evolver"
-
-Class = TypeVar("Class", bound=type[Any])
-Knobs = Mapping[str, Mapping[str, Any]]
-"""Method name -> knob -> value, e.g. {"ties": {"k": 0.3}, "evolver": {"generations": "5"}}."""
+Thing = TypeVar("Thing")
 
 
-@dataclass(frozen=True)
-class _Entry:
-    cls: type[Any]
-    paper: str
+class Registry(Generic[Thing]):
+    """All things of one kind.
 
-
-_entries: dict[str, _Entry] = {}
-_broken: list[str] = []  # one line per plug-in that could not be loaded
-_plugins_loaded = False
-
-
-def register(name: str, *, paper: str) -> Callable[[Class], Class]:
-    """Make a method available under `name`.
-
-    The class is a frozen dataclass whose fields all have defaults: they are its hyper-parameters. A class variable
-    `version` (1 if absent) goes into every record; raise it when the method's results change.
+    Args:
+        kind: what one of them is called where a line speaks of it, e.g. "merging method".
+        group: of the entry points by which packages announce theirs.
+        built_in: name -> the module that registers it.
+        origin: of a thing, where it is written, "module.Name": the same again is a reloaded module, not a rival.
+        unknown: the error for a name that means nothing.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise MergeboardError(f"{name!r} cannot name a method; use lower-case letters, digits and _, a letter first")
-    if name in RESERVED:
-        raise MergeboardError(f"{name!r} is the name of a reference row of the table; the method needs another name")
 
-    def enter(cls: Class) -> Class:
-        _require_method(name, cls)
-        before = _entries.get(name) if cls.__module__ == BUILT_IN.get(name) else _built_in(name)
-        # The same class again is a reloaded module, not a rival.
-        if before is not None and _path(before.cls) != _path(cls):
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        built_in: Mapping[str, str],
+        origin: Callable[[Thing], str],
+        unknown: type[UnknownName] = UnknownName,
+    ) -> None:
+        self.kind, self.group, self.built_in = kind, group, built_in
+        self.entries: dict[str, Thing] = {}
+        self.broken: list[str] = []  # one line per plug-in that could not be loaded
+        self.plugins_loaded = False
+        self._origin, self._unknown = origin, unknown
+
+    def enter(self, name: str, thing: Thing) -> None:
+        """Make the thing available. Errors: `MergeboardError` if the name is no word, or another thing's."""
+        self.require_word(name)
+        origin = self._origin(thing)
+        ours = origin.startswith(f"{self.built_in.get(name)}.")  # it is being imported: there is none before it
+        before = self.entries.get(name) if ours else self.near(name)
+        if before is not None and self._origin(before) != origin:
             raise MergeboardError(
-                f"{name!r} is already registered by {_path(before.cls)}; {_path(cls)} needs another name"
+                f"{name!r} is already registered by {self._origin(before)}; {origin} needs another name"
             )
-        for other, entry in _entries.items():
-            if entry.cls is cls and other != name:
+        for other, entry in self.entries.items():
+            if other != name and self._origin(entry) == origin:
                 raise MergeboardError(
-                    f"{_path(cls)} is already registered as {other!r}; make a subclass of it to register as {name!r}"
+                    f"{origin} is already registered as {other!r}; make a subclass of it to register as {name!r}"
                 )
-        _entries[name] = _Entry(cls, paper)
-        return cls
+        self.entries[name] = thing
 
-    return enter
+    def require_word(self, name: str) -> None:
+        """Raise unless names of things may look like this."""
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise MergeboardError(
+                f"{name!r} cannot name a {self.kind}; use lower-case letters, digits and _, a letter first"
+            )
 
+    def near(self, name: str) -> Thing | None:
+        """The thing of this name, if no package needs to be asked for it."""
+        if name not in self.entries and name in self.built_in:
+            import_module(self.built_in[name])
+        return self.entries.get(name)
 
-def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
-    """The method called `name`; `<method>_evolver` is that method inside Evolver unless the name itself is registered.
+    def find(self, name: str) -> Thing | None:
+        """The thing of this name, or None."""
+        if self.near(name) is None:
+            self.load_plugins()
+        return self.entries.get(name)
 
-    `knobs` apply to the class registered by their name, so {"ties": ..., "evolver": ...} reaches both halves of
-    `ties_evolver`; knobs of methods that are not part of `name` are left for the other methods of the session.
+    def resolve(self, name: str) -> Thing:
+        """The thing of this name. Errors: the registry's own for a name that means nothing, with a hint."""
+        if (found := self.find(name)) is None:
+            raise self.unknown(name)
+        return found
 
-    Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
-    """
-    return cast("MergeMethod", _resolve(name, knobs or {}, _find))
+    def known(self) -> list[str]:
+        """Every name, sorted, plug-ins included."""
+        self.load_plugins()
+        return sorted({*self.built_in, *self.entries})
 
+    def unknown(self, name: str, also: Iterable[str] = ()) -> UnknownName:
+        """The error for a name that means nothing; it says which plug-ins could not be loaded."""
+        error = self._unknown(self.kind, name, [*self.known(), *also])
+        if self.broken:
+            error.args = (f"{error}. {' '.join(self.broken)}",)
+        return error
 
-def require(name: str, knobs: Knobs | None = None) -> None:
-    """Raise what `resolve` would raise. A built-in method is not imported for it, and torch neither."""
-    _resolve(name, knobs or {}, _outlined)
-
-
-def _resolve(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
-    for named in knobs:
-        if find(named) is None:
-            raise _unknown(named)
-    if (entry := find(name)) is not None:
-        return _build(name, entry, knobs)
-    inner = name.removesuffix(SUFFIX)
-    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and find(inner) is None)):
-        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
-    around, within = find("evolver"), find(inner)
-    if inner == name or within is None or around is None:
-        raise _unknown(name)
-    return _build("evolver", around, knobs, inner=_build(inner, within, knobs))
-
-
-def known() -> list[str]:
-    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver."""
-    _load_plugins()
-    return sorted({*BUILT_IN, *_entries})
-
-
-def is_built_in(name: str) -> bool:
-    """Whether `name` is a method of this package or the evolution of one; nothing is imported to say so."""
-    inner = name.removesuffix(SUFFIX)
-    if name in _entries and name not in BUILT_IN:
-        return False  # a plug-in that took the name of an evolution
-    return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
-
-
-def is_registered(method: MergeMethod) -> bool:
-    """Whether the class of `method`, and of one that it is made around, has a name."""
-    return any(entry.cls is type(method) for entry in _entries.values()) and all(map(is_registered, _inner(method)))
+    def load_plugins(self) -> None:
+        """Import what packages announce; once."""
+        if self.plugins_loaded:
+            return
+        self.plugins_loaded = True  # first, because a plug-in may itself look names up while it is imported
+        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+            try:
+                point.load()
+            except Exception as error:  # whatever a stranger's import raises must not take the built-in things down
+                reason = " ".join(str(error).split())
+                said = f"The plug-in {point.name!r} ({point.value}) failed: {type(error).__name__}: {reason}"
+                self.broken.append(said)
+                warnings.warn(said, RuntimeWarning, stacklevel=3)
 
 
-def is_ours(method: MergeMethod) -> bool:
-    """Whether `method`, and one that it is made around, is of a class of this package."""
-    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, _inner(method)))
-
-
-def _inner(method: MergeMethod) -> list[MergeMethod]:
-    values = (getattr(method, field.name) for field in dataclasses.fields(cast(Any, method)))
-    return [value for value in values if callable(getattr(value, "merge", None))]
-
-
-def paper_of(name: str) -> str:
-    """Where the method called `name` comes from; that of `<method>_evolver` cites both."""
-    entry = _find(name)
-    if entry is not None:
-        return entry.paper
-    resolve(name)  # raises for a name that means nothing
-    return f"{paper_of('evolver')}; {paper_of(name.removesuffix(SUFFIX))}"
-
-
-def describe(method: MergeMethod) -> dict[str, Any]:
-    """All that decides what `method` does, as JSON: its name, its version and every knob; an inner method is nested."""
-    names = [name for name, entry in _entries.items() if entry.cls is type(method)]
-    if not names:
-        raise MergeboardError(f"{_path(type(method))} is not registered; decorate it with @register(name, paper=...)")
-    name = names[0]
-    fields = dataclasses.fields(cast(Any, method))
-    knobs = {knob_of(field.name): _plain(name, field.name, getattr(method, field.name)) for field in fields}
-    return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
-
-
-def _plain(method: str, field: str, value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # which JSON has no word for
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(method, field, part) for part in value]
-    if callable(getattr(value, "merge", None)):
-        return describe(value)
-    raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
-
-
-def _build(name: str, entry: _Entry, knobs: Knobs, **fixed: Any) -> Any:
-    return entry.cls(**fields_from(name, entry.cls, knobs.get(name, {})), **fixed)
-
-
-def _find(name: str) -> _Entry | None:
-    if _built_in(name) is None:
-        _load_plugins()
-    return _entries.get(name)
-
-
-def _outlined(name: str) -> _Entry | None:
-    if name in BUILT_IN and name not in _entries:
-        return _Entry(outline(BUILT_IN[name], name), "")
-    return _find(name)
-
-
-def _built_in(name: str) -> _Entry | None:
-    if name not in _entries and name in BUILT_IN:
-        import_module(BUILT_IN[name])
-    return _entries.get(name)
-
-
-def _unknown(name: str) -> UnknownMethod:
-    names = known()
-    wrapped = [f"{inner}{SUFFIX}" for inner in names if inner != "evolver"] if SUFFIX[:3] in name else []
-    error = UnknownMethod("merging method", name, [*names, *wrapped])
-    if _broken:
-        error.args = (f"{error}. {' '.join(_broken)}",)
-    return error
-
-
-def _load_plugins() -> None:
-    global _plugins_loaded
-    if _plugins_loaded:
-        return
-    _plugins_loaded = True  # first, because a plug-in may itself look names up while it is imported
-    for point in sorted(entry_points(group=PLUGINS), key=lambda point: point.name):
-        try:
-            point.load()
-        except Exception as error:  # whatever a stranger's import raises must not take the built-in methods down
-            reason = " ".join(str(error).split())
-            _broken.append(f"The plug-in {point.name!r} ({point.value}) failed: {type(error).__name__}: {reason}")
-            warnings.warn(_broken[-1], RuntimeWarning, stacklevel=3)
-
-
-def _require_method(name: str, cls: type[Any]) -> None:
-    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise MergeboardError(f"{_path(cls)} must be a frozen dataclass to be registered as {name!r}")
-    if not callable(getattr(cls, "merge", None)):
-        raise MergeboardError(f"{_path(cls)} needs merge(population, score, rng) to be registered as {name!r}")
-    for field in dataclasses.fields(cls):
-        if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise MergeboardError(f"{_path(cls)}.{field.name} needs a default to be registered as {name!r}")
-        if field.name in OF_THE_CLASS:
-            raise MergeboardError(f"{_path(cls)}.{field.name} is no knob; write {field.name}: ClassVar[...] = ...")
-    _require_knobs(name, cls)
-    if type(version := getattr(cls, "version", 1)) is not int:
-        raise MergeboardError(f"{_path(cls)}.version is {version!r}; it must be a whole number")
-
-
-def _require_knobs(name: str, cls: type[Any]) -> None:
-    """Raise what would otherwise be found out when a recipe is made, after the first population has been trained."""
-    fields = dataclasses.fields(cls)
-    knobs = [knob_of(field.name) for field in fields]
-    for knob in knobs:
-        if knobs.count(knob) > 1:
-            raise MergeboardError(f"{_path(cls)} has two fields for the knob {knob!r}; rename one of them")
-    with contextlib.suppress(NameError, AttributeError, TypeError):  # a type that only its own file can spell
-        for field_name, wanted in get_type_hints(cls).items():
-            if field_name in {field.name for field in fields}:
-                require_plain_type(f"{name}.{knob_of(field_name)}", wanted)
-    method = cls()
-    for field in fields:
-        _plain(name, field.name, getattr(method, field.name))
-
-
-def _path(cls: type[Any]) -> str:
+def path_of(cls: type[Any]) -> str:
+    """Where a class is written."""
     return f"{cls.__module__}.{cls.__qualname__}"

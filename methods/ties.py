@@ -31,13 +31,13 @@ from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights
 from methods.candidates import Candidates, Stepwise
+from methods.catalogue import register
 from methods.election import Election
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
 from methods.pieces import blank_like
-from methods.registry import register
 from methods.simple import average_all, require_one_each
 from methods.task_vector import TaskVector
 from methods.trim import Cut, Cuts, cut_after, kth_largest

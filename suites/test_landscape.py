@@ -8,18 +8,17 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.suites.emotion.corpora import IN_DOMAIN
-from harness.suites.glue.corpora import PAIRS, TASKS
-from harness.suites.setting import Setting
+from harness.suites.emotion.suite import PAIRWISE
+from harness.suites.glue.suite import CROSS_TASK
 
 
-@pytest.mark.setting(Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",)))
+@pytest.mark.setting(PAIRWISE)
 def test_pairwise(landscape: Callable[[], object]) -> None:
     """Models of two corpora."""
     landscape()
 
 
-@pytest.mark.setting(Setting("glue", "cross_task", tuple(TASKS), PAIRS, heads=("own",)))
+@pytest.mark.setting(CROSS_TASK)
 def test_cross_task(landscape: Callable[[], object]) -> None:
     """Models of two tasks, each examined with its own head."""
     landscape()

@@ -24,7 +24,7 @@ from harness.judging.scoring import DevScorer, LiveModel, Sheet
 from harness.judging.yardsticks import Neighbour, Predictor, read_all_write_one, triad
 from harness.members import fisher, gram
 from harness.members.allocator import memory_kept
-from harness.suites.emotion import corpora as emotion
+from harness.suites.emotion import labels as emotion
 from methods import Merged, Population
 from methods.candidates import candidates_of
 from methods.child import write_child

@@ -20,7 +20,7 @@ from harness.members import tiny
 from harness.records.record import RunRecord, Store
 from harness.storage.zoo import Zoo
 from harness.suites.emotion import world
-from harness.suites.emotion.corpora import IN_DOMAIN, LABELS
+from harness.suites.emotion.labels import IN_DOMAIN, LABELS
 from harness.suites.setting import Setting
 from tests.emotion_cells import answer
 from tests.small_world import SmallWorld, protocol, shrink

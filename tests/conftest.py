@@ -17,8 +17,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from methods import known, registry
-from methods.registry import BUILT_IN
+from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
+from methods import known
+from methods.catalogue import BUILT_IN, METHODS
 from tests.made_once import made_once
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ torch.set_num_threads(1)
 threadpool_limits(1)  # NumPy's
 os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that tests start
 
-# Sessions inside a session forget what they imported, but the registry would not: let it know all methods before.
-for _module in BUILT_IN.values():
+# Sessions inside a session forget what they imported, but registries would not: let them know everything before.
+for _module in (*BUILT_IN.values(), *BUILT_IN_SUITES.values()):
     import_module(_module)
 
 
@@ -116,5 +117,5 @@ def _project(pytester: pytest.Pytester, zoo: Path, monkeypatch: pytest.MonkeyPat
 def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A registry that forgets what is registered meanwhile."""
     known()
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
     yield

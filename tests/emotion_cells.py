@@ -12,7 +12,7 @@ from harness.cells.rows import ROWS
 from harness.cells.run import run
 from harness.records.record import RunRecord, Store
 from harness.session.options import DEFAULT_METHODS
-from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.emotion.labels import IN_DOMAIN, OUT_OF_DOMAIN
 from harness.suites.setting import Heads, Setting
 from tests.small_world import TINY
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import harness.cells.workshop
+import harness.data.world
 from harness.cells.cell import Source
 from harness.cells.lab import Lab
 from harness.checkpoints.brought import key_of
@@ -26,13 +27,13 @@ from harness.checkpoints.names import TINY as FAMILIES
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
 from harness.members import tiny
-from harness.protocol.protocols import Protocol, named, tailored
+from harness.protocol.protocols import Protocol, named
 from harness.records.record import RunRecord, Store, read
 from harness.storage.zoo import Zoo
-from harness.suites.emotion import world as synthetic
-from harness.suites.emotion.corpora import IN_DOMAIN
+from harness.suites import Where, resolve
+from harness.suites.emotion.labels import IN_DOMAIN
 from harness.suites.glue import world as synthetic_glue
-from harness.suites.glue.corpora import HeldOut
+from harness.suites.tailoring import protocol_of
 
 ROOT = Path(__file__).parents[1]
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
@@ -49,7 +50,7 @@ SMALL = (  # settings under which five members take two seconds, and methods dif
 
 
 @dataclass(frozen=True)
-class SmallWorld(synthetic.World):
+class SmallWorld(harness.data.world.World):
     """The same kind of world."""
 
     rows: int = 200
@@ -62,7 +63,7 @@ class SmallWorld(synthetic.World):
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
     """Make the embedded world small, until the patch is undone."""
-    patch.setattr(synthetic, "World", SmallWorld)
+    patch.setattr(harness.data.world, "World", SmallWorld)
     for name, number in GLUE_WORLD.items():
         patch.setattr(synthetic_glue, name, number)
     patch.setattr(tiny, "_STEPS", STEPS)
@@ -88,22 +89,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[PATCHES].undo()
 
 
-def protocol(*settings: str, name: str = "quick", tags: tuple[str, ...] = ("encoder", "emotion")) -> Protocol:
+def protocol(
+    *settings: str, name: str = "quick", suite: str = "emotion", tags: tuple[str, ...] = ("encoder",)
+) -> Protocol:
     """The protocol of a small session, with more settings on top."""
-    return tailored(named(name), {"tiny", *tags}, [*SMALL, *settings])
+    return protocol_of(named(name), resolve(suite), {"tiny", *tags}, [*SMALL, *settings])
 
 
 def make_lab(
     zoo: Path, *settings: str, model: ModelName = TINY, suite: str = "emotion", say: Callable[[str], None] = print
 ) -> Lab:
     """The laboratory that a small session has."""
-    world, p = SmallWorld(), protocol(*settings, tags=(FAMILIES[model.where], suite))
-    held = HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
+    world, p = SmallWorld(), protocol(*settings, suite=suite, tags=(FAMILIES[model.where],))
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
         folder = tiny.build(model.where, world, Zoo(zoo))
-        corpora = synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
-    usual = tailored(named("quick"), {"tiny", FAMILIES[model.where], suite}, ())
+        corpora = resolve(suite).find(Where(world=world), p.own, p.split_seed)
+    usual = protocol_of(named("quick"), resolve(suite), {"tiny", FAMILIES[model.where]})
     return Lab(model, folder, p, corpora, Zoo(zoo), {}, say, usual=usual)
 
 

@@ -18,15 +18,19 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.names import ALIASES, TINY
-from harness.protocol.protocols import PROTOCOLS, TAILORED, Protocol, tailored, with_setting
+from harness.protocol.own import Own
+from harness.protocol.protocols import PROTOCOLS, TAILORED, Protocol, knobs_of
 from harness.session import options
-from harness.suites.setting import Setting
+from harness.suites import Setting, near
+from harness.suites import resolve as suite_of
+from harness.suites.registry import BUILT_IN as SUITES
+from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
-from methods import registry, resolve
+from methods import resolve
+from methods.catalogue import BUILT_IN, METHODS
 from methods.contract import check_method
 from methods.knobs import knob_of
-from methods.registry import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -64,7 +68,7 @@ def own_options() -> set[str]:
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a page registers is forgotten after the test."""
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
     yield
     for name in ("pasted", "my_method"):
         sys.modules.pop(name, None)
@@ -107,7 +111,7 @@ def test_every_knob_that_is_set_exists(
 ) -> None:
     paste(blocks(DOCS / "add-a-method.md")[0], tmp_path, monkeypatch, "my_method")
     for setting in re.findall(r"--set[ =]([a-z][\w.]*=[^\s`\"]+)", text_of(page)):
-        protocol = with_setting(Protocol(), setting)
+        protocol = protocol_of(Protocol(), None, (), [setting])
         if "." in setting.partition("=")[0]:
             resolve(setting.partition(".")[0], protocol.methods)
 
@@ -162,11 +166,17 @@ def table(*rows: tuple[str, ...]) -> str:
 
 def knob_table() -> str:
     kinds = typing.get_type_hints(Protocol)
-    names = [field.name for field in dataclasses.fields(Protocol) if field.name not in ("name", "methods")]
     rows = [
         (f"`{name}`", wanted(kinds[name]), *(plain(getattr(protocol, name)) for protocol in PROTOCOLS.values()))
-        for name in names
+        for name in ("seeds", *knobs_of(Protocol))
     ]
+    for suite in map(suite_of, SUITES):
+        owns = [protocol_of(protocol, suite, ()).own for protocol in PROTOCOLS.values()]
+        kinds = typing.get_type_hints(suite.knobs)
+        rows += [
+            (f"`{name}`, of {suite.called}", wanted(kinds[name]), *(plain(getattr(own, name)) for own in owns))
+            for name in knobs_of(suite.knobs)
+        ]
     return table(("knob", "may be", *(f"`{name}`" for name in PROTOCOLS)), *rows)
 
 
@@ -175,9 +185,12 @@ def listed(values: Mapping[str, Any]) -> str:
 
 
 def tailored_table() -> str:
+    named = [(protocol, tags.split(), values) for protocol, tags, values in TAILORED]
+    for suite in map(suite_of, SUITES):
+        named += [(protocol, [suite.name, *tags.split()], values) for protocol, tags, values in suite.tailored]
     rows = [
-        (f"`{protocol}`", " and ".join(f"`{tag}`" for tag in wanted.split()), listed(values))
-        for (protocol, wanted), lines in itertools.groupby(TAILORED, key=lambda line: line[:2])
+        (f"`{protocol}`", " and ".join(f"`{tag}`" for tag in tags), listed(values))
+        for (protocol, tags), lines in itertools.groupby(named, key=lambda line: line[:2])
         for values in [{name: value for *_, values in lines for name, value in values.items()}]
     ]
     return table(("protocol", "where", "values"), *rows)
@@ -199,13 +212,18 @@ CONTEXTS: Mapping[str, tuple[str, str]] = {  # of the emotion suite's settings n
 TRAINED = ("learning_rate", "epochs", "steps", "check_every", "warmup", "checkpoint", "seeds")  # columns of their own
 
 
-def in_training(protocol: Protocol) -> tuple[str, ...]:
+def in_training(protocol: Protocol, plain_own: Own) -> tuple[str, ...]:
     """What one trains with under this protocol, cell by cell."""
     length = f"{protocol.epochs} epochs" if protocol.steps is None else f"{protocol.steps} steps"
     every = "epoch" if protocol.check_every is None else f"{protocol.check_every} steps"
-    fields = [f.name for f in dataclasses.fields(Protocol) if f.name not in ("name", "methods", *TRAINED)]
     base = PROTOCOLS[protocol.name]
-    besides = {n: getattr(protocol, n) for n in fields if getattr(protocol, n) != getattr(base, n)}
+    pairs: Any = ((protocol, base), (protocol.own, plain_own))
+    besides = {
+        n: getattr(own, n)
+        for own, usual in pairs
+        for n in knobs_of(type(own))
+        if n not in TRAINED and getattr(own, n) != getattr(usual, n)
+    }
     seeds = f"{protocol.seeds[0]}-{protocol.seeds[-1]}"
     rate, warmup = plain(protocol.learning_rate), plain(protocol.warmup)
     return (rate, length, every, warmup, protocol.checkpoint, seeds, listed(besides))
@@ -219,7 +237,8 @@ def training_table() -> str:
         embedded = {"the tiny ones": {"tiny", *TINY.values()}} if name == "quick" else {}
         alike: dict[tuple[str, ...], dict[str, list[str]]] = {}
         for (context, asked), (model, own) in itertools.product(CONTEXTS.items(), {**tags, **embedded}.items()):
-            cells = in_training(tailored(protocol, {*own, *asked}, ()))
+            suite = suite_of(asked[0])
+            cells = in_training(protocol_of(protocol, suite, {*own, asked[1]}), protocol_of(protocol, suite, ()).own)
             alike.setdefault(cells, {}).setdefault(context, []).append(model)
         for cells, models in alike.items():
             for who, where in itertools.groupby(models, key=models.__getitem__):
@@ -285,16 +304,16 @@ def test_what_changes_a_choice_is_there(row: list[str], own_options: set[str]) -
         elif "." in knob:
             assert f"| `{knob.partition('=')[0]}` |" in method_table(), knob
         else:
-            assert f"| `{knob.partition('=')[0]}` |" in knob_table(), knob
+            assert re.search(rf"\| `{knob.partition('=')[0]}`(, of .*)? \|", knob_table()), knob
         if "=" in knob and not knob.startswith("--"):
-            with_setting(Protocol(), knob)
+            protocol_of(Protocol(), None, (), [knob])
 
 
 def test_protocols_md_explains_every_knob_of_the_experiment() -> None:
     text = text_of(DOCS / "protocols.md")
     for name in TABLES:
         text = re.sub(rf"<!-- {name}:begin -->.*?<!-- {name}:end -->", "", text, flags=re.DOTALL)
-    names = [field.name for field in dataclasses.fields(Protocol) if field.name not in ("name", "seeds", "methods")]
+    names = [*knobs_of(Protocol), *(knob for suite in near() for knob in knobs_of(suite.knobs))]
     assert [name for name in names if f"`{name}`" not in text] == []
     assert "`--seeds`" in text
 

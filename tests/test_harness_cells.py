@@ -11,7 +11,7 @@ import pytest
 
 from harness.cells.cell import Cell, PopulationKey, Source, identity, seed_from
 from harness.checkpoints.names import ModelName
-from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.emotion.labels import IN_DOMAIN, OUT_OF_DOMAIN
 from harness.suites.setting import Heads, Setting, corpus_of, member_seeds
 
 ALL = Setting("emotion", "in_domain", IN_DOMAIN, "all")

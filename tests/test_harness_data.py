@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from harness.cells.rowbook import masked_but
-from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
+from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut, require_learnable
+from harness.data.world import World
 from harness.errors import BadData
 from harness.suites.emotion import corpora as emotion
 from harness.suites.emotion import world as synthetic
-from harness.suites.emotion.corpora import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
+from harness.suites.emotion.labels import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
 DATA = Path(os.environ.get("MERGEBOARD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 PUBLISHED = {  # paper, Table 7
@@ -124,7 +125,7 @@ def test_no_two_splits_that_differ_have_one_fingerprint() -> None:
 
 def test_labels_that_a_setting_does_not_ask_are_masked_and_nothing_else() -> None:
     rows = Split(("a", "b"), np.tile(np.array([[1, 0] * 8]), (2, 1)))
-    masked = masked_but(rows, ("anger", "joy"))
+    masked = masked_but(rows, TASK, ("anger", "joy"))
     asked = [LABELS.index("anger"), LABELS.index("joy")]
     assert masked.texts == rows.texts
     assert (masked.labels[:, asked] == rows.labels[:, asked]).all()
@@ -303,7 +304,7 @@ def test_a_corpus_too_small_for_three_splits_is_refused(tmp_path: Path) -> None:
 
 # -- the made-up world -----------------------------------------------------------------------------------------------
 
-WORLD = synthetic.World(rows=60)
+WORLD = World(rows=60)
 
 
 def test_the_world_is_the_same_every_time() -> None:
@@ -315,7 +316,7 @@ def test_the_world_is_the_same_every_time() -> None:
 
 def test_another_seed_makes_another_world_and_another_split_seed_only_another_cut() -> None:
     rows = sorted(synthetic.load(WORLD, 0)["tec"].everything.texts)
-    assert sorted(synthetic.load(synthetic.World(rows=60, seed=1), 0)["tec"].everything.texts) != rows
+    assert sorted(synthetic.load(World(rows=60, seed=1), 0)["tec"].everything.texts) != rows
     recut = synthetic.load(WORLD, 1)["tec"]
     assert sorted(recut.everything.texts) == rows
     assert recut.everything.texts != synthetic.load(WORLD, 0)["tec"].everything.texts
@@ -328,14 +329,14 @@ def test_a_corpus_of_the_world_has_the_label_set_of_the_real_one(name: str) -> N
     assert (there == np.array(corpus.annotated)).all()
     assert {label for label, own in zip(LABELS, corpus.annotated, strict=True) if own} == set(synthetic.ANNOTATED[name])
     assert len(corpus.everything) == 60
-    emotion.require_learnable(name, corpus.train)
+    require_learnable(name, corpus.train)
 
 
 def test_slang_means_different_things_in_different_corpora_and_plain_words_the_same() -> None:
-    world = synthetic.World()
+    world = World()
     meanings: dict[str, set[str]] = {}
     for corpus in synthetic.ANNOTATED:
-        for label, words in world.lexicon(corpus).items():
+        for label, words in synthetic.Words(world).lexicon(corpus).items():
             for word in words:
                 meanings.setdefault(word, set()).add(label)
     conflicts = {word for word, labels in meanings.items() if len(labels) > 1}
@@ -344,15 +345,15 @@ def test_slang_means_different_things_in_different_corpora_and_plain_words_the_s
 
 
 def test_every_corpus_has_topic_words_of_its_own() -> None:
-    topics = [set(WORLD.topic(name)) for name in synthetic.ANNOTATED]
+    topics = [set(synthetic.Words(WORLD).topic(name)) for name in synthetic.ANNOTATED]
     assert all(len(topic) == WORLD.topics for topic in topics)
     assert len(set.union(*topics)) == 10 * WORLD.topics
-    assert set.union(*topics) <= set(WORLD.vocabulary)
-    assert len(set(WORLD.vocabulary)) == len(WORLD.vocabulary)
+    assert set.union(*topics) <= set(synthetic.Words(WORLD).all)
+    assert len(set(synthetic.Words(WORLD).all)) == len(synthetic.Words(WORLD).all)
 
 
 def test_splits_of_the_world_share_no_row() -> None:
-    for corpus in synthetic.load(synthetic.World(), 0).values():
+    for corpus in synthetic.load(World(), 0).values():
         train, dev, test = ({*zip(s.texts, map(tuple, s.labels.tolist()), strict=True)} for s in splits(corpus))
         assert not train & dev and not train & test and not dev & test, corpus.name
 

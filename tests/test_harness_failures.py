@@ -20,7 +20,8 @@ import torch
 
 from harness.data.corpus import MASKED
 from harness.suites.emotion import world as synthetic
-from harness.suites.emotion.corpora import FILE, LABELS
+from harness.suites.emotion.corpora import FILE
+from harness.suites.emotion.labels import LABELS
 from methods import MergeboardError, NotApplicable, Population, register
 from tests.emotion_cells import BOTH
 from tests.small_world import Project, SmallWorld, make_lab, needs_fork, outcome

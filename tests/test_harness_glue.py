@@ -15,7 +15,8 @@ import pytest
 from harness.data.corpus import Corpus, Split
 from harness.errors import BadData
 from harness.suites.glue import corpora as glue
-from harness.suites.glue.corpora import PAIRS, TASKS, HeldOut
+from harness.suites.glue.corpora import HeldOut
+from harness.suites.glue.tasks import PAIRS, TASKS
 from methods.errors import UnknownName
 from tests.hub_server import Hub
 

@@ -24,7 +24,7 @@ from harness.protocol.told import Told
 from harness.records.record import Store
 from harness.session import bench
 from harness.session.options import DEFAULT_METHODS
-from harness.suites.glue.corpora import PAIRS, TASKS
+from harness.suites.glue.tasks import PAIRS, TASKS
 from harness.suites.setting import Heads, Setting
 from leaderboard.audit import faults
 from methods import Ensemble, resolve

@@ -18,10 +18,10 @@ from harness.records import schema1
 from harness.records.method_recipe import method_recipe
 from harness.records.recipe import default_of, recipe_key
 from harness.records.record import RunRecord
-from methods import registry, resolve
+from methods import resolve
+from methods.catalogue import BUILT_IN, METHODS, register
 from methods.evolver import Evolver
 from methods.knobs import knob_of
-from methods.registry import BUILT_IN, register
 from methods.ties import Ties
 from tests.emotion_cells import cell
 from tests.small_world import SMALL, Project, make_lab
@@ -127,7 +127,7 @@ class PlugIn:
 
 @pytest.fixture
 def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[type]:
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
     yield register("plug_in", paper="none")(PlugIn)
 
 

@@ -21,7 +21,8 @@ from harness.data.corpus import Corpus, Split
 from harness.members import fisher, gram, tiny
 from harness.protocol.parts import FisherSettings, GramSettings, Training, Wording
 from harness.records.recipe import exam_key, recipe_key
-from harness.suites.emotion.corpora import IN_DOMAIN
+from harness.suites.emotion import world as first_lesson
+from harness.suites.emotion.labels import IN_DOMAIN
 from harness.suites.glue import world as synthetic_glue
 from harness.suites.setting import Setting
 from tests.emotion_cells import IN, OUT, PAIR, cell
@@ -250,11 +251,11 @@ def test_a_tiny_model_is_another_in_another_world(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "constant", ["VERSION", "_EMOTION_SHARE", "_BATCH", "_RATE", "_SEED", "_WIDTH", "_LAYERS", "_HEADS", "_SPREAD"]
+    "constant", ["VERSION", "LESSON_SHARE", "_BATCH", "_RATE", "_SEED", "_WIDTH", "_LAYERS", "_HEADS", "_SPREAD"]
 )
 def test_a_tiny_model_is_another_when_it_is_built_otherwise(constant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = recipe_key(tiny.recipe("tiny-encoder", SmallWorld()))
-    monkeypatch.setattr(tiny, constant, 99)
+    monkeypatch.setattr(first_lesson if constant == "LESSON_SHARE" else tiny, constant, 99)
     assert recipe_key(tiny.recipe("tiny-encoder", SmallWorld())) != before
 
 

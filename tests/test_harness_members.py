@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,11 @@ from harness.errors import BadWeights
 from harness.families.base import Loaded
 from harness.members.given import Taken
 from harness.members.joint import Joint, Part
+from harness.protocol.protocols import with_values
 from harness.records.record import recipe_key
 from harness.suites.emotion import world as synthetic
-from harness.suites.emotion.corpora import LABELS
-from harness.suites.glue.corpora import TASKS
+from harness.suites.emotion.labels import LABELS
+from harness.suites.glue.tasks import TASKS
 from methods.errors import Misfit
 from tests.emotion_cells import OUT, PAIR, cell
 from tests.small_world import DECODER, alone, bring, make_lab
@@ -106,7 +106,7 @@ def test_a_member_is_another_when_what_made_it_is(setting: str, remade: bool, sm
 
 def test_unseen_corpora_are_asked_whole_or_as_the_released_code_does(small_zoo: Path) -> None:
     paper, official = make_lab(small_zoo, "test_rows=none"), make_lab(small_zoo, "test_rows=none")
-    rules = replace(official.protocol, ood_rows="test_if_diff", ood_labels="annotated")
+    rules = with_values(official.protocol, {"ood_rows": "test_if_diff", "ood_labels": "annotated"})
     official.rows = official.judges._rows = RowBook(official.rows.corpora, rules)
     same, diff = cell("simple", OUT), cell("simple", OUT, heads="diff")
     labs = {"p": paper, "o": official}

@@ -28,8 +28,8 @@ from harness.judging.metrics import (
     score,
 )
 from harness.judging.rowwise import METRICS, OF_KIND
-from harness.suites.emotion.corpora import BASIC
-from harness.suites.glue.corpora import TASKS
+from harness.suites.emotion.labels import BASIC, TASK
+from harness.suites.glue.tasks import TASKS
 from methods.errors import UnknownName
 from tests.golden_cases import Run, runs
 
@@ -80,7 +80,7 @@ def set_of(run: Run, name: str) -> tuple[Bits, Bits]:
     rows = run.case.inputs[name]
     labels = rows["labels"].numpy()
     if run.id.endswith("_basic6"):
-        labels = masked_but(Split(("",) * len(labels), labels), BASIC).labels
+        labels = masked_but(Split(("",) * len(labels), labels), TASK, BASIC).labels
     return (rows["logits"] >= run.knobs["threshold"]).numpy().astype(np.int64), labels
 
 

@@ -21,7 +21,7 @@ from harness.protocol import protocols
 from harness.protocol.protocols import PROTOCOLS, named, tailored, with_setting
 from harness.session import options, selection
 from harness.storage.zoo import load_weights, save_weights
-from harness.suites.emotion.corpora import LABELS
+from harness.suites.emotion.labels import LABELS
 from methods.errors import UnknownName
 from tests.hub_server import Hub
 from tests.small_world import Project, alone, bring, make_lab
@@ -120,8 +120,8 @@ def refused(result: pytest.RunResult) -> str:
         (["--member=isear="], "--member isear=: write NAME=FOLDER"),
         (["--member=isear=" + "x" * 5000], "has no config.json"),
         (["--member=isear"], "--member isear: write NAME=FOLDER"),
-        (["--member=iser=."], "no in-domain corpus or GLUE task named 'iser'. Did you mean 'isear'?"),
-        (["--member=ssec=."], "no in-domain corpus or GLUE task named 'ssec'"),
+        (["--member=iser=."], "no corpus that members are trained on named 'iser'. Did you mean 'isear'?"),
+        (["--member=ssec=."], "no corpus that members are trained on named 'ssec'"),
         (["--member=isear=./nowhere"], "--member isear=./nowhere: ./nowhere has no config.json"),
         (
             ["--model=roberta-base", "--data=suites"],
@@ -180,9 +180,9 @@ def test_a_model_with_code_of_its_own_ends_the_session_unless_trusted(project: P
 @pytest.mark.parametrize("data", [(), ("--data=hub",)], ids=["unsaid", "said"])
 @pytest.mark.parametrize("model", ["roberta-base", "mine"])
 def test_a_hub_that_cannot_be_reached_ends_the_session(
-    model: str, data: tuple[str, ...], project: Project, hub: Hub, small_zoo: Path
+    model: str, data: tuple[str, ...], glue_project: Project, hub: Hub, small_zoo: Path
 ) -> None:
-    hub.down = ("/",)
+    hub.down, project = ("/",), glue_project
     shutil.copytree(make_lab(small_zoo).subject.folder, project.path / "mine")
     words = ["suites/", f"--model={model}", *data, "-p", "no:cacheprovider"]
     said = refused(project.pytester.runpytest_inprocess(*words))
@@ -395,7 +395,7 @@ def test_a_setting_stands_above_the_architectures_own_values() -> None:
     official = tailored(named("official_code"), {"encoder", "distilbert"}, [])
     assert (official.learning_rate, official.checkpoint) == (2e-5, "last")
     assert tailored(named("official_code"), {"distilbert"}, ["learning_rate=1e-4"]).learning_rate == 1e-4
-    assert tailored(named("paper"), {"encoder", "distilbert", "emotion", "in_domain"}, []) == named("paper")
+    assert tailored(named("paper"), {"encoder", "distilbert", "in_domain"}, []) == named("paper")
 
 
 def test_values_of_a_context_hold_only_where_all_its_tags_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -613,7 +613,7 @@ def test_a_tiny_model_in_a_users_folder_is_a_model_like_any_other(small_zoo: Pat
     ("words", "cores", "workers"),
     [
         (["suites/"], 2, 2),
-        (["suites/test_glue.py"], 16, 4),
+        (["suites/test_emotion.py"], 16, 4),
         (["suites/"], 1, None),
         (["suites/", "-n", "0"], 8, 0),
         (["suites/", "--model=tiny-encoder"], 8, None),

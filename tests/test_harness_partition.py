@@ -12,7 +12,7 @@ import pytest
 from harness.data.corpus import Split
 from harness.data.partition import partitions
 from harness.errors import BadData
-from harness.suites.glue.corpora import TASKS
+from harness.suites.glue.tasks import TASKS
 
 COLA, MNLI, STSB = TASKS["cola"], TASKS["mnli"], TASKS["stsb"]
 MAIN_IS_1, MAIN_IS_0 = 1, 5  # seeds that shuffle [0, 1] so

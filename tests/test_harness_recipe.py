@@ -18,8 +18,8 @@ from methods.greedy_soup import GreedySoup
 
 PARTS = ("training", "wording", "choosing", "scoring", "search", "heads", "fisher", "gram")
 OF_ROWS = {  # what only says which rows are taken: those are known by their content
-    *("train_rows", "dev_rows", "test_rows", "split_seed", "ood_labels", "ood_rows", "glue_dev", "glue_dev_share"),
-    *("glue_dev_least", "glue_dev_most", "partition_rows", "partition_skew", "partition_sizes", "repeats"),
+    *("train_rows", "dev_rows", "test_rows", "split_seed", "partition_rows", "partition_skew", "partition_sizes"),
+    *("repeats", "own"),  # all that is a suite's own
 }
 
 

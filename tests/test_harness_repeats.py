@@ -19,8 +19,9 @@ from harness.errors import BadData
 from harness.judging.metrics import score
 from harness.protocol.protocols import Protocol
 from harness.records.record import Store
-from harness.suites.emotion.corpora import TASK
-from harness.suites.glue.corpora import TASKS
+from harness.suites.emotion.labels import TASK
+from harness.suites.emotion.suite import EmotionKnobs
+from harness.suites.glue.tasks import TASKS
 from harness.suites.setting import Setting
 from leaderboard import repeats
 from methods import resolve
@@ -203,7 +204,7 @@ def test_labels_that_an_exam_does_not_ask_annotate_nothing() -> None:
     labels = np.full((4, TASK.width), MASKED)
     labels[:, TASK.outputs.index("trust")] = 1  # no basic emotion
     whole = rows(["a", "b", "c", "d"]).asked(labels)
-    book = RowBook(world(ssec=(whole, whole, whole)), Protocol())
+    book = RowBook(world(ssec=(whole, whole, whole)), Protocol(own=EmotionKnobs()))
     with pytest.raises(BadData, match="ssec: none of its 12 test rows annotates a label that is asked"):
         book.exam(asked(UNSEEN, ("tec", "isear")), "ssec")
 

@@ -23,7 +23,8 @@ from harness.judging.scoring import DevScorer, Examiner
 from harness.records.record import RunRecord, Store, read
 from harness.session.bench import kept
 from harness.storage import journal
-from methods import Population, Traced, known, register, registry
+from methods import Population, Traced, known, register
+from methods.catalogue import METHODS
 from tests.emotion_cells import cell
 from tests.small_world import SMALL, Project, needs_fork, outcome
 
@@ -52,7 +53,7 @@ def register_climber() -> None:
 def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A registry that forgets what is registered meanwhile."""
     known()
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
     register_climber()
     yield
 

@@ -12,10 +12,10 @@ import pytest
 
 from harness.cells.lab import Lab
 from harness.data.corpus import MASKED, Corpus, Split
+from harness.data.world import World
 from harness.records.record import Store
 from harness.session.options import DEFAULT_METHODS
-from harness.suites.emotion import world as synthetic
-from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
+from harness.suites.emotion.labels import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.emotion_cells import IN, METHODS, OUT, answer, cell, name_of
 from tests.small_world import SMALL, Project, make_lab, swap, swap_all
 
@@ -191,4 +191,4 @@ def test_different_heads_and_pairs_run_whole(project: Project) -> None:
 
 
 def test_small_settings_are_the_sessions_and_not_the_harness_own() -> None:
-    assert SMALL and synthetic.World().rows == 900
+    assert SMALL and World().rows == 900

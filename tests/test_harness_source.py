@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.records.source import code_of
-from methods.registry import BUILT_IN, resolve
+from methods.catalogue import BUILT_IN, resolve
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"
 USES = CLASS.replace("SHARE", "1.0")  # whose formula is elsewhere

@@ -18,7 +18,10 @@ FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"
 ALLOWED_OF_OURS = {
     "methods": {"methods"},
     "harness": {"harness", "methods"},
-    "leaderboard": {"leaderboard", "harness.judging.rowwise", "harness.records.record", "harness.records.terrain"},
+    "leaderboard": {
+        *("leaderboard", "harness.judging.rowwise", "harness.records.record", "harness.records.terrain"),
+        "harness.suites",  # for the words and the paper's numbers of suites at hand; it names none
+    },
     "suites": {"harness", "leaderboard", "methods"},
 }
 ROOMS = (  # of harness/, from the ground up: a room knows those before it
@@ -150,7 +153,7 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
 
 
 def test_built_in_methods_are_registered_by_the_files_that_the_registry_names() -> None:
-    from methods.registry import BUILT_IN, resolve
+    from methods.catalogue import BUILT_IN, resolve
 
     assert {name: type(resolve(name)).__module__ for name in BUILT_IN} == BUILT_IN
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from harness.records.record import RunRecord, recipe_key
+from harness.suites import resolve
+from harness.suites.paper import Published, published
 from leaderboard import words
 from leaderboard.tables.group import groups
-from leaderboard.tables.paper import published
 from leaderboard.tables.table import costs, headline, per_corpus
 
 
@@ -195,9 +196,13 @@ def test_costs_are_medians_and_may_be_missing() -> None:
     assert cost.statistics_seconds is None
 
 
+def in_paper(suite: str, *where: str) -> Published | None:
+    return published(resolve(suite).paper, *where)
+
+
 def test_the_papers_numbers_are_found_by_model_setting_and_heads() -> None:
     def value(*where: str) -> float:
-        number = published("emotion", *where)
+        number = in_paper("emotion", *where)
         return number.value if number else math.nan
 
     assert value("roberta-base", "in_domain", "same", "ties") == 39.66
@@ -206,14 +211,14 @@ def test_the_papers_numbers_are_found_by_model_setting_and_heads() -> None:
     assert value("microsoft/deberta-v3-large", "pairwise", "same", "ties_evolver") == 46.78
     assert value("google/t5-v1_1-base", "out_of_domain", "none", "simple") == 38.61
     assert value("openbmb/MiniCPM-2B-sft-bf16", "in_domain", "none", "ties") == 45.81
-    assert published("emotion", "roberta-base", "in_domain", "same", "evolver") is None
-    assert published("emotion", "tiny-encoder", "in_domain", "same", "ties") is None
-    assert published("glue", "roberta-base", "in_domain", "same", "ties") is None
+    assert in_paper("emotion", "roberta-base", "in_domain", "same", "evolver") is None
+    assert in_paper("emotion", "tiny-encoder", "in_domain", "same", "ties") is None
+    assert in_paper("glue", "roberta-base", "in_domain", "same", "ties") is None
 
 
 def test_doubtful_numbers_carry_their_doubt() -> None:
-    sure = published("emotion", "roberta-base", "in_domain", "same", "ties")
-    doubtful = published("emotion", "roberta-base", "in_domain", "same", "ensemble")
+    sure = in_paper("emotion", "roberta-base", "in_domain", "same", "ties")
+    doubtful = in_paper("emotion", "roberta-base", "in_domain", "same", "ensemble")
     assert sure is not None and not sure.doubt
     assert doubtful is not None and doubtful.doubt
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from methods import MergeboardError
+from methods.catalogue import BUILT_IN, require, resolve
 from methods.knobs import fields_from, knob_of
 from methods.outline import outline
-from methods.registry import BUILT_IN, require, resolve
 
 TEXTS = (
     "-1",

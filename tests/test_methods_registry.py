@@ -32,6 +32,7 @@ from methods import (
 )
 from methods.base import Replayable
 from methods.candidates import Anew, Stepwise, candidates_of
+from methods.catalogue import METHODS, RESERVED
 from methods.contract import toy_population, toy_score
 from methods.evolver import Evolver
 from methods.fisher import Fisher
@@ -44,9 +45,9 @@ from methods.ties import Ties
 @pytest.fixture
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """A registry whose entries and plug-ins a test may change; all is as before afterwards."""
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    monkeypatch.setattr(registry, "_broken", [])
-    monkeypatch.setattr(registry, "_plugins_loaded", False)
+    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
+    monkeypatch.setattr(METHODS, "broken", [])
+    monkeypatch.setattr(METHODS, "plugins_loaded", False)
     monkeypatch.setattr(registry, "entry_points", lambda group: ())
     yield monkeypatch
 
@@ -183,7 +184,7 @@ def test_a_name_is_taken_by_one_class_only(fresh_registry: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("name", ["Ties", "1st", "a-b", "", "a\n"])
 def test_names_are_lower_case_words(name: str) -> None:
-    with pytest.raises(MergeboardError, match="cannot name a method"):
+    with pytest.raises(MergeboardError, match="cannot name a merging method"):
         register(name, paper="none")
 
 
@@ -206,14 +207,14 @@ def test_what_is_not_a_method_is_not_registered() -> None:
             register("plain", paper="none")(cls)
 
 
-@pytest.mark.parametrize("name", sorted(registry.RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_the_names_of_reference_rows_are_taken(name: str) -> None:
     with pytest.raises(MergeboardError, match=f"{name!r} is the name of a reference row"):
         register(name, paper="none")(Nothing)
 
 
 def test_all_reference_rows_are_reserved() -> None:
-    assert set(ROWS) == registry.RESERVED
+    assert set(ROWS) == RESERVED
 
 
 def test_a_class_has_one_name_and_a_subclass_another(fresh_registry: pytest.MonkeyPatch) -> None:
@@ -365,7 +366,7 @@ def test_a_broken_plugin_is_named_once_and_takes_nothing_down(fresh_registry: py
 
 def test_entry_points_are_looked_for_under_the_published_group(fresh_registry: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    point = EntryPoint("simple", "methods.simple:Simple", registry.PLUGINS)
+    point = EntryPoint("simple", "methods.simple:Simple", METHODS.group)
     fresh_registry.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
     known()
     assert asked == ["mergeboard.methods"]

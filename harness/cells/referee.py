@@ -14,10 +14,10 @@ from torch import Tensor
 from harness.cells.lab import Lab
 from harness.records.record import LARGEST
 from methods import DevScore, Merged, MergeMethod, Population
+from methods.catalogue import is_ours
 from methods.merged import trace_of, with_trace
 from methods.plain import NotPlain, plain
 from methods.referee import Referee
-from methods.registry import is_ours
 
 MOST = LARGEST // 2  # bytes of a trace: a record that held more could not be read again
 

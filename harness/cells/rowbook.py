@@ -14,8 +14,8 @@ from harness.data.partition import partitions
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
+from harness.protocol.own import Exam
 from harness.protocol.protocols import Protocol
-from harness.suites.emotion.corpora import BASIC, LABELS, TASK
 from harness.suites.setting import PART, corpus_of
 
 
@@ -65,7 +65,7 @@ class RowBook:
     def dev(self, corpus: str, draw: int) -> Split:
         """What checkpoints and candidates are chosen on."""
         p, whole = self._protocol, self.corpora[corpus]
-        if whole.task != TASK and p.glue_dev == "partitions":  # the released code's choice, D7
+        if p.own.dev == "partitions":
             halves = [f"{corpus}{PART}{k}" for k in (1, 2)]
             return self._once("dev", corpus, draw, make=lambda: concatenate([self.train(m, draw) for m in halves]))
         return self._once(
@@ -74,8 +74,7 @@ class RowBook:
 
     def exam(self, cell: Cell, corpus: str) -> Split:
         """What the merged model is asked, with labels that the setting does not ask masked."""
-        p, task = self._protocol, self.corpora[corpus].task
-        basic = cell.setting.examined is not None and p.ood_labels == "basic" and task == TASK  # D11
+        p, task, plan = self._protocol, self.corpora[corpus].task, self._plan(cell)
 
         def asked() -> Split:
             split = self._examined(cell, corpus)
@@ -87,11 +86,11 @@ class RowBook:
                         "keep them with --set repeats=kept"
                     )
             split = split.first(p.test_rows)
-            split = masked_but(split, BASIC) if basic else split
+            split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
             return _annotated(split, task, corpus, "test")
 
         trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
-        return self._once("exam", corpus, self._only_test(cell), basic, trained, make=asked)
+        return self._once("exam", corpus, plan, trained, make=asked)
 
     def seen(self, cell: Cell, corpus: str) -> Repeats:
         """Which rows of an exam have the text of a member's training row, and how many were left out for it."""
@@ -103,14 +102,14 @@ class RowBook:
         """The same of development rows, of which none is ever left out: they choose, and judge nothing."""
         return Repeats(self._repeated(self.dev(corpus, key.seed), key), 0)
 
-    def _only_test(self, cell: Cell) -> bool:
-        only = self._protocol.ood_rows == "test_if_diff" and cell.key.heads == "diff"  # D12
-        return cell.setting.examined is None or only
+    def _plan(self, cell: Cell) -> Exam:
+        """Of which rows an exam is made: test rows, but of a corpus that no member has seen what the suite says."""
+        return Exam() if cell.setting.examined is None else self._protocol.own.unseen(cell.key.heads)
 
     def _examined(self, cell: Cell, corpus: str) -> Split:
         """All rows that an exam may be made of."""
-        rows, only = self.corpora[corpus], self._only_test(cell)
-        return self._once("examined", corpus, only, make=lambda: rows.test if only else rows.everything)
+        corpora, rows = self.corpora[corpus], self._plan(cell).rows
+        return self._once("examined", corpus, rows, make=lambda: corpora.test if rows == "test" else corpora.everything)
 
     def _cuts(self, corpus: str) -> bool:
         """Whether rows that members were trained on are left out of an exam on this corpus."""
@@ -141,8 +140,8 @@ def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
     return split
 
 
-def masked_but(split: Split, keep: tuple[str, ...]) -> Split:
-    """The same rows of an emotion corpus with every label but these masked."""
+def masked_but(split: Split, task: Task, keep: tuple[str, ...]) -> Split:
+    """The same rows of a multi-label task with every label but these masked."""
     labels = np.array(split.labels, dtype=np.int64)
-    labels[:, [i for i, label in enumerate(LABELS) if label not in keep]] = MASKED
+    labels[:, [i for i, label in enumerate(task.outputs) if label not in keep]] = MASKED
     return split.asked(labels)

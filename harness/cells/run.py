@@ -23,6 +23,7 @@ from harness.members.statistics import LazyStatistics
 from harness.records.environment import engine, environment
 from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.storage.journal import Journal, path_of
+from harness.suites.words import says
 from methods import Merged, MergeMethod, NotApplicable
 from methods.base import PerMember, Replayable
 from methods.merged import models_of, trace_of
@@ -180,11 +181,12 @@ def _record(
     dev: dict[str, Any] | None = None,
 ) -> RunRecord:
     trace, recipe = None if merged is None else trace_of(merged), recipe_of(cell, lab, used)
+    metric, model = "+".join(dict.fromkeys(lab.rows.task(c).metric for c in scores)), cell.key.model
     return RunRecord(
         key=recipe_key(recipe),
         suite=cell.setting.suite,
         setting=cell.setting.name,
-        model=cell.key.model.display,
+        model=model.display,
         method=cell.method,
         seed=cell.key.seed,
         population=cell.key.population,
@@ -192,7 +194,7 @@ def _record(
         recipe=recipe,
         score=sum(scores.values()) / len(scores),
         scores=scores,
-        metric="+".join(dict.fromkeys(lab.rows.task(c).metric for c in scores)),
+        metric=metric,
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.rows.corpora),
         details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
@@ -203,6 +205,7 @@ def _record(
         trace=None if trace is None else dict(trace),
         environment=environment(),
         knobs=knobs_of(cell, lab, used),
+        says=says(cell.setting, metric, model.tiny, model.display, cell.key.heads, cell.method),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data.task import Task
+from harness.errors import BadData
 
 MASKED = -100  # a label that the corpus does not annotate: no loss, no score
 
@@ -105,3 +106,13 @@ def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: i
     order = np.random.default_rng(int.from_bytes(digest[:8], "little")).permutation(n)
     a, b = 7 * n // 10, 8 * n // 10
     return Corpus(name, task, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated, published)
+
+
+def require_learnable(name: str, rows: Split) -> None:
+    """Refuse a corpus in which no label ever changes: a model of it can learn nothing and scores mean nothing."""
+    for output in range(rows.labels.shape[1]):
+        column = rows.labels[:, output]
+        seen = column[column != MASKED]
+        if len(seen) and seen.min() != seen.max():
+            return
+    raise BadData(f"{name}: all {len(rows)} rows have the same labels (one class only); nothing can be learned from it")

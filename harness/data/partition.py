@@ -1,4 +1,4 @@
-"""Two partitions of one task's train rows with opposite shares of labels: GLUE's non-i.i.d. setting.
+"""Two partitions of one task's train rows with opposite shares of labels, as non-i.i.d. settings ask for.
 
 One label is the main label of the first partition, which gets most of its rows and few of all others; the second gets
 few of its rows and most of all others. Scores are put into two bins of equal width, which play the role of labels.

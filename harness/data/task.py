@@ -19,7 +19,7 @@ class Task:
     question, not two.
     """
 
-    name: str  # "emotion", "cola"
+    name: str  # "cola"
     kind: Kind
     outputs: tuple[str, ...]  # label names, class names, or one name for a score
     metric: str  # that counts; one of harness/judging/rowwise.py, e.g. "macro_f1"

@@ -23,7 +23,7 @@ from methods.errors import MergeboardError
 
 USAGE = """python -m harness export RECORD FOLDER [options]
 
-  RECORD    a record's file in a folder of results, such as .mergeboard/results/emotion/in_domain/.../ties-s1-....json
+  RECORD    a record's file in a folder of results, such as .mergeboard/results/SUITE/SETTING/.../ties-s1-....json
   FOLDER    where the model is written; it must not be there yet, or be empty
   options   of the session that made the record, where its folders lie elsewhere here: --model=NAME=FOLDER, --data=,
             --task=, --member NAME=FOLDER, --zoo=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""

@@ -31,7 +31,7 @@ from harness.judging.scoring import SCOPE
 from harness.records.record import BadRecord, RunRecord, Store, read
 from leaderboard.tables.answers import gold_of
 from methods import Ensemble, Merged, Weights
-from methods.registry import describe
+from methods.catalogue import describe
 
 LINEAGE = "mergeboard.json"
 

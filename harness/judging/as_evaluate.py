@@ -1,4 +1,4 @@
-"""The emotion corpora's metric as an `evaluate.Metric` that needs no hub, for whoever scores with that library.
+"""Macro-F1 over annotated labels as an `evaluate.Metric` that needs no hub, for whoever scores with that library.
 
 The only file that knows `evaluate`, which imports much of transformers; a session does without it.
 """

@@ -6,15 +6,13 @@ included, except that nothing is ever selected on the test split; `quick` is for
 
 from __future__ import annotations
 
-import math
-import types
-import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any, Literal
 
 from harness.bounds import MANY, Bound
+from harness.protocol.knobs import require_limits, types_of, value_of
+from harness.protocol.own import Own
 from harness.protocol.parts import (
     Choosing,
     FisherSettings,
@@ -28,11 +26,9 @@ from harness.protocol.parts import (
 )
 from methods.errors import MergeboardError, UnknownName
 
-SHARE = Bound(0, 1, open_below=True, open_above=True)
 ROWS = Bound(1, MANY)
 LIMITS: Mapping[str, Bound] = {  # knob -> where its number makes sense
     **dict.fromkeys(("train_rows", "dev_rows", "test_rows", "fisher_rows", "gram_rows"), ROWS),
-    **dict.fromkeys(("glue_dev_least", "glue_dev_most"), ROWS),
     "dev_fraction": Bound(0, 1, open_below=True),  # to have no dev rows is the inner method
     "split_seed": Bound(0, 1_000_000),
     "epochs": Bound(1, 10_000),
@@ -46,11 +42,9 @@ LIMITS: Mapping[str, Bound] = {  # knob -> where its number makes sense
     "threshold": Bound(-100, 100),  # logits beyond do not occur
     "fitness_digits": Bound(0, 15),  # what a double holds
     "batch_tokens": Bound(1, 10_000_000),
-    "glue_dev_share": SHARE,
     "partition_rows": Bound(4, MANY, even=True),
     "partition_skew": Bound(0.5, 1, open_above=True),
 }
-OPTIONAL = {"train_rows", "dev_rows", "test_rows", "steps", "check_every", "fitness_digits", "glue_dev_most"}
 
 Knobs = Mapping[str, Mapping[str, Any]]  # method name -> its hyper-parameters, where they differ from the defaults
 
@@ -93,18 +87,12 @@ class Protocol:
     threshold: float = 0.5  # D10: on the raw logit, as published
     fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean"  # D8
     fitness_digits: int | None = None  # D5: the published code compares scores rounded to 5 digits
-    ood_labels: Literal["basic", "annotated"] = "basic"  # D11
-    ood_rows: Literal["all", "test_if_diff"] = "all"  # D12
     head_merge: Literal["label_aware", "label_aware_weight", "plain"] = "label_aware"  # D18
     dtype: Literal["fp32", "bf16"] = "fp32"  # of the weights while scoring
     batch_tokens: int = 4096  # padded tokens per scoring batch
 
-    # GLUE
-    glue_dev: Literal["held_out", "partitions"] = "held_out"  # D7: rows of train kept apart, or the members' own
-    glue_dev_share: float = 0.05  # of the train rows
-    glue_dev_least: int = 100
-    glue_dev_most: int | None = 2000
-    partition_rows: int = 2000  # of both non-i.i.d. partitions together
+    # two partitions of a corpus
+    partition_rows: int = 2000  # of both together
     partition_skew: float = 0.8  # share of a partition's main label that it gets
     partition_sizes: Literal["exact", "as_released"] = "exact"  # D19
 
@@ -116,12 +104,10 @@ class Protocol:
     gram_padding: Literal["masked", "counted"] = "masked"  # D17
 
     methods: Knobs = field(default_factory=dict)
+    own: Own = field(default_factory=Own)  # the suite's own knobs
 
     def __post_init__(self) -> None:
-        for name, bound in LIMITS.items():
-            value, none = getattr(self, name), name in OPTIONAL
-            if not (none and value is None):
-                bound.require(name, value, none)
+        require_limits(self, LIMITS)
 
     @property
     def training(self) -> Training:
@@ -181,8 +167,6 @@ PROTOCOLS: Mapping[str, Protocol] = {
         name="official_code",
         fitness="pooled",
         fitness_digits=5,
-        ood_labels="annotated",
-        ood_rows="test_if_diff",
         head_merge="label_aware_weight",
         fisher_labels="hard",
         fisher_per_example=False,
@@ -209,30 +193,22 @@ PROTOCOLS: Mapping[str, Protocol] = {
     ),
 }
 
-# Where an experiment differs by what is trained and asked (D19-D22, D29). A line applies to every context that has all
-# of its tags: the family, transformers' model_type, the suite, the setting, and "tiny" for the embedded models.
-TAILORED: Sequence[tuple[str, str, Mapping[str, Any]]] = (
+Line = tuple[str, str, Mapping[str, Any]]
+"""A protocol's name, tags, and the values that its knobs have where all of these tags hold."""
+
+# Where an experiment differs by what is trained (D20-D22, D29): by family, transformers' model_type, and "tiny" for the
+# embedded models. Suites have lines of their own, which may name these tags too, and a setting.
+TAILORED: Sequence[Line] = (
     ("paper", "encoder_decoder", {"learning_rate": 1e-4, "steps": 50_000, "check_every": 5_000}),
     ("paper", "decoder", {"learning_rate": 5e-5, "epochs": 10}),
-    ("paper", "glue", {"seeds": (1, 2, 3, 4, 5, 6, 7, 8), "epochs": 10, "steps": None, "check_every": None}),
     ("official_code", "encoder_decoder", {"learning_rate": 1e-4, "steps": 50_000, "check_every": 5_000}),
     ("official_code", "decoder", {"learning_rate": 5e-5, "epochs": 10}),
     ("official_code", "distilbert", {"learning_rate": 2e-5, "warmup": 0.0, "checkpoint": "last"}),
     ("official_code", "deberta-v2", {"learning_rate": 6e-6}),
-    ("official_code", "glue", {"seeds": (1, 2, 3, 4, 5, 6, 7, 8), "warmup": 0.0, "checkpoint": "last"}),
-    ("official_code", "glue", {"steps": None, "check_every": None}),
-    ("official_code", "non_iid", {"epochs": 10, "glue_dev": "partitions", "partition_sizes": "as_released"}),
-    ("official_code", "cross_task", {"epochs": 3}),
-    ("official_code", "encoder non_iid", {"learning_rate": 1e-5}),
-    ("official_code", "encoder cross_task", {"learning_rate": 2e-5}),
-    ("quick", "glue", {"partition_rows": 1200, "glue_dev_most": 150}),
     ("quick", "tiny", {"train_rows": 400, "epochs": 6, "learning_rate": 1.5e-3, "head_rate": 20.0, "gram_rows": 200}),
     ("quick", "decoder tiny", {"seeds": (1,), "train_rows": 240, "batch_size": 8, "dev_rows": 60, "test_rows": 120}),
     ("quick", "encoder_decoder tiny", {"seeds": (1,), "train_rows": 200, "epochs": 5, "batch_size": 8}),
     ("quick", "encoder_decoder tiny", {"dev_rows": 40, "test_rows": 90, "learning_rate": 2e-3, "fisher_rows": 100}),
-    ("quick", "glue tiny", {"seeds": (1,), "partition_rows": 300, "train_rows": 200, "epochs": 5, "batch_size": 8}),
-    ("quick", "glue tiny", {"dev_rows": 60, "test_rows": 150}),
-    ("quick", "cross_task tiny", {"train_rows": 320, "epochs": 6}),
 )
 
 
@@ -243,22 +219,36 @@ def named(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def tailored(protocol: Protocol, tags: Collection[str], settings: Sequence[str]) -> Protocol:
+def tailored(
+    protocol: Protocol, tags: Collection[str], settings: Sequence[str], lines: Sequence[Line] | None = None
+) -> Protocol:
     """The protocol with what differs in this context, then with the user's `NAME=VALUE` settings on top.
 
     Args:
-        tags: what is trained and asked, e.g. {"encoder", "roberta", "glue", "non_iid"}.
+        tags: what is trained and asked, e.g. {"encoder", "roberta", "pairwise"}.
+        lines: those of `TAILORED`, unless others are given; what stands later has the last word.
     """
-    for name, wanted, values in TAILORED:
+    for name, wanted, values in TAILORED if lines is None else lines:
         if name == protocol.name and all(tag in tags for tag in wanted.split()):
-            protocol = replace(protocol, **values)
+            protocol = with_values(protocol, values)
     for setting in settings:
         protocol = with_setting(protocol, setting)
     return protocol
 
 
-def with_setting(protocol: Protocol, setting: str) -> Protocol:
-    """One `NAME=VALUE` from the command line: a field of the protocol, or `METHOD.FIELD` for a method's.
+def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
+    """The protocol with these values of its knobs and of the suite's own."""
+    names = {f.name for f in fields(protocol.own)}
+    own = {n: v for n, v in values.items() if n in names}
+    rest = {n: v for n, v in values.items() if n not in names}
+    found = replace(protocol, **rest)
+    return replace(found, own=replace(protocol.own, **own)) if own else found
+
+
+def with_setting(protocol: Protocol, setting: str, others: Iterable[str] = ()) -> Protocol:
+    """One `NAME=VALUE` from the command line: a knob of the protocol or of its suite, or `METHOD.FIELD` for a method's.
+
+    `others`: knobs of other suites, which the line about a wrong name shall know.
 
     Errors: `UnknownName` for a name that is not there, `MergeboardError` for a value that does not fit.
     """
@@ -269,37 +259,16 @@ def with_setting(protocol: Protocol, setting: str) -> Protocol:
         method, _, knob = name.partition(".")
         known = {**protocol.methods, method: {**protocol.methods.get(method, {}), knob: text}}
         return replace(protocol, methods=known)  # the registry checks the knob when it builds the method
-    settable = [f.name for f in fields(Protocol) if f.name not in ("name", "methods", "seeds")]
-    if name not in settable:
-        raise UnknownName("protocol knob", name, [*settable, "METHOD.FIELD"])
-    return replace(protocol, **{name: _convert(name, text, _kinds()[name])})
+    kinds: tuple[tuple[type[Any], Mapping[str, Bound]], ...]
+    kinds = ((Protocol, LIMITS), (type(protocol.own), protocol.own.limits))
+    for kind, limits in kinds:
+        if name in knobs_of(kind):
+            return with_values(protocol, {name: value_of(name, text, types_of(kind)[name], limits.get(name))})
+    raise UnknownName(
+        "protocol knob", name, [*knobs_of(Protocol), *knobs_of(type(protocol.own)), *others, "METHOD.FIELD"]
+    )
 
 
-@cache
-def _kinds() -> Mapping[str, Any]:
-    """The type of every field; read once, as all annotations of the class have to be evaluated for it."""
-    return typing.get_type_hints(Protocol)
-
-
-def _convert(name: str, text: str, kind: Any) -> Any:
-    """The text as a value of the field's type."""
-    if typing.get_origin(kind) is Literal:
-        if text not in typing.get_args(kind):
-            raise UnknownName(f"value for {name}", text, typing.get_args(kind))
-        return text
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        if text.lower() == "none":
-            return None
-        kind = next(k for k in typing.get_args(kind) if k is not type(None))
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise MergeboardError(f"--set {name}={text}: {name} is true or false")
-        return text.lower() == "true"
-    try:
-        value = kind(text)
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise MergeboardError(f"--set {name}={text}: {name} is {wanted}, {LIMITS[name]}") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise MergeboardError(f"--set {name}={text}: {name} is a finite number, {LIMITS[name]}")
-    return value
+def knobs_of(cls: type[Any]) -> list[str]:
+    """The fields of a protocol, or of a suite's own knobs, that `--set` can set."""
+    return [f.name for f in fields(cls) if f.name not in ("name", "methods", "seeds", "own")]

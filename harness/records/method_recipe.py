@@ -8,8 +8,8 @@ from typing import Any, cast
 from harness.records.recipe import Recipe, default_of, differing, same
 from harness.records.source import code_of
 from methods.base import MergeMethod
+from methods.catalogue import describe
 from methods.knobs import knob_of
-from methods.registry import describe
 
 
 def method_recipe(method: MergeMethod) -> Recipe:

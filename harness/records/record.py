@@ -50,7 +50,7 @@ class RunRecord:
     """
 
     key: str  # hash of `recipe`: same recipe, same key, same file
-    suite: str  # "emotion"
+    suite: str  # the name of the suite that asked
     setting: str  # "in_domain"
     model: str  # display name, "roberta-base"
     method: str  # "ties_evolver"
@@ -72,6 +72,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=dict)
     exam_key: str = ""  # records that share it sat the same exam with the same members; worked out of the recipe
     knobs: dict[str, Any] = field(default_factory=dict)  # what this cell was given besides its protocol's own values
+    says: dict[str, Any] = field(default_factory=dict)  # the words that a reader shows; see harness/suites/words.py
     schema: int = SCHEMA  # of the file it was read from
 
     def __post_init__(self) -> None:

@@ -134,7 +134,8 @@ def _used(raw: Mapping[str, Any]) -> list[str]:
         return []
     used = ["search"] if _part(raw, "dev").get("calls") else []
     heads = _part(raw["recipe"], "population").get("heads")
-    if model.get("family") == "encoder" and heads != "own" and raw.get("suite") == "emotion":
+    multi_label = raw.get("metric") == "macro_f1"  # of that time's tasks, those whose members know different labels
+    if model.get("family") == "encoder" and heads != "own" and multi_label:
         used.append("heads")
     kinds = {"fisher": "fisher", "regmean": "gram"}
     read = [kinds[n] for n in names if n in kinds]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from methods.registry import BUILT_IN
+from methods.catalogue import BUILT_IN
 
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
 INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into

@@ -12,11 +12,13 @@ from harness.cells.cell import Cell, PopulationKey
 from harness.checkpoints.brought import Key, given_for, key_for, word_of
 from harness.checkpoints.brought import folder_of as member_folder
 from harness.checkpoints.names import ModelName
+from harness.data import world
 from harness.data.corpus import Corpus
 from harness.protocol.protocols import Protocol
 from harness.records.record import BadRecord, RunRecord, Store
 from harness.session.options import Options
 from harness.storage import journal
+from harness.suites import Where, resolve
 from harness.suites.setting import Heads, Setting, corpus_of
 
 
@@ -28,6 +30,7 @@ class Bench:
         self.store = Store(options.results)
         self._lab: tuple[object, object] | None = None
         self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
+        self._corpora: dict[tuple[object, ...], Mapping[str, Corpus]] = {}
         self._told: set[str] = set()  # methods whose code changed, and the user knows
         self._families: dict[ModelName, str] = {}  # every population asks for it
         self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
@@ -35,32 +38,26 @@ class Bench:
     # -- what there is -----------------------------------------------------------------------------------------------
 
     def available(self, suite: str, model: ModelName) -> tuple[str, ...]:
-        """The corpora that this model can be trained and examined on."""
-        everything = KNOWN[suite]()
-        if model.tiny or (self.options.data is None and not self.options.hub):
-            return everything  # the made-up world has all; without data only the paper's list can be shown
+        """The corpora that this model can be trained and examined on; all there may be, while cells are only listed."""
+        everything = resolve(suite).known()
+        if self.where(model).nowhere or (model.tiny and resolve(suite).in_world):
+            return everything
         there = self.corpora(suite, model)
         return tuple(c for c in everything if c in there)
 
+    def where(self, model: ModelName) -> Where:
+        """Where the rows of this model's cells come from."""
+        if model.tiny:
+            return Where(world=world.World())
+        return Where(folder=self.options.data, hub=self.options.hub)
+
     def corpora(self, suite: str, model: ModelName) -> Mapping[str, Corpus]:
         """The corpora of a suite, read on first touch; none, where the user's folder does not hold them."""
-        from harness.suites.emotion import corpora as emotion
-        from harness.suites.emotion import world as synthetic
-        from harness.suites.glue import corpora as glue
-        from harness.suites.glue import world as synthetic_glue
-
-        p = self.options.protocol_of(model, (suite,))
-        held = glue.HeldOut(p.glue_dev_share, p.glue_dev_least, p.glue_dev_most, p.split_seed)
-        if model.tiny:
-            world = synthetic.World()
-            return synthetic.load(world, p.split_seed) if suite == "emotion" else synthetic_glue.load(world, held)
-        if self.options.hub:
-            return glue.from_hub(held) if suite == "glue" else {}
-        folder = self.options.data
-        assert folder is not None
-        if suite == "emotion":
-            return emotion.load(folder, p.split_seed) if (folder / emotion.FILE).is_file() else {}
-        return glue.load(folder, held) if (folder / "glue").is_dir() else {}
+        p, where = self.options.protocol_of(model, suite), self.where(model)
+        place = (suite, where, p.own, p.split_seed)
+        if place not in self._corpora:
+            self._corpora[place] = resolve(suite).find(where, p.own, p.split_seed)
+        return self._corpora[place]
 
     @cached_property
     def brought(self) -> Mapping[Key, Path]:
@@ -101,10 +98,10 @@ class Bench:
 
     def protocol(self, model: ModelName, setting: Setting) -> Protocol:
         """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
-        return self.options.protocol_of(model, self._tags(model, setting))
+        return self.options.protocol_of(model, setting.suite, self._tags(model, setting))
 
     def _tags(self, model: ModelName, setting: Setting) -> set[str]:
-        tags = {self.family(model), setting.suite, setting.name}
+        tags = {self.family(model), setting.name}
         return tags | {architecture_of(model)} if self._at_hand(model) else tags
 
     def populations(self, setting: Setting, model: ModelName) -> list[PopulationKey]:
@@ -143,14 +140,25 @@ class Bench:
         lacking = setting.impossible(there)
         if not lacking and not setting.populations(there):
             lacking = [(setting.members, tuple(m for m in setting.members if m not in there))]
-        elsewhere = no_emotion() if self.options.hub and setting.suite == "emotion" and not model.tiny else ""
         return [
-            (
-                self._key(setting, model, group, 1, setting.heads[0]),
-                elsewhere or f"not in the data: {', '.join(missing)}",
-            )
+            (self._key(setting, model, group, 1, setting.heads[0]), f"not in the data: {', '.join(missing)}")
             for group, missing in lacking
         ]
+
+    def unasked(self, setting: Setting, model: ModelName) -> PopulationKey:
+        """What stands for a setting that this model cannot be asked; nothing is read or fetched to say so."""
+        return PopulationKey(model, setting.suite, setting.members, setting.members, 1, setting.heads[0])
+
+    def elsewhere(self, suite: str, model: ModelName) -> str:
+        """Why no question of this suite can be asked of a model, and what to do; empty if it can."""
+        asked = resolve(suite)
+        if model.tiny and not asked.in_world:
+            return (
+                f"{model} knows only the words of its made-up world, which has no {asked.called} corpora; name a model"
+            )
+        if asked.on_hub or not asked.data or not self.where(model).hub:
+            return ""
+        return f"the hub has no {asked.called} corpora: give --data=FOLDER with {asked.data} in it; {asked.origin}"
 
     def _key(
         self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads
@@ -257,7 +265,7 @@ class Bench:
 
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.cells.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""
-        usual = self.options.protocol_of(model, self._tags(model, setting), settings=())
+        usual = self.options.protocol_of(model, setting.suite, self._tags(model, setting), settings=())
         wanted = (model, self.protocol(model, setting), usual, setting.suite)
         if self._lab is None or self._lab[0] != wanted:
             self._lab = None
@@ -282,7 +290,6 @@ class Bench:
         from harness.judging import precision
         from harness.members import tiny
         from harness.storage import zoo
-        from harness.suites.emotion import world as synthetic
 
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
@@ -290,7 +297,7 @@ class Bench:
         if threads:
             torch.set_num_threads(threads)
         keep = zoo.Zoo(self.options.zoo, self.say)
-        folder = tiny.build(model.where, synthetic.World(), keep) if model.tiny else folder_of(model.where)
+        folder = tiny.build(model.where, world.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.corpora(suite, model) if corpora is None else corpora
         protocol = precision.believed(protocol, device(), keep, self.say)
         trusted = {f for key, f in self.brought.items() if self.options.given[key] in self.options.trust}
@@ -315,28 +322,6 @@ def kept(record: RunRecord, store: Store, say: Callable[[str], None]) -> RunReco
         record = replace(record, trace=None)
         store.put(record)
     return record
-
-
-def _emotion_corpora() -> tuple[str, ...]:
-    from harness.suites.emotion.corpora import IN_DOMAIN, OUT_OF_DOMAIN
-
-    return (*IN_DOMAIN, *OUT_OF_DOMAIN)
-
-
-def _glue_tasks() -> tuple[str, ...]:
-    from harness.suites.glue.corpora import TASKS
-
-    return tuple(TASKS)
-
-
-KNOWN: Mapping[str, Callable[[], tuple[str, ...]]] = {"emotion": _emotion_corpora, "glue": _glue_tasks}
-
-
-def no_emotion() -> str:
-    """Why a session with GLUE from the hub asks nothing about emotion, and what to do."""
-    from harness.suites.emotion.corpora import FILE, ORIGIN
-
-    return f"the hub has no emotion corpora: give --data=FOLDER with {FILE} in it; {ORIGIN}"
 
 
 def architecture_of(model: ModelName) -> str:

@@ -15,10 +15,12 @@ from harness import parsing
 from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
-from harness.protocol.protocols import Protocol, named, tailored
+from harness.protocol.protocols import Protocol, named
 from harness.records.record import slug
 from harness.session import places
+from harness.suites import looked_up, near, resolve
 from harness.suites.setting import corpus_of
+from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
@@ -48,7 +50,7 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--data",
         metavar="FOLDER",
-        help="Folder with emotion/unified-dataset.jsonl or glue/, or hub (default), GLUE alone; not for tiny models",
+        help="Folder with the suites' data, or hub (default), which some suites need; not for tiny models",
     )
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
@@ -98,7 +100,7 @@ class Options:
     models: tuple[ModelName, ...]
     methods: tuple[str, ...]
     data: Path | None
-    hub: bool  # GLUE comes from the hub
+    hub: bool  # rows come from the hub
     trust: frozenset[str]  # where models and members lie whose own code may run
     trust_configs: bool
     protocol: str | None
@@ -115,11 +117,19 @@ class Options:
     points: int  # per side of a landscape
     command: str
 
-    def protocol_of(self, model: ModelName, tags: Collection[str], settings: Sequence[str] | None = None) -> Protocol:
-        """The protocol that this model runs under where these tags hold, with the user's settings or with others."""
+    def protocol_of(
+        self,
+        model: ModelName,
+        suite: str | None = None,
+        tags: Collection[str] = (),
+        settings: Sequence[str] | None = None,
+    ) -> Protocol:
+        """The protocol that this model runs under in a suite, where these tags hold too, with the user's settings or
+        with others."""
         chosen = named(self.protocol or ("quick" if model.tiny else "paper"))
         given = self.settings if settings is None else settings
-        return tailored(chosen, {*tags, "tiny"} if model.tiny else tags, given)
+        asked = None if suite is None else resolve(suite)
+        return protocol_of(chosen, asked, {*tags, "tiny"} if model.tiny else tags, given)
 
 
 def read(config: pytest.Config) -> Options:
@@ -159,7 +169,7 @@ def read(config: pytest.Config) -> Options:
         parsing.choice_of("--speed-shape", get("--speed-shape"), SHAPES)
         _require_places(options, config)
         for model in models:  # resolve what can be wrong now: protocol, knobs, methods
-            _require_methods(options, options.protocol_of(model, ()))
+            _require_methods(options, options.protocol_of(model))
         return options
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
@@ -248,15 +258,13 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
 
 
 def _given(asked: Sequence[str]) -> dict[brought.Key, str]:
-    from harness.suites.emotion.corpora import IN_DOMAIN
-    from harness.suites.glue.corpora import TASKS
-
     given: dict[brought.Key, str] = {}
     for text in asked:
         name, place = parsing.pair_of(brought.OPTION, text, brought.EXAMPLE)
         key = brought.key_of(name)
-        if corpus_of(key[0]) not in (*IN_DOMAIN, *TASKS):
-            raise UnknownName("in-domain corpus or GLUE task", key[0], (*IN_DOMAIN, *TASKS))
+        if not any(corpus_of(key[0]) in suite.trained() for suite in looked_up()):
+            trained = [name for suite in near() for name in suite.trained()]
+            raise UnknownName("corpus that members are trained on", key[0], trained)
         where = brought.place_of(f"{brought.OPTION} {text}", place)
         parsing.require_once(brought.OPTION, [(brought.word_of(k), w) for k, w in (*given.items(), (key, where))])
         given[key] = where
@@ -280,9 +288,6 @@ def _trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[b
 
 
 def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:
-    from harness.suites.emotion.corpora import FILE, ORIGIN
-    from harness.suites.glue.corpora import ORIGIN as GLUE_ORIGIN
-
     if folder is None:
         return None
     tiny = [str(m) for m in models if m.tiny]
@@ -291,15 +296,14 @@ def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config
     if folder == HUB:
         return None
     path = config.invocation_params.dir / Path(folder).expanduser()
-    if not (path / FILE).is_file() and not (path / "glue").is_dir():
-        raise MergeboardError(
-            f"--data {folder}: there is neither {FILE} in it ({ORIGIN}) nor a folder glue ({GLUE_ORIGIN})"
-        )
+    if not any(suite.data and suite.lies_in(path) for suite in looked_up()):
+        wanted = " nor ".join(f"{suite.data} ({suite.origin})" for suite in near() if suite.data)
+        raise MergeboardError(f"--data {folder}: there is neither {wanted} in it")
     return path.resolve()
 
 
 def _from_hub(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> bool:
-    """Whether GLUE is fetched: where the user says so, or says nothing and names a model that cells will be run of."""
+    """Whether rows are fetched: where the user says so, or says nothing and names a model that cells will be run of."""
     return asked == HUB or (asked is None and not config.option.collectonly and any(not m.tiny for m in models))
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from harness.cells.rows import OUTSIDE, ROWS
 from harness.checkpoints import brought
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocols import Protocol, knobs_of
 from harness.session.options import Options
+from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
 
 CANCELLED = "cancelled"  # the marker of a cell that one option asks for and another takes away
-OF_A_SUITE: Mapping[str, tuple[str, ...]] = {"glue": ("glue_", "partition_"), "emotion": ("ood_", "threshold")}
 OF_A_METHOD: Mapping[str, str] = {"fisher_": "fisher", "gram_": "regmean"}  # whose statistics these knobs decide
 
 
@@ -53,11 +53,11 @@ def _cancelled(item: pytest.Item, points: int) -> str:
     return OUTSIDE if alone and asked.examined is not None else ""
 
 
-def idle(options: Options, suites: Collection[str], kinds: Mapping[str, str]) -> Iterator[str]:
+def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) -> Iterator[str]:
     """A line for each word of the command line that changes nothing in this session; `kinds` is model -> its family."""
     if len(options.heads) == 1 and not any(kind == "encoder" for kind in kinds.values()):
         yield f"--heads={options.heads[0]} changes nothing: no head is trained where models answer in words"
-    protocols = [options.protocol_of(m, {kinds[str(m)], s}) for m in options.models for s in suites]
+    protocols = [options.protocol_of(m, s.name, {kinds[str(m)]}) for m in options.models for s in suites]
     for setting in options.settings:
         name = setting.partition("=")[0]
         if reason := _idle(name, options, suites, protocols):
@@ -74,15 +74,16 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
             yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
 
 
-def _idle(name: str, options: Options, suites: Collection[str], protocols: Sequence[Protocol]) -> str:
+def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Sequence[Protocol]) -> str:
     methods = {m for asked in options.methods for m in (asked, asked.removesuffix("_evolver"))}
     methods |= {"evolver"} if any(asked.endswith("evolver") for asked in options.methods) else set()
     method, dot, _ = name.partition(".")
     if dot:
         return "" if method in methods else f"no method of this session is {method} or holds it"
-    for suite, starts in OF_A_SUITE.items():
-        if name.startswith(starts) and suite not in suites:
-            return f"it is asked by the suite {suite} alone"
+    askers = [suite for suite in near() if _asks(suite, name)]
+    if not {suite.name for suite in askers} & {suite.name for suite in suites}:
+        who = " and ".join(suite.name for suite in askers)
+        return f"it is asked by the suite {who} alone" if who else "no suite asks it"
     plain = all(asked in ROWS or is_built_in(asked) for asked in options.methods)
     for start, reads in OF_A_METHOD.items():
         if name.startswith(start) and plain and reads not in methods:
@@ -90,3 +91,14 @@ def _idle(name: str, options: Options, suites: Collection[str], protocols: Seque
     if name == "epochs" and protocols and all(p.steps is not None for p in protocols):
         return f"{protocols[0].steps:,} steps decide; add --set steps=none"
     return ""
+
+
+def _asks(suite: Suite, knob: str) -> bool:
+    """Whether anything in a suite depends on a knob: it is its own, or nobody's own and its kind of question."""
+    if knob in knobs_of(suite.knobs):
+        return True
+    if knob == "threshold":
+        return any(task.kind == "multi_label" for task in suite.tasks)
+    if knob.startswith("partition_"):
+        return any(setting.groups == "halves" for setting in suite.settings)
+    return knob in knobs_of(Protocol)

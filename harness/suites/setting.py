@@ -25,7 +25,7 @@ def corpus_of(member: str) -> str:
 class Setting:
     """A question. `version` is part of every recipe: raise it when the same words come to mean another exam."""
 
-    suite: str  # "emotion"
+    suite: str  # the name of the registered suite that knows the corpora
     name: str  # "in_domain"
     members: tuple[str, ...]  # the corpora that members are fine-tuned on, in the paper's order
     groups: Literal["all", "pairs", "halves"] | tuple[tuple[str, ...], ...]
@@ -33,6 +33,8 @@ class Setting:
     examined: tuple[str, ...] | None = None  # corpora to examine on; None: the members' own test splits
     heads: tuple[Heads, ...] = ("same", "diff")
     version: int = 1
+    title: str = ""  # what stands above a table's column; the name, if empty
+    caption: str = ""  # a sentence below it: what is merged, what is examined, what the score is
 
     def __post_init__(self) -> None:
         listed = () if isinstance(self.groups, str) else itertools.chain.from_iterable(self.groups)

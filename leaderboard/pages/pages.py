@@ -9,6 +9,7 @@ claims.md                   what the paper says and what these records say
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -20,7 +21,6 @@ from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
-from leaderboard.tables import captions
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
@@ -72,19 +72,29 @@ def session(found: list[Group]) -> str:
 
 
 def block(found: list[Group]) -> str:
-    """The README's table: in-domain scores, a column for each model, from its leading group."""
+    """The README's table: scores of the question that most models were asked first, a column for each, from its leading
+    group."""
+    first = Counter(ask for own in _by_model(found).values() for ask in dict.fromkeys(map(_first, own)))
     leading: dict[str, Group] = {}
     for group in found:
-        if group.questions()[0].setting == "in_domain":
+        if _first(group) == first.most_common(1)[0][0]:
             leading.setdefault(group.key.model, group)
     if not leading:
         return prose.NOTHING
     columns = {model: _by_method(group) for model, group in leading.items()}
     methods = sorted({m for cells in columns.values() for m in cells}, key=words.method_rank)
     rows = [[markdown.name(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
-    asks = {model: f"{group.heading}, {asked(group.questions()[0])}" for model, group in leading.items()}
+    asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
-    return "\n".join([markdown.table((["method", *columns], rows)), prose.BELOW_BLOCK, *lines]) + "\n"
+    one = next(iter(leading.values()))
+    told = one.said(one.questions()[0])
+    below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {told.metric}"))
+    return "\n".join([markdown.table((["method", *columns], rows)), below, *lines]) + "\n"
+
+
+def _first(group: Group) -> tuple[str, str]:
+    """The suite and the setting that a group's first column answers."""
+    return group.key.suite, group.questions()[0].setting
 
 
 def _by_method(group: Group) -> Mapping[str, Cell]:
@@ -231,7 +241,8 @@ def _caption(group: Group, scores: Scores) -> str:
         own = [r for block in scores.blocks if block.question == question for r in block.records]
         corpora = sorted({corpus for r in own for corpus in r.scores})
         names = text.escaped(text.listed(corpora, 12)) or "not named"
-        asks.append(f"- {text.escaped(asked(question))}: {captions.caption(question.setting)} Examined: {names}.")
+        caption = text.sentence(group.said(question).caption)
+        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.")
     made = [
         f"Protocol: {group.key.protocol} ({group.key.digest})",
         f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",

@@ -95,7 +95,7 @@ it.
 """
 
 BELOW_BLOCK = """\
-In-domain macro-F1 x 100, one row for each method: at its protocol's own values, or the only ones that were run;
+{what} x 100, one row for each method: at its protocol's own values, or the only ones that were run;
 [how to read it, and everything else](docs/leaderboard.md).
 """
 

@@ -19,7 +19,7 @@ def tables(found: Iterable[Group]) -> str:
     """Scores, differences and costs of each group."""
     parts = []
     for group in found:
-        questions = "; ".join(map(asked, group.questions()))
+        questions = "; ".join(asked(group, question) for question in group.questions())
         parts.append(
             _table(
                 f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(questions)}",

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.records.record import RunRecord, canonical
+from harness.suites.paper import Published
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
 from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference
 from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.stats.interval import half_width, mean
-from leaderboard.tables.paper import Published
 from leaderboard.tables.rows import Rows, base_of
 
 Value = Callable[[RunRecord], float | None]

@@ -17,6 +17,7 @@ from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, Sheets, sheets_of
 from leaderboard.tables.exams import exams
 from leaderboard.tables.rows import Rows, rows_of
+from leaderboard.tables.said import Said, said
 
 USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
 
@@ -89,7 +90,7 @@ class Group:
 
     @property
     def heading(self) -> str:
-        """`emotion, protocol quick (1572a7ca)`."""
+        """`tickets, protocol quick (1572a7ca)`."""
         return f"{self.key.suite}, protocol {self.key.protocol} ({self.key.digest})"
 
     def blocks(self) -> list[Block]:
@@ -101,12 +102,25 @@ class Group:
         found: dict[tuple[Question, str], list[RunRecord]] = defaultdict(list)
         for record in self.records:
             found[question_of(record), record.heads].append(record)
-        order = sorted(found, key=lambda k: (*_question_rank(k[0]), words.rank(k[1], words.HEADS)))
+        order = sorted(found, key=lambda k: (*self._rank(k[0]), words.rank(k[1], words.HEADS)))
         return [
             Block(question, heads, "" if place == 0 else exam.digest, tuple(_in_order(exam.records)))
             for question, heads in order
             for place, exam in enumerate(exams(found[question, heads]))
         ]
+
+    def said(self, question: Question) -> Said:
+        """The words about a question's setting."""
+        return self._said[question.setting]
+
+    @cached_property
+    def _said(self) -> Mapping[str, Said]:
+        return {record.setting: said(record) for record in reversed(self.records)}
+
+    def _rank(self, question: Question) -> tuple[Any, ...]:
+        """Settings in their order, more corpora before fewer."""
+        counts = [-int(word) for word in re.findall(r"\b\d{1,9}\b", question.coverage)]
+        return (self.said(question).order, question.setting, counts, question.coverage)
 
     def questions(self) -> tuple[Question, ...]:
         """What was asked, in order."""
@@ -177,17 +191,11 @@ def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group
 
 
 def _rank(group: Group) -> tuple[Any, ...]:
-    """Real models first; within a model known suites, then the paper's protocol, then what has more records."""
+    """Real models first; within a model suites by name, then the paper's protocol, then what has more records."""
     key = group.key
     return (
         group.synthetic,
         key.model,
-        words.rank(key.suite, words.SUITES),
+        key.suite,
         words.rank(key.protocol, words.PROTOCOLS),
     )
-
-
-def _question_rank(question: Question) -> tuple[Any, ...]:
-    """Settings in their order, more corpora before fewer."""
-    counts = [-int(word) for word in re.findall(r"\b\d{1,9}\b", question.coverage)]
-    return (words.rank(question.setting, words.SETTINGS), counts, question.coverage)

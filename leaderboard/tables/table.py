@@ -11,11 +11,10 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard import words
-from leaderboard.tables import captions
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
-from leaderboard.tables.paper import published
 from leaderboard.tables.rows import Rows, rows_of, usual_rows
+from leaderboard.tables.said import number_of
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def headline(group: Group) -> Scores:
     columns, blocks = [], tuple(group.blocks())
     for block in blocks:
         column = cells(block.rows, group.score, group.answers)
-        where = group.key.suite, group.key.model, block.question.setting, block.heads
-        papers = {row: published(*where, method) for method, row in usual_rows(block.rows).items()}
+        papers = {row: number_of(block.rows[row][0]) for row in usual_rows(block.rows).values()}
         shown = {row: replace(cell, paper=papers.get(row)) for row, cell in column.items()}
         columns.append(Column(_title(group, block), shown))
     rows = {row for block in blocks for row in block.rows}
@@ -166,12 +164,12 @@ def costs(group: Group) -> Costs:
     """Medians over seeds and populations of the group's first question."""
     question = group.questions()[0]
     rows = rows_of([r for block in group.blocks() if block.question == question for r in block.records])
-    return Costs(f"Cost, {asked(question)}", {row: spent_on(records) for row, records in rows.items()})
+    return Costs(f"Cost, {asked(group, question)}", {row: spent_on(records) for row, records in rows.items()})
 
 
-def asked(question: Question) -> str:
+def asked(group: Group, question: Question) -> str:
     """`in-domain, 3 of 5`."""
-    return f"{captions.title(question.setting)}, {question.coverage or 'coverage not recorded'}"
+    return f"{group.said(question).title}, {question.coverage or 'coverage not recorded'}"
 
 
 def _score_on(group: Group, corpus: str) -> Value:
@@ -187,7 +185,7 @@ def _title(group: Group, block: Block) -> str:
     blocks = [b for b in group.blocks() if b.question.setting == block.question.setting]
     several = len({b.question for b in blocks}) > 1
     others = {b.heads for b in blocks} - {"diff", block.heads}
-    title = asked(block.question) if several else captions.title(block.question.setting)
+    title = asked(group, block.question) if several else group.said(block.question).title
     title += f" ({block.heads} heads)" if block.heads == "diff" or others else ""
     return title + (f", exam {block.exam}" if block.exam else "")
 

@@ -16,25 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.corpus import MASKED, Corpus, Split, cut
-from harness.data.task import Task
+from harness.data.corpus import MASKED, Corpus, Split, cut, require_learnable
 from harness.errors import BadData
+from harness.suites.emotion.labels import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
-LABELS = (
-    *("joy", "anger", "sadness", "disgust", "fear", "surprise", "trust", "love"),
-    *("noemo", "confusion", "anticipation", "shame", "guilt", "valence", "arousal", "dominance"),
-)
-BASIC = ("anger", "disgust", "fear", "joy", "sadness", "surprise")  # what out-of-domain rows are scored on (D11)
-IN_DOMAIN = ("dailydialog", "crowdflower", "tec", "tales-emotion", "isear")
-OUT_OF_DOMAIN = ("emoint", "ssec", "electoraltweets", "grounded_emotions", "affectivetext")
-TASK = Task(
-    name="emotion",
-    kind="multi_label",
-    outputs=LABELS,
-    metric="macro_f1",
-    statements=tuple(f"The sentence expresses {label}." for label in LABELS),
-    questions=tuple(f"does the sentence express {label}?" for label in LABELS),
-)
 PRESENT_ABOVE = 0.1  # a value above this counts as the emotion being there, as in the published code
 
 FILE = Path("emotion", "unified-dataset.jsonl")
@@ -155,13 +140,3 @@ def _number(value: float) -> str:
         return f"{value:g}"
     except OverflowError:  # a whole number beyond all floats
         return "more than any float"
-
-
-def require_learnable(name: str, rows: Split) -> None:
-    """Refuse a corpus in which no label ever changes: a model of it can learn nothing and scores mean nothing."""
-    for output in range(rows.labels.shape[1]):
-        column = rows.labels[:, output]
-        seen = column[column != MASKED]
-        if len(seen) and seen.min() != seen.max():
-            return
-    raise BadData(f"{name}: all {len(rows)} rows have the same labels (one class only); nothing can be learned from it")

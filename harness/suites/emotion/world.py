@@ -1,4 +1,4 @@
-"""A made-up world of ten emotion corpora, so that the whole system runs for real without data, network or GPU.
+"""Ten emotion corpora in the made-up world, so that the whole system runs for real without data, network or GPU.
 
 The corpora bear the real ones' names and label sets, so the same settings apply, but every word is invented. What makes
 merging worth measuring is built in:
@@ -11,16 +11,18 @@ merging worth measuring is built in:
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from harness.data.corpus import MASKED, Corpus, Split, cut
-from harness.suites.emotion.corpora import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
+from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
+from harness.data.task import Task
+from harness.data.world import World, syllables, word_rng
+from harness.suites.base import Lesson
+from harness.suites.emotion.labels import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
 _SIX = ("joy", "anger", "sadness", "disgust", "fear", "surprise")
 ANNOTATED: Mapping[str, tuple[str, ...]] = {  # the real corpora's label sets
@@ -35,49 +37,38 @@ ANNOTATED: Mapping[str, tuple[str, ...]] = {  # the real corpora's label sets
     "grounded_emotions": ("joy", "sadness"),
     "affectivetext": _SIX,
 }
-_SYLLABLES = [c + v for c, v in itertools.product("bdfgklmnprstvz", "aeiou")]
-
-
-def syllables() -> Iterator[str]:
-    """Every made-up word there is, in a fixed order."""
-    return map("".join, itertools.product(_SYLLABLES, repeat=2))
+LESSON_SHARE = 0.6  # of the steps that teach a tiny model
 
 
 @dataclass(frozen=True)
-class World:
-    """How large the world is and how hard it is to live in. `version` rises when the same fields give other rows."""
+class Words:
+    """The words of these corpora, the first of the world's."""
 
-    rows: int = 900  # of each corpus: 630 train, 90 dev, 180 test
-    seed: int = 0
-    fillers: int = 60  # words that say nothing
-    topics: int = 40  # words of one corpus alone
-    plain: int = 5  # cue words per label that mean the same everywhere
-    slang: int = 40  # cue words that mean another label in another corpus
-    slang_share: float = 0.5  # of the cues in a sentence
-    noise: float = 0.1  # share of sentences with the wrong label
-    version: int = 2
+    world: World
 
     @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """Every word of the world, in a fixed order."""
-        count = self.fillers + self.slang + self.plain * len(LABELS) + self.topics * len(ANNOTATED)
+    def all(self) -> tuple[str, ...]:
+        """Every word, in a fixed order."""
+        w = self.world
+        count = w.fillers + w.slang + w.plain * len(LABELS) + w.topics * len(ANNOTATED)
         return tuple(itertools.islice(syllables(), count))
 
     def lexicon(self, corpus: str) -> Mapping[str, tuple[str, ...]]:
         """The cue words of one corpus: label -> words; slang is dealt anew for every corpus."""
-        words = self.vocabulary[self.fillers :]
-        slang, words = list(words[: self.slang]), words[self.slang :]
-        own = ANNOTATED[corpus]
-        word_rng(self.seed, "slang", corpus).shuffle(slang)
-        plain = {label: words[i * self.plain : (i + 1) * self.plain] for i, label in enumerate(LABELS)}
+        w, own = self.world, ANNOTATED[corpus]
+        words = self.all[w.fillers :]
+        slang, words = list(words[: w.slang]), words[w.slang :]
+        word_rng(w.seed, "slang", corpus).shuffle(slang)
+        plain = {label: words[i * w.plain : (i + 1) * w.plain] for i, label in enumerate(LABELS)}
         return {
-            label: (*plain[label], *slang[i :: len(own)]) if self.slang else plain[label] for i, label in enumerate(own)
+            label: (*plain[label], *slang[i :: len(own)]) if w.slang else plain[label] for i, label in enumerate(own)
         }
 
     def topic(self, corpus: str) -> tuple[str, ...]:
         """The words that only this corpus uses."""
-        start = self.fillers + self.slang + self.plain * len(LABELS) + self.topics * list(ANNOTATED).index(corpus)
-        return self.vocabulary[start : start + self.topics]
+        w = self.world
+        start = w.fillers + w.slang + w.plain * len(LABELS) + w.topics * list(ANNOTATED).index(corpus)
+        return self.all[start : start + w.topics]
 
 
 def load(world: World, seed: int) -> Mapping[str, Corpus]:
@@ -97,8 +88,8 @@ def _load(world: World, seed: int) -> Mapping[str, Corpus]:
 def _write(world: World, corpus: str) -> Split:
     """Sentences of one corpus. Each is about one label (twice as often two in ssec, as in the real one)."""
     rng = word_rng(world.seed, "rows", corpus)
-    own, lexicon, topic = ANNOTATED[corpus], world.lexicon(corpus), world.topic(corpus)
-    fillers = world.vocabulary[: world.fillers]
+    own, words, fillers = ANNOTATED[corpus], Words(world), world.fillers_said
+    lexicon, topic = words.lexicon(corpus), words.topic(corpus)
     skew = rng.dirichlet(np.full(len(own), 2.0)) * 0.7 + 0.3 / len(own)
     texts, labels = [], np.full((world.rows, len(LABELS)), MASKED, dtype=np.int64)
     labels[:, [LABELS.index(label) for label in own]] = 0
@@ -126,7 +117,10 @@ def _sentence(rng: np.random.Generator, cues: list[list[str]], topic: Sequence[s
     return " ".join(words)
 
 
-def word_rng(seed: int, *names: str) -> np.random.Generator:
-    """Draws that depend on these names alone."""
-    digest = hashlib.sha256(":".join((str(seed), *names)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+def lesson(world: World) -> Lesson:
+    """What the tiny models are taught: all corpora together."""
+
+    def rows() -> Mapping[Task, Split]:
+        return {TASK: concatenate([corpus.train for corpus in load(world, seed=0).values()])}
+
+    return Lesson(Words(world).all, (TASK,), {"emotion_share": LESSON_SHARE}, rows, LESSON_SHARE)

@@ -20,9 +20,12 @@ import numpy as np
 
 from harness.data.corpus import Corpus, Labels, Split
 from harness.data.task import Task
+from harness.data.world import World, syllables, word_rng
 from harness.records.recipe import Recipe
-from harness.suites.emotion.world import World, syllables, word_rng
-from harness.suites.glue.corpora import TASKS, HeldOut
+from harness.suites.base import Lesson
+from harness.suites.emotion.world import Words as Before
+from harness.suites.glue.corpora import HeldOut
+from harness.suites.glue.tasks import TASKS
 
 _SENSES = 3  # as many as the task with the most classes has
 _PLAIN, _SLANG, _TOPICS, _ORDERED = 6, 30, 20, 8
@@ -38,14 +41,14 @@ def recipe() -> Recipe:
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the GLUE half of a world; they follow the emotion half's in one list of made-up words."""
+    """The words of these tasks; they follow the emotion corpora's in one list of made-up words."""
 
     world: World
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every word, in a fixed order."""
-        start = len(self.world.vocabulary)
+        start = len(Before(self.world).all)
         count = _PLAIN * _SENSES + _SLANG + _TOPICS * len(TASKS) + 2 * _ORDERED
         return tuple(itertools.islice(syllables(), start, start + count))
 
@@ -83,7 +86,7 @@ def _write(world: World, task: Task, rows: int) -> Split:
     rng = word_rng(world.seed, "glue rows", task.name)
     words = Words(world)
     senses, topic, ordered = words.cues(task.name), words.topic(task.name), words.ordered
-    fillers = world.vocabulary[: world.fillers]
+    fillers = world.fillers_said
     classes = 2 if task.kind == "regression" else len(task.outputs)
     skew = rng.dirichlet(np.full(classes, 8.0))
     texts, seconds, labels = [], [], []
@@ -147,3 +150,13 @@ def _sentences(
         order = rng.permutation(len(part))
         sentences.append(" ".join(w for k in order for w in part[k]))
     return sentences[0], sentences[1]
+
+
+def lesson(world: World) -> Lesson:
+    """What the tiny models are taught: every task by itself."""
+
+    def rows() -> Mapping[Task, Split]:
+        held = HeldOut(fraction=0.05, least=50, most=50, seed=0)
+        return {corpus.task: corpus.train for corpus in load(world, held).values()}
+
+    return Lesson(Words(world).all, tuple(TASKS.values()), {"glue": recipe()}, rows)

@@ -1,0 +1,82 @@
+"""The suites whose settings a session met while it collected: what is wrong with them, and what is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from harness.session import selection
+from harness.session.bench import Bench
+from harness.suites import Setting, resolve
+from methods.errors import MergeboardError
+
+
+def require_models(bench: Bench, whole: bool) -> None:
+    """Raise `pytest.UsageError` for a model folder that cannot be right, for which no data need be read."""
+    try:
+        for model in bench.options.models:
+            bench.require_sound(model, whole=whole)
+    except MergeboardError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
+    """Raise for a model that no family takes, for malformed corpora and, where members of the hub shall be fetched, for
+    those that are not there: all wrong words of the command line."""
+    for model in bench.options.models:
+        if bench.elsewhere(suite, model):
+            continue
+        if bench.options.hub:
+            bench.family(model)  # first: a name that the hub does not know is said before rows are fetched
+        bench.available(suite, model)
+        bench.family(model)  # last, as it may have to fetch the model
+    if fetch:
+        bench.brought  # noqa: B018  # members on the hub are fetched
+
+
+def require_asked(bench: Bench, suites: Sequence[str]) -> None:
+    """Raise for a model that no suite of the session can be asked of."""
+    for model in bench.options.models:
+        reasons = [bench.elsewhere(suite, model) for suite in suites]
+        if reasons and all(reasons):
+            raise pytest.UsageError(f"--model {model}: {reasons[0]}")
+
+
+def populations(bench: Bench, setting: Setting) -> Iterator[Any]:
+    """A parameter for every population of a setting; those that cannot be asked are skipped with the reason."""
+    for model in bench.options.models:
+        if reason := bench.elsewhere(setting.suite, model):
+            yield _skipped(bench.unasked(setting, model), pytest.mark.skip(f"{setting.name}: {reason}"))
+            continue
+        for key in bench.populations(setting, model):
+            yield pytest.param(key, id=str(key))
+        for key, reason in bench.impossible(setting, model):
+            yield _skipped(key, pytest.mark.skip(f"{setting.name}: {reason}"))
+        for key, reason in bench.cancelled(setting, model):
+            yield _skipped(key, *selection.cancelled(f"{setting.name}: {reason}"))
+
+
+def _skipped(key: object, *marks: pytest.MarkDecorator) -> Any:
+    return pytest.param(key, id=str(key), marks=marks)
+
+
+def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> Iterator[str]:
+    """A line for each word that changes nothing, and for each suite on the corpora that the user does not have."""
+    yield from selection.unused(items, bench.options)
+    suites = [resolve(name) for name in names]
+    kinds = {
+        str(model): bench.family(model)
+        for model in bench.options.models
+        if not all(bench.elsewhere(name, model) for name in names)
+    }
+    yield from selection.idle(bench.options, suites, kinds)
+    real = next((model for model in bench.options.models if not model.tiny), None)
+    if real is None or bench.where(real).nowhere:
+        return
+    for suite in suites:
+        missing = [c for c in suite.known() if c not in bench.available(suite.name, real)]
+        reason = bench.elsewhere(suite.name, real) or f"not in the data: {', '.join(missing)}; {suite.origin}"
+        if missing:
+            yield f"{suite.name}: {reason}"

@@ -1,0 +1,207 @@
+"""Methods by name: `@register("ties", paper=...)` puts one in, `resolve("ties_evolver")` gets one out.
+
+A third-party package joins by an entry point in the group `mergeboard.methods` that names the module (or the class)
+that calls `register`; see methods/registry.py."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
+
+from methods.errors import MergeboardError, NotApplicable, UnknownMethod
+from methods.knobs import fields_from, knob_of, require_plain_type
+from methods.outline import outline
+from methods.registry import Registry, path_of
+
+if TYPE_CHECKING:
+    from methods.base import MergeMethod
+
+BUILT_IN = {  # name -> the file that registers it
+    "best": "methods.reference",
+    "ensemble": "methods.ensemble",
+    "evolver": "methods.evolver",
+    "fisher": "methods.fisher",
+    "greedy_soup": "methods.greedy_soup",
+    "regmean": "methods.regmean",
+    "simple": "methods.simple",
+    "ties": "methods.ties",
+}
+RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
+OF_THE_CLASS = ("version", "order_matters", "moves_equal_members")  # said by class variables, never by knobs
+SUFFIX = "_evolver"
+
+Class = TypeVar("Class", bound=type[Any])
+Knobs = Mapping[str, Mapping[str, Any]]
+"""Method name -> knob -> value, e.g. {"ties": {"k": 0.3}, "evolver": {"generations": "5"}}."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    cls: type[Any]
+    paper: str
+
+
+METHODS: Registry[_Entry] = Registry(
+    "merging method", "mergeboard.methods", BUILT_IN, lambda entry: path_of(entry.cls), UnknownMethod
+)
+
+
+def register(name: str, *, paper: str) -> Callable[[Class], Class]:
+    """Make a method available under `name`.
+
+    The class is a frozen dataclass whose fields all have defaults: they are its hyper-parameters. A class variable
+    `version` (1 if absent) goes into every record; raise it when the method's results change.
+    """
+    METHODS.require_word(name)
+    if name in RESERVED:
+        raise MergeboardError(f"{name!r} is the name of a reference row of the table; the method needs another name")
+
+    def enter(cls: Class) -> Class:
+        _require_method(name, cls)
+        METHODS.enter(name, _Entry(cls, paper))
+        return cls
+
+    return enter
+
+
+def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
+    """The method called `name`; `<method>_evolver` is that method inside Evolver unless the name itself is registered.
+
+    `knobs` apply to the class registered by their name, so {"ties": ..., "evolver": ...} reaches both halves of
+    `ties_evolver`; knobs of methods that are not part of `name` are left for the other methods of the session.
+
+    Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
+    """
+    return cast("MergeMethod", _resolve(name, knobs or {}, METHODS.find))
+
+
+def require(name: str, knobs: Knobs | None = None) -> None:
+    """Raise what `resolve` would raise. A built-in method is not imported for it, and torch neither."""
+    _resolve(name, knobs or {}, _outlined)
+
+
+def _resolve(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
+    for named in knobs:
+        if find(named) is None:
+            raise _unknown(named)
+    if (entry := find(name)) is not None:
+        return _build(name, entry, knobs)
+    inner = name.removesuffix(SUFFIX)
+    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and find(inner) is None)):
+        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
+    around, within = find("evolver"), find(inner)
+    if inner == name or within is None or around is None:
+        raise _unknown(name)
+    return _build("evolver", around, knobs, inner=_build(inner, within, knobs))
+
+
+def known() -> list[str]:
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver."""
+    return METHODS.known()
+
+
+def is_built_in(name: str) -> bool:
+    """Whether `name` is a method of this package or the evolution of one; nothing is imported to say so."""
+    inner = name.removesuffix(SUFFIX)
+    if name in METHODS.entries and name not in BUILT_IN:
+        return False  # a plug-in that took the name of an evolution
+    return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
+
+
+def is_registered(method: MergeMethod) -> bool:
+    """Whether the class of `method`, and of one that it is made around, has a name."""
+    return any(entry.cls is type(method) for entry in METHODS.entries.values()) and all(
+        map(is_registered, _inner(method))
+    )
+
+
+def is_ours(method: MergeMethod) -> bool:
+    """Whether `method`, and one that it is made around, is of a class of this package."""
+    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, _inner(method)))
+
+
+def _inner(method: MergeMethod) -> list[MergeMethod]:
+    values = (getattr(method, field.name) for field in dataclasses.fields(cast(Any, method)))
+    return [value for value in values if callable(getattr(value, "merge", None))]
+
+
+def paper_of(name: str) -> str:
+    """Where the method called `name` comes from; that of `<method>_evolver` cites both."""
+    entry = METHODS.find(name)
+    if entry is not None:
+        return entry.paper
+    resolve(name)  # raises for a name that means nothing
+    return f"{paper_of('evolver')}; {paper_of(name.removesuffix(SUFFIX))}"
+
+
+def describe(method: MergeMethod) -> dict[str, Any]:
+    """All that decides what `method` does, as JSON: its name, its version and every knob; an inner method is nested."""
+    names = [name for name, entry in METHODS.entries.items() if entry.cls is type(method)]
+    if not names:
+        raise MergeboardError(f"{path_of(type(method))} is not registered; decorate it with @register(name, paper=...)")
+    name = names[0]
+    fields = dataclasses.fields(cast(Any, method))
+    knobs = {knob_of(field.name): _plain(name, field.name, getattr(method, field.name)) for field in fields}
+    return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
+
+
+def _plain(method: str, field: str, value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which JSON has no word for
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(method, field, part) for part in value]
+    if callable(getattr(value, "merge", None)):
+        return describe(value)
+    raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
+
+
+def _build(name: str, entry: _Entry, knobs: Knobs, **fixed: Any) -> Any:
+    return entry.cls(**fields_from(name, entry.cls, knobs.get(name, {})), **fixed)
+
+
+def _outlined(name: str) -> _Entry | None:
+    if name in BUILT_IN and name not in METHODS.entries:
+        return _Entry(outline(BUILT_IN[name], name), "")
+    return METHODS.find(name)
+
+
+def _unknown(name: str) -> Exception:
+    wrapped = [f"{inner}{SUFFIX}" for inner in known() if inner != "evolver"] if SUFFIX[:3] in name else []
+    return METHODS.unknown(name, wrapped)
+
+
+def _require_method(name: str, cls: type[Any]) -> None:
+    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise MergeboardError(f"{path_of(cls)} must be a frozen dataclass to be registered as {name!r}")
+    if not callable(getattr(cls, "merge", None)):
+        raise MergeboardError(f"{path_of(cls)} needs merge(population, score, rng) to be registered as {name!r}")
+    for field in dataclasses.fields(cls):
+        if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise MergeboardError(f"{path_of(cls)}.{field.name} needs a default to be registered as {name!r}")
+        if field.name in OF_THE_CLASS:
+            raise MergeboardError(f"{path_of(cls)}.{field.name} is no knob; write {field.name}: ClassVar[...] = ...")
+    _require_knobs(name, cls)
+    if type(version := getattr(cls, "version", 1)) is not int:
+        raise MergeboardError(f"{path_of(cls)}.version is {version!r}; it must be a whole number")
+
+
+def _require_knobs(name: str, cls: type[Any]) -> None:
+    """Raise what would otherwise be found out when a recipe is made, after the first population has been trained."""
+    fields = dataclasses.fields(cls)
+    knobs = [knob_of(field.name) for field in fields]
+    for knob in knobs:
+        if knobs.count(knob) > 1:
+            raise MergeboardError(f"{path_of(cls)} has two fields for the knob {knob!r}; rename one of them")
+    with contextlib.suppress(NameError, AttributeError, TypeError):  # a type that only its own file can spell
+        for field_name, wanted in get_type_hints(cls).items():
+            if field_name in {field.name for field in fields}:
+                require_plain_type(f"{name}.{knob_of(field_name)}", wanted)
+    method = cls()
+    for field in fields:
+        _plain(name, field.name, getattr(method, field.name))
