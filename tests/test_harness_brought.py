@@ -100,6 +100,13 @@ def test_a_name_on_the_hub_is_taken_as_it_is_typed(project: Project) -> None:
         read(project, "--member=tec=a/b/c")
 
 
+def test_who_names_the_folder_above_is_told_the_one_below(project: Project, adapter: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    adapter.rename(tmp_path / "out" / "mood")
+    with pytest.raises(pytest.UsageError, match=r"out has no config\.json; name a folder in it, such as .*out/mood$"):
+        read(project, f"--member=tec={tmp_path}/out")
+
+
 def test_what_is_no_lora_adapter_is_refused_on_the_command_line(project: Project, adapter: Path) -> None:
     config = json.loads((adapter / "adapter_config.json").read_text())
     (adapter / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))

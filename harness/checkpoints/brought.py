@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from harness import parsing
 from harness.checkpoints import adapters
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG
 from harness.checkpoints.folders import is_adapter, require_whole
 from harness.checkpoints.hub import REVISION, NotThere, fetched
 from harness.errors import BadModel, BadWeights
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 OPTION = "--member"
 EXAMPLE = "NAME=FOLDER, for instance --member isear=./my-isear-model, or NAME=org/name@revision of the hub"
+_CONFIGS = ("config.json", ADAPTER_CONFIG)
 _ON_THE_HUB = re.compile(r"[\w][\w.-]*/[\w.-]+")
 
 
@@ -78,7 +80,9 @@ def require_readable(what: str, folder: Path) -> None:
         elif (folder / "config.json").is_file():
             require_whole(folder)
         else:
-            raise BadModel(f"{folder} has no config.json; name a folder in transformers' layout")
+            inner = sorted(path.parent for name in _CONFIGS for path in folder.glob(f"*/{name}"))
+            cure = f"name a folder in it, such as {inner[-1]}" if inner else "name a folder in transformers' layout"
+            raise BadModel(f"{folder} has no config.json; {cure}")
     except (BadModel, BadWeights) as error:
         raise type(error)(f"{what}: {error}") from None
 
