@@ -19,6 +19,7 @@ from harness.cells.rowbook import RowBook
 from harness.cells.rows import ROWS, avg, domain_specific
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Split, concatenate
+from harness.judging.rowwise import whole
 from harness.protocol.protocols import named
 from harness.protocol.told import Told
 from harness.records.record import Store
@@ -27,6 +28,7 @@ from harness.session.options import DEFAULT_METHODS
 from harness.suites.glue.tasks import PAIRS, TASKS
 from harness.suites.setting import Heads, Setting
 from leaderboard.audit import faults
+from leaderboard.tables.answers import gold_of, rowwise
 from methods import Ensemble, resolve
 from methods.base import Weights
 from tests.emotion_cells import METHODS, answer, name_of
@@ -95,6 +97,20 @@ def test_both_settings_have_their_records(answered: Project) -> None:
         assert (record.weights_sha256 == "") == (record.method in ("avg", "domain_specific")), name
     assert len({r.score for r in records.values()}) > 15, "the small world tells methods from each other"
     assert list(faults(answered.store())) == [], "predictions of every kind give the scores again"
+
+
+def test_answers_to_development_rows_under_own_heads_give_the_development_score_again(answered: Project) -> None:
+    gold, found = gold_of(answered.store()), answered.records()
+    merges = [r for r in found.values() if r.method in METHODS]
+    assert {r.heads for r in merges} == {"own", "same"}
+    for record in merges:
+        kept = record.dev["predictions"]
+        assert set(kept) == set(PAIR if record.heads == "own" else ("cola",))
+        scores = [whole(rowwise(told, gold(told["gold"]))) for told in kept.values()]
+        assert np.mean(scores) == pytest.approx(record.dev["score"], abs=1e-6), record.path
+    pair = {m: found[f"cross_task/own/mrpc+stsb/{m}"] for m in ("avg", "best")}
+    chosen = PAIR[(pair["best"].trace or {})["member"]]
+    assert pair["avg"].details["answers"][chosen]["dev"] == pair["best"].dev["predictions"]
 
 
 def test_a_second_run_is_answered_from_the_store(answered: Project) -> None:

@@ -64,7 +64,7 @@ def test_the_member_stays_where_no_merge_is_really_better(session: Session) -> N
     assert found.reason.startswith(
         "No merge is really above the best single member on development rows. The nearest is simple: +1.00 ["
     )
-    assert re.search(r" p = [01].\d{3}\. About [\d,]+ more development rows would decide\.$", found.reason)
+    assert re.search(r" p = [01].\d{3}\. To choose it would take about [\d,]+ more development rows\.$", found.reason)
 
 
 def test_the_member_is_known_without_its_trace_by_what_it_said(session: Session) -> None:
@@ -88,7 +88,9 @@ def test_seeds_that_do_not_agree_keep_the_member_and_say_how_many_more_would_dec
         session.add("best", right(200, 60), seed=seed, calls=2)
         session.add("simple", right(200, wrong), seed=seed)
     found = chosen(session)
-    assert found.row == "best" and re.search(r"About \d+ more seeds would decide\.$", found.reason), found.reason
+    assert found.row == "best" and re.search(r"To choose it would take about \d+ more seeds\.$", found.reason), (
+        found.reason
+    )
 
 
 # -- what is not asked -----------------------------------------------------------------------------------------------
@@ -215,8 +217,8 @@ def test_a_search_that_saw_every_row_must_lead_beyond_all_it_could_have_found(se
     found = chosen(session)
     assert found.row == "best"
     assert found.reason.endswith(
-        "Its search chose by these very rows, 40 times, so its lead proves nothing. "
-        "--set dev_fraction=0.5 keeps half of the development rows from searches, to judge them by."
+        "evolver was searched for on all development rows, by 40 scores, so its lead there proves nothing: "
+        "--set dev_fraction=0.5 keeps half of them from searches, to judge these by."
     )
     session.add("greedy_soup", right(200, 20), calls=3)
     assert chosen(session).row == "greedy_soup", "which could have ended in eight ways only"

@@ -15,7 +15,7 @@ from leaderboard.tables.group import Block, Group
 from leaderboard.tables.table import Cost
 from leaderboard.verdict.decision import Decision, decide
 from leaderboard.verdict.more import more
-from leaderboard.verdict.reason import needed, unasked
+from leaderboard.verdict.reason import to_choose, unasked
 from leaderboard.verdict.winner import member_of
 
 MADE_UP = "Made-up data: this shows that the system runs, and answers nothing about real models."
@@ -69,16 +69,14 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
             "below": f"The test rows say the opposite: {told} More development rows would choose better.",
         }[verdict]
     else:
-        yield (
-            f"The nearest is {row}; on the test rows it is apart from the member by {told}"
-            + {
-                "above": " That is more than chance, but test rows choose nothing.",
-                "undecided": "",
-                "below": " It is really worse.",
-            }[verdict]
-        )
-        yield needed(decision)
-    yield more(found, rows, "test") if verdict == "undecided" else ""
+        yield {
+            "above": f"The test rows find {row} really above it: {told} They choose nothing, though.",
+            "undecided": f"The nearest, {row}, cannot be told from it on the test rows: {told}",
+            "below": f"The nearest, {row}, is really below it on the test rows: {told}",
+        }[verdict]
+        yield to_choose(decision)
+    if verdict == "undecided" and (evidence := more(found, rows, "test")):
+        yield f"To be sure of the difference would take {evidence}."
     if sets == 1:
         yield "What other trainings of the members would give is not known: that takes several seeds."
 

@@ -1,4 +1,4 @@
-"""What would decide what is undecided: about so many more rows, or seeds, if the difference is as large as it looks."""
+"""What would decide what is undecided: so many more rows, or seeds, if the difference is as large as it looks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_SEEDS = 100
 
 
 def more(found: Difference, rows: int, kind: str, level: float = LEVEL) -> str:
-    """`About 1,200 more test rows and about 3 more seeds would decide.`; "" where both chances are decided already.
+    """`about 1,200 more test rows and about 3 more seeds`; "" where neither chance leaves it undecided.
 
     Args:
         rows: how many rows of this `kind` the difference rests on.
@@ -26,19 +26,20 @@ def more(found: Difference, rows: int, kind: str, level: float = LEVEL) -> str:
     if probability(found.exchanged, found.mean) > level:
         needed = rows_needed(found, rows, level)
         if needed is None or needed > FARTHEST * max(1, rows):
-            return f"No number of {kind} rows in reach would tell the two apart: take either."
-        asked.append(f"{_about(needed - rows)} more {kind} rows")
+            return f"more {kind} rows than are in reach: either will do"
+        asked.append(_about(needed - rows, f"more {kind} row"))
     values = list((found.by_replicate or {}).values())
     if (chance_of(values) or 0.0) > level:
         needed = replicates_needed(values, level)
         if needed is None or needed > MOST_SEEDS:
-            return f"No number of seeds in reach would tell the two apart: these {len(values)} do not agree."
-        asked.append(f"{_about(needed - len(values))} more seeds")
-    return f"About {' and about '.join(asked)} would decide." if asked else ""
+            return f"more seeds than are in reach: these {len(values)} do not agree"
+        asked.append(_about(needed - len(values), "more seed"))
+    return " and ".join(asked)
 
 
-def _about(number: float) -> str:
-    """Two digits: `1,200`; at least one."""
+def _about(number: float, what: str) -> str:
+    """Two digits: `about 1,200 more test rows`; at least one."""
     whole = max(1, math.ceil(number))
     digits = len(str(whole))
-    return f"{round(whole, 2 - digits):,}" if digits > 2 else f"{whole}"
+    told = round(whole, 2 - digits) if digits > 2 else whole
+    return f"about {told:,} {what}{'s' if told > 1 else ''}"

@@ -9,7 +9,7 @@ from leaderboard.verdict.decision import Decision
 from leaderboard.verdict.more import more
 from leaderboard.verdict.standing import MEMBER, Standing
 
-HALF = "--set dev_fraction=0.5 keeps half of the development rows from searches, to judge them by."
+HALF = "--set dev_fraction=0.5 keeps half of them from searches, to judge these by."
 
 
 def reason(decision: Decision) -> str:
@@ -23,24 +23,31 @@ def reason(decision: Decision) -> str:
         alike = f" No worse there, and dearer: {text.listed(list(decision.alike), 12)}." if decision.alike else ""
         return f"{decision.winner} is really above the best single member on development rows: {_told(nearest)}.{alike}"
     said = f"No merge is really above the best single member on development rows. The nearest is {nearest.row}: "
-    return f"{said}{_told(nearest)}. {needed(decision)}".rstrip()
+    return f"{said}{_told(nearest)}. {to_choose(decision)}".rstrip()
 
 
-def needed(decision: Decision) -> str:
+def to_choose(decision: Decision) -> str:
     """What would decide on development rows whether the nearest merge is above the best member; "" where it is."""
     nearest = decision.nearest
     if nearest is None or nearest.better or nearest.lead.mean <= ZERO or nearest.chance <= LEVEL:
         return ""
     if nearest.scores:
-        return f"Its search chose by these very rows, {nearest.scores} times, so its lead proves nothing. {HALF}"
-    return more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
+        return (
+            f"{nearest.row} was searched for on all development rows, by {nearest.scores} scores, so its lead there "
+            f"proves nothing: {HALF}"
+        )
+    needed = more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
+    return f"To choose it would take {needed}." if needed else ""
 
 
 def unasked(decision: Decision) -> str:
     """What to do where there is no best member to hold merges against."""
     asked = any(records[0].method == MEMBER for records in decision.contest.rows.values())
     if not asked:
-        return "Nothing says whether a merge is worth it: the best single member was not asked; add --method=best."
+        return (
+            "Nothing says whether a merge is worth it: the best single member was not asked; add --method=best, which "
+            "needs development rows."
+        )
     return f"Nothing can be chosen: {_gap(decision)}"
 
 
