@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -180,7 +180,11 @@ def tensor_is_finite(tensor: Tensor) -> bool:
     """
     if not tensor.is_floating_point():
         return True
-    work = working_dtype(tensor)
-    flat, step = tensor.detach().reshape(-1), LIGHT if tensor.device.type == "cpu" else tensor.numel()
-    parts = (flat[start : start + step] for start in range(0, len(flat), step or 1))
+    work, tensor = working_dtype(tensor), tensor.detach()
+    parts: Iterable[Tensor] = (
+        tensor,
+    )  # small models are many small tensors, whose cuts would cost more than their sums
+    if tensor.numel() > LIGHT and tensor.device.type == "cpu":
+        flat = tensor.reshape(-1)
+        parts = (flat[start : start + LIGHT] for start in range(0, len(flat), LIGHT))
     return all(math.isfinite(float(part.sum(dtype=work))) or bool(part.isfinite().all()) for part in parts)
