@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-import harness.cells.workshop
 import harness.data.world
+import harness.members.finetune
 from harness.cells.cell import Source
 from harness.cells.lab import Lab
 from harness.checkpoints.brought import key_of
@@ -67,7 +67,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     for name, number in GLUE_WORLD.items():
         patch.setattr(synthetic_glue, name, number)
     patch.setattr(tiny, "_STEPS", STEPS)
-    patch.setattr(harness.cells.workshop, "finetune", _logged(harness.cells.workshop.finetune))
+    patch.setattr(harness.members.finetune, "finetune", _logged(harness.members.finetune.finetune))
 
 
 def _logged(finetune: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import harness.cells.workshop
+import harness.members.finetune
 from harness.cells.lab import Lab
 from harness.cells.run import weights_sha256
 from harness.cells.workshop import Workshop
@@ -28,7 +29,7 @@ def test_a_second_run_is_answered_from_the_store_and_trains_nothing(
     answered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answered.contents()
-    training = ((harness.cells.workshop, "finetune"), (Workshop, "member"))
+    training = ((harness.members.finetune, "finetune"), (Workshop, "member"))
     forbid(monkeypatch, *training, (DevScorer, "answers"), (Examiner, "examine"))
     result = answered.run(*BOTH)
     result.stdout.fnmatch_lines(["*1 skipped, 150 deselected*29 cached*"])

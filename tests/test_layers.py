@@ -121,6 +121,18 @@ def test_suites_are_listed_without_torch() -> None:
     assert done.returncode == 0, done.stderr[-500:]
 
 
+def test_who_is_answered_from_the_store_needs_torch_alone() -> None:
+    code = (
+        "import sys, harness.cells.lab, harness.cells.recipe, harness.cells.run, harness.members.tiny\n"
+        "from harness.records.environment import engine\n"
+        "assert engine()['transformers']\n"
+        "heavy = {'transformers', 'tokenizers', 'datasets', 'scipy', 'sklearn', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> None:
     folders = {"bert": ("model_type",), "whatever": ("model_type",), "minicpm": ("model_type", "auto_map")}
     for name, fields in folders.items():

@@ -76,7 +76,7 @@ class Identity:
         corpora = tuple(dict.fromkeys(map(corpus_of, source.members)))
         shared = {
             "model": self._subject.identity["fingerprint"],
-            "family": self._subject.family.kind,
+            "family": self._subject.kind,
             "corpora": list(corpora),
             "tasks": [self._rows.task(c).recipe(self._subject.generative) for c in corpora],
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -20,13 +21,15 @@ from harness.families.encoder import within
 from harness.families.subject import Subject
 from harness.judging.progress import Progress
 from harness.members import given
-from harness.members.finetune import finetune
 from harness.members.joint import Part
 from harness.protocol.told import Told
-from harness.storage import unfinished, zoo
+from harness.storage import zoo
 from harness.storage.whole import MINUTES
 from harness.suites.setting import corpus_of
 from methods import Weights
+
+if TYPE_CHECKING:
+    from harness.storage.unfinished import Place
 
 
 class Workshop:
@@ -99,8 +102,10 @@ class Workshop:
         work = f"fine-tuning {self._subject} on {'+'.join(source.members)}, seed {source.seed}"
 
         def make(folder: Path) -> None:
+            from harness.storage.unfinished import Place
+
             self._say(work)
-            place = unfinished.Place(self._zoo.path("members", recipe), self._say, self._minutes)
+            place = Place(self._zoo.path("members", recipe), self._say, self._minutes)
             weights = self._finetune(source, Progress(self._say, work), place)
             zoo.require_finite(f"{self._subject} fine-tuned on {'+'.join(source.members)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
@@ -117,8 +122,10 @@ class Workshop:
             self._akin.add(key)
         return given.take(base, task, name, folder, say, model)
 
-    def _finetune(self, source: Source, progress: Progress, place: unfinished.Place) -> Weights:
+    def _finetune(self, source: Source, progress: Progress, place: Place) -> Weights:
         """One model of one task, or one trunk with several heads."""
+        from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
+
         family = self._subject.family
         tasks: dict[Task, list[str]] = {}
         for member in source.members:

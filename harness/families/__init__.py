@@ -40,6 +40,7 @@ def family_of(folder: Path, trust_remote_code: bool = False, members: Collection
     Errors: `BadModel` if `kind_of` refuses it, its tokenizer cannot be loaded, or it cannot answer yes or no.
     """
     kind = kind_of(folder, trust_remote_code)
+    quieten()
     tokenizer = _tokenizer(folder, trust_remote_code)
     trusted = frozenset((*members, *([folder] if trust_remote_code else [])))
     kinds: Callable[[Any, Collection[Path], int | None], Family]
@@ -53,6 +54,14 @@ def family_of(folder: Path, trust_remote_code: bool = False, members: Collection
         return kinds(tokenizer, trusted, limit_of(config_of(folder)))
     except BadModel as error:
         raise BadModel(f"{folder}: {error}") from None
+
+
+def quieten() -> None:
+    """Errors alone are heard of transformers, and nothing is drawn: what matters is told in our own lines."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def kind_of(folder: Path, trust_remote_code: bool = False) -> FamilyName:

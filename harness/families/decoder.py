@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
 
 from harness.checkpoints.folders import one_line
 from harness.data.corpus import Split
@@ -72,6 +71,8 @@ class Decoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded or lacks parameters.
         """
+        from transformers import AutoModelForCausalLM  # seconds, which who is answered from the store shall not pay
+
         found = opened(AutoModelForCausalLM, folder, folder in self._trusted)
         model = found.model
         try:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
 
 from harness.data.corpus import MASKED, Split
 from harness.data.task import Kind, Task
@@ -50,6 +49,10 @@ class Encoder:
 
     def load(self, folder: Path, task: Task, seed: int) -> Loaded:
         """The pre-trained trunk with a head that depends on `seed` alone."""
+        from transformers import (
+            AutoModelForSequenceClassification,
+        )  # seconds, which who is answered from the store shall not pay
+
         torch.manual_seed(seed)  # the fresh head is drawn inside from_pretrained
         found = opened(
             AutoModelForSequenceClassification,

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSeq2SeqLM
 
 from harness.data.corpus import Split
 from harness.data.task import Task
@@ -57,6 +56,8 @@ class EncoderDecoder(Asked):
 
         Errors: `BadModel` if it cannot be loaded, lacks parameters, or does not say with which token answers start.
         """
+        from transformers import AutoModelForSeq2SeqLM  # seconds, which who is answered from the store shall not pay
+
         found = opened(AutoModelForSeq2SeqLM, folder, folder in self._trusted)
         model = found.model
         if start_of(model) is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -38,6 +39,15 @@ class Layout:
             dims = sorted((self.rows, self.tokens))
         sizes = [size if d in dims else 1 for d, size in enumerate(leading)]
         return there.reshape(sizes).expand(leading).flatten().nonzero().flatten()
+
+
+@cache
+def conv1d() -> type[nn.Module]:
+    """The linear layer of GPT-2 and its kin, which stores its weight (in, out); slow to import, so only when asked."""
+    from transformers.pytorch_utils import Conv1D
+
+    found: type[nn.Module] = Conv1D
+    return found
 
 
 def repeated(batches: Sequence[Batch], times: int, longest: bool = False) -> Batch | None:

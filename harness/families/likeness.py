@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
 from harness.checkpoints.folders import because, one_line
 from harness.data.task import Task
 from harness.families.base import Family
@@ -59,6 +57,8 @@ def _short(value: Any) -> str:
 
 
 def _fields(folder: Path, trust: bool) -> dict[str, Any]:
+    from transformers import AutoConfig, GenerationConfig
+
     try:
         content = AutoConfig.from_pretrained(folder, trust_remote_code=trust).to_dict()
     except Exception as error:  # a configuration may bring code of its own, which may raise anything
@@ -81,6 +81,8 @@ def _harmless(name: str, spoken: Collection[str]) -> bool:
 
 def require_same_words(own: Any, folder: Path, task: Task, trust: bool, generative: bool) -> None:
     """Raise `Misfit` if a checkpoint has a tokenizer that numbers words or cuts texts otherwise than the model's."""
+    from transformers import AutoTokenizer
+
     there = [path.name for pattern in _FILES for path in folder.glob(pattern)]
     if not any(part in name for name in there for part in _OWN):
         return

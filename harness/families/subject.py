@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness.checkpoints import pickles
 from harness.checkpoints.hub import commit_of
-from harness.checkpoints.names import ModelName, fingerprint
+from harness.checkpoints.names import TINY, ModelName, fingerprint
 from harness.data.task import Task
-from harness.families import family_of
+from harness.families import family_of, kind_of
 from harness.families.asked import Asked
-from harness.families.base import Loaded
+from harness.families.base import Family, Loaded
 from harness.records.recipe import Recipe
 from harness.storage.zoo import Zoo
 
@@ -33,20 +33,31 @@ class Subject:
         self.source = folder  # as it was given; what was a pickle is kept elsewhere as safetensors
         # A folder of pickles has a twin of safetensors, whose code is the same.
         self.trusted = frozenset((*trusted, *(pickles.safe(f, zoo) for f in trusted)))
-        self.family = family_of(self.folder, folder in trusted, self.trusted)
-        if isinstance(self.family, Asked) and self.family.answers.split:
-            say(
-                f"{model}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
-            )
+        self._trusts, self._say = folder in trusted, say
         self._ancestors: dict[tuple[Task | None, int], Loaded] = {}
 
     def __str__(self) -> str:
         return str(self.model)
 
+    @cached_property
+    def kind(self) -> str:
+        """The family's name, without its tokenizer."""
+        return TINY[self.model.where] if self.model.tiny else kind_of(self.folder, self._trusts)
+
     @property
     def generative(self) -> bool:
         """Whether it answers in words."""
-        return self.family.generative
+        return self.kind != "encoder"
+
+    @cached_property
+    def family(self) -> Family:
+        """How it is asked. Made on first touch: who is answered from the store needs no tokenizer."""
+        found = family_of(self.folder, self._trusts, self.trusted)
+        if isinstance(found, Asked) and found.answers.split:
+            self._say(
+                f"{self}: its tokenizer splits ' yes' or ' no'; answers are told apart by the first token that differs"
+            )
+        return found
 
     @cached_property
     def identity(self) -> Recipe:
@@ -55,7 +66,7 @@ class Subject:
         return {
             "name": self.model.display,
             "fingerprint": fingerprint(self.source),
-            "family": self.family.kind,
+            "family": self.kind,
             **({"commit": commit} if commit else {}),
             **({"synthetic": True} if self.model.tiny else {}),
         }

@@ -12,11 +12,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from harness.families.base import Inputs
 from harness.families.batches import Batch
-from harness.families.layout import Layout, hooked, layouts
+from harness.families.layout import Layout, conv1d, hooked, layouts
 from harness.members.allocator import memory_kept
 
 VERSION = 2  # raise it when the same member and rows come to give other numbers
@@ -27,14 +26,14 @@ Logits = Callable[[nn.Module, Batch], Tensor]
 def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
     """Parameter name of the weight -> module, for every Linear and Conv1D whose weight is not tied elsewhere."""
     own = {name for name, _ in model.named_parameters()}
-    found = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D)}
+    found = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Linear | conv1d())}
     shared = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     return {name: m for name, m in found.items() if name in own and id(m.weight) not in shared}
 
 
 def transposed(model: nn.Module) -> frozenset[str]:
     """Names of the weights that are stored (in, out), as Conv1D does."""
-    return frozenset(name for name, module in linear_modules(model).items() if isinstance(module, Conv1D))
+    return frozenset(name for name, module in linear_modules(model).items() if isinstance(module, conv1d()))
 
 
 @memory_kept()

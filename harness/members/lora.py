@@ -17,12 +17,12 @@ from typing import Protocol
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from harness.checkpoints import pickles
 from harness.checkpoints.adapters import MERGE, Adapter
 from harness.errors import BadWeights
 from harness.families.door import is_of_a_head
+from harness.families.layout import conv1d
 from methods import Weights
 from methods.base import tensor_is_finite
 from methods.errors import Misfit
@@ -145,7 +145,7 @@ def changes_of(adapter: Adapter, model: nn.Module) -> dict[str, list[Change]]:
         module = modules[weight.removesuffix(".weight")]
         a, b = layer.factors["A"], layer.factors["B"]
         scale = adapter.scale_of(name)
-        turned = layer.embedding or isinstance(module, Conv1D)
+        turned = layer.embedding or isinstance(module, conv1d())
         shape = (b.shape[0], a.shape[1])
         _require_shape(adapter, weight, shape[::-1] if turned else shape, every[weight].shape)
         found.setdefault(weight, []).append(Product(a, b, scale, turned))

@@ -17,10 +17,9 @@ from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
 from harness.families.batches import Batch
-from harness.families.layout import repeated, seen
+from harness.families.layout import conv1d, repeated, seen
 
 Logits = Callable[[nn.Module, Batch], Tensor]
 Directions = Callable[[Tensor, Tensor], list[Tensor]]  # (logits, gold) -> cotangents, as fisher.py has them
@@ -31,7 +30,7 @@ def handles(model: nn.Module) -> bool:
     owners: dict[int, int] = {}
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
-            if type(module) not in (nn.Linear, Conv1D, nn.Embedding, nn.LayerNorm):
+            if type(module) not in (nn.Linear, conv1d(), nn.Embedding, nn.LayerNorm):
                 return False
             if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) != 1:
                 return False
@@ -148,7 +147,7 @@ class _Squares:
 
     def __init__(self, model: nn.Module) -> None:
         self._sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-        linear = [f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D)]
+        linear = [f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear | conv1d())]
         products = [name for name in linear if name in self._sums]  # a tied one may go by another name
         for name in products:
             tall, wide = self._sums[name].shape
@@ -177,7 +176,7 @@ class _Squares:
             normal = nn.functional.layer_norm(x, module.normalized_shape, eps=module.eps)
             weight.add_((g * normal).sum(dim=1).square().sum(dim=0))
             return
-        left, right = (x, g) if isinstance(module, Conv1D) else (g, x)
+        left, right = (x, g) if isinstance(module, conv1d()) else (g, x)
         if not weight.is_contiguous():
             weight, left, right = weight.T, right, left
         self._add_products(weight, left, right)

@@ -14,24 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.normalizers import Lowercase
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.processors import TemplateProcessing
 from torch import nn
-from transformers import (
-    BertConfig,
-    BertModel,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5ForConditionalGeneration,
-)
 
 from harness.data.world import World
-from harness.families import family_of
+from harness.families import family_of, quieten
 from harness.families.base import Family
 from harness.families.prompts import fewer_negatives
 from harness.members.joint import Joint, Part
@@ -81,6 +67,7 @@ def _lessons(world: World) -> list[Lesson]:
 
 
 def _make(name: str, folder: Path, world: World) -> None:
+    quieten()
     tokenizer = _tokenizer(world, pairs=name == "tiny-encoder", ends=name != "tiny-decoder")
     tokenizer.save_pretrained(folder)
     torch.manual_seed(_SEED)
@@ -99,6 +86,8 @@ def _make(name: str, folder: Path, world: World) -> None:
 
 def _encoder(words: int) -> Any:
     """A BERT: its pooler belongs to the trunk, so the fresh head is one linear layer."""
+    from transformers import BertConfig, BertModel
+
     config = BertConfig(
         vocab_size=words,
         hidden_size=_WIDTH,
@@ -115,6 +104,8 @@ def _encoder(words: int) -> Any:
 
 def _decoder(words: int) -> Any:
     """A GPT-2: Conv1D layers, tied embeddings."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     config = GPT2Config(
         vocab_size=words,
         n_embd=_WIDTH,
@@ -135,6 +126,8 @@ def _decoder(words: int) -> Any:
 
 def _encoder_decoder(words: int) -> Any:
     """A T5 as in version 1.1: gated feed-forward layers, an output layer of its own."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
     config = T5Config(
         vocab_size=words,
         d_model=_WIDTH,
@@ -160,8 +153,15 @@ _MODELS: Mapping[str, Callable[[int], Any]] = {
 }
 
 
-def _tokenizer(world: World, pairs: bool, ends: bool) -> PreTrainedTokenizerFast:
+def _tokenizer(world: World, pairs: bool, ends: bool) -> Any:
     """One token per word of the world, and per word that questions are asked and answered in."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Lowercase
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
     core = Tokenizer(WordLevel({}, unk_token="<unk>"))
     core.pre_tokenizer = Whitespace()
     lessons = _lessons(world)

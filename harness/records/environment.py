@@ -53,11 +53,10 @@ def environment() -> dict[str, Any]:
 def engine() -> dict[str, str]:
     """What numbers are made by, and so what members of one population must share: another engine rounds otherwise."""
     import torch
-    import transformers
 
     return {
         "torch": _minor(torch.__version__),
-        "transformers": _minor(transformers.__version__),
+        "transformers": _minor(_version("transformers")),  # which takes seconds to import
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "processor": processor(_flags()),
     }

@@ -281,7 +281,6 @@ class Bench:
         corpora: Mapping[str, Corpus] | None = None,
     ):
         import torch
-        import transformers
 
         from harness.cells.judges import device
         from harness.cells.lab import Lab
@@ -291,8 +290,6 @@ class Bench:
         from harness.members import tiny
         from harness.storage import zoo
 
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
         threads = self.options.threads or (1 if model.tiny else None)
         if threads:
             torch.set_num_threads(threads)
