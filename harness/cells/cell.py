@@ -32,6 +32,7 @@ class PopulationKey:
     every: tuple[str, ...]  # the places that seeds are dealt by, whatever corpora are at hand
     seed: int
     heads: Heads
+    name: str = ""  # where neither "all" nor the members' names will do
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -56,7 +57,7 @@ class PopulationKey:
     @property
     def population(self) -> str:
         """What a record calls it: the corpus whose partitions are merged, the pair's names, or "all"."""
-        return "+".join(self.corpora) if len(self.members) == 2 else "all"
+        return self.name or ("+".join(self.corpora) if len(self.members) == 2 else "all")
 
     def __str__(self) -> str:
         """The part of a test id before the method: roberta-base-s1, roberta-base-s1-diff-dailydialog+isear."""

@@ -11,6 +11,7 @@ from harness.checkpoints.brought import Key, key_for
 from harness.checkpoints.hub import source_of
 from harness.data.corpus import Split
 from harness.data.task import Task
+from harness.errors import BadData
 from harness.families.subject import Subject
 from harness.members import fisher, given, gram
 from harness.members.descent import Descents
@@ -19,7 +20,8 @@ from harness.protocol.parts import FisherSettings, GramSettings
 from harness.protocol.told import PLAIN, Told
 from harness.records.environment import engine
 from harness.records.recipe import Recipe, recipe_key, written
-from harness.suites.setting import corpus_of
+from harness.suites.setting import corpus_of, variant_of
+from methods import NotApplicable
 
 
 class Identity:
@@ -82,16 +84,35 @@ class Identity:
         }
         if (key := self.brought(source)) is not None:
             return {**shared, "given": self.print_of(key)}
+        self._require_rows(source)
         return {
             **shared,
             "train": [self._rows.train(m, source.draw).fingerprint for m in source.members],
             "dev": [self._rows.dev(c, source.draw).fingerprint for c in corpora],
-            "training": self._told.training_recipe(),
+            "training": self._told.training_recipe(self._rows.variant(source)),
             "choosing": written(self._told.choosing, PLAIN.choosing),
             "seed": source.seed,
             "version": FINETUNE_VERSION,
             "engine": engine(),
         }
+
+    def _require_rows(self, source: Source) -> None:
+        """Raise unless there are rows for this training. Errors: `BadData`, or `NotApplicable` of members together,
+        which no cell needs but `mtl`."""
+        corpora, draw = tuple(dict.fromkeys(map(corpus_of, source.members))), source.draw
+        together = len(source.members) > 1
+        if len(corpora) < len(source.members) and any(map(variant_of, source.members)):
+            raise NotApplicable("mtl: all members are trained on the same rows, so together they have no others")
+        bare = [(c, "train") for c in corpora if not len(self._rows.train(c if together else source.members[0], draw))]
+        if self._told.protocol.checkpoint == "best_dev":
+            bare += [(c, "development") for c in corpora if not len(self._rows.dev(c, draw))]
+        for corpus, what in bare[:1]:
+            if together:
+                raise NotApplicable(f"mtl: it is fine-tuned on all members' rows, and {corpus} has no {what} rows")
+            cure = "" if what == "train" else ", or write --set checkpoint=last"
+            raise BadData(
+                f"{corpus} has no {what} rows to fine-tune a member with; bring one with --member {corpus}=FOLDER{cure}"
+            )
 
     def statistics(self, kind: str, source: Source) -> Recipe:
         """Everything that decides the Fisher diagonals or the Gram matrices of one member."""

@@ -50,7 +50,7 @@ class Judges:
 
     def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Sheet:
         task, threshold = self._rows.task(corpus), self._told.scoring.threshold
-        return Sheet(self.live(task), self.prepared(task, split), threshold, corpus, heads.get(corpus, {}))
+        return Sheet(self.live(task), self.prepared(task, split), threshold, task.name, heads.get(corpus, {}))
 
     def trainer(self, source: Source) -> DevScorer:
         """Chooses the weights of a training."""
@@ -60,13 +60,16 @@ class Judges:
 
     def developer(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search = PLAIN.search) -> DevScorer:
         """Scores on the development rows of the members' corpora, or on a prefix of each (D28)."""
-        sheets = {}
+        sheets, bare = {}, list[str]()
         for corpus in key.corpora:
             split = self._rows.dev(corpus, key.seed)
+            if not len(split):
+                bare.append(corpus)
+                continue
             rows = split.first(max(1, round(search.dev_fraction * len(split))))
             sheets[corpus] = self._sheet(corpus, rows, heads)
         progress = Progress(self._say, f"searching with {self._subject} on {'+'.join(key.members)}")
-        return DevScorer(sheets, search.fitness, search.fitness_digits, progress)
+        return DevScorer(sheets, search.fitness, search.fitness_digits, progress, bare)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""

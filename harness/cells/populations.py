@@ -21,7 +21,7 @@ from harness.protocol.told import Told
 from harness.records.recipe import Recipe
 from harness.storage.zoo import Zoo
 from harness.suites.setting import corpus_of
-from methods import Population, Weights
+from methods import NotApplicable, Population, Weights
 
 
 class Populations:
@@ -86,6 +86,8 @@ class Populations:
 
     def _statistics(self, key: PopulationKey) -> LazyStatistics:
         def recipe(kind: str, i: int) -> Recipe:
+            if not len(self._identity.statistics_rows(kind, key.sources[i])):
+                raise NotApplicable(f"{kind} statistics are made of train rows, and {key.members[i]} has none here")
             return self._identity.statistics(kind, key.sources[i])
 
         def work(kind: str, i: int) -> str:

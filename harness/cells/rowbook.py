@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocol.own import Exam
 from harness.protocol.protocols import Protocol
-from harness.suites.setting import PART, corpus_of
+from harness.suites.setting import PART, corpus_of, variant_of
 
 
 class Repeats(NamedTuple):
@@ -40,7 +40,7 @@ class RowBook:
 
     def train(self, member: str, draw: int) -> Split:
         """What a member is fine-tuned on: rows of a corpus, or one of the two partitions that `draw` makes of it."""
-        corpus, _, part = member.partition(PART)
+        corpus, part = corpus_of(member), member.partition(PART)[2]
         if not part:
             return self._once("train", corpus, make=lambda: self.corpora[corpus].train.first(self._protocol.train_rows))
         p = self._protocol
@@ -50,6 +50,12 @@ class RowBook:
             return partitions(whole.train, whole.task, draw, p.partition_rows, p.partition_skew, p.partition_sizes)
 
         return self._once("partition", member, draw, make=lambda: halves()[int(part) - 1])
+
+    def variant(self, source: Source) -> Mapping[str, Any]:
+        """The knobs of training in which a member of a soup differs from what the protocol says."""
+        member = source.members[0]
+        known = self.corpora[corpus_of(member)].variants if len(source.members) == 1 else {}
+        return known.get(variant_of(member), {})
 
     def training(self, members: Sequence[str], source: Source, generative: bool) -> Split:
         """The rows of these members of one task as the Trainer takes them."""
@@ -104,7 +110,7 @@ class RowBook:
 
     def _plan(self, cell: Cell) -> Exam:
         """Of which rows an exam is made: test rows, but of a corpus that no member has seen what the suite says."""
-        return Exam() if cell.setting.examined is None else self._protocol.own.unseen(cell.key.heads)
+        return Exam() if not cell.setting.unseen else self._protocol.own.unseen(cell.key.heads)
 
     def _examined(self, cell: Cell, corpus: str) -> Split:
         """All rows that an exam may be made of."""
@@ -132,7 +138,7 @@ class RowBook:
 
 def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
     """The split. Errors: `BadData` if no row of it annotates a label: an F1 over nothing is no 0 but a gap."""
-    if task.kind == "multi_label" and not (split.labels != MASKED).any():
+    if task.kind == "multi_label" and len(split) and not (split.labels != MASKED).any():
         raise BadData(
             f"{corpus}: none of its {len(split)} {what} rows annotates a label that is asked, so {task.metric} has "
             "nothing to say; take more rows, or leave this corpus out of the data"

@@ -49,7 +49,7 @@ def avg(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
 def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
     """Every member on its own corpus: what merging would have to keep. Members of two partitions of one corpus share
     its test rows, so there it is their mean."""
-    if cell.setting.examined is not None:
+    if cell.setting.unseen:
         raise NotApplicable(OUTSIDE)
     table = _every_member(cell, lab, corpora)
     own = {c: [exams[c] for member, exams in table.items() if corpus_of(member) == c] for c in corpora}
@@ -85,7 +85,8 @@ def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, d
 
 def dev_answers(cell: Cell, lab: Lab) -> dict[str, dict[str, Answers]]:
     """Member -> corpus -> what it says to all development rows; asked once in a laboratory's life, as exams are."""
-    scorer, corpora = lab.developer(cell.key), cell.key.corpora
+    scorer = lab.developer(cell.key)
+    corpora = [c for c in cell.key.corpora if c not in scorer.bare]
     rows = {c: f"{lab.rows.task(c).name} {lab.rows.dev(c, cell.key.seed).fingerprint}" for c in corpora}
     table: dict[str, dict[str, Answers]] = {}
     for source in cell.key.sources:

@@ -124,11 +124,14 @@ def _merged_by(
         }
         trace = trace_of(merged) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history"))}
-        said = lab.developer(cell.key).answers(merged)
+        scorer = lab.developer(cell.key)
+        said = scorer.answers(merged)
+        if scorer.bare:
+            return Found(merged, used, dev, cost, said)
         if calls and lab.protocol.search.dev_fraction < 1:
             told = score(merged)
         else:  # who did not ask is told as by default
-            told = (lab.developer(cell.key, lab.protocol.search) if calls else lab.developer(cell.key)).of(said)
+            told = (lab.developer(cell.key, lab.protocol.search) if calls else scorer).of(said)
         return Found(merged, used, {**dev, "score": told}, cost, said)
 
 

@@ -25,7 +25,6 @@ from harness.members.joint import Part
 from harness.protocol.told import Told
 from harness.storage import zoo
 from harness.storage.whole import MINUTES
-from harness.suites.setting import corpus_of
 from methods import Weights
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ class Workshop:
             rows = self._rows.training(members, source, generative=family.generative)
             if loaded is None or not family.generative:  # one generative model answers every task
                 loaded = self._subject.fresh(task, source.seed)
-            parts.append(Part(corpus_of(members[0]), task, rows, loaded))
-        score, training = self._judges.trainer(source), self._told.protocol.training
+            parts.append(Part(task.name, task, rows, loaded))
+        score, training = self._judges.trainer(source), self._told.training(self._rows.variant(source))
         weights, _ = finetune(family, parts, training, source.seed, score, progress, place)
         return weights

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +89,7 @@ class Corpus:
     test: Split
     annotated: tuple[bool, ...]  # (outputs,): which labels this corpus has an opinion on
     published: bool = False  # whether the paper has numbers for these rows, so that by default none is left out
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # "2b" -> knobs of training, of soups
 
     @property
     def everything(self) -> Split:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.records.recipe import Recipe, written
 
 Kind = Literal["multi_label", "classification", "regression"]
+OF_KIND: Mapping[Kind, tuple[str, ...]] = {  # what each kind of task can be measured by, its usual metric first
+    "classification": ("accuracy", "macro_f1", "matthews", "balanced_accuracy", "weighted_f1", "micro_f1", "f1"),
+    "multi_label": ("macro_f1", "micro_f1", "weighted_f1", "accuracy"),
+    "regression": ("pearson", "spearman"),
+}
+MOST_CLASSES = 1000  # outputs of a task: where answers are judged row by row, each is a column
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def cell_of(record: RunRecord, model: ModelName) -> Cell:
     own = set(map(corpus_of, members))
     elsewhere = tuple(c for c in record.scores if c not in own) or None
     setting = Setting(record.suite, record.setting, members, (members,), elsewhere, (heads,), version)
-    return Cell(setting, Remembered(model, record.suite, members, members, seed, heads, seeds), record.method)
+    return Cell(setting, Remembered(model, record.suite, members, members, seed, heads, dealt=seeds), record.method)
 
 
 def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:

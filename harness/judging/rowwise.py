@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.task import MOST_CLASSES
+from harness.data.task import OF_KIND as OF_KIND  # for who has the formulas and needs their names
+
 Array = NDArray[np.floating[Any]]
 UNANNOTATED = -100
-MOST_CLASSES = 1000  # each is a column
 
 
 class Rowwise(NamedTuple):
@@ -282,9 +284,4 @@ METRICS: Mapping[str, Callable[..., Rowwise]] = {  # (gold, said[, how many clas
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
-}
-OF_KIND: Mapping[str, tuple[str, ...]] = {  # what each kind of task can be measured by, its usual metric first
-    "classification": ("accuracy", "macro_f1", "matthews", "balanced_accuracy", "weighted_f1", "micro_f1", "f1"),
-    "multi_label": ("macro_f1", "micro_f1", "weighted_f1", "accuracy"),
-    "regression": ("pearson", "spearman"),
 }

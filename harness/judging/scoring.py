@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal, NamedTuple
@@ -21,7 +21,7 @@ from harness.judging.metrics import is_constant, official, score
 from harness.judging.progress import Progress
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
-from methods.errors import MergeboardError
+from methods.errors import MergeboardError, NotApplicable
 
 Predicted = npt.NDArray[Any]
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
@@ -117,13 +117,21 @@ class DevScorer:
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
         progress: Progress | None = None,
+        bare: Sequence[str] = (),
     ) -> None:
+        """`bare`: corpora that have no development rows, for whose sake there is no score."""
+        self.bare = tuple(bare)
         self._dev, self._fitness, self._digits, self._progress = dict(dev), fitness, digits, progress
         self.calls = 0
         self._best = 0.0
 
     def __call__(self, merged: Merged) -> float:
-        """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better."""
+        """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better.
+
+        Errors: `NotApplicable` where a corpus has no development rows.
+        """
+        if self.bare:
+            raise NotApplicable(f"it asks for development scores, and {', '.join(self.bare)} has no development rows")
         self.calls += 1
         value = self._mark(self.answers(merged))
         self._best = max(self._best, value)

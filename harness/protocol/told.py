@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
-from harness.protocol.parts import Choosing, FisherSettings, GramSettings, Scoring
+from harness.protocol.parts import Choosing, FisherSettings, GramSettings, Scoring, Training
 from harness.protocol.protocols import Protocol
 from harness.records.recipe import Recipe, written
 
@@ -43,7 +45,11 @@ class Told:
         """How Gram matrices are made."""
         return self.protocol.gram
 
-    def training_recipe(self) -> Recipe:
-        """How members are fine-tuned, in so far as this kind of family asks."""
+    def training(self, own: Mapping[str, Any]) -> Training:
+        """How a member is fine-tuned that has knobs of its own."""
+        return replace(self.protocol.training, **own)
+
+    def training_recipe(self, own: Mapping[str, Any] | None = None) -> Recipe:
+        """How members are fine-tuned, or one of them, in so far as this kind of family asks."""
         worded = written(self.protocol.wording, PLAIN.wording) if self.generative else {}
-        return {**written(self.protocol.training, PLAIN.training), **worded}
+        return {**written(self.training(own or {}), PLAIN.training), **worded}

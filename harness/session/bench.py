@@ -19,7 +19,7 @@ from harness.records.record import BadRecord, RunRecord, Store
 from harness.session.options import Options
 from harness.storage import journal
 from harness.suites import Where, resolve
-from harness.suites.setting import Heads, Setting, corpus_of
+from harness.suites.setting import Heads, Setting, corpus_of, variant_of
 
 
 class Bench:
@@ -108,9 +108,19 @@ class Bench:
         """All populations that this setting merges of this model."""
         there = setting.populations(self.available(setting.suite, model))
         seeds = self._seeds(setting, model)
-        keys = [self._key(setting, model, group, s, h) for s in seeds for h in setting.heads for group in there]
+        keys = [
+            self._key(setting, model, group, s, h)
+            for s in seeds
+            for h in setting.heads
+            for group in there
+            if s == seeds[0] or not self._one_soup(group, s)
+        ]
         wanted = ("own", "none", *self.options.heads)
         return list(dict.fromkeys(key for key in keys if key.heads in wanted))
+
+    def _one_soup(self, group: tuple[str, ...], seed: int) -> bool:
+        """Whether these are members of a soup that are the same in populations of every seed: all were brought."""
+        return all(variant_of(m) and given_for(self.options.given, m, seed) is not None for m in group)
 
     def cancelled(self, setting: Setting, model: ModelName) -> list[tuple[PopulationKey, str]]:
         """What one option asks for and another takes away, each with the reason; the first seed's stands for all."""
@@ -167,7 +177,7 @@ class Bench:
             heads = "none"
         elif heads == "same" and any(given_for(self.options.given, m, seed) is not None for m in group):
             heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
-        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads)
+        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads, setting.called(group))
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,7 @@ def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> It
     if real is None or bench.where(real).nowhere:
         return
     for suite in suites:
+        yield from (f"{suite.name}: {note}" for note in suite.notes)
         missing = [c for c in suite.known() if c not in bench.available(suite.name, real)]
         reason = bench.elsewhere(suite.name, real) or f"not in the data: {', '.join(missing)}; {suite.origin}"
         if missing:

@@ -19,17 +19,19 @@ from harness.protocol.protocols import Protocol, named
 from harness.records.record import slug
 from harness.session import places
 from harness.suites import looked_up, near, resolve
+from harness.suites.own import session as own
 from harness.suites.setting import corpus_of
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
 HUB = "hub"  # --data=hub
+OWN = "test_own.py"
 HEADS = ("same", "diff")
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 TEXTS = (  # options whose text is looked at here
-    *("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "speed_shape"),
-    *("grid", "threads", "trust_remote_code", "checkpoint_minutes", "export"),
+    *("model", "method", "data", "task", "protocol", "seeds", "heads", "set", "member", "results", "zoo"),
+    *("speed_shape", "grid", "threads", "trust_remote_code", "checkpoint_minutes", "export"),
 )
 AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
@@ -52,6 +54,7 @@ def add(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="Folder with the suites' data, or hub (default), which some suites need; not for tiny models",
     )
+    option("--task", metavar="FILE.toml", help="Your own task, corpora and members, for suites/test_own.py")
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
     option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")
@@ -144,7 +147,7 @@ def read(config: pytest.Config) -> Options:
         _require_different(models)
         protocol = get("--protocol")
         data = _data(get("--data"), models, config)
-        given = _given(get("--member"))
+        given = {**_own(get("--task"), config), **_given(get("--member"))}
         options = Options(
             models=models,
             methods=_methods(get("--method"), get("--export") is not None),
@@ -188,7 +191,9 @@ def command_of(config: pytest.Config) -> str:
             if where.is_relative_to(config.rootpath):
                 path = f"{where.relative_to(config.rootpath)}{colons}{test}"
             else:
-                path = {"--data=": "DATA", "--results=": "RESULTS", "--zoo=": "ZOO"}.get(text[:start], "FOLDER")
+                path = {"--data=": "DATA", "--results=": "RESULTS", "--zoo=": "ZOO", "--task=": "TASK"}.get(
+                    text[:start], "FOLDER"
+                )
             text = f"{text[:start]}{path}"
         words.append(text)
     return shlex.join(words)
@@ -255,6 +260,17 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
                 wrapped = [f"{n}_evolver" for n in known() if n != "evolver"] if "_ev" in name else []
                 raise UnknownName("merging method", name, [*known(), *wrapped, *ROWS]) from None
             raise
+
+
+def _own(text: str | None, config: pytest.Config) -> dict[brought.Key, str]:
+    """Begin with the user's file, if one is named, and give the members that it brings."""
+    suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
+    if suite is None:
+        if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
+            raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
+        return {}
+    where = "--task {}, members of [corpora.{}]".format
+    return {key: brought.place_of(where(text, key[0]), place) for key, place in suite.given.items()}
 
 
 def _given(asked: Sequence[str]) -> dict[brought.Key, str]:

@@ -50,7 +50,7 @@ def _cancelled(item: pytest.Item, points: int) -> str:
     callspec: Any = getattr(item, "callspec", None)
     named = bool(item.config.getoption("--method"))  # among the methods that run by default it is nobody's wish
     alone = named and callspec is not None and callspec.params.get("method") == "domain_specific"
-    return OUTSIDE if alone and asked.examined is not None else ""
+    return OUTSIDE if alone and asked.unseen else ""
 
 
 def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) -> Iterator[str]:

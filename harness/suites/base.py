@@ -93,6 +93,11 @@ class Suite:
         """
         raise NotImplementedError
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on what `find` had to decide, for who started the session."""
+        return ()
+
     def lesson(self, world: World) -> Lesson | None:
         """What the tiny models are taught of a built-in suite; None for suites that ask about it all the same."""
         return None

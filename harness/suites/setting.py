@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -14,11 +15,17 @@ Heads = Literal["same", "diff", "own", "none"]
 merged; or there is none, since a generative model answers in words."""
 
 PART = "#"  # "cola#2": the second partition of cola's training rows
+VARIANT = "@"  # "cola@2b": a member of a soup, trained on the same rows with seed 2 and another choice of knobs
 
 
 def corpus_of(member: str) -> str:
     """The corpus whose rows a member is fine-tuned on: "cola#2" -> "cola"."""
-    return member.partition(PART)[0]
+    return member.partition(PART)[0].partition(VARIANT)[0]
+
+
+def variant_of(member: str) -> str:
+    """What tells a member of a soup from the others: "cola@2b" -> "2b"; empty for other members."""
+    return member.partition(VARIANT)[2]
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,9 @@ class Setting:
     suite: str  # the name of the registered suite that knows the corpora
     name: str  # "in_domain"
     members: tuple[str, ...]  # the corpora that members are fine-tuned on, in the paper's order
-    groups: Literal["all", "pairs", "halves"] | tuple[tuple[str, ...], ...]
-    """One population of all members, one of every pair, one of two partitions of each, or those listed."""
+    groups: Literal["all", "pairs", "halves", "all_but_one"] | tuple[tuple[str, ...], ...]
+    """One population of all members, one of every pair, one of two partitions of each, one without each, which is
+    examined on what it does not have, or those listed."""
     examined: tuple[str, ...] | None = None  # corpora to examine on; None: the members' own test splits
     heads: tuple[Heads, ...] = ("same", "diff")
     version: int = 1
@@ -51,11 +59,13 @@ class Setting:
         there = tuple(m for m in self.members if m in available)
         if self.groups == "all":
             return [there] if len(there) > 1 else []
+        if self.groups == "all_but_one":
+            return [tuple(m for m in there if m != out) for out in there] if len(there) > 2 else []
         return [g for g in self._listed() if all(corpus_of(m) in available for m in g)]
 
     def impossible(self, available: Collection[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
         """The listed groups that cannot be trained, each with the corpora it lacks."""
-        if self.groups in ("all", "pairs"):  # whose members are chosen from what is there
+        if self.groups in ("all", "pairs", "all_but_one"):  # whose members are chosen from what is there
             return []
         lacking = [
             (g, tuple(dict.fromkeys(c for c in map(corpus_of, g) if c not in available))) for g in self._listed()
@@ -67,14 +77,28 @@ class Setting:
             return list(itertools.combinations(self.members, 2))
         if self.groups == "halves":
             return [(f"{m}{PART}1", f"{m}{PART}2") for m in self.members]
-        return [] if self.groups == "all" else list(self.groups)
+        return [] if isinstance(self.groups, str) else list(self.groups)
 
     def places(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """The list that seeds are dealt by, which the members at hand do not change."""
-        return group if self.groups == "halves" else self.members
+        return group if self.groups == "halves" or any(map(variant_of, group)) else self.members
+
+    def called(self, group: tuple[str, ...]) -> str:
+        """What the population of these members is called where "all" would be said of several; else empty."""
+        if self.groups == "all_but_one":
+            return "without-" + "+".join(m for m in self.members if m not in group)
+        several = not isinstance(self.groups, str) and len(group) > 2
+        return "+".join(dict.fromkeys(map(corpus_of, group))) if several else ""
+
+    @property
+    def unseen(self) -> bool:
+        """Whether what is examined is what no member was fine-tuned on."""
+        return self.examined is not None or self.groups == "all_but_one"
 
     def exam(self, members: tuple[str, ...], available: Collection[str]) -> tuple[str, ...]:
         """The corpora that a population of these members is examined on."""
+        if self.groups == "all_but_one":
+            return tuple(m for m in self.members if m in available and m not in members)
         if self.examined is None:
             return tuple(dict.fromkeys(map(corpus_of, members)))
         return tuple(c for c in self.examined if c in available)
@@ -82,7 +106,8 @@ class Setting:
     def coverage(self, available: Collection[str]) -> str:
         """How much of the question could be asked: "3 of 5", "3 of 5 members, 2 of 5 corpora", "3 of 8 pairs"."""
         if not isinstance(self.groups, str):
-            return f"{len(self.populations(available))} of {len(self.groups)} pairs"
+            what = "pairs" if all(len(group) == 2 for group in self.groups) else "groups"
+            return f"{len(self.populations(available))} of {len(self.groups)} {what}"
         there = f"{sum(m in available for m in self.members)} of {len(self.members)}"
         if self.examined is None:
             return there
@@ -96,8 +121,12 @@ def member_seeds(
 
     Same heads: one seed for all, so that every head starts equal. Different heads: member k of the full list of n gets
     (seed + k) mod n counted within blocks of n, so the runs of n seeds use every (member, seed) once and the members
-    trained for one arrangement serve the other.
+    trained for one arrangement serve the other. A member of a soup says its seed itself, in further runs one of the
+    next block.
     """
+    if any(map(variant_of, members)):
+        own = [int(re.match(r"\d+", variant_of(m))[0]) for m in members]  # type: ignore[index]  # all begin with it
+        return tuple((seed - 1) * max(own) + k for k in own)
     if heads != "diff":  # with "own" and "none" too: one seed for all that is random in training
         return tuple(seed for _ in members)
     n = len(setting_members)

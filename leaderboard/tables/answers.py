@@ -56,7 +56,7 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         said = np.frombuffer(_unzip(kept["floats"], 4 * rows), "<f4").astype(np.float64)
     else:
         words = list(kept["classes"]) if "classes" in kept else kept["values"].split()
-        said = np.array(words, dtype=np.float64)
+        said = np.array(words, dtype=np.float64).astype(np.float32).astype(np.float64)  # shortest decimals of singles
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
     return METRICS[kept["metric"]](gold[:, 0], said, outputs)

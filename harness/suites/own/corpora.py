@@ -1,0 +1,183 @@
+"""An own suite's corpora: labels agreed on, rows split, and refused before any training what could not be right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.data.corpus import Corpus, Split, require_learnable
+from harness.data.task import Task
+from harness.errors import BadData
+from harness.suites.own import draw, rows
+from harness.suites.own.described import HUB, SPLITS, Described, File
+from harness.suites.own.labels import Reader, told
+from harness.suites.own.questions import Asked
+from harness.suites.own.rows import WHOLE, Part
+
+Say = Callable[[str], None]
+
+
+def load(file: File, say: Say) -> dict[str, Corpus]:
+    """All corpora that the file describes.
+
+    `say` takes a line on what the rows had to tell, or were read as. Errors: `BadData` in one line, `MergeboardError`
+    for labels that no model could have.
+    """
+    found: dict[str, Corpus] = {}
+    for name, asked in file.tasks.items():
+        own = [corpus for corpus in file.corpora.values() if corpus.task == name]
+        files = {corpus.name: rows.files_of(corpus, file.folder) for corpus in own}
+        for corpus in own:  # before the first is read
+            rows.require_there(corpus, files[corpus.name])
+        parts = {corpus.name: rows.read(corpus, files[corpus.name]) for corpus in own}
+        task = _task(asked, own, parts, say)
+        for corpus in own:
+            found[corpus.name] = _corpus(corpus, task, asked, parts.pop(corpus.name), say)
+    _require_known(file, found)
+    return {name: found[name] for name in file.corpora}
+
+
+def _task(asked: Asked, corpora: Iterable[Described], parts: Mapping[str, Mapping[str, Part]], say: Say) -> Task:
+    """The task, with the labels and the span that the rows have where the file does not name them."""
+    labels, pairs, scores = dict.fromkeys(asked.labels or ()), set[bool](), list[float]()
+    for corpus in corpora:
+        pairs.add(len(corpus.columns.texts) == 2)
+        for split, part in parts[corpus.name].items():
+            if asked.kind == "regression":
+                if split != "test":
+                    scores += _numbers(corpus, part)
+            elif asked.labels is None:
+                names = part.table.classes.get(corpus.columns.labels[0])
+                labels |= dict.fromkeys(told(asked, corpus.columns, rows.cells_of(corpus, part), names))
+    if len(pairs) > 1:
+        raise BadData(
+            f"{asked.where}: some corpora have one column of texts and some two; a task asks about one or two"
+        )
+    if asked.kind == "regression":
+        span = asked.span or ((min(scores), max(scores)) if scores else (0.0, 1.0))
+        return asked.task((), pairs.pop(), span if span[0] < span[1] else (span[0], span[0] + 1))
+    if asked.labels is None:
+        listed = ", ".join(list(labels)[:12]) + (f", and {len(labels) - 12} more" if len(labels) > 12 else "")
+        say(f"{asked.name}: labels are not named; the rows have {listed}, in this order")
+    return asked.task(tuple(labels), pairs.pop())
+
+
+def _numbers(corpus: Described, part: Part) -> list[float]:
+    found = []
+    for (cell,) in rows.cells_of(corpus, part):
+        try:
+            found.append(float(cell))
+        except (TypeError, ValueError):
+            continue  # told, with its place, when labels are read
+    return [score for score in found if abs(score) < 1e9]
+
+
+def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part], say: Say) -> Corpus:
+    """One corpus, its rows labelled, split and looked at."""
+    splits: dict[str, Split] = {}
+    places: dict[str, Part] = {}
+    out = by_place = 0
+    for name, part in parts.items():
+        reader = Reader(task, corpus.columns, part.table.classes, strict=asked.span is not None)
+        splits[name], places[name], lost = rows.labelled(corpus, part, reader)
+        out, by_place = out + lost, by_place + reader.by_place
+        if not len(splits[name]):
+            raise BadData(f"{corpus.where}: no row of {'its data' if name == WHOLE else name} has a text and a label")
+    if out:
+        say(f"{corpus.name}: {out:,} rows without a text or a label are left out")
+    if by_place:
+        listed = ", ".join(f"{k} is {label}" for k, label in enumerate(task.outputs[:5]))
+        say(f"{corpus.name}: {by_place:,} labels are numbers, taken as places: {listed}{', ...' * (task.width > 5)}")
+    if WHOLE not in splits:
+        _require_apart(corpus, splits, places)
+    splits = _split(corpus, task, splits, say)
+    _require_sound(corpus, task, splits)
+    there = tuple(bool((labels != -100).any()) for labels in np.concatenate([s.labels for s in splits.values()]).T)
+    annotated = there if task.kind == "multi_label" else (True,) * len(task.outputs)
+    variants = dict(corpus.soup)
+    return Corpus(corpus.name, task, splits["train"], splits["dev"], splits["test"], annotated, variants=variants)
+
+
+def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> dict[str, Split]:
+    """Train, dev and test; an empty one where there is none."""
+    some = next(iter(given.values()))
+    none = some.take([])
+    if WHOLE in given:
+        chosen = draw.drawn(some, task, corpus.name, corpus.shares)
+        return {split: some.take(chosen[split]) for split in SPLITS}
+    found = {split: given.get(split, none) for split in SPLITS}
+    if "train" in given and "dev" not in given and corpus.shares.dev:
+        apart = np.isin(given["train"].text_hashes, given["test"].text_hashes)
+        train, dev = draw.held_out(given["train"], task, corpus.name, corpus.shares, apart)
+        say(f"{corpus.name}: {len(dev):,} of its train rows are held out as development rows")
+        return {**found, "train": given["train"].take(train), "dev": given["train"].take(dev)}
+    return found
+
+
+def _require_apart(corpus: Described, splits: Mapping[str, Split], places: Mapping[str, Part]) -> None:
+    """Refuse development rows that are test rows too: what chooses must not judge."""
+    if "dev" not in splits:
+        return
+    both = np.isin(splits["dev"].text_hashes, splits["test"].text_hashes)
+    if both.any():
+        k = int(both.argmax())
+        raise BadData(
+            f"{places['dev'].where(k)}: this text is a test row too, as are {int(both.sum()):,} of {len(both):,} "
+            f"development rows of {corpus.name}; take them out of one of the two"
+        )
+
+
+def _require_sound(corpus: Described, task: Task, splits: Mapping[str, Split]) -> None:
+    """Refuse an empty split, one class only, and labels that are asked and were never trained on."""
+    shares = {"train": corpus.shares.train, "dev": corpus.shares.dev, "test": True}
+    given = bool(corpus.files or corpus.columns.split)
+    for name, split in splits.items():
+        if not len(split) and (shares[name] if not given else name == "test"):
+            raise BadData(
+                f"{corpus.where}: {name} would have no rows; there are {sum(map(len, splits.values())):,} in all, give "
+                "more, or other shares in split"
+            )
+    learned = splits["train"] if len(splits["train"]) else splits["test"]
+    require_learnable(f"{corpus.where}: {'train' if len(splits['train']) else 'test'}", learned)
+    if task.kind == "regression" or not len(splits["train"]):
+        return
+    known = _met(task, splits["train"])
+    for name in ("dev", "test"):
+        unknown = np.flatnonzero(_met(task, splits[name]) & ~known)
+        if len(unknown):
+            listed = ", ".join(task.outputs[k] for k in unknown[:5]) + ", ..." * (len(unknown) > 5)
+            cure = (
+                "add such train rows, or take these rows out"
+                if given
+                else "add such rows, or try another seed in split"
+            )
+            raise BadData(f"{corpus.where}: {name} has labels that no train row has: {listed}; {cure}")
+
+
+def _met(task: Task, split: Split) -> npt.NDArray[np.bool_]:
+    """(outputs,): which labels some row has."""
+    if task.kind == "multi_label":
+        return np.asarray((split.labels == 1).any(axis=0))
+    return np.isin(np.arange(len(task.outputs)), split.labels[:, 0])
+
+
+def _require_known(file: File, corpora: Mapping[str, Corpus]) -> None:
+    """Refuse an unseen corpus with labels that no member is trained on."""
+    for name in file.unseen:
+        task, test = corpora[name].task, corpora[name].everything
+        others = [c.train for n, c in corpora.items() if n not in file.unseen and c.task == task and len(c.train)]
+        if task.kind == "regression" or not others:
+            continue
+        known = np.logical_or.reduce([_met(task, split) for split in others])
+        if (unknown := np.flatnonzero(_met(task, test) & ~known)).size:
+            listed = ", ".join(task.outputs[k] for k in unknown[:5])
+            raise BadData(f"{file.path}: {name} is unseen and has labels that no member is trained on: {listed}")
+
+
+def paths_of(file: File, corpus: Described) -> Iterable[Path]:
+    """The local files of a corpus, for a first look; none of what is on the hub."""
+    if corpus.data is None or not corpus.data.startswith(HUB):
+        yield from (path for paths in rows.files_of(corpus, file.folder).values() for path in paths)

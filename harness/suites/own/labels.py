@@ -1,0 +1,135 @@
+"""Cells as labels: names and numbers of classes, several labels in a cell, a column for each label, scores."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.data.corpus import MASKED, Labels
+from harness.data.tables import shown
+from harness.data.task import Task
+from harness.errors import BadData
+from harness.suites.own.described import Columns
+from harness.suites.own.questions import Asked
+from methods.errors import UnknownName
+
+Row = Sequence[Any]  # the label cells of one row
+_NUMBER = re.compile(r"-?\d+(\.0+)?")
+_NO, _YES = {"0", "false", "no"}, {"1", "true", "yes"}
+
+
+def plain(cell: Any) -> str | None:
+    """A cell as the name of a label: 1, 1.0 and "1" are one; None where nothing stands."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return None
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    text = str(cell).strip()
+    return (text.partition(".")[0] if _NUMBER.fullmatch(text) else text) or None
+
+
+def several(cell: Any, columns: Columns) -> list[str] | None:
+    """The labels in one cell: of a list, or of a text with a sign between them; None where the row is not annotated.
+
+    An empty text is no label at all, which is an answer.
+    """
+    if cell is None:
+        return None
+    parts = cell if isinstance(cell, list) else str(cell).split(columns.separator) if columns.separator else [cell]
+    return [name for part in parts if (name := plain(part)) is not None]
+
+
+def told(asked: Asked, columns: Columns, cells: Iterable[Row], names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The labels that rows have: those that their file names, in its order, or all that are met, numbers by size."""
+    if names:
+        return names
+    if len(columns.labels) > 1:
+        return columns.labels
+    met: dict[str, None] = {}
+    for (cell,) in cells:
+        found = several(cell, columns) if asked.kind == "multi_label" else [plain(cell)]
+        met |= dict.fromkeys(name for name in found or () if name is not None)
+    numbers = all(_NUMBER.fullmatch(name) for name in met)
+    return tuple(sorted(met, key=(lambda name: (int(name), name)) if numbers else None))
+
+
+class Reader:
+    """Turns cells into the labels of one task.
+
+    Where no label's name is a number, a number in a cell is a place in the list of labels, from 0.
+    """
+
+    def __init__(self, task: Task, columns: Columns, names: Mapping[str, tuple[str, ...]], strict: bool) -> None:
+        self._task, self._columns, self._strict = task, columns, strict
+        self._place = {label: k for k, label in enumerate(task.outputs)}
+        self._named = names.get(columns.labels[0], ()) if len(columns.labels) == 1 else ()
+        self._numbered = not any(_NUMBER.fullmatch(label) for label in task.outputs)
+        self.by_place = 0  # cells that were read as places
+
+    def read(self, cells: Sequence[Row], where: Callable[[int], str]) -> Iterator[list[float] | None]:
+        """The labels of each row, (task.width,); None where it has none. Errors: `BadData` with the row's place."""
+        one = {"classification": self._class, "regression": self._score}.get(
+            self._task.kind, self._flags if len(self._columns.labels) > 1 else self._labels
+        )
+        for row, own in enumerate(cells):
+            try:
+                yield one(own)
+            except ValueError as error:
+                raise BadData(f"{where(row)}: {error}") from None
+
+    def array(self, rows: Sequence[list[float]]) -> Labels:
+        """The labels of a split."""
+        found = np.array(rows, dtype=np.float64).reshape(-1, self._task.width)
+        return found if self._task.kind == "regression" else found.astype(np.int64)
+
+    def _class(self, cells: Row) -> list[float] | None:
+        name = plain(cells[0])
+        return None if name is None else [self._of(name, cells[0])]
+
+    def _of(self, name: str, cell: Any) -> int:
+        if self._named and isinstance(cell, int) and 0 <= cell < len(self._named):
+            name = self._named[cell]
+        if name in self._place:
+            return self._place[name]
+        if self._numbered and name.isdecimal() and int(name) < len(self._place):
+            self.by_place += 1
+            return int(name)
+        raise ValueError(str(UnknownName("label", shown(name), list(self._place)[:20])))
+
+    def _labels(self, cells: Row) -> list[float] | None:
+        names = several(cells[0], self._columns)
+        if names is None:
+            return None
+        found = [0.0] * self._task.width
+        parts = cells[0] if isinstance(cells[0], list) else names
+        for name, cell in zip(names, parts if len(parts) == len(names) else names, strict=True):
+            found[self._of(name, cell)] = 1
+        return found
+
+    def _flags(self, cells: Row) -> list[float] | None:
+        found: list[float] = [MASKED] * self._task.width
+        for column, cell in zip(self._columns.labels, cells, strict=True):
+            name = (plain(cell) or "").lower()
+            if name in _YES or name in _NO:
+                found[self._place[column]] = name in _YES
+            elif name:
+                raise ValueError(f"{column} is {shown(cell)!r}; a column for each label holds 0 or 1, or nothing")
+        return None if all(value == MASKED for value in found) else found
+
+    def _score(self, cells: Row) -> list[float] | None:
+        cell = cells[0]
+        if plain(cell) is None:
+            return None
+        try:
+            score = math.nan if isinstance(cell, str) and "_" in cell else float(cell)
+        except (TypeError, ValueError, OverflowError):
+            score = math.nan
+        low, high = self._task.span
+        if not math.isfinite(score) or (self._strict and not low <= score <= high):
+            wanted = f"from {low:g} to {high:g}" if self._strict else "such as 2.5"
+            raise ValueError(f"the score is {shown(cell)!r}; it must be a number {wanted}")
+        return [score]

@@ -1,0 +1,139 @@
+"""A corpus' files as texts and label cells: found, their columns checked, read, rows without a value left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.data import repositories, tables
+from harness.data.corpus import Split
+from harness.data.tables import Table, shown
+from harness.errors import BadData
+from harness.suites.own.described import HUB, SPLITS, Described
+from harness.suites.own.labels import Reader, Row
+
+WHOLE = "all"  # the part of a table that is still to be split
+_WORDS = {**{name: name for name in SPLITS}, "validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of one split, or of all that are still to be split."""
+
+    table: Table
+    rows: npt.NDArray[np.int64]  # of the table
+
+    def where(self, k: int) -> str:
+        """File and line of the k-th row."""
+        return self.table.where(int(self.rows[k]))
+
+
+def files_of(corpus: Described, folder: Path) -> Mapping[str, tuple[Path, ...]]:
+    """Split -> its files; `WHOLE` -> all, where nobody says. A hub is asked for them. Errors: `BadData`."""
+    if corpus.data is not None and corpus.data.startswith(HUB):
+        found = repositories.files(corpus.data.removeprefix(HUB), corpus.files)
+        if found:
+            return found
+        raise BadData(f"{corpus.where}: {corpus.data} has no rows of a format that is known")
+    base = folder / Path(corpus.data or ".").expanduser()
+    if not corpus.files:
+        return {WHOLE: (base,)}
+    if corpus.data is not None and not base.is_dir():
+        raise BadData(f"{corpus.where}: data is {corpus.data}, no folder, and files are named besides; leave one out")
+    return {
+        split: tuple(path for name in names for path in _matching(corpus, base, name))
+        for split, names in corpus.files.items()
+    }
+
+
+def _matching(corpus: Described, base: Path, name: str) -> Sequence[Path]:
+    if not has_magic(name):
+        return (base / Path(name).expanduser(),)
+    found = sorted(base.glob(name))
+    if not found:
+        raise BadData(f"{corpus.where}: no file of {base} is {name}")
+    return found
+
+
+def require_there(corpus: Described, files: Mapping[str, tuple[Path, ...]]) -> None:
+    """Refuse files that are not there or lack a column, by a look at their beginnings. Errors: `BadData`."""
+    for path in (path for paths in files.values() for path in paths):
+        tables.require_columns(path, corpus.columns.all, corpus.style(path))
+
+
+def read(corpus: Described, files: Mapping[str, tuple[Path, ...]]) -> dict[str, Part]:
+    """The parts that the file gives: splits, or one that is still to be split. Errors: `BadData` with the line."""
+    found: dict[str, Part] = {}
+    for split, paths in files.items():
+        table = tables.read(paths, corpus.columns.all, corpus.style(paths[0]))
+        part = Part(table, np.arange(len(table)))
+        found |= _by_column(corpus, part) if corpus.columns.split else {split: part}
+    for split, part in found.items():
+        if not len(part.rows):
+            raise BadData(f"{corpus.where}: {'its data' if split == WHOLE else split} has no rows")
+    return found
+
+
+def _by_column(corpus: Described, part: Part) -> dict[str, Part]:
+    """The splits as a column names them."""
+    rows: dict[str, list[int]] = {}
+    column = corpus.columns.split
+    assert column is not None
+    for k, cell in enumerate(part.table.columns[column]):
+        word = str(cell).strip().lower()
+        if word not in _WORDS:
+            raise BadData(f"{part.where(k)}: {column} is {shown(cell)!r}; write train, dev or test")
+        rows.setdefault(_WORDS[word], []).append(k)
+    if "test" not in rows:
+        raise BadData(f"{corpus.where}: no row has {column} test, so there is nothing to examine on")
+    return {split: Part(part.table, np.array(rows[split])) for split in SPLITS if split in rows}
+
+
+def cells_of(corpus: Described, part: Part) -> list[Row]:
+    """The label cells of every row."""
+    columns = [part.table.columns[name] for name in corpus.columns.labels]
+    return [tuple(column[int(k)] for column in columns) for k in part.rows]
+
+
+def labelled(corpus: Described, part: Part, reader: Reader) -> tuple[Split, Part, int]:
+    """The rows with their labels, where each stands, and how many were left out for want of a value."""
+    texts = [_texts(part, name) for name in corpus.columns.texts]
+    kept, labels = [], list[list[float]]()
+    for k, found in enumerate(reader.read(cells_of(corpus, part), part.where)):
+        lacking = next((name for name, own in zip(corpus.columns.texts, texts, strict=True) if own[k] is None), None)
+        if found is not None and lacking is None:
+            kept.append(k)
+            labels.append(found)
+        elif not corpus.skip:
+            what = (
+                f"no text in column {lacking}" if lacking else f"no label in column {', '.join(corpus.columns.labels)}"
+            )
+            raise BadData(
+                f'{part.where(k)}: {what}; give it one, or leave such rows out with missing = "skip" in '
+                f"[corpora.{corpus.name}]"
+            )
+    first, *rest = (tuple(own[k] or "" for k in kept) for own in texts)
+    split = Split(first, reader.array(labels), rest[0] if rest else None)
+    return split, Part(part.table, part.rows[kept]), len(part.rows) - len(kept)
+
+
+def _texts(part: Part, name: str) -> list[str | None]:
+    """The cells of a column of texts; None where nothing stands."""
+    column, found = part.table.columns[name], list[str | None]()
+    for k, row in enumerate(part.rows):
+        cell: Any = column[int(row)]
+        if cell is not None and not isinstance(cell, str):
+            raise BadData(f"{part.where(k)}: {name} is {shown(cell)!r}, not a text")
+        if cell is not None and not cell.isascii():
+            try:
+                cell.encode()
+            except UnicodeEncodeError:
+                raise BadData(f"{part.where(k)}: {name} holds half a character, which no tokenizer takes") from None
+        found.append(cell if cell and not cell.isspace() else None)
+    return found
