@@ -1,7 +1,7 @@
 """A world small enough for tests: the harness itself, with fewer words, rows and steps; production knows nothing of it.
 
-As a plugin (`-p tests.small_world`) it shrinks the world of the session it is loaded into, xdist's workers included,
-and writes a line for every member that is fine-tuned to the file that SMALL_WORLD_LOG names.
+A session is made small by the plugin tests.shrunk, and then writes a line for every member that is fine-tuned to the
+file that SMALL_WORLD_LOG names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from harness.suites.tailoring import protocol_of
 
 ROOT = Path(__file__).parents[1]
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
 TINY = ModelName("tiny-encoder", "tiny-encoder")
 DECODER = ModelName("tiny-decoder", "tiny-decoder")
 GLUE_WORLD = {"_TRAIN": 180, "_TEST": 40, "_PLAIN": 2, "_SLANG": 9, "_TOPICS": 5, "_ORDERED": 3}
@@ -78,15 +77,6 @@ def _logged(finetune: Callable[..., Any]) -> Callable[..., Any]:
         return finetune(*arguments, **named_)
 
     return logged
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    patch = config.stash[PATCHES] = pytest.MonkeyPatch()
-    shrink(patch)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[PATCHES].undo()
 
 
 def protocol(
@@ -161,7 +151,7 @@ class Project:
 
     def arguments(self, *more: str, small: tuple[str, ...] = SMALL) -> list[str]:
         """What stands behind `pytest`."""
-        words = ["suites/", "-p", "tests.small_world", "-p", "no:cacheprovider", f"--zoo={self.zoo}"]
+        words = ["suites/", "-p", "tests.shrunk", "-p", "no:cacheprovider", f"--zoo={self.zoo}"]
         words += [] if any(word.startswith("--results") for word in more) else ["--results=results"]
         words += [] if any(word.startswith("--seeds") for word in more) else ["--seeds=1"]
         words += [] if any(word.startswith("--model") for word in more) else ["--model=tiny-encoder"]

@@ -74,7 +74,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
         ["suites/test_emotion.py", "--method=median", "--collect-only"],
         [
             *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
-            *("-p", "tests.small_world", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5"),
+            *("-p", "tests.shrunk", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5"),
             *(*small, f"--results={results}", f"--zoo={small_zoo}"),
         ],
     )

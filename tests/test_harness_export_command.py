@@ -59,7 +59,7 @@ def test_a_merge_that_a_session_made_is_written_from_its_record_alone(
     monkeypatch.chdir(project.path)
     for found in project.all_records():
         out, where = project.path / f"out-{found.method}", project.path / "results" / found.path
-        words = ["export", str(where), out.name, "-p", "tests.small_world", f"--zoo={project.zoo}"]
+        words = ["export", str(where), out.name, "-p", "tests.shrunk", f"--zoo={project.zoo}"]
         if found.method == "avg":
             assert main(words) == 4 and not out.exists()
             assert "avg is the mean of the members' scores, no model" in capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_what_is_at_hand_must_be_what_the_record_was_made_of(
     project.run(*SESSION[:4]).assert_outcomes(passed=1, deselected=11)
     (found,) = project.all_records()
     monkeypatch.chdir(project.path)
-    words = ["export", str(project.path / "results" / found.path), "out", "-p", "tests.small_world"]
+    words = ["export", str(project.path / "results" / found.path), "out", "-p", "tests.shrunk"]
     assert main([*words, f"--zoo={project.zoo}", "--set=dev_rows=10"]) == 4
     said = capsys.readouterr().err
     assert "the development rows of " in said and "It was made by: pytest" in said

@@ -49,13 +49,14 @@ def register_climber() -> None:
             return Traced(best, {"best": value})
 
 
-@pytest.fixture(autouse=True)
-def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A registry that forgets what is registered meanwhile."""
+@pytest.fixture(autouse=True, scope="module")
+def climbing() -> Iterator[None]:
+    """A registry that knows the climber, and forgets what is registered meanwhile."""
     known()
-    monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
-    register_climber()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(METHODS, "entries", dict(METHODS.entries))
+        register_climber()
+        yield
 
 
 @pytest.fixture
@@ -94,6 +95,12 @@ def killed(work: Callable[[], object], after: int) -> None:
     process.start()
     process.join(timeout=120)
     assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def undisturbed(climbing: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """The climber's record."""
+    return answer(lab, tmp_path_factory.mktemp("undisturbed"), "climber")
 
 
 SEARCHES = {"evolver": 5 + 2 * 5, "ties_evolver": 1 + 2 * 5, "greedy_soup": 5 + 4, "climber": 1 + 12}
@@ -162,7 +169,7 @@ AFTER = [
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x"), SystemExit(1)])
 @pytest.mark.parametrize(("place", "name"), [*AFTER, (Store, "put")])
 def test_what_fails_after_a_search_costs_the_next_run_no_score(
-    place: Any, name: str, error: BaseException, lab: Lab, asked: list[int], tmp_path: Path
+    place: Any, name: str, error: BaseException, undisturbed: RunRecord, lab: Lab, asked: list[int], tmp_path: Path
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
         raise error
@@ -173,7 +180,7 @@ def test_what_fails_after_a_search_costs_the_next_run_no_score(
     assert len(asked) == 13 and Store(tmp_path).paths() == []
     record = answer(lab, tmp_path, "climber")
     assert len(asked) == 13 and record.dev["calls"] == 13, "the search is read back"
-    assert outcome(record) == outcome(answer(lab, tmp_path / "undisturbed", "climber"))
+    assert outcome(record) == outcome(undisturbed)
 
 
 def test_a_trace_that_has_no_form_costs_the_trace_alone(lab: Lab, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_record_names_no_folder_of_anyone(answered: Project) -> None:
         text = path.read_text(encoding="utf-8")
         assert str(answered.path) not in text and str(answered.zoo) not in text and str(Path.home()) not in text
     record = answered.records()["in_domain/same/all/ties"]
-    assert record.environment["command"].startswith("pytest suites/ -p tests.small_world -p no:cacheprovider --zoo=ZOO")
+    assert record.environment["command"].startswith("pytest suites/ -p tests.shrunk -p no:cacheprovider --zoo=ZOO")
     assert record.environment["threads"] == 1 and "torch" in record.environment["packages"]
 
 

@@ -385,17 +385,6 @@ def test_predictions_that_swell_are_refused_before_they_do(root: Path) -> None:
         assert "these bytes of predictions cannot be what their rows and outputs ask for" in problem
 
 
-def test_what_no_table_shows_is_not_held_in_memory(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    for seed in range(20):
-        store.put(record(seed=seed, trace={"steps": list(range(10_000))}))
-    tracemalloc.start()
-    loaded = audit.load(store)
-    held, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(loaded.records) == 20 and held < 200_000 and most < 2_000_000  # all of them: 7.2 million
-
-
 def test_an_edited_record_is_seen_by_its_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(root, "publish")
     (path,) = (p for p in Store(root / PUBLISHED).paths() if p.name.startswith("avg"))
