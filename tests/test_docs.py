@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.names import ALIASES, TINY
+from harness.data.task import Task
 from harness.protocol.own import Own
 from harness.protocol.protocols import PROTOCOLS, TAILORED, Protocol, knobs_of
 from harness.session import options
-from harness.suites import Setting, near
+from harness.suites import SUITES, Setting, Suite, Where, near
 from harness.suites import resolve as suite_of
-from harness.suites.registry import BUILT_IN as SUITES
+from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
@@ -39,7 +40,13 @@ PAGES = [
     *(path for path in sorted(DOCS.glob("*.md")) if path.name not in ("leaderboard.md", "LOG.md")),
     *sorted((ROOT / "examples").rglob("README.md")),
 ]
-FOREIGN = {"--collect-only", "--full-trace", "--lf", "--out"}  # pytest's own, and those of examples/pretrain_small.py
+FOREIGN = {
+    "--collect-only",
+    "--full-trace",
+    "--lf",
+    "--pyargs",
+    "--out",
+}  # pytest's own, and those of examples/pretrain_small.py
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -68,9 +75,11 @@ def own_options() -> set[str]:
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a page registers is forgotten after the test."""
+    near()
     monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
+    monkeypatch.setattr(SUITES, "entries", dict(SUITES.entries))
     yield
-    for name in ("pasted", "my_method"):
+    for name in ("pasted", "my_method", "my_reviews", "mergeboard_weather.suite"):
         sys.modules.pop(name, None)
 
 
@@ -110,6 +119,9 @@ def test_every_knob_that_is_set_exists(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
 ) -> None:
     paste(blocks(DOCS / "add-a-method.md")[0], tmp_path, monkeypatch, "my_method")
+    paste(blocks(DOCS / "add-a-suite.md")[2], tmp_path, monkeypatch, "my_reviews")
+    monkeypatch.syspath_prepend(ROOT / "examples" / "mergeboard-suite" / "src")
+    importlib.import_module("mergeboard_weather.suite")
     for setting in re.findall(r"--set[ =]([a-z][\w.]*=[^\s`\"]+)", text_of(page)):
         protocol = protocol_of(Protocol(), None, (), [setting])
         if "." in setting.partition("=")[0]:
@@ -170,7 +182,7 @@ def knob_table() -> str:
         (f"`{name}`", wanted(kinds[name]), *(plain(getattr(protocol, name)) for protocol in PROTOCOLS.values()))
         for name in ("seeds", *knobs_of(Protocol))
     ]
-    for suite in map(suite_of, SUITES):
+    for suite in map(suite_of, BUILT_IN_SUITES):
         owns = [protocol_of(protocol, suite, ()).own for protocol in PROTOCOLS.values()]
         kinds = typing.get_type_hints(suite.knobs)
         rows += [
@@ -186,7 +198,7 @@ def listed(values: Mapping[str, Any]) -> str:
 
 def tailored_table() -> str:
     named = [(protocol, tags.split(), values) for protocol, tags, values in TAILORED]
-    for suite in map(suite_of, SUITES):
+    for suite in map(suite_of, BUILT_IN_SUITES):
         named += [(protocol, [suite.name, *tags.split()], values) for protocol, tags, values in suite.tailored]
     rows = [
         (f"`{protocol}`", " and ".join(f"`{tag}`" for tag in tags), listed(values))
@@ -353,9 +365,25 @@ def test_the_suite_of_add_a_suite_is_a_setting(tmp_path: Path, monkeypatch: pyte
     assert setting.populations(everything) == [suite.FOUR] and setting.exam(suite.FOUR, everything) == ("tec",)
 
 
-def test_add_a_suite_names_every_field_of_a_setting() -> None:
+def test_the_suite_that_can_be_pasted_reads_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
+) -> None:
+    paste(blocks(DOCS / "add-a-suite.md")[2], tmp_path, monkeypatch, "my_reviews")
+    suite = suite_of("reviews")
+    assert suite.known() == ("books", "shoes") and suite.find(Where(), suite.knobs(), 0) == {}
+    (tmp_path / "reviews").mkdir()
+    reviews = [f"{'good' if n % 2 else 'bad'}\tbook number {n}" for n in range(20)]
+    (tmp_path / "reviews" / "books.tsv").write_text("\n".join([*reviews, "good\ttoo short"]))
+    assert suite.lies_in(tmp_path)
+    found = suite.find(Where(folder=tmp_path), protocol_of(PROTOCOLS["quick"], suite, ()).own, 0)
+    assert {name: len(corpus.everything) for name, corpus in found.items()} == {"books": 20}
+
+
+def test_add_a_suite_names_every_field() -> None:
     text = text_of(DOCS / "add-a-suite.md")
-    assert all(f"`{field.name}`" in text for field in dataclasses.fields(Setting))
+    of_suites = [name for name in vars(Suite) if not name.startswith("_") and name != "called"]
+    names = [field.name for kind in (Setting, Task) for field in dataclasses.fields(kind) if field.name != "version"]
+    assert len(of_suites) > 12 and [name for name in (*of_suites, *names) if f"`{name}`" not in text] == []
 
 
 def test_the_tables_can_be_written_where_no_test_has_run() -> None:

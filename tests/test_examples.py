@@ -1,4 +1,4 @@
-"""The example package, installed as a stranger would install it, and the one-file route."""
+"""The example packages, installed as a stranger would install them, and the one-file route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXAMPLE = ROOT / "examples" / "mergeboard-median"
+METHOD, SUITE = (ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "suite"))
 
 ONE_FILE = """
 from dataclasses import dataclass
@@ -30,12 +30,13 @@ class FirstMean:
 BETWEEN = "-- the next question --\n"
 STRANGER = f"""
 import json, sys, pytest
+sys.stderr = sys.stdout  # in order
 from methods import known, resolve
 
 print(resolve("median"), resolve("median_evolver"), "median" in known())
 for words in sys.argv[1:]:
     print({BETWEEN!r}, end="")
-    assert pytest.main(["-q", "-p", "no:cacheprovider", *json.loads(words)]) == 0
+    print("ended with", int(pytest.main(["-q", "-p", "no:cacheprovider", *json.loads(words)])))
 """
 
 
@@ -51,11 +52,12 @@ def run(*words: str, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the package was installed into; built from a copy, so that nothing is left in the tree."""
-    source, target = (tmp_path_factory.mktemp(name) for name in ("source", "target"))
-    shutil.copytree(EXAMPLE, source, dirs_exist_ok=True)
+    """The folder that both were installed into; built from copies, so that nothing is left in the tree."""
+    target, sources = tmp_path_factory.mktemp("target"), [tmp_path_factory.mktemp(p.name) for p in (METHOD, SUITE)]
+    for example, source in zip((METHOD, SUITE), sources, strict=True):
+        shutil.copytree(example, source, dirs_exist_ok=True)
     offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
-    run("-m", "pip", "install", *offline, "--target", str(target), str(source), path=target)
+    run("-m", "pip", "install", *offline, "--target", str(target), *map(str, sources), path=target)
     return target
 
 
@@ -66,16 +68,22 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
-    """What one stranger's interpreter, which has the package and the file, says to each of the four questions."""
+    """What one stranger's interpreter, which has the packages and the file, says to each question."""
     (installed / "first_mean.py").write_text(ONE_FILE)
     small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
     sessions = (
-        [str(EXAMPLE / "tests")],
+        [str(METHOD / "tests")],
         ["suites/test_emotion.py", "--method=median", "--collect-only"],
         [
             *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
             *("-p", "tests.shrunk", "-p", "first_mean", "--method=first_mean", "--set=first_mean.share=0.5"),
             *(*small, f"--results={results}", f"--zoo={small_zoo}"),
+        ],
+        ["--pyargs", "mergeboard_weather", "--set=weather_fgo=0.3"],
+        [
+            *("--pyargs", "mergeboard_weather", "-k", "pairs and north+south", "--seeds=1", "--model=tiny-encoder"),
+            *("-p", "tests.small_world", "--method=simple", "--set=weather_fog=0.3", "--set=epochs=1"),
+            *(f"--results={results}", f"--zoo={small_zoo}"),
         ],
     )
     return run("-c", STRANGER, *map(json.dumps, sessions), path=installed).split(BETWEEN)
@@ -100,3 +108,22 @@ def test_one_file_on_the_command_line_is_enough(said: list[str], results: Path) 
     assert "1 passed" in said[3] and "first_mean" in said[3]
     (record,) = (results / "emotion" / "pairwise" / "tiny-encoder").iterdir()
     assert record.name.startswith("first_mean-s1-") and '"share": 0.5' in record.read_text()
+
+
+def test_every_question_has_an_answer(said: list[str]) -> None:
+    assert [int(answer.rsplit("ended with ")[-1]) for answer in said[1:]] == [0, 0, 0, 4, 0]
+
+
+def test_an_installed_suite_runs_and_is_shown_in_its_own_words(said: list[str], results: Path) -> None:
+    """Its corpora, knob, setting and titles: found by the entry point, trained, merged, examined, shown."""
+    assert "1 passed" in said[5] and "two stations" in said[5] and "weather, protocol quick" in said[5]
+    (path,) = (results / "weather" / "pairs" / "tiny-encoder").iterdir()
+    record = json.loads(path.read_text())
+    assert record["says"]["title"] == "two stations" and record["says"]["metric"] == "accuracy"
+    assert record["says"]["caption"].startswith("Every two models become one") and record["says"]["order"] == 1
+    assert set(record["scores"]) == {"north", "south"} and all(0 < score < 1 for score in record["scores"].values())
+
+
+def test_a_wrong_word_finds_the_knob_of_an_installed_suite(said: list[str]) -> None:
+    (line,) = [line for line in said[4].splitlines() if line.startswith("ERROR: ")]
+    assert line.startswith("ERROR: no protocol knob named 'weather_fgo'. Did you mean 'weather_fog'?")

@@ -1,0 +1,1 @@
+"""Weather reports of four stations: a suite for mergeboard."""
