@@ -16,6 +16,7 @@ from transformers import AutoTokenizer
 
 from harness.errors import BadModel
 from harness.families import family_of
+from harness.records.earlier import COMMIT
 from harness.suites.glue import corpora as glue
 from tests.hub_server import Hub
 from tests.published import PUBLISHED, SPM, deberta_v3, minicpm, t5_v1_1, words
@@ -124,7 +125,7 @@ def test_a_session_runs_from_what_is_published(
     records = glue_project.records()
     assert len(records) == 2
     for record in records.values():
-        assert record.recipe["model"]["commit"] == commit and record.recipe["model"]["name"] == name
+        assert record.details[COMMIT] == commit and record.recipe["model"]["name"] == name
         assert record.score == record.score and str(tmp_path) not in record.path.as_posix()
     (converted,) = (p for p in (glue_project.zoo / "converted").iterdir() if p.is_dir())
     assert list(converted.glob("*.safetensors")) and not list(converted.glob("*.bin"))
@@ -153,5 +154,5 @@ def test_roberta_base_by_name_alone(project: Project, hub: Hub, tasks: None, tmp
     assert "in_domain: the hub has no emotion corpora: give --data=FOLDER with emotion/unified-dataset.jsonl" in skipped
     assert "run the scripts of github.com/sarnthil/unify-emotion-datasets" in skipped
     (record,) = project.records().values()
-    assert record.recipe["model"]["name"] == "roberta-base" and record.recipe["model"]["commit"] == commit
+    assert record.recipe["model"]["name"] == "roberta-base" and record.details[COMMIT] == commit
     assert "synthetic" not in record.recipe["model"]

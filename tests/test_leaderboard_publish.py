@@ -310,7 +310,7 @@ def test_nothing_here_imports_torch(root: Path) -> None:
         "assert 'torch' not in sys.modules\n"
         f"assert main(['--root', {str(root)!r}, 'show']) == 0\n"
         "heavy = {'torch', 'transformers', 'datasets', 'methods'} & set(sys.modules)\n"
-        "rooms = {'records': ('record', 'recipe', 'schema1', 'terrain'), 'judging': ('rowwise',)}\n"
+        "rooms = {'records': ('earlier', 'record', 'recipe', 'schema1', 'terrain'), 'judging': ('rowwise',)}\n"
         "read = {f'harness.{r}{n}' for r, names in rooms.items() for n in ('', *(f'.{n}' for n in names))}\n"
         "ours = {n for n in sys.modules if n.startswith('harness.')} - read\n"
         "assert not heavy and not ours, (heavy, ours)\n"

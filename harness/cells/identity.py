@@ -27,13 +27,17 @@ from methods import NotApplicable
 class Identity:
     """The recipes of one laboratory. Each is made once, since every cell asks for them."""
 
-    def __init__(self, subject: Subject, rows: RowBook, told: Told, given: Mapping[Key, Path]) -> None:
+    def __init__(
+        self, subject: Subject, rows: RowBook, told: Told, given: Mapping[Key, Path], any_config: bool = False
+    ) -> None:
         self._subject, self._rows, self._told, self._given = subject, rows, told, given
+        self._any_config = any_config
         self._recipes: dict[Source, Recipe] = {}
         self._keys: dict[Source | Task, str] = {}
         self._firsts: dict[tuple[str, Source], Split] = {}
         self._prints: dict[Key, str] = {}
         self.descents = Descents()
+        self._others: dict[Key, list[str]] = {}
 
     def brought(self, source: Source) -> Key | None:
         """Under which name and seed the user brought this member, if so."""
@@ -56,6 +60,18 @@ class Identity:
         if folder is None:
             return {}
         return {**({"hub": where} if (where := source_of(folder)) else {}), **given.adapter_in(folder)}
+
+    def other_config(self, source: Source) -> list[str]:
+        """The fields of config.json in which a member that was brought differs from its model, and may: without
+        --trust-configs it would be refused, so then there are none."""
+        key = self.brought(source)
+        if key is None or not self._any_config:
+            return []
+        if key not in self._others:
+            subject = self._subject
+            places = subject.folder, self._given[key]
+            self._others[key] = given.other_config(subject.kind, *places, subject.trusted, self.descents)
+        return self._others[key]
 
     def trains(self, source: Source) -> bool:
         """Whether this is fine-tuned here, not brought."""
@@ -83,7 +99,8 @@ class Identity:
             "tasks": [self._rows.task(c).recipe(self._subject.generative) for c in corpora],
         }
         if (key := self.brought(source)) is not None:
-            return {**shared, "given": self.print_of(key)}
+            other = {"config": "another"} if self.other_config(source) else {}
+            return {**shared, "given": self.print_of(key), **other}
         self._require_rows(source)
         return {
             **shared,

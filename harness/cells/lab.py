@@ -57,7 +57,7 @@ class Lab:
         self.rows = rows = RowBook(corpora, protocol)
         self.told = told = Told(protocol, subject.generative)
         self.usual = Told(named(protocol.name) if usual is None else usual, subject.generative)
-        self.identity = identity = Identity(subject, rows, told, brought)
+        self.identity = identity = Identity(subject, rows, told, brought, any_config)
         self.judges = judges = Judges(subject, rows, told, say)
         self.workshop = workshop = Workshop(
             subject, rows, told, identity, judges, zoo, brought, say, any_config, checkpoint_minutes

@@ -16,7 +16,7 @@ from harness.cells.recipe import question_recipe, recipe_of, used_by
 from harness.cells.run import merged_by
 from harness.judging.progress import Progress
 from harness.judging.scoring import Exam
-from harness.records import terrain
+from harness.records import earlier, terrain
 from harness.records.environment import environment
 from harness.records.record import BadRecord, Store, recipe_key
 from harness.records.terrain import Place, Terrain
@@ -74,14 +74,25 @@ def stored(
     """The file of this very landscape, if it was surveyed before."""
     for path in terrain.paths_of(root, key.model.display, key.members, key.seed):
         try:
-            cells = terrain.read(path).recipe.get("cells")
+            there = _of_today(terrain.read(path).recipe)
         except BadRecord:
             continue  # reported by the leaderboard; here it is only not used
+        cells = there.get("cells")
         if isinstance(cells, dict) and set(cells) == set(methods):
             used = {m: used_by(cells[m]) for m in methods}
-            if recipe_key(recipe(setting, key, used, lab, points)) in path.stem:
+            if recipe_key(recipe(setting, key, used, lab, points)) == recipe_key(there):
                 return path
     return None
+
+
+def _of_today(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A landscape's recipe without what recipes said in earlier times."""
+    found, cells = dict(recipe), recipe.get("cells")
+    if isinstance(cells, Mapping):
+        found["cells"] = {m: earlier.recipe_of(r, {}) if isinstance(r, Mapping) else r for m, r in cells.items()}
+    if isinstance(plane := recipe.get("plane"), Mapping):
+        found["plane"] = earlier.recipe_of(plane, {})
+    return found
 
 
 def survey(

@@ -16,6 +16,7 @@ from harness.cells.rows import ROWS
 from harness.cells.rows import VERSION as ROWS_VERSION
 from harness.protocol.parts import FisherSettings, GramSettings, Heads, Search
 from harness.protocol.told import PLAIN, Told
+from harness.records.environment import engine
 from harness.records.method_recipe import knobs_set, method_recipe
 from harness.records.recipe import Recipe, differing, recipe_key, written
 from harness.records.record import BadRecord, RunRecord, Store, read
@@ -90,7 +91,9 @@ def question_recipe(cell: Cell, lab: Lab) -> Recipe:
     if any(map(lab.identity.trains, (*key.sources, *([key.together] if cell.method == "mtl" else [])))):
         protocol["training"] = lab.told.training_recipe()
         protocol["choosing"] = written(lab.told.choosing, PLAIN.choosing)
+    made = any(map(lab.identity.trains, key.sources))  # then the members' keys say by what
     return {
+        **({} if made else {"engine": engine()}),
         "model": lab.subject.identity,
         "setting": _setting(cell.setting),
         "population": identity(key),
@@ -169,6 +172,8 @@ def _without_code(recipe: Any) -> Any:
 
 def merge_part(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the merged weights: all of the recipe but the exam."""
-    part = {name: recipe.get(name) for name in ("model", "population", "members", "protocol", "method", "seed")}
+    part = {
+        name: recipe.get(name) for name in ("engine", "model", "population", "members", "protocol", "method", "seed")
+    }
     data = recipe.get("data", {})
     return {**part, **{name: data.get(name) for name in ("dev", "fisher", "gram")}}

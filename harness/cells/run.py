@@ -20,6 +20,7 @@ from harness.cells.seen import seen
 from harness.judging.meter import Meter
 from harness.judging.scoring import Answers, Exam
 from harness.members.statistics import LazyStatistics
+from harness.records.earlier import COMMIT
 from harness.records.environment import engine, environment
 from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key, slug
 from harness.storage.journal import Journal, path_of
@@ -200,7 +201,7 @@ def _record(
         metric=metric,
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.rows.corpora),
-        details={**details, "exams": {c: dict(e.details) for c, e in exams.items()}},
+        details={**details, **_origin(cell, lab), "exams": {c: dict(e.details) for c, e in exams.items()}},
         predictions={c: answered.predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
         cost=cost,
@@ -210,6 +211,14 @@ def _record(
         knobs=knobs_of(cell, lab, used),
         says=says(cell.setting, metric, model.tiny, model.display, cell.key.heads, cell.method),
     )
+
+
+def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
+    """What decides nothing of the model and its members, and is told: a commit; members of another configuration."""
+    commit = lab.subject.commit
+    pairs = zip(cell.key.members, cell.key.sources, strict=True)
+    other = {member: fields for member, source in pairs if (fields := lab.identity.other_config(source))}
+    return {**({COMMIT: commit} if commit else {}), **({"other_configs": other} if other else {})}
 
 
 def weights_sha256(merged: Merged) -> str:

@@ -42,13 +42,21 @@ def require_same_config(
             raise Misfit(f"its {word} is {theirs.get(name)}, the model's is {own.get(name)}")
     if any_config:
         return
-    free = {"tie_word_embeddings"} if family.kind == "encoder" else {"pad_token_id"}
-    for name in sorted({*own, *theirs} - free):
-        if own.get(name) != theirs.get(name):
-            raise Misfit(
-                f"its config.json has {name} {_short(theirs.get(name))}, the model's has {_short(own.get(name))}; "
-                "add --trust-configs if that cannot matter"
-            )
+    for name in _other(family.kind, own, theirs):
+        raise Misfit(
+            f"its config.json has {name} {_short(theirs.get(name))}, the model's has {_short(own.get(name))}; "
+            "add --trust-configs if that cannot matter"
+        )
+
+
+def other_fields(kind: str, model: Path, member: Path, trusted: Collection[Path]) -> list[str]:
+    """The fields that `require_same_config` would refuse. Errors: `Misfit` if a configuration cannot be understood."""
+    return _other(kind, *(_fields(folder, folder in trusted) for folder in (model, member)))
+
+
+def _other(kind: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    free = {"tie_word_embeddings"} if kind == "encoder" else {"pad_token_id"}
+    return [name for name in sorted({*own, *theirs} - free) if own.get(name) != theirs.get(name)]
 
 
 def _short(value: Any) -> str:

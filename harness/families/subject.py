@@ -61,15 +61,18 @@ class Subject:
 
     @cached_property
     def identity(self) -> Recipe:
-        """What a recipe says of the model; not where it lies."""
-        commit = commit_of(self.source)
+        """What a recipe says of the model: what it is by its files, not where it lies, or at which commit."""
         return {
             "name": self.model.display,
             "fingerprint": fingerprint(self.source),
             "family": self.kind,
-            **({"commit": commit} if commit else {}),
             **({"synthetic": True} if self.model.tiny else {}),
         }
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that its folder is a snapshot of, where it came from the hub."""
+        return commit_of(self.source)
 
     def fresh(self, task: Task, seed: int) -> Loaded:
         """The pre-trained model with a head drawn from this seed; for whoever will write to it."""

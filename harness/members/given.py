@@ -66,6 +66,15 @@ def adapter_in(folder: Path) -> dict[str, object]:
     return {"adapter": {"rank": adapter.rank, "alpha": adapter.alpha, "rslora": adapter.rslora}}
 
 
+def other_config(kind: str, model: Path, folder: Path, trusted: Collection[Path], descents: Descents) -> list[str]:
+    """The fields in which a checkpoint's configuration is not the model's, or that of an adapter or of its base."""
+    folders = [folder]
+    if is_adapter(folder):
+        base = descents.of(folder).base
+        folders = [f for f in (folder, base) if isinstance(f, Path) and (f / "config.json").is_file()]
+    return sorted({name for f in folders for name in likeness.other_fields(kind, model, f, trusted)})
+
+
 def require_akin(
     base: Base, task: Task, name: str, folder: Path, say: Say = lambda line: None, model: Model | None = None
 ) -> None:

@@ -77,6 +77,7 @@ def exam_key(recipe: Mapping[str, Any]) -> str:
             "setting": recipe.get("setting"),
             "data": {name: data.get(name) for name in ("dev", "exam", "tasks")},
             "scoring": protocol.get("scoring"),
+            **({"engine": recipe["engine"]} if "engine" in recipe else {}),  # where no member's recipe names it
         }
     )
 
