@@ -149,11 +149,20 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     session.add("simple", right(200, 30), setting="pairwise")
     found = groups(session.records, gold_of(session.store))
     lines = terminal.answers(found, {mine.path.as_posix()}).splitlines()
-    assert lines[0] == "mine: tickets, in-domain" and lines[-1] == SCOPE and "pairwise" not in "".join(lines)
+    assert lines[0] == "mine: tickets, in domain" and lines[-1] == SCOPE and "pairwise" not in "".join(lines)
     assert [line[2:] for line in lines[1:-1]] == said_of(session, "in_domain")
     page = pages.session(found)
-    assert "**What to use, in-domain**" in page and "**What to use, pairwise**" in page
+    assert "**What to use, in domain**" in page and "**What to use, pairwise**" in page
     assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("**Scores**")
+
+
+def test_a_session_of_one_seed_is_answered_from_it_though_the_store_has_others(session: Session) -> None:
+    session.add("best", right(200, 60), calls=2, seed=1)
+    mine = [session.add("best", right(200, 60), calls=2, seed=2), session.add("simple", right(200, 30), seed=2)]
+    found = groups(session.records, gold_of(session.store))
+    lines = terminal.answers(found, {record.path.as_posix() for record in mine}).splitlines()
+    assert lines[1].startswith("  Use simple: ") and "one set of members" in lines[2]
+    assert "are missing: simple." in pages.session(found), "the page is of the whole store"
 
 
 def said_of(session: Session, setting: str) -> list[str]:

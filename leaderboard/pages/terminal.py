@@ -34,12 +34,12 @@ def tables(found: Iterable[Group]) -> str:
 
 
 def answers(found: Iterable[Group], session: Collection[str]) -> str:
-    """What to keep, for each column that has a record of this session; "" where no merge was run."""
+    """What to keep, for each column that has a record of this session, by its seeds; "" where no merge was run."""
     parts = []
     for group in found:
         for column, block in zip(headline(group).columns, group.blocks(), strict=True):
-            ours = any(record.path.as_posix() in session for record in block.records)
-            if said := answer(group, block) if ours else ():
+            seeds = {record.seed for record in block.records if record.path.as_posix() in session}
+            if said := answer(group, block.of_seeds(seeds)) if seeds else ():
                 title = f"{group.key.model}: {group.key.suite}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
     return "\n".join([*parts, SCOPE]) if parts else ""

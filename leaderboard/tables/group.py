@@ -6,8 +6,8 @@ import hashlib
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -58,6 +58,11 @@ class Block:
     def populations(self) -> tuple[str, ...]:
         """All populations that any method of the column merged."""
         return tuple(sorted({r.population for r in self.records}))
+
+    def of_seeds(self, seeds: Collection[int]) -> Block:
+        """The same column of these seeds alone; itself where it has no others."""
+        own = tuple(record for record in self.records if record.seed in seeds)
+        return self if len(own) == len(self.records) else replace(self, records=own)
 
 
 @dataclass(frozen=True, eq=False)
