@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 
 from harness.cells.cell import Source
 from harness.checkpoints import brought
-from harness.plugin import bench_of
 from harness.session import options
 from tests.hub_server import Hub
 from tests.small_world import Project, alone, bring, make_lab
@@ -168,21 +167,24 @@ def test_a_member_comes_from_the_hub(
     assert files <= set(hub.files_asked())
     (from_hub,) = project.all_records()
     assert from_hub.details["brought_from"]["isear"]["hub"] == f"org/isear@{commit}"
-    project.run(f"--member=isear={folder}", "--results=other", *words).assert_outcomes(passed=1, deselected=11)
-    (from_folder,) = project.all_records("other")
-    assert from_hub.key == from_folder.key and from_hub.weights_sha256 == from_folder.weights_sha256
+    lab = make_lab(project.zoo)
+    bring(lab, {"isear": folder})
+    assert lab.identity.key(alone("isear")) in from_hub.recipe["members"], "on the hub or in a folder, it is one member"
 
 
 def test_a_member_that_the_hub_lacks_ends_the_session_at_once(project: Project, hub: Hub, adapter: Path) -> None:
-    said = (
-        r"^--member isear: org/nothing: .* has no model org/nothing.* give a local folder with --member isear=FOLDER$"
-    )
-    with pytest.raises(pytest.UsageError, match=said):
-        bench_of(project.pytester.parseconfig("suites/", "--member=isear=org/nothing"))
     (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.h5")
     hub.put("org/half", adapter)
-    with pytest.raises(pytest.UsageError, match=r"holds no adapter_model\.safetensors"):
-        bench_of(project.pytester.parseconfig("suites/", "--member=isear=org/half"))
+    for name, said in (
+        (
+            "org/nothing",
+            "org/nothing is no folder here, and http://127.0.0.1:*; or give one with --member isear=FOLDER",
+        ),
+        ("org/half", "*holds no adapter_model.safetensors*"),
+    ):
+        result = project.run(f"--member=isear={name}", "--method=simple")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR and project.all_records() == []
+        result.stderr.fnmatch_lines([f"ERROR: --member isear: {said}"])
 
 
 def test_partitions_may_be_brought_too(glue_project: Project, small_zoo: Path, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def folder_of(key: Key, where: str) -> Path:
     try:
         folder = fetched(where)
     except (NotThere, BadWeights) as error:
-        raise BadModel(f"{what}: {where}: {error}; or give a local folder with {what}=FOLDER") from None
+        said = f"{what}: {where} is no folder here, and {error}; or give one with {what}=FOLDER"
+        raise BadModel(said) from None
     require_readable(what, folder)
     return folder
