@@ -14,7 +14,7 @@ from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
-from leaderboard.tables.said import unshowable
+from leaderboard.tables.said import told_of, unshowable
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
@@ -50,7 +50,7 @@ def load(store: Store) -> Loaded:
                 found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
-                record = replace(record, trace=None)
+                record = replace(record, trace=None, says=dict(told_of(record)))
                 if record.path in found.places:
                     found.repeats.append((place, record))
                 else:

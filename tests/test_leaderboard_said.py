@@ -94,3 +94,13 @@ def test_words_are_stored_and_read_as_they_are(tmp_path: Path) -> None:
 def test_markdown_in_a_caption_means_nothing(tmp_path: Path) -> None:
     page = pages.session(groups([foreign(caption="a | b <b>bold</b> `code` [x](y)")]))
     assert "<b>" not in page and "a &#124; b" in page
+
+
+def test_an_old_record_gets_the_words_of_its_suite_when_it_is_loaded(tmp_path: Path) -> None:
+    old = [record(setting="pairwise", model="roberta-base"), replace(record(), suite="weather")]
+    paths = [Store(tmp_path).put(one) for one in old]
+    before = [path.read_bytes() for path in paths]
+    known, strange = sorted(audit.load(Store(tmp_path)).records, key=lambda r: r.suite)
+    assert (known.says["title"], known.says["order"], known.says["metric"]) == ("pairwise", 1, "macro-F1")
+    assert known.says["synthetic"] is False and known.says["published"]["value"] == 37.78 and strange.says == {}
+    assert [path.read_bytes() for path in paths] == before, "nothing in a file changes"

@@ -29,6 +29,17 @@ def said(record: RunRecord) -> Said:
     return Said(**{name: told.get(name, usual) for name, usual in plain.items()})
 
 
+def told_of(record: RunRecord) -> Mapping[str, Any]:
+    """What a record says; of one that was written before records said anything, what its suite says where it is at
+    hand."""
+    known = words.at_hand(record.suite, record.setting)
+    if record.says or known is None:
+        return record.says
+    model = record.recipe.get("model")
+    made_up = isinstance(model, Mapping) and model.get("synthetic") is True
+    return words.says(known, record.metric, made_up, record.model, record.heads, record.method)
+
+
 def number_of(record: RunRecord) -> Published | None:
     """What the paper printed for a record's cell, if anything."""
     suite = SUITES.near(record.suite)
