@@ -102,8 +102,10 @@ class Identity:
             other = {"config": "another"} if self.other_config(source) else {}
             return {**shared, "given": self.print_of(key), **other}
         self._require_rows(source)
+        starts = [self._subject.start(self._rows.task(c)) for c in corpora]
         return {
             **shared,
+            **({"heads": starts} if set(starts) != {"as saved"} else {}),
             "train": [self._rows.train(m, source.draw).fingerprint for m in source.members],
             "dev": [self._rows.dev(c, source.draw).fingerprint for c in corpora],
             "training": self._told.training_recipe(self._rows.variant(source)),

@@ -17,6 +17,7 @@ from harness.cells.rowbook import RowBook
 from harness.checkpoints.brought import Key, word_of
 from harness.data.task import Task
 from harness.families import trial
+from harness.families.base import Loaded
 from harness.families.encoder import within
 from harness.families.subject import Subject
 from harness.judging.progress import Progress
@@ -56,6 +57,7 @@ class Workshop:
         self._subject, self._rows, self._told, self._identity, self._judges = subject, rows, told, identity, judges
         self._zoo, self._given, self._say, self._minutes = zoo_, brought, say, minutes
         self._any_config, self._akin = any_config, set[Key]()  # members whose configuration and words were compared
+        self._heard: set[str] = set()
 
     # -- before anything is trained ----------------------------------------------------------------------------------
 
@@ -65,15 +67,21 @@ class Workshop:
         trial.lengths(name, family, self._told.protocol.max_length, self._say)
         for task in trial.tasks_to_try([corpus.task for corpus in self._rows.corpora.values()]):
             loaded = self._subject.fresh(task, seed=1)
-            for note in loaded.notes:
-                self._say(f"{name}: {note}")
-            if loaded.classifier is not None:
-                self._say(f"{name}: its file holds {loaded.classifier}, of a classifier, which is left out")
-            if loaded.output_layer and not loaded.fresh & set(loaded.output_layer):
-                self._say(f"{name}: its file holds a head for {len(task.outputs)} labels, from which training starts")
+            self._tell(loaded, task)
             weights = dict(loaded.model.named_parameters())
             zoo.require_finite(name, weights)  # also where no text of the trial leads
             self._try(name, loaded.model, task)
+
+    def _tell(self, loaded: Loaded, task: Task) -> None:
+        """What the user should know of the model as members start from it, each line once."""
+        lines = list(loaded.notes)
+        if loaded.classifier is not None:
+            lines.append(f"its file holds {loaded.classifier}, of a classifier, which is left out")
+        if loaded.output_layer and not loaded.fresh & set(loaded.output_layer):
+            lines.append(f"its file holds a head for {len(task.outputs)} labels, from which training starts")
+        for line in (line for line in lines if line not in self._heard):
+            self._heard.add(line)
+            self._say(f"{self._subject}: {line}")
 
     def try_member(self, key: Key) -> None:
         """The same of a member that the user brought. Errors: `BadModel`, or `Misfit` if it is not of this model."""
@@ -114,7 +122,7 @@ class Workshop:
     def _taken(self, key: Key, seed: int, say: Callable[[str], None] = lambda line: None) -> given.Taken:
         """A member that the user brought; an adapter shares the tensors of the ancestor of this seed's populations."""
         subject, name, task, folder = self._subject, word_of(key), self._rows.task(key[0]), self._given[key]
-        model, known = partial(subject.ancestor, task, seed), self._identity.descents
+        model, known = partial(subject.as_saved, task, seed), self._identity.descents
         base = given.Base(subject.family, subject.folder, self._zoo, subject.trusted, self._any_config, known)
         if key not in self._akin:
             given.require_akin(base, task, name, folder, say, model)
@@ -134,6 +142,7 @@ class Workshop:
             rows = self._rows.training(members, source, generative=family.generative)
             if loaded is None or not family.generative:  # one generative model answers every task
                 loaded = self._subject.fresh(task, source.seed)
+                self._tell(loaded, task)
             parts.append(Part(task.name, task, rows, loaded))
         score, training = self._judges.trainer(source), self._told.training(self._rows.variant(source))
         weights, _ = finetune(family, parts, training, source.seed, score, progress, place)

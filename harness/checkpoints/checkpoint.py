@@ -127,12 +127,22 @@ def held(folder: Path) -> dict[str, str]:
 
     Errors: `BadWeights` if a file is damaged.
     """
-    found: dict[str, str] = {}
+    return {name: kind for name, (kind, _) in _headers(folder).items()}
+
+
+def shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Tensor -> its shape, likewise."""
+    return {name: shape for name, (_, shape) in _headers(folder).items()}
+
+
+def _headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    found: dict[str, tuple[str, tuple[int, ...]]] = {}
     for path in (folder / name for name in weight_files(folder, files(folder)) if name.endswith(".safetensors")):
         try:
             with safe_open(path, framework="numpy") as file:
                 for name in file.keys():  # noqa: SIM118  # no mapping
-                    found[name] = str(file.get_slice(name).get_dtype())
+                    tensor = file.get_slice(name)
+                    found[name] = str(tensor.get_dtype()), tuple(tensor.get_shape())
         except (SafetensorError, OSError) as error:
             raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
     return found

@@ -34,6 +34,7 @@ class Loaded:
     output_layer: tuple[str, ...]  # parameters with one row per output; empty where outputs are asked for in words
     classifier: str | None = None  # a parameter of a classifier that the checkpoint has and nobody asked for
     notes: tuple[str, ...] = ()  # what was put right on the way, in lines for the user
+    reordered: bool = False  # whether the rows of its head stand in another order in its file
 
     @property
     def head(self) -> frozenset[str]:

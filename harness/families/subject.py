@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.checkpoints import pickles
+from harness.checkpoints.folders import config_of
 from harness.checkpoints.hub import commit_of
 from harness.checkpoints.names import TINY, ModelName, fingerprint
 from harness.data.task import Task
-from harness.families import family_of, kind_of
+from harness.families import family_of, head, kind_of
 from harness.families.asked import Asked
 from harness.families.base import Family, Loaded
 from harness.records.recipe import Recipe
@@ -75,8 +76,10 @@ class Subject:
         return commit_of(self.source)
 
     def fresh(self, task: Task, seed: int) -> Loaded:
-        """The pre-trained model with a head drawn from this seed; for whoever will write to it."""
-        return self.family.load(self.folder, task, seed)
+        """The pre-trained model with a head drawn from this seed, or its own if that answers the task; for whoever
+        will write to it."""
+        loaded = self.family.load(self.folder, task, seed)
+        return loaded if self.generative else head.begun(loaded, config_of(self.folder), task, seed)
 
     def ancestor(self, task: Task, seed: int) -> Loaded:
         """The same, that members of this task and seed started from; for reading alone."""
@@ -85,6 +88,17 @@ class Subject:
             self._ancestors = {k: v for k, v in self._ancestors.items() if k[1] == seed}
             self._ancestors[place] = self.fresh(task, seed)
         return self._ancestors[place]
+
+    def as_saved(self, task: Task, seed: int) -> Loaded:
+        """The ancestor with the rows of a head of its own in the order of its file, which adapters were trained on."""
+        found = self.ancestor(task, seed)
+        if not found.reordered:
+            return found
+        return head.begun(self.family.load(self.folder, task, seed), config_of(self.folder), task, seed, reorder=False)
+
+    def start(self, task: Task) -> head.Start:
+        """What the head of its members starts as."""
+        return "as saved" if self.generative else head.start_of(self.folder, task)
 
     def forget(self) -> None:
         """Read anew what was handed out: somebody wrote to it, or may have."""

@@ -15,9 +15,10 @@ from harness.checkpoints.checkpoint import fingerprint, held
 from harness.checkpoints.folders import config_of, is_adapter
 from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
-from harness.families import kind_of, likeness
+from harness.families import kind_of, labels, likeness
 from harness.families.base import Family, Loaded
-from harness.members import labels, lora
+from harness.families.head import begun
+from harness.members import lora
 from harness.members.descent import Descents, require_same_base
 from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
@@ -42,7 +43,8 @@ class Base:
 
     def load(self, task: Task) -> Loaded:
         """The model itself."""
-        return self.family.load(self.folder, task, seed=1)
+        loaded = self.family.load(self.folder, task, seed=1)
+        return loaded if self.family.generative else begun(loaded, config_of(self.folder), task, 1, reorder=False)
 
     def load_alike(self, folder: Path, task: Task) -> Loaded:
         """Another checkpoint of the model's configuration. Errors: `Misfit` if it has another."""
