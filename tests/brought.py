@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertForSequenceClassification
+from transformers import AutoTokenizer, BertForSequenceClassification
 
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.lab import Lab
@@ -19,13 +19,17 @@ from harness.data.corpus import Corpus
 from harness.members import tiny
 from harness.records.record import RunRecord, Store
 from harness.storage.zoo import Zoo
+from harness.suites.base import Where
 from harness.suites.emotion import world
 from harness.suites.emotion.labels import IN_DOMAIN, LABELS
+from harness.suites.glue.tasks import TASKS
+from harness.suites.registry import resolve
 from harness.suites.setting import Setting
 from tests.emotion_cells import answer
 from tests.small_world import SmallWorld, protocol, shrink
 
 TWO = ("tec", "isear")
+TASKS_OF_TWO = ("cola", "rte")
 SETTING = Setting("emotion", "pairwise", IN_DOMAIN, "pairs", heads=("same",))
 FAMILIES = {"encoder": "tiny-encoder", "decoder": "tiny-decoder", "encoder_decoder": "tiny-encoder-decoder"}
 
@@ -78,3 +82,35 @@ def record_of(lab: Lab, store: Store, method: str) -> RunRecord:
     heads = "diff" if lab.subject.family.kind == "encoder" else "none"
     key = PopulationKey(lab.subject.model, "emotion", TWO, IN_DOMAIN, 1, heads)
     return answer(lab, store, Cell(SETTING, key, method))
+
+
+def lab_of_two_tasks(folder: Path) -> Lab:
+    """The laboratory of a session with a member of each of two GLUE tasks, whose heads differ."""
+    bring(folder, "encoder")
+    p = protocol(suite="glue")
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        found = resolve("glue").find(Where(world=SmallWorld()), p.own, p.split_seed)
+    corpora = {name: _few(found[name]) for name in TASKS_OF_TWO}
+    given = {}
+    for corpus in TASKS_OF_TWO:
+        names = corpora[corpus].task.outputs
+        model = BertForSequenceClassification.from_pretrained(
+            folder / "base", num_labels=len(names), id2label=dict(enumerate(names)), label2id=None
+        )
+        model.config.label2id = {name: i for i, name in enumerate(names)}
+        for name, parameter in model.named_parameters():
+            noise = 0.0 if name == "classifier.bias" else 0.3  # or it alone decides
+            parameter.data = parameter.data + noise * torch.randn(parameter.shape)
+        given[corpus, None] = folder / corpus
+        model.save_pretrained(folder / corpus)
+        AutoTokenizer.from_pretrained(folder / "base").save_pretrained(folder / corpus)
+    base = ModelName("mine", str(folder / "base"))
+    return Lab(base, folder / "base", p, corpora, Zoo(folder / "zoo"), given, lambda line: None)
+
+
+def record_of_two_tasks(lab: Lab, store: Store, method: str) -> RunRecord:
+    """The answer of one method to the two tasks."""
+    setting = Setting("glue", "cross_task", tuple(TASKS), (TASKS_OF_TWO,), heads=("own",))
+    key = PopulationKey(lab.subject.model, "glue", TASKS_OF_TWO, tuple(TASKS), 1, "own")
+    return answer(lab, store, Cell(setting, key, method))

@@ -33,7 +33,7 @@ from harness.families.asked import Asked
 from harness.records.record import RunRecord, Store
 from methods.ensemble import combine
 from methods.errors import Misfit
-from tests.brought import FAMILIES, TWO, bring, lab_of, record_of
+from tests.brought import FAMILIES, TASKS_OF_TWO, TWO, bring, lab_of, lab_of_two_tasks, record_of, record_of_two_tasks
 
 READER = Path(__file__).parent / "plain_reader.py"
 
@@ -153,6 +153,24 @@ def test_an_ensemble_is_a_folder_for_each_member_and_how_to_average_them(
             logits.append(model(**inputs).logits)
     mean = combine(torch.stack(logits), votes)[:, [told["outputs"].index(name) for name in outputs]]
     assert (mean >= lab.told.scoring.threshold).int().tolist() == wanted.tolist()
+
+
+def test_tasks_that_keep_their_heads_have_a_folder_each(store: Store, tmp_path: Path) -> None:
+    lab = lab_of_two_tasks(tmp_path)
+    record = record_of_two_tasks(lab, store, "simple")
+    write(record, lab, store, tmp_path / "out")
+    for corpus in TASKS_OF_TWO:
+        folder, split = tmp_path / "out" / corpus, lab.rows.corpora[corpus].test
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        assert list(model.config.id2label.values()) == list(lab.rows.task(corpus).outputs)
+        texts = [list(split.texts)] if split.seconds is None else [list(split.texts), list(split.seconds)]
+        with torch.no_grad():
+            logits = model(**tokenizer(*texts, padding=True, return_tensors="pt")).logits
+        classes = "".join(map(str, logits.argmax(dim=1).tolist()))
+        assert classes == record.predictions[corpus]["classes"] and len(set(classes)) > 1
+    page = (tmp_path / "out" / "README.md").read_text()
+    assert "there is a folder for each: `cola/`, `rte/`" in page
 
 
 def test_weights_have_the_dtype_of_the_members_and_the_card_says_what_that_changes(

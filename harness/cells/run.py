@@ -228,5 +228,5 @@ def weights_sha256(merged: Merged) -> str:
         for name in sorted(weights):
             digest.update(name.encode())
             tensor = weights[name].detach().contiguous()
-            digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+            digest.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")  # no copy
     return digest.hexdigest()
