@@ -26,7 +26,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from harness.checkpoints import adapters, brought
+from harness.checkpoints import adapters, brought, pickles
 from harness.checkpoints.checkpoint import fingerprint
 from harness.data.task import Task
 from harness.families import family_of
@@ -242,6 +242,14 @@ def test_a_base_is_known_by_its_content_wherever_it_lies(how: str, base: given.B
     assert len(take(base, adapter)[1]) == 1
 
 
+def test_a_base_that_is_a_pickle_is_looked_at_too(base: given.Base, adapter: Path) -> None:
+    torch.save(load_file(base.folder / "model.safetensors"), base.folder / "pytorch_model.bin")
+    (base.folder / "model.safetensors").unlink()
+    fingerprint.cache_clear()
+    twin = replace(base, folder=pickles.safe(base.folder, base.zoo))
+    assert twin.folder != base.folder and len(take(twin, adapter)[1]) == 1
+
+
 def test_an_adapter_of_another_model_is_refused(base: given.Base, adapter: Path, tmp_path: Path) -> None:
     make("bert", tmp_path / "other", seed=1)
     configure_adapter(adapter, base_model_name_or_path=str(tmp_path / "other"))
@@ -371,6 +379,9 @@ def test_a_head_that_nobody_saved_is_refused(base: given.Base, adapter: Path) ->
     write(adapter, queries(), modules_to_save=None)
     said = refusal(base, adapter)
     assert "adapter has no trained classifier.bias, and its base has none either, so it was drawn at random" in said
+    product = {"classifier.lora_A.weight": draw(2, 8), "classifier.lora_B.weight": draw(3, 2)}
+    write(adapter, {**queries(), **product, "classifier.bias": draw(3)}, modules_to_save=None)
+    assert "adapter has no trained classifier.weight, and its base has none either" in refusal(base, adapter)
     write(adapter, {**queries(), **head(5)})
     assert (
         "has classifier.bias as (5,), and the task's is (3,); a member needs a head with the task's labels"
@@ -425,6 +436,7 @@ def test_an_output_layer_that_is_tied_cannot_change_alone(tmp_path: Path) -> Non
         ("gpt2", {"target_modules": "all-linear", "lora_bias": True}),
         ("gpt2", {"target_modules": ["c_attn"], "fan_in_fan_out": True, "use_rslora": True}),
         ("gpt2", {"target_modules": ["wte", "c_proj"]}),
+        ("t5", {"target_modules": ["shared", "o"]}),
         ("t5", {"target_modules": ["q", "v", "wo"], "exclude_modules": ["decoder.block.0.layer.0.SelfAttention.q"]}),
     ],
     ids=str,

@@ -166,7 +166,8 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
     for adapter in descent.adapters:
         for name, own in lora.changes_of(adapter, loaded.model).items():
             changes.setdefault(name, []).extend(own)
-    if random := loaded.fresh - changes.keys():
+    saved = {name for name, own in changes.items() if any(isinstance(change, lora.Whole) for change in own)}
+    if random := loaded.fresh - saved:  # also where a product would be added to them
         raise Misfit(
             f"{folder.name} has no trained {min(random)}, and its base has none either, so it was drawn at random and "
             f"not saved; a member needs a head with the {len(task.outputs)} {task.name} labels: train it again with "
