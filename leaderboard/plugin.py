@@ -51,6 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     shown = [r for r in found.records if r.path.as_posix() in session]
     missing = sorted(session - {r.path.as_posix() for r in found.records})
     every = groups(found.records, gold)
+    page = pages.session(every)  # first: it takes what each group needs at once, and the terminal then finds it made
     touched = [g for g in every if any(r.path.as_posix() in session for r in g.records)]
 
     terminalreporter.section("leaderboard")
@@ -70,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
     target = page_path(config, root)
     try:
-        write_whole(target, pages.session(every))
+        write_whole(target, page)
     except OSError as error:
         terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
         if exitstatus == pytest.ExitCode.OK:

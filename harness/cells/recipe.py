@@ -50,7 +50,7 @@ def recipe_of(cell: Cell, lab: Lab, used: Collection[str] = NOTED) -> Recipe:
 
 
 def keys_of(cell: Cell, lab: Lab) -> list[str]:
-    """The keys that a record of this cell may have, by what its run came to use."""
+    """The keys that a record of this cell may have, by what its run came to use; the last is its `running_key`."""
     told = _told(cell, lab)
     return [recipe_key(_with_noted(told, cell, lab, used)) for used in possibilities(cell)]
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+Said = npt.NDArray[np.str_]  # words that are drawn from: a list would be made an array for every draw
 _SYLLABLES = [c + v for c, v in itertools.product("bdfgklmnprstvz", "aeiou")]
 
 

@@ -29,6 +29,7 @@ class Bench:
         self.options, self.say = options, say
         self.store = Store(options.results)
         self._lab: tuple[object, object] | None = None
+        self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for
         self._trials: dict[tuple[ModelName, str, str], Exception | None] = {}  # model, suite, member -> what was wrong
         self._corpora: dict[tuple[object, ...], Mapping[str, Corpus]] = {}
         self._told: set[str] = set()  # methods whose code changed, and the user knows
@@ -189,13 +190,14 @@ class Bench:
         lab = self.lab(cell.key.model, cell.setting)
         place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
         if not self.options.rerun:
+            keys = keys_of(cell, lab)
             try:
-                stored = self.store.find(*place, *keys_of(cell, lab))
+                stored = self.store.find(*place, *keys)
             except BadRecord as error:
                 self.say(f"damaged record, made again: {error}")
                 stored = None
             if stored is not None:
-                journal.forget(self.store.root, running_key(cell, lab))  # of a run that was killed as it stored this
+                journal.forget(self.store.root, keys[-1])  # of a run that was killed as it stored this
                 return stored, True
             self._tell_of_changed_code(cell, lab)
         self._require_tried(cell, lab)
@@ -275,11 +277,14 @@ class Bench:
 
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.cells.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""
-        usual = self.options.protocol_of(model, setting.suite, self._tags(model, setting), settings=())
-        wanted = (model, self.protocol(model, setting), usual, setting.suite)
-        if self._lab is None or self._lab[0] != wanted:
-            self._lab = None
-            self._lab = (wanted, self._make_lab(*wanted))
+        if self._asked != (model, setting):
+            usual = self.options.protocol_of(model, setting.suite, self._tags(model, setting), settings=())
+            wanted = (model, self.protocol(model, setting), usual, setting.suite)
+            if self._lab is None or self._lab[0] != wanted:
+                self._asked = self._lab = None
+                self._lab = (wanted, self._make_lab(*wanted))
+            self._asked = (model, setting)
+        assert self._lab is not None
         return self._lab[1]
 
     def _make_lab(  # type: ignore[no-untyped-def]

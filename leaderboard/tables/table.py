@@ -98,6 +98,7 @@ def certainty(group: Group) -> list[Scores]:
     return [Scores(f"How sure, {c.title}", (c,), tuple(b.rows), (b,)) for b, c in pairs]
 
 
+@lru_cache(maxsize=64)
 def unseen(group: Group) -> list[Scores]:
     """For each column of scores that examines texts which members were trained on: with them, and without."""
     tables = []

@@ -12,7 +12,7 @@ merging worth measuring is built in:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.data.corpus import MASKED, Corpus, Split, concatenate, cut
 from harness.data.task import Task
-from harness.data.world import World, syllables, word_rng
+from harness.data.world import Said, World, syllables, word_rng
 from harness.suites.base import Lesson
 from harness.suites.emotion.labels import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
@@ -88,8 +88,9 @@ def _load(world: World, seed: int) -> Mapping[str, Corpus]:
 def _write(world: World, corpus: str) -> Split:
     """Sentences of one corpus. Each is about one label (twice as often two in ssec, as in the real one)."""
     rng = word_rng(world.seed, "rows", corpus)
-    own, words, fillers = ANNOTATED[corpus], Words(world), world.fillers_said
-    lexicon, topic = words.lexicon(corpus), words.topic(corpus)
+    own, words, fillers = ANNOTATED[corpus], Words(world), np.array(world.fillers_said)
+    lexicon = {label: np.array(cues) for label, cues in words.lexicon(corpus).items()}
+    topic = np.array(words.topic(corpus))
     skew = rng.dirichlet(np.full(len(own), 2.0)) * 0.7 + 0.3 / len(own)
     texts, labels = [], np.full((world.rows, len(LABELS)), MASKED, dtype=np.int64)
     labels[:, [LABELS.index(label) for label in own]] = 0
@@ -103,16 +104,17 @@ def _write(world: World, corpus: str) -> Split:
     return Split(tuple(texts), labels)
 
 
-def _cue(rng: np.random.Generator, world: World, words: Sequence[str]) -> list[str]:
+def _cue(rng: np.random.Generator, world: World, words: Said) -> list[str]:
     plain, slang = words[: world.plain], words[world.plain :]
-    use = slang if slang and rng.random() < world.slang_share else plain
-    return [str(w) for w in rng.choice(use, size=rng.integers(1, 3))]
+    use = slang if len(slang) and rng.random() < world.slang_share else plain
+    found: list[str] = rng.choice(use, size=rng.integers(1, 3)).tolist()
+    return found
 
 
-def _sentence(rng: np.random.Generator, cues: list[list[str]], topic: Sequence[str], fillers: Sequence[str]) -> str:
+def _sentence(rng: np.random.Generator, cues: list[list[str]], topic: Said, fillers: Said) -> str:
     words = [w for cue in cues for w in cue]
-    words += [str(w) for w in rng.choice(topic, size=rng.integers(1, 4))]
-    words += [str(w) for w in rng.choice(fillers, size=rng.integers(2, 7))]
+    words += rng.choice(topic, size=rng.integers(1, 4)).tolist()
+    words += rng.choice(fillers, size=rng.integers(2, 7)).tolist()
     rng.shuffle(words)
     return " ".join(words)
 

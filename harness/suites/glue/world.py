@@ -20,7 +20,7 @@ import numpy as np
 
 from harness.data.corpus import Corpus, Labels, Split
 from harness.data.task import Task
-from harness.data.world import World, syllables, word_rng
+from harness.data.world import Said, World, syllables, word_rng
 from harness.records.recipe import Recipe
 from harness.suites.base import Lesson
 from harness.suites.emotion.world import Words as Before
@@ -85,8 +85,8 @@ def load(world: World, held: HeldOut) -> Mapping[str, Corpus]:
 def _write(world: World, task: Task, rows: int) -> Split:
     rng = word_rng(world.seed, "glue rows", task.name)
     words = Words(world)
-    senses, topic, ordered = words.cues(task.name), words.topic(task.name), words.ordered
-    fillers = world.fillers_said
+    senses, ordered = list(map(np.array, words.cues(task.name))), list(map(np.array, words.ordered))
+    topic, fillers = np.array(words.topic(task.name)), np.array(world.fillers_said)
     classes = 2 if task.kind == "regression" else len(task.outputs)
     skew = rng.dirichlet(np.full(classes, 8.0))
     texts, seconds, labels = [], [], []
@@ -109,29 +109,30 @@ def _write(world: World, task: Task, rows: int) -> Split:
     return Split(tuple(texts), given, tuple(seconds) if task.pair else None)
 
 
-def _cue(rng: np.random.Generator, world: World, words: Sequence[str]) -> list[str]:
+def _cue(rng: np.random.Generator, world: World, words: Said) -> list[str]:
     """One or two words of a sense, slang as often as the world speaks it."""
     plain, slang = words[:_PLAIN], words[_PLAIN:]
     use = slang if rng.random() < world.slang_share / 2 else plain
-    return [str(w) for w in rng.choice(use, size=rng.integers(1, 3))]
+    found: list[str] = rng.choice(use, size=rng.integers(1, 3)).tolist()
+    return found
 
 
-def _agreeing(rng: np.random.Generator, world: World, cues: list[list[str]]) -> tuple[list[list[str]], float]:
+def _agreeing(rng: np.random.Generator, world: World, cues: Sequence[Said]) -> tuple[list[list[str]], float]:
     """Four cues, some of the sense that agrees; the score is their share, from 0 to 5."""
     agree = int(rng.integers(5))
     chosen = [_cue(rng, world, cues[1 if k < agree else 0]) for k in range(4)]
     return chosen, 5 * agree / 4
 
 
-def _in_order(rng: np.random.Generator, ordered: tuple[tuple[str, ...], tuple[str, ...]], right: bool) -> list[str]:
+def _in_order(rng: np.random.Generator, ordered: Sequence[Said], right: bool) -> list[str]:
     before, after = (str(rng.choice(words)) for words in ordered)
     return [before, after] if right else [after, before]
 
 
 def _sentences(
     rng: np.random.Generator,
-    fillers: Sequence[str],
-    topic: Sequence[str],
+    fillers: Said,
+    topic: Said,
     cues: list[list[str]],
     label: int,
     pair: bool,
@@ -140,13 +141,13 @@ def _sentences(
     parts: list[list[list[str]]] = [[], []]
     for cue in cues:
         parts[int(rng.random() < 0.7) if pair else 0].append(cue)
-    own = [str(w) for w in rng.choice(topic, size=2, replace=False)]
+    own = rng.choice(topic, size=2, replace=False).tolist()
     again = [own[0]] if label == 1 else [str(rng.choice(topic))]
     parts[0] += [[w] for w in own]
     parts[1] += [[w] for w in again]
     sentences = []
     for part in parts:
-        part += [[str(w)] for w in rng.choice(fillers, size=rng.integers(1, 4))]
+        part += [[w] for w in rng.choice(fillers, size=rng.integers(1, 4)).tolist()]
         order = rng.permutation(len(part))
         sentences.append(" ".join(w for k in order for w in part[k]))
     return sentences[0], sentences[1]
