@@ -13,8 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.rowbook import RowBook
+from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus
+from harness.protocol.protocols import Protocol
 from harness.suites.own import corpora, described
+from harness.suites.setting import Setting
 from methods.errors import MergeboardError
 from tests.hub_server import Hub
 
@@ -360,3 +365,17 @@ def test_what_cannot_be_right_is_one_line(tmp_path: Path, text: str, said: str) 
 def test_a_task_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MergeboardError, match=r"--task .*none.toml: it cannot be read \(No such file or directory\)"):
         described.read(tmp_path / "none.toml")
+
+
+def test_an_exam_that_no_record_could_hold_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cells.rowbook.LARGEST", 20_000)
+    table(tmp_path, "de.csv", made(40_000))
+    corpus = one(tmp_path, HEAD + DE)
+    setting = Setting("t", "s", ("de", "fr"), "all")
+    cell = Cell(setting, PopulationKey(ModelName("m", "m"), "t", ("de", "fr"), ("de", "fr"), 1, "same"), "simple")
+    book = RowBook({"de": corpus, "fr": corpus}, Protocol())
+    with pytest.raises(MergeboardError, match=r"8,000 test rows are 0 MB, .*--set test_rows=4000$"):
+        book.exam(cell, "de")
+    assert len(RowBook({"de": corpus, "fr": corpus}, Protocol(test_rows=4000)).exam(cell, "de")) == 4000

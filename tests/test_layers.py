@@ -147,7 +147,13 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
     words += ("--set=epoch=1", "--set=epochs=0", "--set=learning_rate=1e30", "--set=tise.k=1", "--set=ties.kk=1")
     words += tuple(f"--model={tmp_path / name}" for name in (*folders, "torn"))
     words += ("--export=docs", "--export=README.md", "--export=/proc/x/y")
-    words += ("--set=ties.k=2", "--set=evolver.mutation=x", "--set=regmean.alpha=-1", "--seeds=1-3000000")
+    words += (
+        "--task=none.toml",
+        "--set=ties.k=2",
+        "--set=evolver.mutation=x",
+        "--set=regmean.alpha=-1",
+        "--seeds=1-3000000",
+    )
     code = (
         "import sys, time, pytest\n"
         "start = time.process_time()\n"

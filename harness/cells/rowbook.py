@@ -16,6 +16,7 @@ from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocol.own import Exam
 from harness.protocol.protocols import Protocol
+from harness.records.record import LARGEST, canonical
 from harness.suites.setting import PART, corpus_of, variant_of
 
 
@@ -93,6 +94,7 @@ class RowBook:
                     )
             split = split.first(p.test_rows)
             split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
+            _require_readable(split, corpus)
             return _annotated(split, task, corpus, "test")
 
         trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
@@ -144,6 +146,19 @@ def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
             "nothing to say; take more rows, or leave this corpus out of the data"
         )
     return split
+
+
+def _require_readable(split: Split, corpus: str) -> None:
+    """Refuse an exam whose gold labels nobody would read back: known now, and not when the answers are there."""
+    if 2 * split.labels.size < LARGEST // 10:  # most are; none has so few signs
+        return
+    size = len(canonical(split.labels.tolist()))
+    if size > LARGEST:
+        fits = len(split) * LARGEST // size // 1000 * 1000
+        raise BadData(
+            f"{corpus}: the gold labels of {len(split):,} test rows are {size / 1e6:.0f} MB, and records hold up to "
+            f"{LARGEST / 1e6:.0f}; examine on fewer, --set test_rows={fits}"
+        )
 
 
 def masked_but(split: Split, task: Task, keep: tuple[str, ...]) -> Split:
