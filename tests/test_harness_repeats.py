@@ -239,7 +239,7 @@ def test_a_record_has_the_score_without_what_was_trained_on(small_zoo: Path, tmp
 def test_members_that_somebody_brought_are_named(small_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab(small_zoo)
     assert "brought" not in seen(cell("simple"), lab, {}, {})
-    monkeypatch.setattr(lab, "trains", lambda source: source.members[0] not in ("tec", "isear"))
+    monkeypatch.setattr(lab.identity, "trains", lambda source: source.members[0] not in ("tec", "isear"))
     assert seen(cell("simple"), lab, {}, {})["brought"] == ["tec", "isear"], "what these were trained on, nobody knows"
 
 
