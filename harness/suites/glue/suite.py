@@ -12,6 +12,7 @@ from harness.data.world import World
 from harness.protocol.own import Own
 from harness.suites.base import Lesson, Suite, Where
 from harness.suites.glue import corpora, world
+from harness.suites.glue.sources import ORIGIN
 from harness.suites.glue.tasks import PAIRS, TASKS
 from harness.suites.registry import register
 from harness.suites.setting import Setting
@@ -65,7 +66,7 @@ class Glue(Suite):
     """GLUE, the paper's Figures 3 and 4."""
 
     title = "GLUE"
-    origin = corpora.ORIGIN
+    origin = ORIGIN
     data = f"{corpora.FOLDER}/"
     on_hub = True
     in_world = True
