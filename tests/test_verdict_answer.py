@@ -156,6 +156,14 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("**Scores**")
 
 
+def test_pairs_are_averaged_and_said_to_be(session: Session) -> None:
+    for pair, wrong in (("isear+tec", 20), ("isear+ssec", 40)):
+        session.add("best", right(200, 60), calls=2, population=pair)
+        session.add("simple", right(200, wrong), population=pair)
+    assert said(session)[1].startswith("The test rows confirm it: +15.00 [")
+    assert said(session)[1].endswith(" (200 rows, one set of members, mean of 2 groups).")
+
+
 def test_a_session_of_one_seed_is_answered_from_it_though_the_store_has_others(session: Session) -> None:
     session.add("best", right(200, 60), calls=2, seed=1)
     mine = [session.add("best", right(200, 60), calls=2, seed=2), session.add("simple", right(200, 30), seed=2)]

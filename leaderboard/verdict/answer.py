@@ -61,6 +61,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         return
     rows, sets, verdict = _test_rows(block, row), len(found.by_replicate or {}), found.told().verdict
     basis = f"{rows:,} rows, " + (f"{sets} sets of members" if sets > 1 else "one set of members")
+    basis += f", mean of {len(block.populations)} groups" if len(block.populations) > 1 else ""
     told = f"{text.difference(found.told())} ({basis})."
     if decision.winner:
         yield {
