@@ -352,6 +352,8 @@ def test_half_an_adapter_is_refused(base: given.Base, adapter: Path) -> None:
         assert said in refusal(base, adapter)
     write(adapter, {n: t for n, t in held.items() if not n.startswith(QUERY)})
     assert f"lacks lora_A and lora_B of {QUERY}" in refusal(base, adapter)
+    write(adapter, held, target_modules=["query", "value"])
+    assert f"lacks lora_A and lora_B of {QUERY.replace('query', 'value')}, which its" in refusal(base, adapter)
     write(adapter, {**held, "classifier.bias": torch.tensor([0.0, math.nan, 0.0])})
     assert "classifier.bias holds numbers that are not finite" in refusal(base, adapter)
     shutil.copy(base.folder / "model.safetensors", adapter)
@@ -412,7 +414,7 @@ def test_an_output_layer_that_is_tied_cannot_change_alone(tmp_path: Path) -> Non
     assert "changes lm_head.weight apart from transformer.wte.weight" in refusal(base, folder)
     table = base.load(TASK).model.get_parameter("transformer.wte.weight").detach()
     pair = {"transformer.wte.weight": table + 1, "lm_head.weight": table + 1}
-    write(tmp_path / "adapter", pair, target_modules=["c_attn"], modules_to_save=["wte", "lm_head"])
+    write(tmp_path / "adapter", pair, target_modules=["wte"], modules_to_save=["wte", "lm_head"])
     assert torch.equal(take(base, folder)[0].weights["transformer.wte.weight"], table + 1)
     write(tmp_path / "adapter", {**pair, "lm_head.weight": table}, modules_to_save=["wte", "lm_head"])
     assert "changes lm_head.weight apart from transformer.wte.weight" in refusal(base, folder)

@@ -22,6 +22,7 @@ from methods.errors import Misfit
 
 _ON_THE_HUB = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 _QUANTISED = re.compile(r"(?i)(?:^|[-_./])(bnb|[48]-?bits?|int[48]|gptq|awq|nf4|fp4|gguf)(?:[-_./]|$)")
+_CURE = f"name that base with --model, or {adapters.MERGE}"
 _HALVES = (torch.bfloat16, torch.float16)
 
 
@@ -106,9 +107,6 @@ def require_same_base(descent: Descent, model: Path, own: Loaded, load: Callable
     if name := _first_difference(own, other):
         raise Misfit(f"{adapter.folder} was trained on {adapter.base}, whose {name} is not the model's; {_CURE}")
     return None
-
-
-_CURE = f"name that base with --model, or {adapters.MERGE}"
 
 
 def _first_difference(own: Loaded, other: Loaded) -> str | None:

@@ -20,11 +20,13 @@ from harness.families.base import Family, Loaded
 from harness.families.head import begun
 from harness.members import lora
 from harness.members.descent import Descents, require_same_base
+from harness.members.laid import changes_of, tied
 from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
 from methods.errors import Misfit
 
 _OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction")
+_IN_WORDS = "this model is asked in words: fine-tune it as a language model"
 _HALVES = {"F16": "float16", "BF16": "bfloat16"}
 Say = Callable[[str], None]
 Model = Callable[[], Loaded]  # gives the model as it is loaded already
@@ -156,15 +158,12 @@ def _whole(base: Base, task: Task, folder: Path, say: Say) -> Taken:
     return Taken(weights, lambda: loaded.model)
 
 
-_IN_WORDS = "this model is asked in words: fine-tune it as a language model"
-
-
 def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> Taken:
     """What an adapter, or several on top of each other, make of the model."""
     descent, loaded = base.descents.of(folder), model()
     changes: dict[str, list[lora.Change]] = {}
     for adapter in descent.adapters:
-        for name, own in lora.changes_of(adapter, loaded.model).items():
+        for name, own in changes_of(adapter, loaded.model).items():
             changes.setdefault(name, []).extend(own)
     saved = {name for name, own in changes.items() if any(isinstance(change, lora.Whole) for change in own)}
     if random := loaded.fresh - saved:  # also where a product would be added to them
@@ -173,7 +172,7 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
             f"not saved; a member needs a head with the {len(task.outputs)} {task.name} labels: train it again with "
             f"that module in modules_to_save, or {MERGE}"
         )
-    if both := min(lora.tied(loaded.model) & changes.keys(), default=None):
+    if both := min(tied(loaded.model) & changes.keys(), default=None):
         say(f"it changes {both}, which the model has in two places; both change, as by peft's merge_and_unload()")
     if not base.family.generative and (places := labels.order_of(_naming(folder, base, task), task, say)):
         for name in _output_layer(loaded):
