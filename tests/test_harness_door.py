@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
+from harness.checkpoints.folders import because
 from harness.errors import BadModel, BadWeights
 from harness.families.door import Opened, opened
 from methods.errors import MergeboardError
@@ -288,3 +289,34 @@ def test_a_model_that_transformers_cannot_load_is_one_line(tmp_path: Path) -> No
     configure(tmp_path, hidden_act="no such thing")
     with pytest.raises(BadModel, match="cannot be loaded"):
         enter(tmp_path, "bert")
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("from transformers.utils.import_utils import is_torch_fx_available", "transformers for is_torch_fx_available"),
+        ("import transformers.onnx.config", "transformers for transformers.onnx"),
+        ("import transformers.utils as u; u.is_torch_fx_available()", "transformers for is_torch_fx_available"),
+        ("from torch import nothing_of_this_name", "torch for nothing_of_this_name"),
+    ],
+)
+def test_code_that_was_written_for_another_release_is_told_so(code: str, asked: str) -> None:
+    with pytest.raises((ImportError, AttributeError)) as error:
+        exec(code, {})  # as transformers runs a model's own file
+    said = because(error.value)
+    assert said.startswith(f"its code asks {asked}, which release ") and "take a newer revision of the model" in said
+    assert "\n" not in said and "site-packages" not in said
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import no_such_package.part", "it needs the package no_such_package: pip install no_such_package"),
+        ("None.part", "'NoneType' object has no attribute 'part'"),
+        ("raise ImportError('it is of another kind')", "it is of another kind"),
+    ],
+)
+def test_what_fails_otherwise_is_told_as_it_is(code: str, said: str) -> None:
+    with pytest.raises((ImportError, AttributeError)) as error:
+        exec(code, {})
+    assert because(error.value) == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +84,40 @@ def one_line(error: BaseException, most: int = 300) -> str:
 
 
 def because(error: BaseException) -> str:
-    """Why something could not be loaded: a package that is missing, or what the exception says."""
-    package = missing_library(error)
-    return one_line(error) if package is None else f"it needs the package {package}: pip install {package}"
+    """Why something could not be loaded: a package that is missing or has changed, or what the exception says."""
+    if (gone := _gone(error)) is not None:
+        package, asked = gone
+        return (
+            f"its code asks {package} for {asked}, which release {version(package)} does not have; take a newer "
+            f"revision of the model, or the {package} that it was written for; config.json may name that release"
+        )
+    missing = missing_library(error)
+    return one_line(error) if missing is None else f"it needs the package {missing}: pip install {missing}"
+
+
+def _gone(error: BaseException) -> tuple[str, str] | None:
+    """An installed package and what a model's own code wants of it, where it no longer has that."""
+    name = (error.name or "") if isinstance(error, ImportError) else ""
+    found = re.search(r"cannot import name '(\w+)' from '([\w.]+)'", str(error)) if name else None
+    if found is None and isinstance(error, AttributeError):
+        found = re.match(r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'", str(error))
+        name, asked = (found["module"], found["name"]) if found else ("", "")
+    else:
+        asked = found[1] if found else name
+    package, dot, _ = name.partition(".")
+    if not name or (asked == name and not dot):  # the package itself is missing
+        return None
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return None
+    return package, asked
 
 
 def missing_library(error: BaseException) -> str | None:
     """The package that a model or tokenizer wants and that is not installed."""
     text = str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, ModuleNotFoundError) and error.name and _gone(error) is None:
         return error.name.partition(".")[0]
     for package, module in _LIBRARIES:
         if package in text.lower():
