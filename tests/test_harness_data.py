@@ -270,6 +270,14 @@ def test_a_malformed_line_is_named_with_its_number(line: Any, said: str, tmp_pat
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["", " \n", "\0", "\0\t\u200b"])
+def test_a_corpus_without_a_single_text_is_refused_and_one_text_is_enough(text: str, tmp_path: Path) -> None:
+    bare = [{**line, "text": text} for line in GOOD]
+    with pytest.raises(BadData, match=r"isear: all 10 texts are empty; nothing can be learned from it$"):
+        emotion.load(write(tmp_path / "bare", *bare), 0)
+    assert set(emotion.load(write(tmp_path / "one", *bare[1:], GOOD[0]), 0)) == {"isear"}
+
+
 def test_bytes_that_are_no_text_are_named_with_their_line(tmp_path: Path) -> None:
     path = write(tmp_path, *GOOD) / emotion.FILE
     lines = path.read_bytes().splitlines(keepends=True)

@@ -155,6 +155,17 @@ def test_an_adapter_is_multiplied_onto_the_rows_that_it_was_trained_on(tmp_path:
     assert any("put in order" in line for line in said)
 
 
+def test_a_training_that_taught_nothing_is_said(small_zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
+    said: list[str] = []
+    lab = make_lab(tmp_path, "train_rows=1", "epochs=1", "threshold=9.0", say=said.append)
+    lab.workshop.member(alone("tec"))
+    assert said[-1] == (
+        "tiny-encoder learned nothing from tec: its development score stays at 0.00; look at its texts and labels, or "
+        "give it more rows or epochs"
+    )
+
+
 def test_members_start_from_the_head_in_order_and_are_others_than_before(small_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
     said: list[str] = []

@@ -113,7 +113,12 @@ class Workshop:
 
             self._say(work)
             place = Place(self._zoo.path("members", recipe), self._say, self._minutes)
-            weights = self._finetune(source, Progress(self._say, work), place)
+            weights, scores = self._finetune(source, Progress(self._say, work), place)
+            if scores and max(scores) <= 0:
+                self._say(
+                    f"{self._subject} learned nothing from {'+'.join(source.members)}: its development score stays at "
+                    f"{max(scores):.2f}; look at its texts and labels, or give it more rows or epochs"
+                )
             zoo.require_finite(f"{self._subject} fine-tuned on {'+'.join(source.members)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
 
@@ -129,8 +134,8 @@ class Workshop:
             self._akin.add(key)
         return given.take(base, task, name, folder, say, model)
 
-    def _finetune(self, source: Source, progress: Progress, place: Place) -> Weights:
-        """One model of one task, or one trunk with several heads."""
+    def _finetune(self, source: Source, progress: Progress, place: Place) -> tuple[Weights, list[float]]:
+        """One model of one task, or one trunk with several heads; and the development scores on the way."""
         from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
 
         family = self._subject.family
@@ -145,5 +150,4 @@ class Workshop:
                 self._tell(loaded, task)
             parts.append(Part(task.name, task, rows, loaded))
         score, training = self._judges.trainer(source), self._told.training(self._rows.variant(source))
-        weights, _ = finetune(family, parts, training, source.seed, score, progress, place)
-        return weights
+        return finetune(family, parts, training, source.seed, score, progress, place)

@@ -110,8 +110,15 @@ def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: i
     return Corpus(name, task, rows.take(order[:a]), rows.take(order[a:b]), rows.take(order[b:]), annotated, published)
 
 
+def _has_words(text: str) -> bool:
+    """Whether there is anything to read: a NUL or a line's end is nothing."""
+    return any(sign.isprintable() and not sign.isspace() for sign in text)
+
+
 def require_learnable(name: str, rows: Split) -> None:
-    """Refuse a corpus in which no label ever changes: a model of it can learn nothing and scores mean nothing."""
+    """Refuse a corpus without a text, or in which no label ever changes: nothing can be learned, scores mean nothing."""
+    if not any(map(_has_words, (*rows.texts, *(rows.seconds or ())))):
+        raise BadData(f"{name}: all {len(rows)} texts are empty; nothing can be learned from it")
     for output in range(rows.labels.shape[1]):
         column = rows.labels[:, output]
         seen = column[column != MASKED]
