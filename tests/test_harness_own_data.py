@@ -124,6 +124,18 @@ def test_several_labels_stand_in_a_cell_in_a_list_or_in_columns_of_their_own(tmp
     assert by_text(found["de"]) == by_text(found["fr"]) == by_text(found["it"]) == wanted
 
 
+def test_columns_of_labels_are_known_by_name_or_else_by_their_order(tmp_path: Path) -> None:
+    rows = [(text, k % 2, k % 3 == 0) for k, (text, _) in enumerate(made(60))]
+    table(tmp_path, "de.csv", rows, ("text", "is_a", "is_b"))
+    table(tmp_path, "fr.csv", rows, ("text", "b", "a"))
+    head = 'name = "t"\nkind = "multi_label"\nlabels = ["a", "b"]\n'
+    de = one(tmp_path, head + DE + 'columns = {label = ["is_a", "is_b"]}\n')
+    fr = one(tmp_path, head + '[corpora.fr]\ndata = "fr.csv"\ncolumns = {label = ["b", "a"]}\n')
+    assert by_text(de)[rows[1][0]] == [1, 0] and by_text(fr)[rows[1][0]] == [0, 1]
+    with pytest.raises(MergeboardError, match="no label named 'is_a'"):
+        one(tmp_path, head.replace('"a", ', '"a", "c", ') + DE + 'columns = {label = ["is_a", "is_b"]}\n')
+
+
 def test_a_label_column_without_a_value_is_not_annotated_there(tmp_path: Path) -> None:
     rows = [(text, k % 2, "" if k % 3 else k % 2) for k, (text, _) in enumerate(made(60))]
     table(tmp_path, "de.csv", rows, ("text", "a", "b"))
@@ -265,6 +277,10 @@ def test_a_data_set_of_the_hub_is_read_at_its_commit_by_files_or_as_datasets_fin
     assert [len(s) for s in (corpus.train, corpus.dev, corpus.test)] == [60, 10, 20]
     named = one(tmp_path, HEAD + de + 'files = {train = "t*n.csv", test = "validation.csv"}\nsplit = {dev = 0}\n')
     assert [len(s) for s in (named.train, named.dev, named.test)] == [60, 0, 10]
+    (tmp_path / "alone").mkdir()
+    table(tmp_path / "alone", "train.csv", made(40))
+    drawn = de.replace(commit, hub.put("org/alone", tmp_path / "alone", kind="datasets")).replace("tickets", "alone")
+    assert len(one(tmp_path, HEAD + drawn + "split = {train = 0.5, dev = 0.1}\n").test) == 16
     with pytest.raises(MergeboardError, match=r"it has no file none\.csv"):
         one(tmp_path, HEAD + de + 'files = {test = "none.csv"}\n')
     with pytest.raises(MergeboardError, match="no branch, tag or commit 0000"):

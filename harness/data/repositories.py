@@ -11,13 +11,14 @@ from harness.checkpoints.hub import NotThere, fetch
 from harness.data.tables import FORMATS
 from harness.errors import BadData
 
+WHOLE = "all"  # rows that are still to be split
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CARD = "README.md"  # whose head may say which files are which split
 _OURS = {"train": "train", "validation": "dev", "test": "test"}
 
 
 def files(where: str, wanted: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
-    """Split -> its files, downloaded unless they are in the hub's cache.
+    """Split -> its files, downloaded unless they are in the hub's cache; `WHOLE` -> all, where there is one split.
 
     Args:
         where: `org/name@commit`; rows must not move, so a branch will not do.
@@ -59,6 +60,8 @@ def _found(where: str, folder: Path) -> dict[str, tuple[Path, ...]]:
         said = " ".join(str(error).replace(str(folder), where).split())
         raise BadData(f'hub:{where}: say which files are which, files = {{train = "..."}} ({said:.200})') from None
     found = {_OURS[s]: tuple(Path(p) for p in paths) for s, paths in listed.items() if str(s) in _OURS}
+    if [*listed] == ["train"]:
+        return {WHOLE: found["train"]}
     if "test" not in found:
         raise BadData(
             f"hub:{where}: its splits are {', '.join(map(str, listed))}; say which files are which, "

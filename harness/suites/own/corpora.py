@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data.corpus import Corpus, Split, require_learnable
+from harness.data.repositories import WHOLE
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.suites.own import draw, rows
 from harness.suites.own.described import HUB, SPLITS, Described, File
 from harness.suites.own.labels import Reader, told
 from harness.suites.own.questions import Asked
-from harness.suites.own.rows import WHOLE, Part
+from harness.suites.own.rows import Part
 
 Say = Callable[[str], None]
 

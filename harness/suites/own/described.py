@@ -198,6 +198,10 @@ def _columns(table: Entries, asked: Asked, split: str | None) -> Columns:
         raise MergeboardError(f"{said.where}: text names {', '.join(texts)}; the task asks about {wanted}")
     if len(labels) > 1 and asked.kind != "multi_label":
         raise MergeboardError(f"{said.where}: label names {len(labels)} columns; a {asked.kind} has one")
+    if len(labels) > 1 and asked.labels and len(labels) != len(asked.labels):
+        for name in labels:
+            if name not in asked.labels:
+                raise MergeboardError(f"{said.where}: label: {UnknownName('label', name, asked.labels)}")
     if separator is not None and (asked.kind != "multi_label" or len(labels) > 1 or not separator):
         raise MergeboardError(f"{said.where}: separator stands between several labels in one cell; leave it out here")
     return Columns(texts, labels, separator, own or split)

@@ -66,6 +66,8 @@ class Reader:
     def __init__(self, task: Task, columns: Columns, names: Mapping[str, tuple[str, ...]], strict: bool) -> None:
         self._task, self._columns, self._strict = task, columns, strict
         self._place = {label: k for k, label in enumerate(task.outputs)}
+        by_name = all(column in self._place for column in columns.labels)
+        self._flagged = columns.labels if by_name else task.outputs  # labels of the columns, else in their order
         self._named = names.get(columns.labels[0], ()) if len(columns.labels) == 1 else ()
         self._numbered = not any(_NUMBER.fullmatch(label) for label in task.outputs)
         self.by_place = 0  # cells that were read as places
@@ -112,10 +114,10 @@ class Reader:
 
     def _flags(self, cells: Row) -> list[float] | None:
         found: list[float] = [MASKED] * self._task.width
-        for column, cell in zip(self._columns.labels, cells, strict=True):
+        for column, label, cell in zip(self._columns.labels, self._flagged, cells, strict=True):
             name = (plain(cell) or "").lower()
             if name in _YES or name in _NO:
-                found[self._place[column]] = name in _YES
+                found[self._place[label]] = name in _YES
             elif name:
                 raise ValueError(f"{column} is {shown(cell)!r}; a column for each label holds 0 or 1, or nothing")
         return None if all(value == MASKED for value in found) else found

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from harness.data import repositories, tables
 from harness.data.corpus import Split
+from harness.data.repositories import WHOLE
 from harness.data.tables import Table, shown
 from harness.errors import BadData
 from harness.suites.own.described import HUB, SPLITS, Described
 from harness.suites.own.labels import Reader, Row
 
-WHOLE = "all"  # the part of a table that is still to be split
 _WORDS = {**{name: name for name in SPLITS}, "validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
 
 
