@@ -22,6 +22,7 @@ from harness.families.encoder import within
 from harness.families.subject import Subject
 from harness.judging.progress import Progress
 from harness.members import given
+from harness.members.garbage import imports_left_out
 from harness.members.joint import Part
 from harness.protocol.told import Told
 from harness.storage import zoo
@@ -138,6 +139,7 @@ class Workshop:
         """One model of one task, or one trunk with several heads; and the development scores on the way."""
         from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
 
+        imports_left_out()
         family = self._subject.family
         tasks: dict[Task, list[str]] = {}
         for member in source.members:
