@@ -68,6 +68,7 @@ def main() -> None:
     collator = DataCollatorWithPadding(tokenizer)
     Trainer(model, training, train_dataset=encoded, data_collator=collator).train()
     model.save_pretrained(asked.out)
+    model.config.save_pretrained(asked.out)  # of an adapter peft saves none, and so no names of labels
     tokenizer.save_pretrained(asked.out)
 
 
