@@ -63,7 +63,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """What the suites that were met lack, and which words change nothing."""
-    if MET not in config.stash or config.option.verbose < 0:
+    if MET not in config.stash or config.option.verbose < 0 or hasattr(config, "workerinput"):
         return []
     return [f"mergeboard: {line}" for line in met.told(bench_of(config), _met(config), items)]
 

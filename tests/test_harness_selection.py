@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.small_world import Project
@@ -65,6 +67,18 @@ def test_a_worker_that_finds_no_cell_ends_the_session_too(project: Project) -> N
     result = project.pytester.runpytest_subprocess(*words, *QUIET)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert any(line.startswith("ERROR: no cell is left to run: domain_specific: ") for line in result.errlines)
+
+
+def test_a_malformed_corpus_ends_the_session_of_a_worker_too(project: Project) -> None:
+    pytest.importorskip("xdist")
+    shutil.copytree(next((project.zoo / "tiny").iterdir()), project.path / "mine")
+    (project.path / "data" / "emotion").mkdir(parents=True)
+    (project.path / "data" / "emotion" / "unified-dataset.jsonl").write_text("{\n")
+    words = ("suites/test_emotion.py", "--model=mine", "--data=data", "-n", "1")
+    result = project.pytester.runpytest_subprocess(*words, *QUIET)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line.startswith("ERROR: ")]
+    assert "unified-dataset.jsonl, line 1: not a row of a unified emotion file" in line
 
 
 def test_cells_beside_those_that_are_taken_away_run(project: Project) -> None:

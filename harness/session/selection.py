@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.cells.cell import PopulationKey
 from harness.cells.rows import OUTSIDE, ROWS
 from harness.checkpoints import brought
 from harness.protocol.protocols import Protocol, knobs_of
@@ -68,7 +69,8 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
     """A line for each member that the user brought and no cell of the session merges."""
     cells: list[Any] = [getattr(item, "callspec", None) for item in items]
     keys = {cell.params["population"] for cell in cells if cell is not None and "population" in cell.params}
-    used = {brought.key_for(options.given, member, key.seed) for key in keys for member in key.members}
+    asked = [key for key in keys if isinstance(key, PopulationKey)]  # a setting without any has a placeholder
+    used = {brought.key_for(options.given, member, key.seed) for key in asked for member in key.members}
     for key in options.given:
         if key not in used:
             yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
