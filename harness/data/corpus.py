@@ -116,7 +116,7 @@ def _has_words(text: str) -> bool:
 
 
 def require_learnable(name: str, rows: Split) -> None:
-    """Refuse a corpus without a text, or in which no label ever changes: nothing can be learned, scores mean nothing."""
+    """Refuse a corpus without a text, or in which no label changes: nothing can be learned, and scores mean nothing."""
     if not any(map(_has_words, (*rows.texts, *(rows.seconds or ())))):
         raise BadData(f"{name}: all {len(rows)} texts are empty; nothing can be learned from it")
     for output in range(rows.labels.shape[1]):
