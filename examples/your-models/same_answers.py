@@ -1,6 +1,6 @@
 """Ask an exported model a file of test rows with plain transformers, and count answers that differ from a record's.
 
-    python same_answers.py FOLDER RECORD CORPUS FILE COLUMN [COLUMN]
+python same_answers.py FOLDER RECORD CORPUS FILE COLUMN [COLUMN]
 """
 
 from __future__ import annotations
