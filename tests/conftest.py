@@ -5,7 +5,6 @@ What takes long to make is made once for all workers, and each takes tests that 
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from harness.members.garbage import imports_left_out
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from methods import known
 from methods.catalogue import BUILT_IN, METHODS
@@ -48,9 +48,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """What all tests imported stays: collecting garbage, for which each training asks, does not go through it."""
-    gc.collect()
-    gc.freeze()
+    """Now all is imported."""
+    imports_left_out()
 
 
 @pytest.fixture(scope="session")
