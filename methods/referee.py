@@ -148,16 +148,16 @@ class _Watched(Mapping[str, tuple[Weights, ...]]):
 
     def __init__(self, statistics: Statistics, seen: _Seen) -> None:
         self._statistics, self._seen = statistics, seen
-        self._read: set[str] = set()
+        self._read: dict[str, tuple[Weights, ...]] = {}
 
     def __getitem__(self, kind: str) -> tuple[Weights, ...]:
-        with generators_kept():
-            found = self._statistics[kind]
         if kind not in self._read:
-            self._read.add(kind)
+            with generators_kept():
+                found = self._statistics[kind]
             for i, own in enumerate(found):
                 self._seen.note(f"the {kind} statistics of member {i}", own)
-        return found
+            self._read[kind] = found
+        return self._read[kind]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._statistics)
