@@ -17,6 +17,8 @@ def main(folder: str, record: str, corpus: str, file: str, *columns: str) -> Non
     """Prints how many rows there are, and how many answers are others."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    with open(f"{folder}/mergeboard.json", encoding="utf-8") as lines:
+        longest = json.load(lines)["reading"]["max_length"]
     with open(record, encoding="utf-8") as lines:
         wanted = json.load(lines)["predictions"][corpus]["classes"]
     style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if file.endswith(".tsv") else {}
@@ -24,7 +26,7 @@ def main(folder: str, record: str, corpus: str, file: str, *columns: str) -> Non
         rows = list(csv.DictReader(lines, **style))
     said = ""
     for row in rows:
-        inputs = tokenizer(*(row[column] for column in columns), truncation=True, max_length=256, return_tensors="pt")
+        inputs = tokenizer(*(row[column] for column in columns), truncation=True, max_length=longest, return_tensors="pt")
         with torch.no_grad():
             said += str(int(model(**inputs).logits.argmax()))
     others = sum(one != other for one, other in zip(said, wanted, strict=True))
