@@ -46,7 +46,8 @@ FOREIGN = {
     "--lf",
     "--pyargs",
     "--out",
-}  # pytest's own, and those of examples/pretrain_small.py
+    *re.findall(r'"(--[a-z-]+)"', (ROOT / "examples" / "your-models" / "train.py").read_text(encoding="utf-8")),
+}  # pytest's own, and those of the examples' programs
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
