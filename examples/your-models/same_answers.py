@@ -26,7 +26,8 @@ def main(folder: str, record: str, corpus: str, file: str, *columns: str) -> Non
         rows = list(csv.DictReader(lines, **style))
     said = ""
     for row in rows:
-        inputs = tokenizer(*(row[column] for column in columns), truncation=True, max_length=longest, return_tensors="pt")
+        texts = [row[column] for column in columns]
+        inputs = tokenizer(*texts, truncation=True, max_length=longest, return_tensors="pt")
         with torch.no_grad():
             said += str(int(model(**inputs).logits.argmax()))
     others = sum(one != other for one, other in zip(said, wanted, strict=True))
