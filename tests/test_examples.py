@@ -82,7 +82,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
         ["--pyargs", "mergeboard_weather", "--set=weather_fgo=0.3"],
         [
             *("--pyargs", "mergeboard_weather", "-k", "pairs and north+south", "--seeds=1", "--model=tiny-encoder"),
-            *("-p", "tests.small_world", "--method=simple", "--set=weather_fog=0.3", "--set=epochs=1"),
+            *("-p", "tests.shrunk", "--method=simple", "--set=weather_fog=0.3", "--set=epochs=1"),
             *(f"--results={results}", f"--zoo={small_zoo}"),
         ],
     )
