@@ -86,7 +86,7 @@ def command(project: Project) -> list[str]:
     said = found[1].replace("\\\n", " ").split()
     here = {"--task=examples/your-models/feelings.toml": "--task=feelings.toml"}
     changed = [here.get(word, word) for word in said]
-    changed = [re.sub(r"--model=MiniLM=.*", "--model=MiniLM=model", word) for word in changed]
+    changed = [re.sub(r"--model=all-MiniLM-L6-v2=.*", "--model=MiniLM=model", word) for word in changed]
     return [*changed, "-p", "no:cacheprovider", "-n0", "--results=results", "--zoo=zoo"]
 
 
