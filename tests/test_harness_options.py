@@ -116,6 +116,10 @@ def refused(result: pytest.RunResult) -> str:
         (["--model=tiny-encoder", "--export="], "--export: write --export=FOLDER"),
         (["--model=tiny-encoder", "--export=suites"], "suites: it is not empty (test_emotion.py is in it)"),
         (["--model=tiny-encoder", "--export=pyproject.toml"], "pyproject.toml: it is no folder; name a folder"),
+        (
+            ["--model=tiny-encoder", "--export=x", "--zoo=./x"],
+            "x: records or checkpoints go there; name another",
+        ),
         (["--export=out"], "--export writes one winner, and there are tiny-encoder, tiny-decoder, "),
         (["--member=isear="], "--member isear=: write NAME=FOLDER"),
         (["--member=isear=" + "x" * 5000], "has no config.json"),

@@ -211,6 +211,10 @@ def _require_places(options: Options, config: pytest.Config) -> None:
     """All that will be written can be, and results and zoo are two folders; a list writes nothing."""
     if os.path.realpath(options.results) == os.path.realpath(options.zoo):
         raise MergeboardError(f"--results and --zoo are both {options.zoo}; name two folders")
+    if options.export is not None and os.path.realpath(options.export) in map(
+        os.path.realpath, (options.results, options.zoo)
+    ):
+        raise MergeboardError(f"--export {options.export}: records or checkpoints go there; name another folder")
     if not config.option.collectonly:
         places.require_folder("--results", options.results)
         places.require_folder("--zoo", options.zoo)
