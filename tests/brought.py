@@ -74,7 +74,7 @@ def lab_of(folder: Path, members: dict[str, Path], kind: str) -> Lab:
 
 
 def _few(corpus: Corpus) -> Corpus:
-    return replace(corpus, train=corpus.train.first(20), dev=corpus.dev.first(10), test=corpus.test.first(20))
+    return replace(corpus, train=corpus.train.first(20), dev=corpus.dev.first(10), test=corpus.test.first(12))
 
 
 def record_of(lab: Lab, store: Store, method: str) -> RunRecord:
