@@ -27,7 +27,8 @@ from harness.checkpoints.names import TINY as FAMILIES
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
 from harness.members import tiny
-from harness.protocol.protocols import Protocol, named
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import named
 from harness.records.record import RunRecord, Store, read
 from harness.storage.zoo import Zoo
 from harness.suites import Where, resolve

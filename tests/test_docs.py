@@ -19,8 +19,10 @@ import pytest
 
 from harness.checkpoints.names import ALIASES, TINY
 from harness.data.task import Task
+from harness.protocol.changed import knobs_of
 from harness.protocol.own import Own
-from harness.protocol.protocols import PROTOCOLS, TAILORED, Protocol, knobs_of
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import PROTOCOLS, TAILORED
 from harness.session import options
 from harness.suites import SUITES, Setting, Suite, Where, near
 from harness.suites import resolve as suite_of

@@ -10,7 +10,9 @@ from dataclasses import fields, replace
 import pytest
 
 from harness.bounds import Bound
-from harness.protocol.protocols import LIMITS, PROTOCOLS, TAILORED, Protocol, with_setting
+from harness.protocol.changed import with_setting
+from harness.protocol.protocol import LIMITS, Protocol
+from harness.protocol.protocols import PROTOCOLS, TAILORED
 from methods.errors import MergeboardError
 
 HINTS = {name: hint for name, hint in typing.get_type_hints(Protocol).items() if name not in ("name", "methods")}

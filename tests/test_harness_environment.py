@@ -9,7 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from harness.members.finetune import arguments
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records import environment
 from harness.records.environment import engine, processor
 

@@ -21,7 +21,7 @@ from harness.errors import BadWeights
 from harness.families.base import Loaded
 from harness.members.given import Taken
 from harness.members.joint import Joint, Part
-from harness.protocol.protocols import with_values
+from harness.protocol.changed import with_values
 from harness.records.record import recipe_key
 from harness.suites.emotion import world as synthetic
 from harness.suites.emotion.labels import LABELS

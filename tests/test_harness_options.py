@@ -18,7 +18,8 @@ from harness import parsing
 from harness.checkpoints.names import ModelName, parse
 from harness.errors import BadModel
 from harness.protocol import protocols
-from harness.protocol.protocols import PROTOCOLS, named, tailored, with_setting
+from harness.protocol.changed import with_setting
+from harness.protocol.protocols import PROTOCOLS, named, tailored
 from harness.session import options, selection
 from harness.storage.zoo import load_weights, save_weights
 from harness.suites.emotion.labels import LABELS

@@ -17,7 +17,7 @@ from harness.cells.cell import Cell, PopulationKey
 from harness.cells.rowbook import RowBook
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.suites.own import corpora, described
 from harness.suites.setting import Setting
 from methods.errors import MergeboardError

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.judging import precision
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.storage.zoo import Zoo
 from tests.small_world import SMALL, Project
 

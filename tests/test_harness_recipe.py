@@ -9,7 +9,8 @@ import pytest
 
 from harness.data.task import Task
 from harness.protocol import parts
-from harness.protocol.protocols import PROTOCOLS, Protocol
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import PROTOCOLS
 from harness.records.method_recipe import knobs_set, method_recipe
 from harness.records.recipe import exam_key, recipe_key, written
 from methods import resolve

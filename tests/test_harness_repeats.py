@@ -17,7 +17,7 @@ from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus, Split
 from harness.errors import BadData
 from harness.judging.metrics import score
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records.record import Store
 from harness.suites.emotion.labels import TASK
 from harness.suites.emotion.suite import EmotionKnobs

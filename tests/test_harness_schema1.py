@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.protocol.protocols import PROTOCOLS, Protocol
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import PROTOCOLS
 from harness.records import schema1
 from harness.records.record import BadRecord, RunRecord, Store, read, recipe_key
 

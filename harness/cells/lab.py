@@ -17,7 +17,8 @@ from harness.data.corpus import Corpus
 from harness.families.subject import Subject
 from harness.judging.scoring import Answers, DevScorer, Exam, Examiner
 from harness.protocol.parts import Search
-from harness.protocol.protocols import Protocol, named
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import named
 from harness.protocol.told import PLAIN, Told
 from harness.storage.whole import MINUTES
 from harness.storage.zoo import Zoo

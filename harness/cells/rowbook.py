@@ -15,7 +15,7 @@ from harness.data.task import Task
 from harness.errors import BadData
 from harness.families.prompts import fewer_negatives, one_question_each
 from harness.protocol.own import Exam
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records.record import LARGEST, canonical
 from harness.suites.setting import PART, corpus_of, variant_of
 

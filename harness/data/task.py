@@ -29,7 +29,7 @@ class Task:
     name: str  # "cola"
     kind: Kind
     outputs: tuple[str, ...]  # label names, class names, or one name for a score
-    metric: str  # that counts; one of harness/judging/rowwise.py, e.g. "macro_f1"
+    metric: str  # that counts; one of harness/judging/rowwise/, e.g. "macro_f1"
     statements: tuple[str, ...]  # "The sentence expresses joy."
     questions: tuple[str, ...]  # "does the sentence express joy?"
     pair: bool = False  # whether rows are pairs of texts

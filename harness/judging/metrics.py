@@ -1,4 +1,4 @@
-"""What is reported of a task's answers; the formulas are in rowwise.py, shared with who reads records."""
+"""What is reported of a task's answers; the formulas are in rowwise/, shared with who reads records."""
 
 from __future__ import annotations
 

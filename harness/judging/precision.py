@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records.environment import engine
 from harness.storage.zoo import Zoo
 

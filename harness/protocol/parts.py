@@ -1,7 +1,7 @@
 """The parts of a protocol: what each maker is told. A maker takes its part and nothing else, so its key can be the hash
 of all that it was told.
 
-Values and what they mean are those of `harness.protocol.protocols.Protocol`, field by field.
+Values and what they mean are those of `harness.protocol.protocol.Protocol`, field by field.
 """
 
 from __future__ import annotations

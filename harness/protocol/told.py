@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.protocol.parts import Choosing, FisherSettings, GramSettings, Scoring, Training
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records.recipe import Recipe, written
 
 PLAIN = Protocol()  # what recipes leave out

@@ -14,7 +14,7 @@ from harness.checkpoints.brought import folder_of as member_folder
 from harness.checkpoints.names import ModelName
 from harness.data import world
 from harness.data.corpus import Corpus
-from harness.protocol.protocols import Protocol
+from harness.protocol.protocol import Protocol
 from harness.records.record import BadRecord, RunRecord, Store
 from harness.session.options import Options
 from harness.storage import journal

@@ -15,7 +15,8 @@ from harness import parsing
 from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
-from harness.protocol.protocols import Protocol, named
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import named
 from harness.records.record import slug
 from harness.session import places
 from harness.suites import looked_up, near, resolve

@@ -10,7 +10,8 @@ import pytest
 from harness.cells.cell import PopulationKey
 from harness.cells.rows import OUTSIDE, ROWS
 from harness.checkpoints import brought
-from harness.protocol.protocols import Protocol, knobs_of
+from harness.protocol.changed import knobs_of
+from harness.protocol.protocol import Protocol
 from harness.session.options import Options
 from harness.suites import Suite, near
 from harness.suites.setting import Setting

@@ -10,8 +10,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from harness.protocol.changed import knobs_of, with_values
 from harness.protocol.own import Own
-from harness.protocol.protocols import Protocol, knobs_of, named, with_values
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import named
 from harness.suites.base import Suite
 from methods.errors import MergeboardError
 from methods.registry import Registry, path_of

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from harness.protocol.changed import knobs_of, with_setting
 from harness.protocol.own import Own
-from harness.protocol.protocols import TAILORED, Protocol, knobs_of, tailored, with_setting
+from harness.protocol.protocol import Protocol
+from harness.protocol.protocols import TAILORED, tailored
 from harness.suites.base import Suite
 from harness.suites.registry import near, owner_of
 

@@ -1,0 +1,46 @@
+"""Metrics as sums over rows: numbers per row, and what makes the score of their sums; for who scores and who reads.
+
+Any choice of rows, each as often as one likes, then has its score from one matrix product; and so has any mixture of
+two methods' answers. Undefined numbers count as scikit-learn and scipy count them, with 0 for a division by nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.data.task import OF_KIND  # for who has the formulas and needs their names
+from harness.judging.rowwise.base import Array, Rowwise, level, whole
+from harness.judging.rowwise.correlations import matthews, pearson, spearman
+from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
+from harness.judging.rowwise.labels import label_f1
+
+__all__ = [
+    "METRICS",
+    "OF_KIND",
+    "Array",
+    "Rowwise",
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "label_f1",
+    "level",
+    "macro_f1",
+    "matthews",
+    "micro_f1",
+    "pearson",
+    "spearman",
+    "weighted_f1",
+    "whole",
+]
+
+METRICS: Mapping[str, Callable[..., Rowwise]] = {  # (gold, said[, how many classes there are]) -> Rowwise
+    "macro_f1": macro_f1,
+    "micro_f1": micro_f1,
+    "weighted_f1": weighted_f1,
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "f1": f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+}

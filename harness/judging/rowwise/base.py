@@ -1,0 +1,50 @@
+"""A set of answers as sums over rows: numbers per row, and what makes the score of their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+class Rowwise(NamedTuple):
+    """A set of answers. `score(counts @ own, counts @ shared)` is the score of the rows taken `counts` times.
+
+    Columns are float32 where all are small whole numbers, whose sums are exact below 16 million.
+    """
+
+    own: Array  # (rows, k), what was answered
+    shared: Array  # (rows, m), what the gold labels alone say: the same for all answers to them
+    score: Callable[[Array, Array], Array]  # (..., k) and (..., m) sums -> (...) scores; NaN where there is none
+    chance: float = 0.0  # what the best answer that reads no text would score
+    constant: bool = False  # a correlation that is undefined, since all answers are the same: it counts 0
+    centre: float | None = None  # what was subtracted from answers that are numbers
+
+
+def level(answers: Sequence[Rowwise]) -> list[Array]:
+    """The own columns of answers to the same rows, numbers less one for all, so that mixtures are answers too."""
+    centres = [a.centre for a in answers if a.centre is not None]
+    middle = float(np.median(centres)) if centres else 0.0
+    return [a.own if a.centre is None else _less(a, middle - a.centre) for a in answers]
+
+
+def _less(answers: Rowwise, number: float) -> Array:
+    y, x = answers.own[:, 0] - number, answers.shared[:, 1]
+    return np.stack([y, y * y, x * y], axis=1)
+
+
+def whole(answers: Rowwise) -> float:
+    """The score of all rows, each once; NaN where no row is annotated."""
+    own, shared = (part.sum(axis=0, dtype=np.float64) for part in (answers.own, answers.shared))
+    return float(answers.score(own, shared))
+
+
+def share(some: Array, all_: Array, asked: Any) -> Array:
+    """The share of sums over the last axis, 0 of nothing; NaN where nothing was asked."""
+    part, whole_ = some.sum(axis=-1), all_.sum(axis=-1)
+    found: Array = np.where(asked, part / np.where(whole_ > 0, whole_, 1), np.nan)
+    return found

@@ -1,0 +1,56 @@
+"""Labels by rows: gold and said are (rows, outputs) of 0 and 1, gold -100 where an output is not annotated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.corpus import MASKED
+from harness.judging.rowwise.base import Array, share
+
+
+def columns(gold: NDArray[Any], said: NDArray[Any]) -> tuple[Array, Array]:
+    """The columns own (hits, errors) and shared (annotated, positive), each of all outputs."""
+    there = gold != MASKED
+    own = np.concatenate([there & (gold == 1) & (said == 1), there & (gold != said)], axis=1)
+    return own.astype(np.float32), np.concatenate([there, gold == 1], axis=1).astype(np.float32)
+
+
+def label_f1(own: Array, shared: Array) -> Array:
+    """(..., outputs): F1 = 2 TP / (2 TP + FP + FN) of each output from the sums; NaN where no row annotates it."""
+    outputs = own.shape[-1] // 2
+    twice = 2 * own[..., :outputs]
+    both = twice + own[..., outputs:]
+    each: Array = np.where(shared[..., :outputs] > 0, twice / np.maximum(both, 1), np.nan)
+    return each
+
+
+def mean_label_f1(own: Array, shared: Array) -> Array:
+    """(...): the mean of the labels that are annotated."""
+    each = label_f1(own, shared)
+    asked = ~np.isnan(each)
+    with np.errstate(invalid="ignore"):
+        mean: Array = np.where(asked, each, 0).sum(axis=-1) / asked.sum(axis=-1)
+    return mean
+
+
+def weighted_label_f1(own: Array, shared: Array) -> Array:
+    """(...): each label weighted by its rows."""
+    positive = shared[..., shared.shape[-1] // 2 :]
+    return share(np.nan_to_num(label_f1(own, shared)) * positive, positive, (shared > 0).any(axis=-1))
+
+
+def pooled_label_f1(own: Array, shared: Array) -> Array:
+    """(...): of all labels as if they were one."""
+    outputs = own.shape[-1] // 2
+    twice = 2 * own[..., :outputs]
+    return share(twice, twice + own[..., outputs:], (shared > 0).any(axis=-1))
+
+
+def always_yes(shared: Array) -> tuple[Array, Array, Array]:
+    """Of the outputs that are asked: annotated rows, positive ones, and the F1 of always saying yes."""
+    asked, positive = np.split(shared.sum(axis=0, dtype=np.float64), 2)
+    asked, positive = asked[asked > 0], positive[asked > 0]
+    return asked, positive, 2 * positive / (positive + asked)
