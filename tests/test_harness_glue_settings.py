@@ -23,7 +23,7 @@ from harness.judging.rowwise import whole
 from harness.protocol.protocols import named
 from harness.protocol.told import Told
 from harness.records.record import Store
-from harness.session import bench
+from harness.session import holdings
 from harness.session.options import DEFAULT_METHODS
 from harness.suites.glue.tasks import PAIRS, TASKS
 from harness.suites.setting import Heads, Setting
@@ -367,7 +367,7 @@ def test_missing_tasks_and_their_pairs_are_skipped_with_a_reason(glue_project: P
 def test_without_any_task_everything_is_skipped_with_a_reason(
     glue_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.Bench, "available", lambda *_: ())
+    monkeypatch.setattr(holdings.Holdings, "available", lambda *_: ())
     result = glue_project.run("--method=simple", "--heads=same")
     result.assert_outcomes(skipped=16)
     for reason in ("non_iid: not in the data: cola", "cross_task: not in the data: rte, qqp"):

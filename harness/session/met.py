@@ -17,7 +17,7 @@ def require_models(bench: Bench, whole: bool) -> None:
     """Raise `pytest.UsageError` for a model folder that cannot be right, for which no data need be read."""
     try:
         for model in bench.options.models:
-            bench.require_sound(model, whole=whole)
+            bench.has.require_sound(model, whole=whole)
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -26,20 +26,20 @@ def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
     """Raise for a model that no family takes, for malformed corpora and, where members of the hub shall be fetched, for
     those that are not there: all wrong words of the command line."""
     for model in bench.options.models:
-        if bench.elsewhere(suite, model):
+        if bench.matrix.elsewhere(suite, model):
             continue
         if bench.options.hub:
-            bench.family(model)  # first: a name that the hub does not know is said before rows are fetched
-        bench.available(suite, model)
-        bench.family(model)  # last, as it may have to fetch the model
+            bench.has.family(model)  # first: a name that the hub does not know is said before rows are fetched
+        bench.has.available(suite, model)
+        bench.has.family(model)  # last, as it may have to fetch the model
     if fetch:
-        bench.brought  # noqa: B018  # members on the hub are fetched
+        bench.has.brought  # noqa: B018  # members on the hub are fetched
 
 
 def require_asked(bench: Bench, suites: Sequence[str]) -> None:
     """Raise for a model that no suite of the session can be asked of."""
     for model in bench.options.models:
-        reasons = [bench.elsewhere(suite, model) for suite in suites]
+        reasons = [bench.matrix.elsewhere(suite, model) for suite in suites]
         if reasons and all(reasons):
             raise pytest.UsageError(f"--model {model}: {reasons[0]}")
 
@@ -47,14 +47,14 @@ def require_asked(bench: Bench, suites: Sequence[str]) -> None:
 def populations(bench: Bench, setting: Setting) -> Iterator[Any]:
     """A parameter for every population of a setting; those that cannot be asked are skipped with the reason."""
     for model in bench.options.models:
-        if reason := bench.elsewhere(setting.suite, model):
-            yield _skipped(bench.unasked(setting, model), pytest.mark.skip(f"{setting.name}: {reason}"))
+        if reason := bench.matrix.elsewhere(setting.suite, model):
+            yield _skipped(bench.matrix.unasked(setting, model), pytest.mark.skip(f"{setting.name}: {reason}"))
             continue
-        for key in bench.populations(setting, model):
+        for key in bench.matrix.populations(setting, model):
             yield pytest.param(key, id=str(key))
-        for key, reason in bench.impossible(setting, model):
+        for key, reason in bench.matrix.impossible(setting, model):
             yield _skipped(key, pytest.mark.skip(f"{setting.name}: {reason}"))
-        for key, reason in bench.cancelled(setting, model):
+        for key, reason in bench.matrix.cancelled(setting, model):
             yield _skipped(key, *selection.cancelled(f"{setting.name}: {reason}"))
 
 
@@ -67,17 +67,17 @@ def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> It
     yield from selection.unused(items, bench.options)
     suites = [resolve(name) for name in names]
     kinds = {
-        str(model): bench.family(model)
+        str(model): bench.has.family(model)
         for model in bench.options.models
-        if not all(bench.elsewhere(name, model) for name in names)
+        if not all(bench.matrix.elsewhere(name, model) for name in names)
     }
     yield from selection.idle(bench.options, suites, kinds)
     real = next((model for model in bench.options.models if not model.tiny), None)
-    if real is None or bench.where(real).nowhere:
+    if real is None or bench.has.where(real).nowhere:
         return
     for suite in suites:
         yield from (f"{suite.name}: {note}" for note in suite.notes)
-        missing = [c for c in suite.known() if c not in bench.available(suite.name, real)]
-        reason = bench.elsewhere(suite.name, real) or f"not in the data: {', '.join(missing)}; {suite.origin}"
+        missing = [c for c in suite.known() if c not in bench.has.available(suite.name, real)]
+        reason = bench.matrix.elsewhere(suite.name, real) or f"not in the data: {', '.join(missing)}; {suite.origin}"
         if missing:
             yield f"{suite.name}: {reason}"
