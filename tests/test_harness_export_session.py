@@ -49,6 +49,12 @@ def test_a_session_without_the_best_member_exports_nothing_and_says_what_to_do(p
     result.stdout.fnmatch_lines(["nothing was exported: *best single member was not asked*"])
 
 
+def test_a_list_of_cells_asks_for_no_export(project: Project) -> None:
+    result = project.run(*SESSION, "--collect-only")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*exported*")
+
+
 def test_an_export_that_fails_costs_no_record(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")

@@ -18,6 +18,7 @@ from harness.cells.rowbook import RowBook
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus
 from harness.protocol.protocol import Protocol
+from harness.protocol.told import Told
 from harness.suites.own import corpora, described
 from harness.suites.setting import Setting
 from methods.errors import MergeboardError
@@ -136,6 +137,29 @@ def test_columns_of_labels_are_known_by_name_or_else_by_their_order(tmp_path: Pa
         one(tmp_path, head.replace('"a", ', '"a", "c", ') + DE + 'columns = {label = ["is_a", "is_b"]}\n')
 
 
+def test_columns_of_which_only_some_are_labels_are_not_taken_by_their_order(tmp_path: Path) -> None:
+    table(tmp_path, "de.csv", [(text, k % 2, k % 3 == 0) for k, (text, _) in enumerate(made(60))], ("text", "c", "a"))
+    head = 'name = "t"\nkind = "multi_label"\nlabels = ["a", "b"]\n'
+    with pytest.raises(MergeboardError, match=r"columns: label: no label named 'c'. Known: a, b"):
+        one(tmp_path, head + DE + 'columns = {label = ["c", "a"]}\n')
+
+
+def test_a_label_is_met_however_its_number_and_its_blanks_are_written(tmp_path: Path) -> None:
+    table(tmp_path, "de.csv", made(40, ("1", "2.0 ")))
+    corpus = one(tmp_path, HEAD + 'labels = ["1.0", " 2"]\n' + DE)
+    assert by_text(corpus)[made(1)[0][0]] == [0] and by_text(corpus)[made(2)[1][0]] == [1]
+    with pytest.raises(MergeboardError, match=r"the labels '1' and '1\.0' are one"):
+        one(tmp_path, HEAD + 'labels = ["1", "1.0", "2"]\n' + DE)
+
+
+@pytest.mark.parametrize("label", [["no"], {"name": "no"}])
+def test_a_list_or_an_object_is_no_name_of_a_class(tmp_path: Path, label: object) -> None:
+    rows = [{"text": text, "label": label if k % 2 else "yes"} for k, (text, _) in enumerate(made(40))]
+    (tmp_path / "de.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(MergeboardError, match=r"de.jsonl, line 2: the label is .*; it must be one name or number"):
+        one(tmp_path, HEAD + DE.replace("csv", "jsonl"))
+
+
 def test_a_label_column_without_a_value_is_not_annotated_there(tmp_path: Path) -> None:
     rows = [(text, k % 2, "" if k % 3 else k % 2) for k, (text, _) in enumerate(made(60))]
     table(tmp_path, "de.csv", rows, ("text", "a", "b"))
@@ -221,6 +245,9 @@ def test_a_column_says_which_rows_are_which(tmp_path: Path) -> None:
     assert [len(s) for s in (corpus.train, corpus.dev, corpus.test)] == [40, 20, 20]
     same = one(tmp_path, HEAD + DE + 'columns = {split = "fold"}\n')
     assert same.test.texts == corpus.test.texts == tuple(text for text, _, fold in rows if fold == "test")
+    table(tmp_path, "de.csv", [*rows, ("one more", "no", "later")], ("text", "label", "fold"))
+    with pytest.raises(MergeboardError, match=r"de.csv, line 82: fold is 'later'; write train, dev or test"):
+        one(tmp_path, HEAD + DE + 'split = "fold"\n')
 
 
 def test_files_say_which_rows_are_which_and_development_rows_are_held_out_of_train(tmp_path: Path) -> None:
@@ -287,6 +314,12 @@ def test_a_data_set_of_the_hub_is_read_at_its_commit_by_files_or_as_datasets_fin
         one(tmp_path, HEAD + de.replace(commit, "0" * 40))
 
 
+def test_members_of_a_soup_that_name_epochs_take_no_steps_of_the_protocol() -> None:
+    told = Told(Protocol(steps=50), generative=False)
+    assert told.training({}).steps == 50 and told.training({"steps": 5}).steps == 5
+    assert told.training({"epochs": 2}).steps is None, "two numbers of epochs would be one training"
+
+
 # -- what is wrong ---------------------------------------------------------------------------------------------------
 
 PLAIN: Mapping[str, list[tuple[Any, ...]]] = {
@@ -294,6 +327,7 @@ PLAIN: Mapping[str, list[tuple[Any, ...]]] = {
     "one.csv": made(20, ("yes",)),
     "odd.csv": [*made(30), ("odd", "maybe")],
     "tiny.csv": made(3),
+    "huge.csv": made(40, (1, "3e30")),
     "gap.csv": [*made(5), ("", "yes")],
     "gap2.csv": [*made(5), ("x", "")],
     "more.csv": made(20, start=35),
@@ -329,9 +363,14 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
         (HEAD + DE + "split = {train = 0.9, dev = 0.2}\n", "leave no test rows; shares are of all rows"),
         (HEAD + DE + "split = {train = 1.0}\n", "leave no test rows; shares"),
         (HEAD + DE + "split = {train = -1}\n", "train is -1; write a share"),
+        (HEAD + DE + "split = {train = nan}\n", "train is nan; write a share"),
+        (HEAD + DE + 'columns = {text = "label"}\n', "label is named twice; text, label and split are a column each"),
+        (HEAD + DE + 'columns = {text = ["text", "text"]}\n', "text is named twice"),
+        (HEAD + DE + 'columns = {label = "label", split = "label"}\n', "label is named twice"),
+        ('name = "t"\nkind = "multi_label"\n' + DE + 'columns = {label = ["a", "a"]}\n', "a is named twice"),
+        ('name = "t"\nkind = "regression"\n' + DE.replace("de.csv", "huge.csv"), "the score is '3e30'; .* below 1e.09"),
         (HEAD + DE + "split = {train = 30, dev = 10}\n", "test would have no rows; there are 40 in all"),
         (HEAD + DE + 'split = "fold"\n', "no column named 'fold'"),
-        (HEAD + DE + 'split = "label"\n', "de.csv, line 2: label is 'no'; write train, dev or test"),
         (HEAD + DE + 'task = "u"\n', "no task named 'u'. Known: t"),
         (HEAD + 'unseen = ["ed"]\n' + DE, "unseen: no corpus named 'ed'. Known: de"),
         (HEAD + DE.replace("de.csv", "none.csv"), "none.csv: there is no such file"),
@@ -358,6 +397,14 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
         (HEAD + DE + "soup = {seeds = [1]}\n", "soup: it makes 1 members"),
         (HEAD + DE + "soup = {sedes = [1, 2]}\n", "soup: no key named 'sedes'. Did you mean 'seeds'"),
         (HEAD + DE + "soup = {seeds = [1, 1]}\n", "seeds is .1, 1.; write each value once"),
+        (HEAD + DE + "soup = {learning_rate = [1, 1.0]}\n", "learning_rate is .*; write each value once"),
+        (HEAD + DE + "soup = {learning_rate = [-1.0, 1e-3]}\n", "soup: learning_rate is -1.0; it must be above 0, up"),
+        (HEAD + DE + "soup = {learning_rate = [nan, 1e-3]}\n", "soup: learning_rate is nan; it must be above 0"),
+        (HEAD + DE + 'soup = {learning_rate = ["x", 1e-3]}\n', "learning_rate has 'x'; it must be a number, above 0"),
+        (HEAD + DE + "soup = {epochs = [0, 1]}\n", "soup: epochs is 0; it must be from 1 to 10,000"),
+        (HEAD + DE + "soup = {steps = [1.5, 2]}\n", "soup: steps has 1.5; it must be a whole number, from 1"),
+        (HEAD + DE + "soup = {batch_size = [true, 8]}\n", "soup: batch_size has True; it must be a whole number"),
+        (HEAD + DE + "soup = {epochs = [1, 2], steps = [1, 2]}\n", "soup: epochs and steps both say how long"),
         (HEAD + 'words.nope = {statement = "x", question = "y"}\n' + DE, "words: no label named 'nope'"),
         (HEAD + 'words.no = {statement = "x"}\n' + DE, "it needs both, a statement and a question"),
         ('name = "t"\nkind = "multi_label"\n' + DE + 'columns = {separator = ""}\n', "separator stands between"),

@@ -32,6 +32,8 @@ class Exporter:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Choose and write; whatever goes wrong is a line, and the records stay."""
+        if session.config.option.collectonly:
+            return
         if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self._said.append("nothing was exported: the session did not come to its end; run the same command again")
             return

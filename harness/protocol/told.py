@@ -46,8 +46,9 @@ class Told:
         return self.protocol.gram
 
     def training(self, own: Mapping[str, Any]) -> Training:
-        """How a member is fine-tuned that has knobs of its own."""
-        return replace(self.protocol.training, **own)
+        """How a member is fine-tuned that has knobs of its own; its own epochs hold, whatever steps others take."""
+        found = self.protocol.training
+        return replace(replace(found, steps=None) if "epochs" in own else found, **own)
 
     def training_recipe(self, own: Mapping[str, Any] | None = None) -> Recipe:
         """How members are fine-tuned, or one of them, in so far as this kind of family asks."""

@@ -15,7 +15,7 @@ from harness.errors import BadData
 from harness.suites.own import draw, rows
 from harness.suites.own.described import HUB, SPLITS, Described, File
 from harness.suites.own.labels import Reader, told
-from harness.suites.own.questions import Asked
+from harness.suites.own.questions import LARGEST, Asked
 from harness.suites.own.rows import Part
 
 Say = Callable[[str], None]
@@ -73,7 +73,7 @@ def _numbers(corpus: Described, part: Part) -> list[float]:
             found.append(float(cell))
         except (TypeError, ValueError):
             continue  # told, with its place, when labels are read
-    return [score for score in found if abs(score) < 1e9]
+    return [score for score in found if abs(score) < LARGEST]
 
 
 def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part], say: Say) -> Corpus:

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.data.stream import Style
 from harness.data.tables import style_of
+from harness.protocol.protocol import LIMITS
 from harness.suites.own import entries, questions
 from harness.suites.own.entries import Entries
 from harness.suites.own.questions import Asked
@@ -19,7 +20,9 @@ from methods.errors import MergeboardError, UnknownName
 SPLITS = ("train", "dev", "test")
 HUB = "hub:"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-SETTABLE = ("learning_rate", "epochs", "steps", "batch_size", "warmup", "head_rate")  # what members of a soup differ by
+SETTABLE: Mapping[str, type[int] | type[float]] = {  # what members of a soup differ by
+    **{"learning_rate": float, "epochs": int, "steps": int, "batch_size": int, "warmup": float, "head_rate": float}
+}
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def _split(table: Entries, given: bool) -> tuple[Shares, str | None]:
         if name in said and name not in names:
             raise MergeboardError(f"{said.where}: files say what is {name}; only dev can be drawn, from the train rows")
     for name, size in sizes.items():
-        if size < 0 or (isinstance(size, float) and size > 1):
+        if not size >= 0 or (isinstance(size, float) and size > 1):  # nan is neither
             raise MergeboardError(f"{said.where}: {name} is {size}; write a share from 0.0 to 1.0, or a number of rows")
     found = Shares(**sizes, seed=seed)
     shares = [size for size in (found.train, found.dev, found.test) if isinstance(size, float)]
@@ -198,8 +201,12 @@ def _columns(table: Entries, asked: Asked, split: str | None) -> Columns:
         raise MergeboardError(f"{said.where}: text names {', '.join(texts)}; the task asks about {wanted}")
     if len(labels) > 1 and asked.kind != "multi_label":
         raise MergeboardError(f"{said.where}: label names {len(labels)} columns; a {asked.kind} has one")
-    if len(labels) > 1 and asked.labels and len(labels) != len(asked.labels):
-        for name in labels:
+    read = (*texts, *labels, *((own or split,) if own or split else ()))
+    if twice := [name for k, name in enumerate(read) if name in read[:k]]:
+        raise MergeboardError(f"{said.where}: {twice[0]} is named twice; text, label and split are a column each")
+    by_name = [name for name in labels if name in (asked.labels or ())]
+    if len(labels) > 1 and asked.labels and (by_name or len(labels) != len(asked.labels)):
+        for name in labels:  # some by name and some by place would be a guess
             if name not in asked.labels:
                 raise MergeboardError(f"{said.where}: label: {UnknownName('label', name, asked.labels)}")
     if separator is not None and (asked.kind != "multi_label" or len(labels) > 1 or not separator):
@@ -238,9 +245,11 @@ def _soup(table: Entries, members: Mapping[int | None, str]) -> tuple[tuple[str,
         return tuple((str(seed), {}) for seed in brought) if len(brought) > 1 else ()
     said.only("seeds", *SETTABLE)
     seeds = said.take("seeds", list, usual=[1])
-    knobs = {name: said.take(name, list) for name in SETTABLE if name in said}
+    knobs = {name: _values(said, name) for name in SETTABLE if name in said}
     if not seeds or not all(type(seed) is int and 1 <= seed <= 1_000_000 for seed in seeds):
         raise MergeboardError(f"{said.where}: seeds is {seeds!r:.60}; write whole numbers from 1 up, [1, 2, 3]")
+    if "epochs" in knobs and "steps" in knobs:
+        raise MergeboardError(f"{said.where}: epochs and steps both say how long a training is; leave one out")
     for name, values in {"seeds": seeds, **knobs}.items():
         if not values or len(set(map(str, values))) < len(values):
             raise MergeboardError(f"{said.where}: {name} is {values!r:.60}; write each value once, members must differ")
@@ -250,6 +259,18 @@ def _soup(table: Entries, members: Mapping[int | None, str]) -> tuple[tuple[str,
         raise MergeboardError(f"{said.where}: it makes {count} members; wanted are 2 at least, 26 of a seed at most")
     letters = [chr(ord("a") + k) for k in range(len(choices))] if len(choices) > 1 else [""]
     return tuple((f"{seed}{letter}", knob) for seed in seeds for letter, knob in zip(letters, choices, strict=True))
+
+
+def _values(said: Entries, name: str) -> list[int | float]:
+    """What one knob of training is for the members of a soup, each where such a number makes sense."""
+    kind, found = SETTABLE[name], list[int | float]()
+    for value in said.take(name, list):
+        if isinstance(value, bool) or not isinstance(value, int | kind):
+            wanted = "a whole number" if kind is int else "a number"
+            raise MergeboardError(f"{said.where}: {name} has {value!r:.60}; it must be {wanted}, {LIMITS[name]}")
+        LIMITS[name].require(f"{said.where}: {name}", value)
+        found.append(kind(value))
+    return found
 
 
 def _require_name(where: str, name: str) -> None:

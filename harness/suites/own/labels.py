@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,22 +13,12 @@ from harness.data.tables import shown
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.suites.own.described import Columns
-from harness.suites.own.questions import Asked
+from harness.suites.own.named import NUMBER, plain
+from harness.suites.own.questions import LARGEST, Asked
 from methods.errors import UnknownName
 
 Row = Sequence[Any]  # the label cells of one row
-_NUMBER = re.compile(r"-?\d+(\.0+)?")
 _NO, _YES = {"0", "false", "no"}, {"1", "true", "yes"}
-
-
-def plain(cell: Any) -> str | None:
-    """A cell as the name of a label: 1, 1.0 and "1" are one; None where nothing stands."""
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return None
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    text = str(cell).strip()
-    return (text.partition(".")[0] if _NUMBER.fullmatch(text) else text) or None
 
 
 def several(cell: Any, columns: Columns) -> list[str] | None:
@@ -53,7 +42,7 @@ def told(asked: Asked, columns: Columns, cells: Iterable[Row], names: tuple[str,
     for (cell,) in cells:
         found = several(cell, columns) if asked.kind == "multi_label" else [plain(cell)]
         met |= dict.fromkeys(name for name in found or () if name is not None)
-    numbers = all(_NUMBER.fullmatch(name) for name in met)
+    numbers = all(NUMBER.fullmatch(name) for name in met)
     return tuple(sorted(met, key=(lambda name: (int(name), name)) if numbers else None))
 
 
@@ -65,11 +54,11 @@ class Reader:
 
     def __init__(self, task: Task, columns: Columns, names: Mapping[str, tuple[str, ...]], strict: bool) -> None:
         self._task, self._columns, self._strict = task, columns, strict
-        self._place = {label: k for k, label in enumerate(task.outputs)}
-        by_name = all(column in self._place for column in columns.labels)
+        self._place = {plain(label): k for k, label in enumerate(task.outputs)}
+        by_name = all(column in task.outputs for column in columns.labels)
         self._flagged = columns.labels if by_name else task.outputs  # labels of the columns, else in their order
         self._named = names.get(columns.labels[0], ()) if len(columns.labels) == 1 else ()
-        self._numbered = not any(_NUMBER.fullmatch(label) for label in task.outputs)
+        self._numbered = not any(NUMBER.fullmatch(label) for label in task.outputs)
         self.by_place = 0  # cells that were read as places
 
     def read(self, cells: Sequence[Row], where: Callable[[int], str]) -> Iterator[list[float] | None]:
@@ -93,6 +82,8 @@ class Reader:
         return None if name is None else [self._of(name, cells[0])]
 
     def _of(self, name: str, cell: Any) -> int:
+        if isinstance(cell, list | dict):
+            raise ValueError(f"the label is {shown(cell)}; it must be one name or number")
         if self._named and isinstance(cell, int) and 0 <= cell < len(self._named):
             name = self._named[cell]
         if name in self._place:
@@ -100,7 +91,7 @@ class Reader:
         if self._numbered and name.isdecimal() and int(name) < len(self._place):
             self.by_place += 1
             return int(name)
-        raise ValueError(str(UnknownName("label", shown(name), list(self._place)[:20])))
+        raise ValueError(str(UnknownName("label", shown(name), list(self._task.outputs)[:20])))
 
     def _labels(self, cells: Row) -> list[float] | None:
         names = several(cells[0], self._columns)
@@ -117,7 +108,7 @@ class Reader:
         for column, label, cell in zip(self._columns.labels, self._flagged, cells, strict=True):
             name = (plain(cell) or "").lower()
             if name in _YES or name in _NO:
-                found[self._place[label]] = name in _YES
+                found[self._task.outputs.index(label)] = name in _YES
             elif name:
                 raise ValueError(f"{column} is {shown(cell)!r}; a column for each label holds 0 or 1, or nothing")
         return None if all(value == MASKED for value in found) else found
@@ -131,7 +122,7 @@ class Reader:
         except (TypeError, ValueError, OverflowError):
             score = math.nan
         low, high = self._task.span
-        if not math.isfinite(score) or (self._strict and not low <= score <= high):
-            wanted = f"from {low:g} to {high:g}" if self._strict else "such as 2.5"
+        if not abs(score) < LARGEST or (self._strict and not low <= score <= high):
+            wanted = f"from {low:g} to {high:g}" if self._strict else f"such as 2.5, below {LARGEST:g}"
             raise ValueError(f"the score is {shown(cell)!r}; it must be a number {wanted}")
         return [score]

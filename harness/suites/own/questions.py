@@ -9,6 +9,7 @@ from typing import get_args
 
 from harness.data.task import MOST_CLASSES, OF_KIND, Kind, Task
 from harness.suites.own.entries import Entries
+from harness.suites.own.named import plain
 from methods.errors import MergeboardError, UnknownName
 
 _ALSO = {  # what is reported beside the metric that counts
@@ -17,6 +18,7 @@ _ALSO = {  # what is reported beside the metric that counts
     "regression": ("pearson", "spearman"),
 }
 _LONGEST = 100  # characters of a label
+LARGEST = 1e9  # a score; training on more would leave no number at all
 KEYS = ("kind", "labels", "pair", "metric", "span", "words")
 
 
@@ -91,7 +93,7 @@ def _span(entries: Entries, kind: Kind) -> tuple[float, float] | None:
     if kind != "regression":
         raise MergeboardError(f"{entries.where}: span is that of the scores of a regression; leave it out")
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-    if len(value) != 2 or not numbers or not -1e9 < value[0] < value[1] < 1e9:
+    if len(value) != 2 or not numbers or not -LARGEST < value[0] < value[1] < LARGEST:
         raise MergeboardError(f"{entries.where}: span is {value!r:.60}; write the lowest and the highest score, [0, 5]")
     return float(value[0]), float(value[1])
 
@@ -119,8 +121,8 @@ def _require_labels(where: str, kind: Kind, labels: Sequence[str]) -> None:
     for label in labels:
         if not label.strip() or not label.isprintable() or len(label) > _LONGEST:
             raise MergeboardError(f"{where}: {label!r:.60} is no label; write up to {_LONGEST} characters in one line")
-        if (other := seen.setdefault(re.sub(r"\s+", " ", label.strip().casefold()), label)) is not label:
+        if (other := seen.setdefault(re.sub(r"\s+", " ", str(plain(label)).casefold()), label)) is not label:
             raise MergeboardError(
-                f"{where}: the labels {other!r} and {label!r} are one but for capitals and blanks; heads that name "
-                "their labels could not be told apart; rename one"
+                f"{where}: the labels {other!r} and {label!r} are one but for capitals, blanks and zeros; heads that "
+                "name their labels could not be told apart; rename one"
             )
