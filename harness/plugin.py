@@ -15,7 +15,7 @@ from harness import parsing
 from harness.cells.cell import Cell, PopulationKey
 from harness.export.session import Exporter
 from harness.records.environment import commit, set_command
-from harness.session import marked, met, options, selection, voice
+from harness.session import flags, marked, met, options, selection, voice
 from harness.session.bench import Bench
 from harness.storage.sweep import DAYS, forget, sweep
 
@@ -28,7 +28,7 @@ NO_CELL = "mergeboard_no_cell"  # in a worker's output
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Everything that is not here is pytest's own: -k, -m, --lf, --collect-only, -n."""
-    options.add(parser)
+    flags.add(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
     config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
-    if marked.asks(config) or config.getoption("speed_shape", options.SHAPES[0]) != options.SHAPES[0]:
+    if marked.asks(config) or config.getoption("speed_shape", flags.SHAPES[0]) != flags.SHAPES[0]:
         bench_of(config)
 
 

@@ -23,7 +23,7 @@ from harness.protocol.changed import knobs_of
 from harness.protocol.own import Own
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import PROTOCOLS, TAILORED
-from harness.session import options
+from harness.session import flags
 from harness.suites import SUITES, Setting, Suite, Where, near
 from harness.suites import resolve as suite_of
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
@@ -70,7 +70,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def own_options() -> set[str]:
     recorder = Recorder()
-    options.add(recorder)  # type: ignore[arg-type]
+    flags.add(recorder)  # type: ignore[arg-type]
     leaderboard_plugin.pytest_addoption(recorder)  # type: ignore[arg-type]
     return {name for action in recorder.parser._actions for name in action.option_strings}
 

@@ -21,6 +21,7 @@ from harness.protocol import protocols
 from harness.protocol.changed import with_setting
 from harness.protocol.protocols import PROTOCOLS, named, tailored
 from harness.session import options, selection
+from harness.session.command import command_of
 from harness.storage.zoo import load_weights, save_weights
 from harness.suites.emotion.labels import LABELS
 from methods.errors import UnknownName
@@ -373,7 +374,7 @@ def test_the_command_is_kept_without_anybodys_folders(project: Project, monkeypa
     words += (f"--model={home}/lr=1", f"--member=tec={home}/lr=1e-5/best=2")
     params = pytest.Config.InvocationParams(args=words, plugins=None, dir=project.path)
     monkeypatch.setattr(config, "invocation_params", params)
-    said = options.command_of(config)
+    said = command_of(config)
     assert home not in said and str(project.path) not in said and "~" not in said and ".." not in said
     assert said == (
         "pytest suites/ -k 'in_domain and ties' --data=DATA --zoo FOLDER --model=mine=FOLDER --member isear=FOLDER "

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +15,14 @@ from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
-from harness.records.record import slug
-from harness.session import places
-from harness.suites import looked_up, near, resolve
-from harness.suites.own import session as own
-from harness.suites.setting import corpus_of
+from harness.session import places, sources
+from harness.session.command import command_of
+from harness.session.flags import LOCAL, SHAPES
+from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
-LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
-HUB = "hub"  # --data=hub
-OWN = "test_own.py"
 HEADS = ("same", "diff")
-SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 TEXTS = (  # options whose text is looked at here
     *("model", "method", "data", "task", "protocol", "seeds", "heads", "set", "member", "results", "zoo"),
     *("speed_shape", "grid", "threads", "trust_remote_code", "checkpoint_minutes", "export"),
@@ -40,61 +33,6 @@ DEFAULT_METHODS = (
     *("fisher", "fisher_evolver", "regmean", "regmean_evolver", "ties", "ties_evolver"),
     *("domain_specific", "mtl"),
 )
-
-
-def add(parser: pytest.Parser) -> None:
-    """House rule: help starts with a capital letter, is a single phrase and has no period."""
-    group = parser.getgroup("mergeboard")
-    option = group.addoption
-    option(
-        "--model", action="append", metavar="NAME", help="Hub name, alias, folder, NAME=folder, tiny or tiny-encoder"
-    )
-    option("--method", action="append", metavar="NAME", help="Method or row to run; repeat it; all of them by default")
-    option(
-        "--data",
-        metavar="FOLDER",
-        help="Folder with the suites' data, or hub (default), which some suites need; not for tiny models",
-    )
-    option("--task", metavar="FILE.toml", help="Your own task, corpora and members, for suites/test_own.py")
-    option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
-    option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
-    option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")
-    option("--set", action="append", default=[], metavar="NAME=VALUE", help="One knob of protocol or method; repeat it")
-    option(
-        "--member",
-        action="append",
-        default=[],
-        metavar="NAME=FOLDER",
-        help="Your own fine-tuned model or LoRA adapter, or org/name@revision; NAME@SEED for one seed's; repeat it",
-    )
-    option(
-        "--trust-remote-code",
-        action="append",
-        nargs="?",
-        const="",
-        default=[],
-        metavar="FOLDER",
-        help="Run the code of this model or member, as MiniCPM needs; without a name that of every --model",
-    )
-    option("--trust-configs", action="store_true", help="Take members whose config.json differs from the model's")
-    option("--results", metavar="FOLDER", help=f"Where records are kept; {LOCAL}/results by default")
-    option("--zoo", metavar="FOLDER", help=f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default")
-    option(
-        "--checkpoint-minutes",
-        default="10",
-        metavar="N",
-        help="How old the last checkpoint of a fine-tuning may be, from which a killed one goes on; 10 by default",
-    )
-    option("--export", metavar="FOLDER", help="Write the winner there as a model of transformers, with a card")
-    option("--rerun", action="store_true", help="Answer no cell from stored records")
-    option(
-        "--speed-shape",
-        metavar="SHAPE",
-        default="small",
-        help=f"{', '.join(SHAPES)}: size of the models in test_speed and test_memory",
-    )
-    option("--grid", default="0", metavar="N", help="Points per side of test_landscape's squares; 0 leaves it out")
-    option("--threads", metavar="N", help="Threads of torch; 1 for tiny models by default")
 
 
 @dataclass(frozen=True)
@@ -145,16 +83,16 @@ def read(config: pytest.Config) -> Options:
             for text in [given] if isinstance(given, str) else given or ():
                 parsing.require_text(f"--{name.replace('_', '-')}", text)
         models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
-        _require_different(models)
+        sources.require_different(models)
         protocol = get("--protocol")
-        data = _data(get("--data"), models, config)
-        given = {**_own(get("--task"), config), **_given(get("--member"))}
+        data = sources.data_in(get("--data"), models, config)
+        given = {**sources.of_task(get("--task"), config), **sources.of_members(get("--member"))}
         options = Options(
             models=models,
             methods=_methods(get("--method"), get("--export") is not None),
             data=data,
-            hub=_from_hub(get("--data"), models, config),
-            trust=_trusted(get("--trust-remote-code"), models, given),
+            hub=sources.from_hub(get("--data"), models, config),
+            trust=sources.trusted(get("--trust-remote-code"), models, given),
             trust_configs=get("--trust-configs"),
             protocol=protocol,
             seeds=parsing.seeds_of(get("--seeds")) or brought.seeds_of(given),
@@ -177,27 +115,6 @@ def read(config: pytest.Config) -> Options:
         return options
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def command_of(config: pytest.Config) -> str:
-    """The command as anyone could type it again: folders that lie elsewhere on other machines become words."""
-    words = ["pytest"]
-    for word in config.invocation_params.args:
-        text = str(word)
-        starts = (0, *(sign.end() for sign in re.finditer("=", text)))
-        start = next((i for i in starts if text[i:].startswith(("/", "~", ".."))), None)
-        if start is not None:  # a path up to the word's end, whatever signs it holds
-            file, colons, test = text[start:].partition("::")
-            where = (config.invocation_params.dir / Path(file).expanduser()).resolve()
-            if where.is_relative_to(config.rootpath):
-                path = f"{where.relative_to(config.rootpath)}{colons}{test}"
-            else:
-                path = {"--data=": "DATA", "--results=": "RESULTS", "--zoo=": "ZOO", "--task=": "TASK"}.get(
-                    text[:start], "FOLDER"
-                )
-            text = f"{text[:start]}{path}"
-        words.append(text)
-    return shlex.join(words)
 
 
 def _place(config: pytest.Config, name: str) -> Path:
@@ -265,72 +182,3 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
                 wrapped = [f"{n}_evolver" for n in known() if n != "evolver"] if "_ev" in name else []
                 raise UnknownName("merging method", name, [*known(), *wrapped, *ROWS]) from None
             raise
-
-
-def _own(text: str | None, config: pytest.Config) -> dict[brought.Key, str]:
-    """Begin with the user's file, if one is named, and give the members that it brings."""
-    suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
-    if suite is None:
-        if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
-            raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
-        return {}
-    where = "--task {}, members of [corpora.{}]".format
-    return {key: brought.place_of(where(text, key[0]), place) for key, place in suite.given.items()}
-
-
-def _given(asked: Sequence[str]) -> dict[brought.Key, str]:
-    given: dict[brought.Key, str] = {}
-    for text in asked:
-        name, place = parsing.pair_of(brought.OPTION, text, brought.EXAMPLE)
-        key = brought.key_of(name)
-        if not any(corpus_of(key[0]) in suite.trained() for suite in looked_up()):
-            trained = [name for suite in near() for name in suite.trained()]
-            raise UnknownName("corpus that members are trained on", key[0], trained)
-        where = brought.place_of(f"{brought.OPTION} {text}", place)
-        parsing.require_once(brought.OPTION, [(brought.word_of(k), w) for k, w in (*given.items(), (key, where))])
-        given[key] = where
-    return given
-
-
-def _trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[brought.Key, str]) -> frozenset[str]:
-    """Where code may be run. A word alone trusts the models, never a member: each folder is trusted by itself."""
-    by_name = {name: m.where for m in models for name in (m.display, m.where)}
-    there = {*by_name.values(), *given.values()}
-    found: set[str] = set()
-    for text in asked:
-        where = by_name.get(text) or (text if text in there else str(Path(text).expanduser().resolve()))
-        if text and where not in there:
-            raise MergeboardError(
-                f"--trust-remote-code {text}: no --model or --member lies there; write --trust-remote-code=FOLDER, or "
-                "the option without a name behind all other words"
-            )
-        found |= {where} if text else {m.where for m in models}
-    return frozenset(found)
-
-
-def _data(folder: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:
-    if folder is None:
-        return None
-    tiny = [str(m) for m in models if m.tiny]
-    if tiny:
-        raise MergeboardError(f"--model {tiny[0]} knows only the words of its made-up world; leave --data out")
-    if folder == HUB:
-        return None
-    path = config.invocation_params.dir / Path(folder).expanduser()
-    if not any(suite.data and suite.lies_in(path) for suite in looked_up()):
-        wanted = " nor ".join(f"{suite.data} ({suite.origin})" for suite in near() if suite.data)
-        raise MergeboardError(f"--data {folder}: there is neither {wanted} in it")
-    return path.resolve()
-
-
-def _from_hub(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> bool:
-    """Whether rows are fetched: where the user says so, or says nothing and names a model that cells will be run of."""
-    return asked == HUB or (asked is None and not config.option.collectonly and any(not m.tiny for m in models))
-
-
-def _require_different(models: Sequence[ModelName]) -> None:
-    seen: dict[str, ModelName] = {}
-    for model in models:
-        if (other := seen.setdefault(slug(model.display), model)) != model:
-            both = f"{model}" if other.display == model.display else f"{slug(model.display)} in names of files"
-            raise MergeboardError(f"two models are called {both}; name one of them with --model=NAME=FOLDER")

@@ -1,0 +1,92 @@
+"""Models, members and data that the options name: each is found, or refused in one line before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import parsing
+from harness.checkpoints import brought
+from harness.checkpoints.names import ModelName
+from harness.records.record import slug
+from harness.suites import looked_up, near
+from harness.suites.own import session as own
+from harness.suites.setting import corpus_of
+from methods.errors import MergeboardError, UnknownName
+
+HUB = "hub"  # --data=hub
+OWN = "test_own.py"
+
+
+def of_task(text: str | None, config: pytest.Config) -> dict[brought.Key, str]:
+    """Begin with the user's file, if one is named, and give the members that it brings."""
+    suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
+    if suite is None:
+        if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
+            raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
+        return {}
+    where = "--task {}, members of [corpora.{}]".format
+    return {key: brought.place_of(where(text, key[0]), place) for key, place in suite.given.items()}
+
+
+def of_members(asked: Sequence[str]) -> dict[brought.Key, str]:
+    """The members that the words of `--member` bring."""
+    given: dict[brought.Key, str] = {}
+    for text in asked:
+        name, place = parsing.pair_of(brought.OPTION, text, brought.EXAMPLE)
+        key = brought.key_of(name)
+        if not any(corpus_of(key[0]) in suite.trained() for suite in looked_up()):
+            trained = [name for suite in near() for name in suite.trained()]
+            raise UnknownName("corpus that members are trained on", key[0], trained)
+        where = brought.place_of(f"{brought.OPTION} {text}", place)
+        parsing.require_once(brought.OPTION, [(brought.word_of(k), w) for k, w in (*given.items(), (key, where))])
+        given[key] = where
+    return given
+
+
+def trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[brought.Key, str]) -> frozenset[str]:
+    """Where code may be run. A word alone trusts the models, never a member: each folder is trusted by itself."""
+    by_name = {name: m.where for m in models for name in (m.display, m.where)}
+    there = {*by_name.values(), *given.values()}
+    found: set[str] = set()
+    for text in asked:
+        where = by_name.get(text) or (text if text in there else str(Path(text).expanduser().resolve()))
+        if text and where not in there:
+            raise MergeboardError(
+                f"--trust-remote-code {text}: no --model or --member lies there; write --trust-remote-code=FOLDER, or "
+                "the option without a name behind all other words"
+            )
+        found |= {where} if text else {m.where for m in models}
+    return frozenset(found)
+
+
+def data_in(folder: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:
+    """The folder of `--data`; None where rows come from elsewhere."""
+    if folder is None:
+        return None
+    tiny = [str(m) for m in models if m.tiny]
+    if tiny:
+        raise MergeboardError(f"--model {tiny[0]} knows only the words of its made-up world; leave --data out")
+    if folder == HUB:
+        return None
+    path = config.invocation_params.dir / Path(folder).expanduser()
+    if not any(suite.data and suite.lies_in(path) for suite in looked_up()):
+        wanted = " nor ".join(f"{suite.data} ({suite.origin})" for suite in near() if suite.data)
+        raise MergeboardError(f"--data {folder}: there is neither {wanted} in it")
+    return path.resolve()
+
+
+def from_hub(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> bool:
+    """Whether rows are fetched: where the user says so, or says nothing and names a model that cells will be run of."""
+    return asked == HUB or (asked is None and not config.option.collectonly and any(not m.tiny for m in models))
+
+
+def require_different(models: Sequence[ModelName]) -> None:
+    """Refuse two models that records could not tell apart by name."""
+    seen: dict[str, ModelName] = {}
+    for model in models:
+        if (other := seen.setdefault(slug(model.display), model)) != model:
+            both = f"{model}" if other.display == model.display else f"{slug(model.display)} in names of files"
+            raise MergeboardError(f"two models are called {both}; name one of them with --model=NAME=FOLDER")
