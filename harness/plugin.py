@@ -1,29 +1,41 @@
-"""pytest's hooks in the order of a session: options, matrix, fixtures, status, workers."""
+"""pytest's hooks in the order of a session: options, matrix, status, end."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import parsing
-from harness.cells.cell import Cell, PopulationKey
-from harness.export.session import Exporter
-from harness.records.environment import commit, set_command
-from harness.session import flags, marked, met, options, selection, voice
+from harness.question import BENCH, Question, bench_of, landscape, population, question
+from harness.records.environment import commit
+from harness.session import flags, marked, met, selection, voice
 from harness.session.bench import Bench
 from harness.storage.sweep import DAYS, forget, sweep
+from harness.workers import (
+    NO_CELL,
+    REASON,
+    pytest_configure_node,
+    pytest_testnodedown,
+    pytest_xdist_make_scheduler,
+)
 
-BENCH = pytest.StashKey[Bench]()
+__all__ = [  # fixtures and hooks that lie elsewhere, and what suites import
+    "Question",
+    "landscape",
+    "population",
+    "pytest_configure_node",
+    "pytest_testnodedown",
+    "pytest_xdist_make_scheduler",
+    "question",
+]
+
 MET: pytest.StashKey[list[str]] = pytest.StashKey()  # the suites whose settings were met
 WRONG = pytest.StashKey[str]()  # what is wrong with a model or a corpus of the first of them
-REASON = pytest.StashKey[str]()  # why workers found no cell to run
-NO_CELL = "mergeboard_no_cell"  # in a worker's output
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -148,105 +160,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             bench_of(config).say(line)
 
 
-@pytest.fixture(scope="session")
-def population(request: pytest.FixtureRequest) -> PopulationKey:
-    """The population of a cell. Trained lazily: a session that is answered from the store trains nothing."""
-    key: PopulationKey = request.param
-    return key
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a suite function holds: its cell, and the way to have it answered."""
-
-    cell: Cell
-    ask: Callable[[], Any]
-
-
-@pytest.fixture
-def question(request: pytest.FixtureRequest, population: PopulationKey, method: str) -> Question:
-    """The cell of this test. `question.ask()` answers it from the store or by running it, and gives the record."""
-    from methods.errors import MergeboardError, NotApplicable
-
-    marker = request.node.get_closest_marker("setting")
-    cell = Cell(marker.args[0], population, method)
-    bench = bench_of(request.config)
-
-    def ask() -> Any:
-        try:
-            record, cached = bench.answer(cell)
-        except NotApplicable as reason:
-            pytest.skip(str(reason))
-        except (MergeboardError, OSError) as error:
-            if request.config.getoption("fulltrace"):
-                raise  # with its cause: whoever writes a method wants to see where
-            line = f"{cell}: {bench.told(error)}"
-            raise pytest.fail.Exception(line, pytrace=False) from None  # without the cause
-        request.node.user_properties.append(("record", record.path.as_posix()))
-        request.node.user_properties.append(("cached", cached))
-        return record
-
-    return Question(cell, ask)
-
-
-@pytest.fixture
-def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Callable[[], Any]:
-    """Surveys the plane of this population, or finds the survey in the store; gives its file."""
-    from methods.errors import MergeboardError, NotApplicable
-
-    bench = bench_of(request.config)
-    points = bench.options.points
-    if not points:
-        pytest.skip("give --grid=N to survey N x N models for every pair")
-
-    def ask() -> Any:
-        try:
-            return bench.landscape(request.node.get_closest_marker("setting").args[0], population, points)
-        except NotApplicable as reason:
-            pytest.skip(str(reason))
-        except (MergeboardError, OSError) as error:
-            if request.config.getoption("fulltrace"):
-                raise
-            raise pytest.fail.Exception(f"{population}: {bench.told(error)}", pytrace=False) from None
-
-    return ask
-
-
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """A cell that was answered from the store says so."""
     done = isinstance(report, pytest.TestReport) and report.when == "call" and report.passed
     if done and ("cached", True) in map(tuple, report.user_properties):  # xdist turns the pairs into lists
         return "cached", "c", ("CACHED", {"cyan": True})
     return None
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With -n, every population is trained by one worker: cells go together by what stands before the method."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByPopulation(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            name, bracket, rest = nodeid.partition("[")
-            return rest.rpartition("-")[0] if bracket else name
-
-    return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Every worker is told where its lines about long work are read."""
-    stash = node.config.stash
-    if voice.EARS not in stash:
-        stash[voice.EARS] = voice.Ears(lambda line: voice.show(node.config, line))
-    node.workerinput[voice.SAID] = str(stash[voice.EARS].file)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """A worker that found no cell says why."""
-    if reason := getattr(node, "workeroutput", {}).get(NO_CELL):
-        node.config.stash[REASON] = reason
 
 
 @pytest.hookimpl(trylast=True)
@@ -264,18 +183,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reason := session.config.stash.get(REASON, None):
         session.config.pluginmanager.getplugin("terminalreporter").ensure_newline()
         raise pytest.UsageError(reason)
-
-
-def bench_of(config: pytest.Config) -> Bench:
-    """The bench of this session, made from checked options on first use."""
-    if BENCH not in config.stash:
-        found = options.read(config)
-        set_command(found.command)
-        config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
-        met.require_models(bench, whole=not config.option.collectonly)
-        if found.export is not None and not hasattr(config, "workerinput"):
-            config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
-    return config.stash[BENCH]
 
 
 def _met(config: pytest.Config) -> list[str]:

@@ -1,0 +1,84 @@
+"""What a suite function holds: a question, which is its cell and the way to have it answered; or a survey to make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.cells.cell import Cell, PopulationKey
+from harness.export.session import Exporter
+from harness.records.environment import set_command
+from harness.session import met, options, voice
+from harness.session.bench import Bench
+
+BENCH = pytest.StashKey[Bench]()
+
+
+def bench_of(config: pytest.Config) -> Bench:
+    """The bench of this session, made from checked options on first use."""
+    if BENCH not in config.stash:
+        found = options.read(config)
+        set_command(found.command)
+        config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
+        met.require_models(bench, whole=not config.option.collectonly)
+        if found.export is not None and not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
+    return config.stash[BENCH]
+
+
+@pytest.fixture(scope="session")
+def population(request: pytest.FixtureRequest) -> PopulationKey:
+    """The population of a cell. Trained lazily: a session that is answered from the store trains nothing."""
+    key: PopulationKey = request.param
+    return key
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a suite function holds: its cell, and the way to have it answered."""
+
+    cell: Cell
+    ask: Callable[[], Any]
+
+
+@pytest.fixture
+def question(request: pytest.FixtureRequest, population: PopulationKey, method: str) -> Question:
+    """The cell of this test. `question.ask()` answers it from the store or by running it, and gives the record."""
+    cell = Cell(request.node.get_closest_marker("setting").args[0], population, method)
+    bench = bench_of(request.config)
+
+    def ask() -> Any:
+        record, cached = _outcome(request, bench, cell, lambda: bench.answer(cell))
+        request.node.user_properties.append(("record", record.path.as_posix()))
+        request.node.user_properties.append(("cached", cached))
+        return record
+
+    return Question(cell, ask)
+
+
+@pytest.fixture
+def landscape(request: pytest.FixtureRequest, population: PopulationKey) -> Callable[[], Any]:
+    """Surveys the plane of this population, or finds the survey in the store; gives its file."""
+    setting, bench = request.node.get_closest_marker("setting").args[0], bench_of(request.config)
+    points = bench.options.points
+    if not points:
+        pytest.skip("give --grid=N to survey N x N models for every pair")
+    return lambda: _outcome(request, bench, population, lambda: bench.landscape(setting, population, points))
+
+
+def _outcome(request: pytest.FixtureRequest, bench: Bench, what: object, work: Callable[[], Any]) -> Any:
+    """What the work gives. What cannot be asked is skipped, and what goes wrong fails the test, in one line each."""
+    from methods.errors import MergeboardError, NotApplicable
+
+    try:
+        return work()
+    except NotApplicable as reason:
+        pytest.skip(str(reason))
+    except (MergeboardError, OSError) as error:
+        if request.config.getoption("fulltrace"):
+            raise  # with its cause: whoever writes a method wants to see where
+        line = f"{what}: {bench.told(error)}"
+        raise pytest.fail.Exception(line, pytrace=False) from None  # without the cause

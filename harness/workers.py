@@ -1,0 +1,41 @@
+"""Hooks of a session with workers (pytest-xdist): who runs what, and what workers tell their controller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.session import voice
+
+REASON = pytest.StashKey[str]()  # why workers found no cell to run
+NO_CELL = "mergeboard_no_cell"  # in a worker's output
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With -n, every population is trained by one worker: cells go together by what stands before the method."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPopulation(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            name, bracket, rest = nodeid.partition("[")
+            return rest.rpartition("-")[0] if bracket else name
+
+    return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Every worker is told where its lines about long work are read."""
+    stash = node.config.stash
+    if voice.EARS not in stash:
+        stash[voice.EARS] = voice.Ears(lambda line: voice.show(node.config, line))
+    node.workerinput[voice.SAID] = str(stash[voice.EARS].file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker that found no cell says why."""
+    if reason := getattr(node, "workeroutput", {}).get(NO_CELL):
+        node.config.stash[REASON] = reason
