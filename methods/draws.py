@@ -63,13 +63,6 @@ class Draws:
         return z.bitwise_xor_(_signed(0x8000_8000_8000_8000))  # lanes from unsigned to signed order
 
 
-def crossover_mask(seed: int, name: str, size: int, rate: float) -> Tensor:
-    """Which of the `size` scalars of parameter `name` take the mutant, as bool."""
-    out = torch.empty(size, dtype=torch.int32)
-    Draws(seed, rate)(name, 0, out)
-    return out != 0
-
-
 @lru_cache(maxsize=2)
 def _ramp(count: int, device: torch.device) -> Tensor:
     """The counters 0, 1, ... times splitmix64's step. Read only."""

@@ -19,7 +19,7 @@ from harness.checkpoints.names import ModelName
 from harness.data.corpus import MASKED, Corpus
 from harness.protocol.protocol import Protocol
 from harness.protocol.told import Told
-from harness.suites.own import corpora, described
+from harness.suites.own import corpora, reading
 from harness.suites.setting import Setting
 from methods.errors import MergeboardError
 from tests.hub_server import Hub
@@ -45,7 +45,7 @@ def toml(folder: Path, text: str) -> Path:
 
 def load(folder: Path, text: str) -> tuple[dict[str, Corpus], list[str]]:
     said: list[str] = []
-    return corpora.load(described.read(toml(folder, text)), said.append), said
+    return corpora.load(reading.read(toml(folder, text)), said.append), said
 
 
 def one(folder: Path, text: str) -> Corpus:
@@ -427,7 +427,7 @@ def test_what_cannot_be_right_is_one_line(tmp_path: Path, text: str, said: str) 
 
 def test_a_task_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MergeboardError, match=r"--task .*none.toml: it cannot be read \(No such file or directory\)"):
-        described.read(tmp_path / "none.toml")
+        reading.read(tmp_path / "none.toml")
 
 
 def test_an_exam_that_no_record_could_hold_is_refused_before_anything_is_trained(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from methods import Weights
 from methods.child import write_child
-from methods.draws import Draws, crossover_mask
+from methods.draws import Draws
 from methods.pieces import blank_like
 
 SHAPES = {"wide": (123, 41), "thin": (3,), "scalar": (), "none": (0, 4)}
@@ -40,6 +40,13 @@ def child(scale: float = 0.5, rate: float = 0.5, seed: int = 9, toward: bool = F
 
 def equal(a: Weights, b: Weights) -> bool:
     return all(torch.equal(a[name], b[name]) for name in SHAPES)
+
+
+def crossover_mask(seed: int, name: str, size: int, rate: float) -> Tensor:
+    """Which of the `size` scalars of parameter `name` take the mutant, as bool."""
+    out = torch.empty(size, dtype=torch.int32)
+    Draws(seed, rate)(name, 0, out)
+    return out != 0
 
 
 def splitmix64(state: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.data import tables
 from harness.data.corpus import Corpus
 from harness.suites.base import Suite, Where
-from harness.suites.own import corpora, described
+from harness.suites.own import corpora, reading
 from harness.suites.own.described import File
 from harness.suites.registry import SUITES, register
 from harness.suites.setting import VARIANT, Setting
@@ -68,7 +68,7 @@ def opened(path: Path) -> OwnSuite:
 
     Errors: `MergeboardError` in one line, for what the file says and for files and columns that are not there.
     """
-    file = described.read(path)
+    file = reading.read(path)
     for corpus in file.corpora.values():
         for local in corpora.paths_of(file, corpus):
             tables.require_columns(local, corpus.columns.all, corpus.style(local))
