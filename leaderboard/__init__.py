@@ -1,1 +1,1 @@
-"""The reader: records in, tables out. Of ours it needs only harness.records; never torch."""
+"""The reader: records in, tables out. Of ours it needs records, metrics and the words of suites; never torch."""

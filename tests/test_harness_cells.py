@@ -52,7 +52,7 @@ def half(seed: int, heads: Heads) -> PopulationKey:
 )
 def test_different_heads_deal_the_seeds_as_published(seed: int, seeds: tuple[int, ...]) -> None:
     assert member_seeds(IN_DOMAIN, IN_DOMAIN, seed, "diff") == seeds
-    if seed <= 5:  # protocol 2.2, for k = 1..5
+    if seed <= 5:  # the rule of `member_seeds`, for k = 1..5
         assert seeds == tuple((seed + k - 2) % 5 + 1 for k in range(1, 6))
 
 

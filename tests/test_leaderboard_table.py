@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
+from harness.protocol.protocols import PROTOCOLS
 from harness.records.record import RunRecord, recipe_key
+from harness.session.options import AGAINST, DEFAULT_METHODS
 from harness.suites import resolve
 from harness.suites.paper import Published, published
 from leaderboard import words
 from leaderboard.tables.group import groups
 from leaderboard.tables.table import costs, headline, per_corpus
+
+
+def test_the_reader_shows_what_a_session_runs_in_the_same_order() -> None:
+    assert (*words.ABOVE, *words.MERGES, *words.BELOW) == DEFAULT_METHODS
+    assert tuple(PROTOCOLS) == words.PROTOCOLS and words.ABOVE == AGAINST
 
 
 def record(method: str = "simple", seed: int = 1, score: float = 0.5, **fields: Any) -> RunRecord:

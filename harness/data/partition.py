@@ -3,7 +3,7 @@
 One label is the main label of the first partition, which gets most of its rows and few of all others; the second gets
 few of its rows and most of all others. Scores are put into two bins of equal width, which play the role of labels.
 
-Origin: Jin et al., ICLR 2023, arXiv:2212.09849; protocol 1.7, choice D19.
+Origin: Jin et al., ICLR 2023, arXiv:2212.09849; choice D19.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class DecoderRow:
 
 
 class Decoder(Asked):
-    """Yes or no per output, read at the last token of its statement (protocol 2.1, D29).
+    """Yes or no per output, read at the last token of its statement (D29).
 
     Rules: the sentence keeps the special tokens that the tokenizer puts before a text and loses those after it. It is
     cut on the right so that it and the task's longest statement fit `max_length`; a statement is never cut. A batch is

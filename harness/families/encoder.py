@@ -37,7 +37,7 @@ class EncoderRow:
 
 class Encoder:
     """One logit per output: a yes/no of its own for every label of a multi-label task (masked binary cross-entropy),
-    a softmax over classes, or one unclipped score (squared error); protocol 1.2, 1.6 and 2.1."""
+    a softmax over classes, or one unclipped score (squared error)."""
 
     kind = "encoder"
     generative = False

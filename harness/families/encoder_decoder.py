@@ -37,7 +37,7 @@ class EncoderDecoderRow:
 
 class EncoderDecoder(Asked):
     """Yes or no per output: asked "{question} <extra_id_0> {sentence}", the model begins its answer with
-    "<extra_id_0>" and the token after that is judged (protocol 2.1).
+    "<extra_id_0>" and the token after that is judged.
 
     Rules: a tokenizer without <extra_id_0> does without it on both sides. The sentence is cut on the right so that
     everything, with the tokenizer's own special tokens, fits `max_length`; a question is never cut.

@@ -144,7 +144,7 @@ def answer_loss(answers: Answers, words: Tensor, wanted: Tensor) -> Tensor:
 
 
 def fewer_negatives(split: Split, task: Task, seed: int) -> Split:
-    """Training rows of a multi-label task with part of the negatives masked, as released (protocol 2.1).
+    """Training rows of a multi-label task with part of the negatives masked, as released.
 
     A negative of label l stays with probability sqrt(share of positives of l among the annotated rows of this split),
     drawn row by row from `random.Random(seed)`. Positives stay; rows with no question left go. Other kinds of task

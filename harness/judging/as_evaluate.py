@@ -15,7 +15,7 @@ from harness.judging.metrics import label_f1, score
 
 
 class MaskedMacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """Mean over labels of the binary F1 of the positive class, each over the rows that annotate it (protocol 1.5).
+    """Mean over labels of the binary F1 of the positive class, each over the rows that annotate it.
 
     A label whose F1 is undefined (never there, never predicted) scores 0, as scikit-learn's default does; a label that
     no row annotates is left out. Same as the released code's `macro_f1`, but NaN where no row annotates any.

@@ -185,7 +185,7 @@ class Exam:
 
 
 class Examiner:
-    """Holds the test rows and never hands them out. It is opened after the merge, by `harness.cells.run` alone."""
+    """Holds the test rows and never hands them out. Nothing that merges or chooses has it."""
 
     def __init__(self, test: Mapping[str, Callable[[], Sheet]]) -> None:
         self._test = dict(test)  # tokenised when they are asked, and not at all by a cell that fails before

@@ -31,7 +31,7 @@ def finetune(
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Fine-tune on the rows of one task, or of several that share a trunk; returns the chosen weights and dev scores.
 
-    AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1 (protocol 2.3). With
+    AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1. With
     `checkpoint="best_dev"` the weights with the best dev score are kept, the first ones on a tie. With several tasks
     every batch mixes their rows, and the heads' names begin with their part's name and `::`. A training that was
     killed goes on from the checkpoint at its `place`, if that has one.

@@ -3,7 +3,7 @@
     F_j = 1/N sum_n sum_k (d <c_nk, z_n> / d theta_j)^2
 
 with z_n the logits of row n and c_nk its cotangents: the directions in output space whose squared gradients make up the
-Fisher information (see `cotangents`). Per-example gradients, never the square of a batch mean (protocol 3.4, D15).
+Fisher information (see `cotangents`). Per-example gradients, never the square of a batch mean (D15).
 
 Two ways to the same numbers: `by_loop` takes one row at a time and works for every module there is; `by_hooks`
 (harness/members/per_example.py) reads the gradients of all rows off one backward pass. `diagonal` picks.

@@ -117,7 +117,7 @@ class Setting:
 def member_seeds(
     setting_members: tuple[str, ...], members: tuple[str, ...], seed: int, heads: Heads
 ) -> tuple[int, ...]:
-    """The seed that each member is trained with (protocol 2.2).
+    """The seed that each member is trained with.
 
     Same heads: one seed for all, so that every head starts equal. Different heads: member k of the full list of n gets
     (seed + k) mod n counted within blocks of n, so the runs of n seeds use every (member, seed) once and the members
