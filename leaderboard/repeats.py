@@ -32,7 +32,8 @@ def lines(records: Iterable[RunRecord]) -> list[str]:
         if part > SAID_ABOVE
     ]
     return kept + [
-        f"{corpus}: {rows} rows that stand in training rows too are left out of the exam; --set repeats=kept keeps them"
+        f"{corpus}: {rows} rows that stand in training or development rows too are left out of the exam; --set "
+        "repeats=kept keeps them"
         for corpus, rows in sorted(out.items())
         if rows
     ]

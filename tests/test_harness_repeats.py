@@ -163,6 +163,22 @@ def test_repeats_are_left_out_where_asked_and_of_rows_that_are_not_the_papers(
         assert exam.texts == (test.texts[0], test.texts[2]) and exam.labels.tolist() == test.labels[[0, 2]].tolist()
 
 
+@pytest.mark.parametrize("setting", [ALL, UNSEEN], ids=lambda s: s.name)
+@pytest.mark.parametrize("member", ["tec", "isear"])
+def test_rows_that_choose_for_any_member_judge_none(setting: Setting, member: str) -> None:
+    name = setting.exam(("tec", "isear"), world())[0]
+    train, dev, _ = own(member)
+    _, _, test = own(name)
+    both = rows([test.texts[1], *dev.texts[1:]])
+    splits = {name: own(name), member: (train, both, own(member)[2])}
+    splits[name] = (*splits[name][:2], rows([*test.texts, dev.texts[2]]))
+    one = asked(setting, ("tec", "isear"))
+    cut, kept = (RowBook(world(**splits), Protocol(repeats=repeats)) for repeats in ("cut", "kept"))
+    lacking = set(kept.exam(one, name).texts) - set(cut.exam(one, name).texts)
+    assert {test.texts[1], dev.texts[2]} <= lacking and not lacking & set(test.texts[2:])
+    assert cut.seen(one, name).left_out == len(kept.exam(one, name)) - len(cut.exam(one, name))
+
+
 def test_rows_are_left_out_before_they_are_counted_off() -> None:
     train, dev, test = own("tec")
     corpora = world(tec=(train, dev, rows([train.texts[0], *test.texts])))
@@ -276,7 +292,7 @@ def test_a_session_says_once_what_share_of_an_exam_was_trained_on(seen: int, sai
 def test_a_session_says_how_many_rows_were_left_out() -> None:
     told = [{"tec": {"rows": 0, "of": 9, "score_unseen": 0.1, "left_out": n}} for n in (3, 4)]
     (line,) = repeats.lines([record(details={"seen": one}) for one in told])
-    assert line.startswith("tec: 4 rows that stand in training rows too are left out of the exam")
+    assert line.startswith("tec: 4 rows that stand in training or development rows too are left out of the exam")
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,11 @@ class RowBook:
         def asked() -> Split:
             split = self._examined(cell, corpus)
             if self._cuts(corpus):
-                split = split.take(np.flatnonzero(~self._repeated(split, cell.key)))
+                split = split.take(np.flatnonzero(~self._met(split, cell.key)))
                 if not len(split):
                     raise BadData(
-                        f"{corpus}: every row of the exam stands in the training rows of a member, so none is left; "
-                        "keep them with --set repeats=kept"
+                        f"{corpus}: every row of the exam stands in training or development rows of a member, so none is "
+                        "left; keep them with --set repeats=kept"
                     )
             split = split.first(p.test_rows)
             split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
@@ -101,9 +101,10 @@ class RowBook:
         return self._once("exam", corpus, plan, trained, make=asked)
 
     def seen(self, cell: Cell, corpus: str) -> Repeats:
-        """Which rows of an exam have the text of a member's training row, and how many were left out for it."""
+        """Which rows of an exam have the text of a member's training row; and how many were left out, for that or for
+        being a development row of any member: what chose must not judge."""
         split, whole = self.exam(cell, corpus), self._examined(cell, corpus)
-        out = int(self._repeated(whole, cell.key).sum()) if self._cuts(corpus) else 0
+        out = int(self._met(whole, cell.key).sum()) if self._cuts(corpus) else 0
         return Repeats(self._repeated(split, cell.key), out)
 
     def seen_dev(self, key: PopulationKey, corpus: str) -> Repeats:
@@ -120,9 +121,14 @@ class RowBook:
         return self._once("examined", corpus, rows, make=lambda: corpora.test if rows == "test" else corpora.everything)
 
     def _cuts(self, corpus: str) -> bool:
-        """Whether rows that members were trained on are left out of an exam on this corpus."""
+        """Whether rows that members were trained or chosen on are left out of an exam on this corpus."""
         repeats = self._protocol.repeats
         return repeats == "cut" or (repeats == "as_published" and not self.corpora[corpus].published)
+
+    def _met(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
+        """(rows,): whether a row's text stands in the training rows or in the development rows of a member."""
+        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in key.corpora]
+        return self._repeated(split, key) | np.isin(split.text_hashes, np.concatenate(chosen))
 
     def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
         """(rows,): whether a row's text stands in the training rows of a member."""

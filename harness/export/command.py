@@ -28,7 +28,7 @@ USAGE = """python -m harness export RECORD FOLDER [options]
   options   of the session that made the record, where its folders lie elsewhere here: --model=NAME=FOLDER, --data=,
             --task=, --member NAME=FOLDER, --zoo=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""
 TAKEN = ("data", "task", "member", "set", "trust-configs")  # from the record's command; code never runs because of it
-ELSEWHERE = ("DATA", "FOLDER", "RESULTS", "ZOO")  # what stands there for folders of another machine
+ELSEWHERE = ("DATA", "FOLDER", "RESULTS", "TASK", "ZOO")  # what stands there for files and folders of another machine
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _words(record: RunRecord, given: Sequence[str]) -> Iterator[str]:
         if name not in TAKEN or name in own:
             continue
         if value is not None and value.rpartition("=")[2] in ELSEWHERE:
-            what = value.replace(value.rpartition("=")[2], "FOLDER")
+            what = value.replace(value.rpartition("=")[2], "FILE.toml" if name == "task" else "FOLDER")
             raise MergeboardError(f"the record was made with --{name}={value}; say where that lies: --{name}={what}")
         yield f"--{name}" if value is None else f"--{name}={value}"
 
