@@ -215,6 +215,25 @@ def test_other_members_are_not_taken_for_those_of_the_record(
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))
 
 
+def test_a_record_that_was_edited_is_not_passed_on_to_a_card(
+    labs: Mapping[str, Lab], store: Store, tmp_path: Path
+) -> None:
+    lab = labs["encoder"]
+    record = record_of(lab, store, "simple")
+    for edited in (
+        {"seed": 2},
+        {"members": tuple(reversed(record.members))},
+        {"setting": "pairwise"},
+        {"heads": "own"},
+    ):
+        with pytest.raises(Misfit, match="it says of itself another cell than its recipe"):
+            write(replace(record, **edited), lab, store, tmp_path / "out")  # type: ignore[arg-type]
+    better = {corpus: 0.999 for corpus in record.scores}
+    with pytest.raises(Misfit, match=r"its answers on \w+ give 0\.\d+, and it says 0\.999; the file was edited"):
+        write(replace(record, scores=better), lab, store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk_leaves_nothing_and_says_so_in_one_line(
     labs: Mapping[str, Lab], store: Store, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_folders_of_another_machine_are_asked_for(tmp_path: Path) -> None:
         "pytest suites/ --model=mine=FOLDER": "--model=mine=FOLDER",
         "pytest suites/ --model=org/mine --data=DATA": "--data=FOLDER",
         "pytest suites/ --model=org/mine --member tec=FOLDER": "--member=tec=FOLDER",
+        "pytest suites/ --model=org/mine --task=TASK": "--task=FILE.toml",
     }.items():
         path = Store(tmp_path / "results").put(record(command, model="mine" if "mine=" in command else "org/mine"))
         assert refusal(["export", str(path), "out"], tmp_path).endswith(said)

@@ -23,7 +23,7 @@ from harness.export.forms import Form, form_of, pieces, say_how_to_average
 from harness.export.kin import dtype_of, members_of
 from harness.export.place import appearing
 from harness.export.remake import remade
-from harness.export.scores import table_of
+from harness.export.scores import require_own, table_of
 from harness.export.write import Blank, as_written, read_back, weights_of
 from harness.families.asked import Asked
 from harness.families.encoder import within
@@ -77,6 +77,7 @@ def deliver(order: Order, cell: Cell, lab: Lab, kept: Store, results: Store, tar
 def _filled(order: Order, cell: Cell, lab: Lab, kept: Store, results: Store, folder: Path) -> Facts:
     """Write the models into the folder and gather what the card says."""
     record, corpora = order.record, tuple(order.record.scores)
+    require_own(record, gold_of(kept))
     dtype = dtype_of(cell, lab, _only(record))
     lab.say(f"{cell}: merging it again, to write it")
     written, form, changed = _models(cell, lab, record, results, folder, dtype)

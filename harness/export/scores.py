@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.judging.rowwise import whole
 from harness.records.record import BadRecord, RunRecord
-from leaderboard.stats.chance import interval, sheets
+from leaderboard.stats.chance import ROUNDING, interval, sheets
 from leaderboard.tables.answers import Gold, rowwise
+from methods.errors import Misfit
 
 Span = tuple[float, float]
 
@@ -40,6 +42,22 @@ def scored(name: str, scores: Mapping[str, float], predictions: Mapping[str, Any
     span = interval(np.mean([values.astype(float) for values in redrawn.values()], axis=0)) if whole else None
     spans = {corpus: interval(values) for corpus, values in redrawn.items()}
     return Scored(name, dict(scores), spans, sum(scores.values()) / max(1, len(scores)), span)
+
+
+def require_own(record: RunRecord, gold: Gold) -> None:
+    """Refuse a record whose answers do not give its scores, for a card would pass them on; those whose gold labels are
+    not at hand are believed. Errors: `Misfit`."""
+    for corpus, score in record.scores.items():
+        kept = record.predictions.get(corpus)
+        try:
+            given = score if kept is None else whole(rowwise(kept, gold(str(kept["gold"]))))
+        except (BadRecord, ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
+            continue
+        if not abs(given - score) <= ROUNDING:
+            raise Misfit(
+                f"{record.path}: its answers on {corpus} give {given:.6f}, and it says {score}; the file was edited or "
+                "damaged, run its cell again"
+            )
 
 
 def table_of(record: RunRecord, beside: Sequence[RunRecord], gold: Gold) -> list[Scored]:
