@@ -89,8 +89,8 @@ class RowBook:
                 split = split.take(np.flatnonzero(~self._met(split, cell.key)))
                 if not len(split):
                     raise BadData(
-                        f"{corpus}: every row of the exam stands in training or development rows of a member, so none is "
-                        "left; keep them with --set repeats=kept"
+                        f"{corpus}: every row of the exam stands in training or development rows of a member, so none "
+                        "is left; keep them with --set repeats=kept"
                     )
             split = split.first(p.test_rows)
             split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
