@@ -44,7 +44,8 @@ def corpora(*names: str, more: str = "") -> str:
 
 def run(project: Project, text: str, *words_: str) -> pytest.RunResult:
     toml(project.path, text)
-    model = ("--task=task.toml", "--model=small=model", "--protocol=quick", "-n0", *words_)
+    task = () if any(word.startswith("--task") for word in words_) else ("--task=task.toml",)
+    model = (*task, "--model=small=model", "--protocol=quick", "-n0", *words_)
     return project.pytester.runpytest_inprocess(
         "suites/", "-p", "no:cacheprovider", "--zoo=zoo", "--results=results", *model, *(f"--set={s}" for s in SMALL)
     )
@@ -130,7 +131,12 @@ def test_members_are_brought_where_there_are_no_rows_to_train_on(own: Project) -
 @pytest.mark.parametrize(
     ("text", "words_", "said"),
     [
-        (None, (), "ERROR: --task *nowhere.toml: *No such file*"),
+        ("", ("--task=nowhere.toml",), "ERROR: --task *nowhere.toml: *No such file*"),
+        (
+            "",
+            ("--task=one.toml", "--task=two.toml"),
+            "ERROR: --task is given twice, one.toml and two.toml; *several tasks",
+        ),
         (
             TICKETS + corpora("de", "fr").replace("body", "bdy", 1),
             (),
@@ -160,10 +166,8 @@ def test_members_are_brought_where_there_are_no_rows_to_train_on(own: Project) -
         ),
     ],
 )
-def test_a_wrong_file_ends_the_session_in_one_line(
-    own: Project, text: str | None, words_: tuple[str, ...], said: str
-) -> None:
-    result = run(own, text or "", *words_, *(() if text else ("--task=nowhere.toml",)))
+def test_a_wrong_file_ends_the_session_in_one_line(own: Project, text: str, words_: tuple[str, ...], said: str) -> None:
+    result = run(own, text, *words_)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.stderr.lines if line.strip()]
     assert len(lines) == 1

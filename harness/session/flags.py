@@ -23,7 +23,7 @@ def add(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="Folder with the suites' data, or hub (default), which some suites need; not for tiny models",
     )
-    option("--task", metavar="FILE.toml", help="Your own task, corpora and members, for suites/test_own.py")
+    option("--task", action="append", metavar="FILE.toml", help="Your own task, corpora, members: suites/test_own.py")
     option("--protocol", metavar="NAME", help="paper, official_code or quick; paper by default, quick for tiny models")
     option("--seeds", metavar="LIST", help="Seeds such as 1,2,3 or 1-5 instead of the protocol's")
     option("--heads", metavar="HEADS", help="same or diff: only the runs with this initialisation of heads")

@@ -20,8 +20,13 @@ HUB = "hub"  # --data=hub
 OWN = "test_own.py"
 
 
-def of_task(text: str | None, config: pytest.Config) -> dict[brought.Key, str]:
+def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.Key, str]:
     """Begin with the user's file, if one is named, and give the members that it brings."""
+    text, *others = dict.fromkeys(texts) if texts else (None,)
+    if others:
+        raise MergeboardError(
+            f"--task is given twice, {text} and {others[0]}; a session has one file, which may hold several tasks"
+        )
     suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
     if suite is None:
         if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
