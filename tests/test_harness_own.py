@@ -174,6 +174,14 @@ def test_a_wrong_file_ends_the_session_in_one_line(own: Project, text: str, word
     result.stderr.fnmatch_lines([said])
 
 
+def test_without_development_rows_the_last_weights_of_a_training_are_taken(own: Project) -> None:
+    text = TICKETS + corpora("de", "fr", more="split = {train = 0.7, dev = 0.0}\n")
+    lacking = run(own, text, "--method=simple", "--seeds=1")
+    lacking.stdout.fnmatch_lines(["*de has no development rows to fine-tune a member with; *--set checkpoint=last"])
+    result = run(own, text, "--method=simple", "--method=best", "--seeds=1", "--set=checkpoint=last")
+    result.assert_outcomes(passed=1, skipped=1)
+
+
 def test_own_questions_need_a_file(own: Project) -> None:
     result = own.pytester.runpytest_inprocess("suites/test_own.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

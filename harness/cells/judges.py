@@ -52,10 +52,13 @@ class Judges:
         task, threshold = self._rows.task(corpus), self._told.scoring.threshold
         return Sheet(self.live(task), self.prepared(task, split), threshold, task.name, heads.get(corpus, {}))
 
-    def trainer(self, source: Source) -> DevScorer:
-        """Chooses the weights of a training."""
+    def trainer(self, source: Source) -> DevScorer | None:
+        """Chooses the weights of a training; None where a corpus has no development rows, and the last are taken."""
         corpora, choosing = dict.fromkeys(map(corpus_of, source.members)), self._told.choosing
-        sheets = {c: self._sheet(c, self._rows.dev(c, source.draw), {}) for c in corpora}
+        rows = {c: self._rows.dev(c, source.draw) for c in corpora}
+        if not all(map(len, rows.values())):
+            return None
+        sheets = {c: self._sheet(c, split, {}) for c, split in rows.items()}
         return DevScorer(sheets, choosing.fitness, choosing.fitness_digits)
 
     def developer(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search = PLAIN.search) -> DevScorer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,15 @@ def finetune(
     parts: Sequence[Part],
     training: Training,
     seed: int,
-    dev_score: Callable[[Weights], float],
+    dev_score: Callable[[Weights], float] | None,
     progress: Progress,
     place: Place,
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Fine-tune on the rows of one task, or of several that share a trunk; returns the chosen weights and dev scores.
 
     AdamW, linear decay after a warm-up, no weight decay, gradients clipped at 1. With
-    `checkpoint="best_dev"` the weights with the best dev score are kept, the first ones on a tie. With several tasks
+    `checkpoint="best_dev"` the weights with the best dev score are kept, the first ones on a tie; without a score only
+    `last` can be, and none is returned. With several tasks
     every batch mixes their rows, and the heads' names begin with their part's name and `::`. A training that was
     killed goes on from the checkpoint at its `place`, if that has one.
     """
@@ -56,7 +58,7 @@ def finetune(
         with memory_kept():
             trainer.train(resume_from_checkpoint=saved.begin())
     joint.eval()
-    return keep.weights, keep.history
+    return keep.weights, keep.history if dev_score is not None else []
 
 
 def arguments(training: Training, seed: int, scratch: str, rows: int) -> TrainingArguments:
@@ -98,7 +100,7 @@ class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, joint: Joint, dev_score: Callable[[Weights], float], training: Training, progress: Progress
+        self, joint: Joint, dev_score: Callable[[Weights], float] | None, training: Training, progress: Progress
     ) -> None:
         self._joint, self._score, self._progress = joint, dev_score, progress
         self._last, self._every = training.checkpoint == "last", training.check_every
@@ -118,11 +120,11 @@ class BestCheckpoint(TrainerCallback):  # type: ignore[misc]
     def _check(self, when: str) -> None:
         """Score these weights and copy them if they are to be kept."""
         weights = self._joint.weights()
-        score = self._score(weights)
+        score = math.nan if self._score is None else self._score(weights)
         if self._last or not self.history or score > max(self.history):
             self.weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
         self.history.append(score)
-        self._progress.tick(f"{when}, dev score {score:.4f}")
+        self._progress.tick(when if self._score is None else f"{when}, dev score {score:.4f}")
 
 
 class _FamilyTrainer(Trainer):  # type: ignore[misc]
