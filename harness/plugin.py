@@ -61,6 +61,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
     config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
+    config.addinivalue_line("markers", f"{selection.MEASURES}: it measures time or memory, and is no cell")
     config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
     if marked.asks(config) or config.getoption("speed_shape", flags.SHAPES[0]) != flags.SHAPES[0]:
         bench_of(config)
@@ -116,15 +117,20 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A folder of suites means the cells: surveys only where `--grid` asks for them; with `--model`, cells alone."""
+    """A folder of suites means the cells: surveys only where `--grid` asks for them, measurements where
+    `--speed-shape` does; with `--model`, cells alone."""
     folders = {item.path.parent for item in items if item.get_closest_marker("setting") is not None}
     named = {(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args}
+
+    small = config.getoption("--speed-shape") == flags.SHAPES[0]
 
     def unasked(item: pytest.Item) -> bool:
         if item.path.parent not in folders or item.path in named:
             return False
         if "landscape" in getattr(item, "fixturenames", ()):
             return not parsing.points_of(config.getoption("--grid"))
+        if item.get_closest_marker(selection.MEASURES) is not None and small:
+            return True  # at toy size it would show no more than that it runs
         return bool(config.getoption("--model")) and item.get_closest_marker("setting") is None
 
     wanted: list[pytest.Item] = []

@@ -14,6 +14,7 @@ import pytest
 
 from harness.judging.meter import Meter
 
+pytestmark = pytest.mark.measures
 MEMBERS = 3
 SLACK = 0.25  # of a model, for the buffers that a merge works in; and a fixed part, for what is smaller than a buffer
 FIXED = 64 * 2**20
@@ -28,14 +29,14 @@ SHAPES: Mapping[str, Mapping[str, int]] = {
 @pytest.fixture(scope="module")
 def checkpoints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """An ancestor and members around it, in files; only one of them is in memory at a time."""
+    shape = request.config.getoption("--speed-shape")
+    if shape not in SHAPES:
+        pytest.skip(f"give --speed-shape={' or '.join(SHAPES)}")
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from harness.storage.zoo import save_weights
 
-    shape = request.config.getoption("--speed-shape")
-    if shape not in SHAPES:
-        pytest.skip(f"give --speed-shape={' or '.join(SHAPES)}")
     with torch.device("meta"):  # names and shapes alone
         model = LlamaForCausalLM(LlamaConfig(**SHAPES[shape]))
     folder, paths = tmp_path_factory.mktemp("checkpoints"), []

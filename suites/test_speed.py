@@ -27,6 +27,7 @@ from methods import known, resolve
 if TYPE_CHECKING:
     from methods import Population
 
+pytestmark = pytest.mark.measures
 ROUNDS = 5
 AIMS = {  # of the real shape, as ratios to the yardstick
     **{"ties": 40, "simple": 1.3, "fisher": 1.3, "child": 3, "simple step": 4, "fisher step": 4},

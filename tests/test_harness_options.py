@@ -268,6 +268,7 @@ def test_cells_are_sorted_out_in_one_pass(project: Project) -> None:
     items = [Listed(suites / "test_glue.py", ("setting",)) for _ in range(9)]
     items += [Listed(suites / "test_speed.py", ()) for _ in range(9)]
     items += [Listed(suites / "test_landscape.py", ("setting",), ("landscape",)) for _ in range(9)]
+    items += [Listed(suites / "test_speed.py", ("measures",)) for _ in range(9)]
     config = project.pytester.parseconfig("suites/", "--model=tiny")
     kept: list[Any] = list(items)
     harness.plugin.pytest_collection_modifyitems(config, kept)
@@ -276,6 +277,20 @@ def test_cells_are_sorted_out_in_one_pass(project: Project) -> None:
         item.config, item.asked = config, 0
     selection.require_cells(kept, 0)
     assert [item.asked > 0 for item in kept] == [True] + [False] * 8, "the first that can run is enough"
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [((), False), (("--speed-shape=roberta-base",), True), (("suites/test_speed.py",), True)],
+)
+def test_a_folder_of_suites_measures_where_a_shape_or_the_file_is_named(
+    words: tuple[str, ...], kept: bool, project: Project
+) -> None:
+    suites = project.path / "suites"
+    items: list[Any] = [Listed(suites / "test_glue.py", ("setting",)), Listed(suites / "test_speed.py", ("measures",))]
+    config = project.pytester.parseconfig("suites/", *words)
+    harness.plugin.pytest_collection_modifyitems(config, items)
+    assert len(items) == 1 + kept
 
 
 def test_a_model_or_method_named_twice_is_run_once(project: Project) -> None:

@@ -17,6 +17,7 @@ from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
 
+MEASURES = "measures"  # the marker of what measures time or memory
 CANCELLED = "cancelled"  # the marker of a cell that one option asks for and another takes away
 OF_A_METHOD: Mapping[str, str] = {"fisher_": "fisher", "gram_": "regmean"}  # whose statistics these knobs decide
 
