@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 from harness.records.record import RunRecord
 from leaderboard.audit import reproduce
 from leaderboard.tables.answers import gold_of
-from tests.small_world import Project
+from tests.small_world import ROOT, Project
 from tests.test_harness_given import SIZES, WORDS, words
 from tests.test_harness_own_data import table, toml
 
@@ -187,6 +188,16 @@ def test_own_questions_need_a_file(own: Project) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: test_own.py asks about a task of yours: *--task=FILE.toml"])
     assert own.pytester.runpytest_inprocess("suites/", "-n0").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_file_that_no_question_of_the_session_is_about_is_said(own: Project) -> None:
+    shutil.copy(ROOT / "suites" / "test_emotion.py", own.path / "suites")
+    toml(own.path, TICKETS + corpora("de", "fr"))
+    words_ = ("--task=task.toml", "--model=small=model", "--collect-only", "-n0", "-p", "no:cacheprovider")
+    line = "mergeboard: --task is not used: no file of this session asks about it; name suites/test_own.py too"
+    alone = own.pytester.runpytest_inprocess("suites/test_emotion.py", *words_)
+    both = own.pytester.runpytest_inprocess("suites/", *words_)
+    assert line in alone.outlines and line not in both.outlines and both.ret == 0
 
 
 def test_what_rows_had_to_tell_is_said_before_anything_is_trained(own: Project) -> None:

@@ -70,7 +70,9 @@ def _lines(path: Path, file: Any) -> Iterator[bytes]:
     yield rest
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object as JSON is read into it. Errors: `ValueError` for a name that stands in it twice, whose last value
+    would be taken in silence."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -78,4 +80,4 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_once)  # one for all lines: half the time
+_DECODER = json.JSONDecoder(object_pairs_hook=once)  # one for all lines: half the time

@@ -10,6 +10,7 @@ import pytest
 from harness.session import selection
 from harness.session.bench import Bench
 from harness.suites import Setting, resolve
+from harness.suites.own.session import at_hand
 from methods.errors import MergeboardError
 
 
@@ -65,6 +66,8 @@ def _skipped(key: object, *marks: pytest.MarkDecorator) -> Any:
 def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> Iterator[str]:
     """A line for each word that changes nothing, and for each suite on the corpora that the user does not have."""
     yield from selection.unused(items, bench.options)
+    if (own := at_hand()) is not None and own.name not in names:
+        yield "--task is not used: no file of this session asks about it; name suites/test_own.py too"
     suites = [resolve(name) for name in names]
     kinds = {
         str(model): bench.has.family(model)

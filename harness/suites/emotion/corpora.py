@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.corpus import MASKED, Corpus, Split, cut, require_learnable
+from harness.data.jsonlines import once
 from harness.errors import BadData
 from harness.suites.emotion.labels import IN_DOMAIN, LABELS, OUT_OF_DOMAIN, TASK
 
@@ -76,20 +77,12 @@ def _rows(path: Path) -> Iterator[tuple[str, str, list[int]]]:
 
 
 def _row(line: bytes) -> tuple[str, str, list[int]]:
-    entry = _object(json.loads(line, object_pairs_hook=_once), "the line")
+    entry = _object(json.loads(line, object_pairs_hook=once), "the line")
     missing = [field for field in ("source", "text", "emotions") if field not in entry]
     if missing:
         raise ValueError(f"no field {missing[0]!r}")
     _require_spelt("source is", [source := _text(entry, "source")], (*IN_DOMAIN, *OUT_OF_DOMAIN))
     return source, _text(entry, "text"), _label_row(entry, asked=source in (*IN_DOMAIN, *OUT_OF_DOMAIN))
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)} twice")
-    return found
 
 
 def _require_spelt(what: str, names: Iterable[str], known: Collection[str]) -> None:

@@ -13,6 +13,11 @@ _AT_HAND: list[OwnSuite] = []  # one, or none
 def begin(path: Path | None) -> OwnSuite | None:
     """Open the file that this session names, before anything is collected; none is asked about without."""
     _AT_HAND[:] = [] if path is None else [opened(path)]
+    return at_hand()
+
+
+def at_hand() -> OwnSuite | None:
+    """The suite of the session's file."""
     return _AT_HAND[0] if _AT_HAND else None
 
 
