@@ -1,5 +1,9 @@
 """Methods by name: `@register("ties", paper=...)` puts one in, `resolve("ties_evolver")` gets one out.
 
+    <method>                 a registered method
+    <method>_evolver         the method inside Evolver
+    <method>_<optimiser>     a search of the method's knobs; methods/optimisers has the optimisers
+
 A third-party package joins by an entry point in the group `mergeboard.methods` that names the module (or the class)
 that calls `register`; see methods/registry.py."""
 
@@ -7,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 from methods.errors import MergeboardError, NotApplicable, UnknownMethod
 from methods.knobs import fields_from, knob_of, require_plain_type
+from methods.optimisers import OPTIMISERS
 from methods.outline import outline
 from methods.registry import Registry, path_of
 
@@ -27,11 +33,13 @@ BUILT_IN = {  # name -> the file that registers it
     "fisher": "methods.fisher",
     "greedy_soup": "methods.greedy_soup",
     "regmean": "methods.regmean",
+    "search": "methods.search",
     "simple": "methods.simple",
     "ties": "methods.ties",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
 OF_THE_CLASS = ("version", "order_matters", "moves_equal_members")  # said by class variables, never by knobs
+AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method
 SUFFIX = "_evolver"
 
 Class = TypeVar("Class", bound=type[Any])
@@ -46,7 +54,7 @@ class _Entry:
 
 
 METHODS: Registry[_Entry] = Registry(
-    "merging method", "mergeboard.methods", BUILT_IN, lambda entry: path_of(entry.cls), UnknownMethod
+    "merging method", "mergeboard.methods", BUILT_IN, lambda entry: path_of(entry.cls), UnknownMethod, AROUND
 )
 
 
@@ -71,8 +79,11 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
 def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
     """The method called `name`; `<method>_evolver` is that method inside Evolver unless the name itself is registered.
 
+    `<method>_<optimiser>` is a search around the method, which may itself be an evolution.
+
     `knobs` apply to the class registered by their name, so {"ties": ..., "evolver": ...} reaches both halves of
-    `ties_evolver`; knobs of methods that are not part of `name` are left for the other methods of the session.
+    `ties_evolver`, and {"ties": ..., "search": ..., "cma": ...} all parts of `ties_cma`; knobs of what is not part of
+    `name` are left for the other methods of the session.
 
     Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
     """
@@ -84,69 +95,135 @@ def require(name: str, knobs: Knobs | None = None) -> None:
     _resolve(name, knobs or {}, _outlined)
 
 
+def parts_of(name: str) -> tuple[str, str]:
+    """The method that `name` is made around, and what is around it: ("ties", "cma"), ("ties", "evolver"), or
+    (name, "") for a registered method and for a name that means nothing."""
+    if METHODS.has(name):
+        return name, ""
+    inner, _, last = name.rpartition("_")
+    while inner:
+        if (last == SUFFIX[1:] or OPTIMISERS.has(last)) and _means(inner):
+            return inner, last
+        inner, _, more = inner.rpartition("_")
+        last = f"{more}_{last}"
+    return name, ""
+
+
+def all_parts_of(name: str) -> list[str]:
+    """`name` and all whose knobs reach it: ties_evolver_cma -> itself, ties_evolver, ties, cma, search, evolver."""
+    inner, around = parts_of(name)
+    if not around:
+        return [name]
+    outer = [around] if around == SUFFIX[1:] else [around, "search"]
+    return [name, *outer, *all_parts_of(inner)]
+
+
+def _means(name: str) -> bool:
+    return name not in AROUND and (METHODS.has(name) or parts_of(name)[1] != "")
+
+
 def _resolve(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
     for named in knobs:
-        if find(named) is None:
-            raise _unknown(named)
-    if (entry := find(name)) is not None:
+        if find(named) is None and OPTIMISERS.find(named) is None:
+            raise METHODS.unknown(named, OPTIMISERS.known())
+    return _made(name, knobs, find)
+
+
+def _made(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
+    if name not in AROUND and (entry := find(name)) is not None:
         return _build(name, entry, knobs)
-    inner = name.removesuffix(SUFFIX)
-    if inner != name and (inner == "evolver" or (inner.endswith(SUFFIX) and find(inner) is None)):
-        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
-    around, within = find("evolver"), find(inner)
-    if inner == name or within is None or around is None:
+    inner, around = parts_of(name)
+    if not around or name in AROUND:
+        _require_no_evolved_evolution(name)
         raise _unknown(name)
-    return _build("evolver", around, knobs, inner=_build(inner, within, knobs))
+    within = parts_of(inner)[1]
+    if around == SUFFIX[1:] and (within or inner == "evolver"):
+        what = "a search" if within and within != around else "an evolution"
+        raise NotApplicable(f"{name!r} would evolve {what}; use 'evolver' or '<method>_evolver' once")
+    if around != SUFFIX[1:] and within not in ("", SUFFIX[1:]):
+        raise NotApplicable(f"{name!r} would search a search; use '<method>_{around}' once")
+    outer = find(SUFFIX[1:] if around == SUFFIX[1:] else "search")
+    assert outer is not None  # both are built in
+    if around == SUFFIX[1:]:
+        return _build("evolver", outer, knobs, inner=_made(inner, knobs, find))
+    optimiser = OPTIMISERS.resolve(around)
+    built = optimiser.cls(**fields_from(around, optimiser.cls, knobs.get(around, {})))
+    return _build("search", outer, knobs, inner=_made(inner, knobs, find), optimiser=built)
+
+
+def _require_no_evolved_evolution(name: str) -> None:
+    if name.removesuffix(SUFFIX) in ("", name):
+        return
+    if name.removesuffix(SUFFIX).endswith(SUFFIX):
+        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
 
 
 def known() -> list[str]:
-    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver."""
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver, and
+    as `<name>_<optimiser>`."""
     return METHODS.known()
 
 
 def is_built_in(name: str) -> bool:
-    """Whether `name` is a method of this package or the evolution of one; nothing is imported to say so."""
-    inner = name.removesuffix(SUFFIX)
+    """Whether `name` is of this package in all its parts; nothing is imported to say so."""
     if name in METHODS.entries and name not in BUILT_IN:
         return False  # a plug-in that took the name of an evolution
-    return name in BUILT_IN or (inner != name and inner in BUILT_IN and inner != "evolver")
+    if name in BUILT_IN:
+        return name not in AROUND
+    inner, around = parts_of(name)
+    ours = around == SUFFIX[1:] or around in OPTIMISERS.built_in
+    return bool(around) and ours and inner != "evolver" and is_built_in(inner)
 
 
 def is_registered(method: MergeMethod) -> bool:
     """Whether the class of `method`, and of one that it is made around, has a name."""
-    return any(entry.cls is type(method) for entry in METHODS.entries.values()) and all(
-        map(is_registered, _inner(method))
-    )
+    return bool(_names_of(method)) and all(map(is_registered, _inner(method)))
 
 
 def is_ours(method: MergeMethod) -> bool:
     """Whether `method`, and one that it is made around, is of a class of this package."""
-    return type(method).__module__ in BUILT_IN.values() and all(map(is_ours, _inner(method)))
+    ours = {*BUILT_IN.values(), *OPTIMISERS.built_in.values()}
+    return type(method).__module__ in ours and all(map(is_ours, _inner(method)))
 
 
 def _inner(method: MergeMethod) -> list[MergeMethod]:
+    """The methods and optimisers that it is made of."""
     values = (getattr(method, field.name) for field in dataclasses.fields(cast(Any, method)))
-    return [value for value in values if callable(getattr(value, "merge", None))]
+    return [value for value in values if is_part(value)]
+
+
+def is_part(value: Any) -> bool:
+    """Whether a knob's value is a method or an optimiser, with a name and knobs of its own."""
+    return any(callable(getattr(value, name, None)) for name in ("merge", "begin"))
 
 
 def paper_of(name: str) -> str:
-    """Where the method called `name` comes from; that of `<method>_evolver` cites both."""
+    """Where the method called `name` comes from; that of `<method>_evolver` or `<method>_<optimiser>` cites both."""
     entry = METHODS.find(name)
     if entry is not None:
         return entry.paper
     resolve(name)  # raises for a name that means nothing
-    return f"{paper_of('evolver')}; {paper_of(name.removesuffix(SUFFIX))}"
+    inner, around = parts_of(name)
+    outer = METHODS.find(around) if around == SUFFIX[1:] else OPTIMISERS.find(around)
+    assert outer is not None  # it was resolved
+    return f"{outer.paper}; {paper_of(inner)}"
 
 
 def describe(method: MergeMethod) -> dict[str, Any]:
     """All that decides what `method` does, as JSON: its name, its version and every knob; an inner method is nested."""
-    names = [name for name, entry in METHODS.entries.items() if entry.cls is type(method)]
+    names = _names_of(method)
     if not names:
         raise MergeboardError(f"{path_of(type(method))} is not registered; decorate it with @register(name, paper=...)")
     name = names[0]
     fields = dataclasses.fields(cast(Any, method))
     knobs = {knob_of(field.name): _plain(name, field.name, getattr(method, field.name)) for field in fields}
     return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
+
+
+def _names_of(part: Any) -> list[str]:
+    """The names of a method's, or an optimiser's, class."""
+    entries: list[tuple[str, Any]] = [*METHODS.entries.items(), *OPTIMISERS.entries.items()]
+    return [name for name, entry in entries if entry.cls is type(part)]
 
 
 def _plain(method: str, field: str, value: Any) -> Any:
@@ -156,7 +233,7 @@ def _plain(method: str, field: str, value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(method, field, part) for part in value]
-    if callable(getattr(value, "merge", None)):
+    if is_part(value):
         return describe(value)
     raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
 
@@ -172,8 +249,15 @@ def _outlined(name: str) -> _Entry | None:
 
 
 def _unknown(name: str) -> Exception:
+    return METHODS.unknown(name, wrapped_like(name))
+
+
+def wrapped_like(name: str) -> list[str]:
+    """Names of evolutions and searches that somebody who wrote `name` may have meant."""
     wrapped = [f"{inner}{SUFFIX}" for inner in known() if inner != "evolver"] if SUFFIX[:3] in name else []
-    return METHODS.unknown(name, wrapped)
+    last = name.rpartition("_")[2]
+    meant = difflib.get_close_matches(last, OPTIMISERS.known(), n=1) if last else []
+    return [*wrapped, *(f"{inner}_{optimiser}" for optimiser in meant for inner in known())]
 
 
 def _require_method(name: str, cls: type[Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -27,6 +27,7 @@ class Registry(Generic[Thing]):
         built_in: name -> the module that registers it.
         origin: of a thing, where it is written, "module.Name": the same again is a reloaded module, not a rival.
         unknown: the error for a name that means nothing.
+        hidden: built-in names that are found, and that no list of names shows.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Registry(Generic[Thing]):
         built_in: Mapping[str, str],
         origin: Callable[[Thing], str],
         unknown: type[UnknownName] = UnknownName,
+        hidden: Collection[str] = (),
     ) -> None:
+        self.hidden = frozenset(hidden)
         self.kind, self.group, self.built_in = kind, group, built_in
         self.entries: dict[str, Thing] = {}
         self.broken: list[str] = []  # one line per plug-in that could not be loaded
@@ -79,6 +82,10 @@ class Registry(Generic[Thing]):
             self.load_plugins()
         return self.entries.get(name)
 
+    def has(self, name: str) -> bool:
+        """Whether the name means a thing; a built-in one is not imported to say so."""
+        return name in self.built_in or self.find(name) is not None
+
     def resolve(self, name: str) -> Thing:
         """The thing of this name. Errors: the registry's own for a name that means nothing, with a hint."""
         if (found := self.find(name)) is None:
@@ -88,7 +95,7 @@ class Registry(Generic[Thing]):
     def known(self) -> list[str]:
         """Every name, sorted, plug-ins included."""
         self.load_plugins()
-        return sorted({*self.built_in, *self.entries})
+        return sorted({*self.built_in, *self.entries} - self.hidden)
 
     def unknown(self, name: str, also: Iterable[str] = ()) -> UnknownName:
         """The error for a name that means nothing; it says which plug-ins could not be loaded."""

@@ -171,9 +171,14 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
 
 
 def test_built_in_methods_are_registered_by_the_files_that_the_registry_names() -> None:
-    from methods.catalogue import BUILT_IN, resolve
+    from methods.catalogue import AROUND, BUILT_IN, METHODS, resolve
+    from methods.optimisers import OPTIMISERS
 
-    assert {name: type(resolve(name)).__module__ for name in BUILT_IN} == BUILT_IN
+    alone = BUILT_IN.keys() - AROUND
+    assert {name: type(resolve(name)).__module__ for name in alone} == {name: BUILT_IN[name] for name in alone}
+    assert {name: METHODS.resolve(name).cls.__module__ for name in AROUND} == {name: BUILT_IN[name] for name in AROUND}
+    optimisers = OPTIMISERS.built_in
+    assert {name: OPTIMISERS.resolve(name).cls.__module__ for name in optimisers} == optimisers
 
 
 def test_every_layer_was_read() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from methods import MergeboardError
-from methods.catalogue import BUILT_IN, require, resolve
+from methods.catalogue import BUILT_IN, METHODS, require, resolve
 from methods.knobs import fields_from, knob_of
 from methods.outline import outline
 
@@ -43,19 +43,19 @@ def said(cls: type[Any], method: str, knob: str, text: str) -> str:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_outline_has_the_fields_of_its_method(name: str) -> None:
-    real, drawn = type(resolve(name)), outline(BUILT_IN[name], name)
+    real, drawn = METHODS.resolve(name).cls, outline(BUILT_IN[name], name)
     assert drawn is not real and drawn.__name__ == real.__name__
     assert [(f.name, f.default) for f in dataclasses.fields(drawn)] == [
         (f.name, f.default) for f in dataclasses.fields(real)
     ]
     types, drawn_types = typing.get_type_hints(real), typing.get_type_hints(drawn)
     plain = {n for n, hint in drawn_types.items() if n in types and hint == types[n]}
-    assert set(drawn_types) - plain <= {"inner"}, "only a method is no plain value"
+    assert set(drawn_types) - plain <= {"inner", "optimiser"}, "only methods and optimisers are no plain values"
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_outline_refuses_what_its_method_refuses_in_the_same_words(name: str) -> None:
-    real, drawn = type(resolve(name)), outline(BUILT_IN[name], name)
+    real, drawn = METHODS.resolve(name).cls, outline(BUILT_IN[name], name)
     for knob in (*(knob_of(f.name) for f in dataclasses.fields(real)), "unknown"):
         for text in TEXTS:
             assert said(drawn, name, knob, text) == said(real, name, knob, text)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from harness.records.recipe import Recipe, default_of, differing, same
 from harness.records.source import code_of
 from methods.base import MergeMethod
-from methods.catalogue import describe
+from methods.catalogue import describe, is_part
 from methods.knobs import knob_of
 
 
@@ -27,7 +27,7 @@ def method_recipe(method: MergeMethod) -> Recipe:
 def _written(value: Any, told: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_written(part, said) for part, said in zip(value, told, strict=True)]
-    return method_recipe(value) if callable(getattr(value, "merge", None)) else told
+    return method_recipe(value) if is_part(value) else told
 
 
 def knobs_set(method: MergeMethod, usual: MergeMethod) -> dict[str, Any]:
@@ -45,4 +45,4 @@ def knobs_set(method: MergeMethod, usual: MergeMethod) -> dict[str, Any]:
 
 
 def _inner(method: MergeMethod, name: str) -> bool:
-    return callable(getattr(getattr(method, name), "merge", None))
+    return is_part(getattr(method, name))

@@ -169,6 +169,7 @@ def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Confi
 def _require_methods(options: Options, protocol: Protocol) -> None:
     from harness.cells.rows import ROWS
     from methods import known, require
+    from methods.catalogue import wrapped_like
 
     for name in protocol.methods:  # also where no method of the session takes its knobs
         require(name, protocol.methods)
@@ -179,6 +180,5 @@ def _require_methods(options: Options, protocol: Protocol) -> None:
             require(name, protocol.methods)
         except UnknownName as error:
             if "merging method" in str(error) and f"{name!r}" in str(error):
-                wrapped = [f"{n}_evolver" for n in known() if n != "evolver"] if "_ev" in name else []
-                raise UnknownName("merging method", name, [*known(), *wrapped, *ROWS]) from None
+                raise UnknownName("merging method", name, [*known(), *wrapped_like(name), *ROWS]) from None
             raise

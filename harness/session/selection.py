@@ -16,6 +16,7 @@ from harness.session.options import Options
 from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
+from methods.catalogue import all_parts_of
 
 MEASURES = "measures"  # the marker of what measures time or memory
 CANCELLED = "cancelled"  # the marker of a cell that one option asks for and another takes away
@@ -79,8 +80,7 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
 
 
 def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Sequence[Protocol]) -> str:
-    methods = {m for asked in options.methods for m in (asked, asked.removesuffix("_evolver"))}
-    methods |= {"evolver"} if any(asked.endswith("evolver") for asked in options.methods) else set()
+    methods = {part for asked in options.methods for part in all_parts_of(asked)}
     method, dot, _ = name.partition(".")
     if dot:
         return "" if method in methods else f"no method of this session is {method} or holds it"

@@ -1,0 +1,29 @@
+"""What a search may ask of a development score beyond a number for a merge; every score answers, most of them plainly.
+
+A session's score (harness/cells/recalled.py) knows how far a search has to go, remembers what it said of a candidate
+in an earlier process, and keeps rows apart that the search does not see. A plain function of weights does none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from methods.base import DevScore, Merged
+
+
+def expect(score: DevScore, total: int) -> None:
+    """Say how many evaluations are coming, so that a session can tell the time that is left."""
+    if (told := getattr(score, "expect", None)) is not None:
+        told(total)
+
+
+def score_at(score: DevScore, key: str, make: Callable[[], Merged]) -> float:
+    """The score of the candidate known as `key`, which is only made if no earlier run of this search has scored it."""
+    asked = getattr(score, "at", None)
+    return float(score(make()) if asked is None else asked(key, make))
+
+
+def score_apart(score: DevScore, key: str, make: Callable[[], Merged]) -> float | None:
+    """The score on development rows that the search does not see; None where none are kept apart."""
+    asked = getattr(score, "apart", None)
+    return None if asked is None else asked(key, make)

@@ -1,0 +1,43 @@
+"""Optimisers by name: `@register("cma", paper=...)` puts one in, `<method>_cma` searches a method's space with it.
+
+A third-party package joins by an entry point in the group `mergeboard.optimisers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from methods.registry import Registry, path_of
+
+BUILT_IN = {  # name -> the file that registers it
+    "random": "methods.optimisers.random",
+}
+
+Class = TypeVar("Class", bound=type[Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One optimiser."""
+
+    cls: type[Any]
+    paper: str
+
+
+OPTIMISERS: Registry[Entry] = Registry("optimiser", "mergeboard.optimisers", BUILT_IN, lambda entry: path_of(entry.cls))
+
+
+def register(name: str, *, paper: str) -> Callable[[Class], Class]:
+    """Make an optimiser available under `name`, and with it `<method>_<name>` for every method.
+
+    The class is a frozen dataclass whose fields all have defaults; a class variable `version` (1 if absent) goes into
+    every record.
+    """
+    OPTIMISERS.require_word(name)
+
+    def enter(cls: Class) -> Class:
+        OPTIMISERS.enter(name, Entry(cls, paper))
+        return cls
+
+    return enter
