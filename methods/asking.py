@@ -11,10 +11,19 @@ from collections.abc import Callable
 from methods.base import DevScore, Merged
 
 
-def expect(score: DevScore, total: int) -> None:
-    """Say how many evaluations are coming, so that a session can tell the time that is left."""
+def expect(score: DevScore, total: int, space: str = "") -> None:
+    """Say how many evaluations are coming, so that a session can tell the time that is left.
+
+    `space`: the key of what is searched (methods/space.py). It is said before the first score is asked for: what is
+    remembered of another space is refused.
+    """
     if (told := getattr(score, "expect", None)) is not None:
-        told(total)
+        told(total, space)
+
+
+def keeps_apart(score: DevScore) -> bool:
+    """Whether there are development rows that the search does not see, for its best few to be examined on."""
+    return getattr(score, "apart", None) is not None
 
 
 def score_at(score: DevScore, key: str, make: Callable[[], Merged]) -> float:
