@@ -15,6 +15,7 @@ from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
 from leaderboard.tables.said import told_of, unshowable
+from leaderboard.tables.searches import called, part
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
@@ -121,7 +122,7 @@ def unlikely(record: RunRecord) -> list[str]:
     ):
         if (asked := _at(record.recipe, name)) != said:
             problems.append(f"its recipe's {name} is {asked!r}, the record says {said!r}")
-    if (asked := _method_of(record.recipe)) != record.method:
+    if (asked := called(part(record.recipe, "method"))) != record.method:
         problems.append(f"its recipe is one of {asked!r}, the record says {record.method!r}")
     for name in ("command", "commit"):
         if not str(record.environment.get(name) or "").strip():
@@ -139,15 +140,9 @@ def unlikely(record: RunRecord) -> list[str]:
 def _at(recipe: Mapping[str, Any], name: str) -> Any:
     """`model.name` of a recipe; None where it has no such part."""
     found: Any = recipe
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
+    for word in name.split("."):
+        found = found.get(word) if isinstance(found, Mapping) else None
     return found
-
-
-def _method_of(recipe: Mapping[str, Any]) -> str:
-    """The name by which this recipe's method is called: with an inner one, that is evolved."""
-    inner = _at(recipe, "method.knobs.inner.name")
-    return f"{inner}_evolver" if isinstance(inner, str) else str(_at(recipe, "method.name"))
 
 
 def reproduce(record: RunRecord, gold: Gold) -> list[str]:

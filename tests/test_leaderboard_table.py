@@ -45,11 +45,22 @@ def record(method: str = "simple", seed: int = 1, score: float = 0.5, **fields: 
         "setting": {"suite": told["suite"], "name": told["setting"]},
         "population": {"members": list(told.get("members", ())), "heads": told["heads"], "of": population},
         "protocol": protocol,
-        "method": {"name": method},
+        "method": method_part(method),
         "seed": seed,
         **given,
     }
     return RunRecord(key=recipe_key(recipe), method=method, seed=seed, recipe=recipe, score=score, **told)
+
+
+def method_part(method: str) -> dict[str, Any]:
+    """What a recipe says of a method of this name, at its own values."""
+    inner = words.base_of(method)
+    if not inner:
+        return {"name": method}
+    last = method.removeprefix(f"{inner}_")
+    around = {"name": "evolver"} if last == "evolver" else {"name": "search"}
+    optimiser = {} if last == "evolver" else {"optimiser": {"name": last, "version": 1, "knobs": {}}}
+    return {**around, "version": 1, "knobs": {"inner": method_part(inner), **optimiser}}
 
 
 def cells(*records: RunRecord) -> dict[str, Any]:

@@ -72,5 +72,6 @@ def _histories(block: Block) -> dict[str, list[list[float]]]:
             found[row][record.seed].append([float(v) for v in history])
     return {
         method: [[mean(step) for step in steps(found[method][seed])] for seed in sorted(found[method])]
-        for method in sorted(found, key=words.row_rank)
+        for method in block.rows
+        if method in found
     }

@@ -25,6 +25,7 @@ from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
+from leaderboard.tables.searches import inner_of
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
 from leaderboard.verdict.answer import answer
 
@@ -82,7 +83,8 @@ def block(found: list[Group]) -> str:
     if not leading:
         return prose.NOTHING
     columns = {model: _by_method(group) for model, group in leading.items()}
-    methods = sorted({m for cells in columns.values() for m in cells}, key=words.method_rank)
+    inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
+    methods = sorted({m for cells in columns.values() for m in cells}, key=lambda m: words.method_rank(m, inner[m]))
     rows = [[markdown.name(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.records.record import RunRecord, slug
-from leaderboard import words
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.table import Cost, headline, spent_on
@@ -45,7 +44,7 @@ class Row:
 def rows(group: Group) -> Iterator[Row]:
     """Every row of a group, in the order of its tables."""
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-        for method in sorted(column.cells, key=words.row_rank):
+        for method in column.cells:
             own = block.rows[method]
             yield Row(
                 group=group,

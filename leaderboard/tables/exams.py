@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.records.record import RunRecord, canonical
+from leaderboard.tables.searches import part
 
 Place = tuple[str, int]  # population and seed
 ROWS = ("dev", "exam", "tasks")  # kinds of data that all methods of a column share
@@ -72,7 +73,7 @@ def alike(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> bool:
             found["populations"].add(record.population)
             for name, value in _fixed(record).items():
                 found[name].add(value)
-            data = _part(record.recipe, "data")
+            data = part(record.recipe, "data")
             by_place[record.population, record.seed].add(canonical([data.get(kind) for kind in ROWS]))
         told.append(found)
         drawn.append(by_place)
@@ -81,10 +82,10 @@ def alike(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> bool:
 
 def _fixed(record: RunRecord) -> dict[str, str]:
     """What no seed may change: the model, the setting, and each corpus' rows, unless they are drawn by the seed."""
-    model, data = _part(record.recipe, "model"), _part(record.recipe, "data")
+    model, data = part(record.recipe, "model"), part(record.recipe, "data")
     told = {"model": model.get("fingerprint"), "setting": record.recipe.get("setting")}
     for kind in (kind for kind in ROWS if kind not in _drawn(record)):
-        told |= {f"{kind} of {corpus}": value for corpus, value in _part(data, kind).items()}
+        told |= {f"{kind} of {corpus}": value for corpus, value in part(data, kind).items()}
     return {name: canonical(value) for name, value in told.items()}
 
 
@@ -92,14 +93,9 @@ def _drawn(record: RunRecord) -> set[str]:
     """The rows that are others for each seed: chosen out of parts of a corpus, or examined but for those in them."""
     if not any(PART in member for member in record.members):
         return set()
-    seen = _part(record.details, "seen")
-    left_out = any(_part(seen, corpus).get("left_out") for corpus in seen)
+    seen = part(record.details, "seen")
+    left_out = any(part(seen, corpus).get("left_out") for corpus in seen)
     return {"dev", "exam"} if left_out else {"dev"}
-
-
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}
 
 
 def _members(record: RunRecord) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.records.record import RunRecord, canonical
 from leaderboard import words
+from leaderboard.tables.searches import inner_knobs, inner_of, part
 
 Rows = Mapping[str, tuple[RunRecord, ...]]  # label -> its records, in the order of the table
 DECIDES = ("method", "protocol", "setting")  # parts of a recipe that may tell two answers of one method apart
@@ -22,9 +23,14 @@ def rows_of(records: Iterable[RunRecord]) -> Rows:
         named[label(record.method, record.knobs)].append(record)
     found: dict[str, tuple[RunRecord, ...]] = {}
     for name, own in named.items():
-        for further, part in _apart(own).items():
-            found[name + further] = tuple(part)
-    return {name: found[name] for name in sorted(found, key=words.row_rank)}
+        for further, apart in _apart(own).items():
+            found[name + further] = tuple(apart)
+    return {name: found[name] for name in in_order(found)}
+
+
+def in_order(rows: Rows) -> list[str]:
+    """The labels as tables show them: a search right below what it searches."""
+    return sorted(rows, key=lambda row: words.row_rank(row, inner_of(rows[row][0])))
 
 
 def usual_rows(rows: Rows) -> dict[str, str]:
@@ -41,12 +47,10 @@ def label(method: str, knobs: Mapping[str, Any]) -> str:
 
 
 def base_of(record: RunRecord) -> str:
-    """The row that this record's method evolves, with the same inner knobs: `ties k=0.4`; "" where there is none."""
-    base = words.base_of(record.method)
-    searched = {**_part(_part(record.recipe, "method"), "knobs"), **_part(_part(record.recipe, "protocol"), "search")}
-    inner = {k: v for k, v in record.knobs.items() if k not in searched}
-    prefix = f"{base}."  # how an inner knob is told that has the name of an outer one
-    return base and label(base, {k.removeprefix(prefix): v for k, v in inner.items()})
+    """The row that this record's method evolves or searches, with the same inner knobs: `ties k=0.4`; "" where there is
+    none."""
+    base = inner_of(record)
+    return base and label(base, inner_knobs(record))
 
 
 def _once(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
@@ -60,15 +64,15 @@ def _once(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
 
 
 def _decides(record: RunRecord) -> dict[str, Any]:
-    return {"knobs": record.knobs, **{part: record.recipe.get(part) for part in DECIDES}}
+    return {"knobs": record.knobs, **{kind: record.recipe.get(kind) for kind in DECIDES}}
 
 
 def _shown(record: RunRecord) -> dict[str, Any]:
     """The same but for how models were trained, also that of a reference row: they are others for each seed, and some
     of them may have been brought."""
     found = _decides(record)
-    for part, names in OF_MODELS.items():
-        found[part] = {name: value for name, value in _part(record.recipe, part).items() if name not in names}
+    for kind, names in OF_MODELS.items():
+        found[kind] = {name: value for name, value in part(record.recipe, kind).items() if name not in names}
     return found
 
 
@@ -107,8 +111,3 @@ def _value(leaves: Mapping[str, Any], name: str) -> str:
 def _told(name: str, value: Any) -> str:
     said = value if isinstance(value, str) else canonical(value)
     return f" {name}={said if len(said) <= LONGEST else said[:LONGEST] + '…'}"
-
-
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}

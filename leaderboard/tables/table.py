@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from harness.records.record import RunRecord
-from leaderboard import words
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
-from leaderboard.tables.rows import Rows, rows_of, usual_rows
+from leaderboard.tables.rows import Rows, in_order, rows_of, usual_rows
 from leaderboard.tables.said import number_of
 
 
@@ -70,8 +69,8 @@ def headline(group: Group) -> Scores:
         papers = {row: number_of(block.rows[row][0]) for row in usual_rows(block.rows).values()}
         shown = {row: replace(cell, paper=papers.get(row)) for row, cell in column.items()}
         columns.append(Column(_title(group, block), shown))
-    rows = {row for block in blocks for row in block.rows}
-    return Scores("Scores", tuple(columns), tuple(sorted(rows, key=words.row_rank)), blocks)
+    rows = {row: own for block in blocks for row, own in block.rows.items()}
+    return Scores("Scores", tuple(columns), tuple(in_order(rows)), blocks)
 
 
 @lru_cache(maxsize=64)

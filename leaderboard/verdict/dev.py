@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, drawn_for, first_rows
+from leaderboard.tables.searches import RANDOM, SEARCH, part, searcher_of
 
 Drawn = Mapping[Path, tuple[Sheet, ...]]  # record -> its sheet of each corpus
 
@@ -20,21 +22,42 @@ def calls(record: RunRecord) -> int:
 
 
 def seen(record: RunRecord) -> float:
-    """The share of the development rows, the first ones, that its search was told of; 0 without a search."""
+    """The share of the development rows, the first ones, that its search was told of; 0 without a search.
+
+    A search that examines its best candidates again on other rows has seen those too.
+    """
     if not calls(record):
         return 0.0
-    share = _part(_part(record.recipe, "protocol"), "search").get("dev_fraction", 1.0)
+    told = record.dev.get("seen")
+    share = part(part(record.recipe, "protocol"), "search").get("dev_fraction", 1.0) if told is None else told
     return float(share) if isinstance(share, int | float) and 0 < share < 1 else 1.0
+
+
+def results(record: RunRecord) -> float:
+    """The logarithm of the number of results that its search could have had, for all that its scores may say.
+
+    Of random search one for each candidate: where it looks depends on no score. Of another optimiser one for each order
+    of its scores, which is what it goes by. Of an evolution or a soup two for each score: kept, or not.
+    """
+    scores = calls(record)
+    if part(record.recipe, "method").get("name") != SEARCH:
+        return scores * math.log(2)
+    return math.log(max(1, scores)) if searcher_of(record) == RANDOM else math.lgamma(scores + 1)
+
+
+def apart(record: RunRecord) -> bool:
+    """Whether its search examined its best candidates again on rows that were kept apart for that."""
+    return record.dev.get("apart") is not None
 
 
 def kept(record: RunRecord) -> Mapping[str, Any]:
     """Corpus -> what it said to the development rows; nothing in records of before that was kept."""
-    return _part(record.dev, "predictions")
+    return part(record.dev, "predictions")
 
 
 def kept_of_member(record: RunRecord, member: str) -> Mapping[str, Any]:
     """The same of a member, which the row `avg` tells of."""
-    return _part(_part(_part(record.details, "answers"), member), "dev")
+    return part(part(part(record.details, "answers"), member), "dev")
 
 
 def rows_of(record: RunRecord, without: float = 0.0) -> Mapping[str, int]:
@@ -55,8 +78,3 @@ def drawn(records: Iterable[RunRecord], gold: Gold, without: float = 0.0) -> Dra
     return {
         path: found for path, each in whole.items() if each and len(found := tuple(s for s in each if s)) == len(each)
     }
-
-
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}

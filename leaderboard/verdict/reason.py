@@ -10,6 +10,7 @@ from leaderboard.verdict.more import more
 from leaderboard.verdict.standing import MEMBER, Standing
 
 HALF = "--set dev_fraction=0.5 keeps half of them from searches, to judge these by."
+SOME = "--set dev_fraction=0.5 keeps some of them from searches altogether, to judge these by."
 
 
 def reason(decision: Decision) -> str:
@@ -34,7 +35,7 @@ def to_choose(decision: Decision) -> str:
     if nearest.scores:
         return (
             f"{nearest.row} was searched for on all development rows, by {nearest.scores} scores, so its lead there "
-            f"proves nothing: {HALF}"
+            f"proves nothing: {SOME if nearest.apart else HALF}"
         )
     needed = more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
     return f"To choose it would take {needed}." if needed else ""

@@ -4,8 +4,9 @@ A search keeps what does well on the rows it is told of, so its lead on them is 
 
 - *Other rows.* A search that was told of the first part of the development rows is judged by the rest.
 - *Every result.* One that was told of all, and asked for K scores to learn whether a candidate is better, could have
-  ended in 2^K ways. Its lead must be beyond what the luckiest of them would have by chance: Hoeffding's bound times
-  their number. Ten scores ask for a lead of five standard errors; eighty for eleven, which few merges have.
+  ended in 2^K ways; an optimiser, which goes by the order of its scores, in K! ways; random search, which goes by none,
+  in K. Its lead must be beyond what the luckiest of them would have by chance: Hoeffding's bound times their number. Of
+  an evolution, ten scores ask for a lead of five standard errors; eighty for eleven, which few merges have.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Standing:
     lead: Difference
     chance: float  # of so large a lead if there is none: beyond its search's luck, and corrected for many comparisons
     scores: int  # of these very rows that its searches chose by
+    apart: bool  # whether some of these rows were kept from the candidates, to examine the best ones again
     rows: int  # that judge it
     of: int  # comparisons that its chance is corrected for
 
@@ -78,12 +80,14 @@ class Contest:
     def beside(self, row: str, other: str) -> Standing:
         """One row beside another, on rows that its search was not told of if there are any. The other's own luck is
         left to it: that makes no lead larger."""
-        share = max(map(dev.seen, self.rows[row]))
-        without, scores = (0.0, sum(map(dev.calls, self.rows[row]))) if share == 1 else (share, 0)
+        own = self.rows[row]
+        share = max(map(dev.seen, own))
+        without, scores = (0.0, sum(map(dev.calls, own))) if share == 1 else (share, 0)
         lead = difference(self._level(without)[row], self._level(without)[other])
-        chance = 1.0 if lead.chance is None else max(lead.chance, luckiest(lead, scores))
-        judges = {g: n for record in self.rows[row] for g, n in dev.rows_of(record, without).items()}
-        return Standing(row, lead, chance, scores, sum(judges.values()), 1)
+        luck = luckiest(lead, math.fsum(map(dev.results, own))) if scores else 0.0
+        chance = 1.0 if lead.chance is None else max(lead.chance, luck)
+        judges = {g: n for record in own for g, n in dev.rows_of(record, without).items()}
+        return Standing(row, lead, chance, scores, any(map(dev.apart, own)), sum(judges.values()), 1)
 
     def score(self, record: RunRecord, without: float = 0.0) -> float | None:
         """The mean over corpora of its scores on development rows; None where it is not kept, or is none."""
@@ -101,12 +105,12 @@ class Contest:
         return self._levels[without]
 
 
-def luckiest(lead: Difference, scores: int) -> float:
-    """At most how probable it is that any of the 2^scores results of a search has so large a lead by chance."""
-    if not scores or lead.exchanged is None:
+def luckiest(lead: Difference, results: float) -> float:
+    """At most how probable it is that any of exp(results) results of a search has so large a lead by chance."""
+    if lead.exchanged is None:
         return 0.0
     spread = float((lead.exchanged**2).mean())
-    exponent = (scores + 1) * math.log(2) - (lead.mean**2 / (2 * spread) if spread else 0.0)
+    exponent = results + math.log(2) - (lead.mean**2 / (2 * spread) if spread else 0.0)
     return math.exp(min(0.0, exponent))
 
 

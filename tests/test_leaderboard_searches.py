@@ -1,0 +1,133 @@
+"""Searches in tables: what they search, what they stand below, which row they are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.records.record import Store
+from leaderboard import audit, words
+from leaderboard.plots.colours import colour, filled
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import groups
+from leaderboard.tables.rows import base_of, rows_of
+from leaderboard.tables.searches import called, inner_of, searcher_of
+from leaderboard.tables.table import headline
+from leaderboard.verdict.winner import choose
+from tests.searched_world import search
+from tests.test_leaderboard_table import method_part, record
+from tests.verdict_world import Session, right
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(Store(tmp_path), suite="tickets", model="mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "inner", "searcher"),
+    [
+        ("ties", "", ""),
+        ("evolver", "", "evolver"),
+        ("ties_evolver", "ties", "evolver"),
+        ("greedy_soup_cma", "greedy_soup", "cma"),
+        ("dare_ties_catcma", "dare_ties", "catcma"),
+        ("ties_evolver_random", "ties_evolver", "random"),
+    ],
+)
+def test_a_recipe_says_what_is_searched_and_by_what(name: str, inner: str, searcher: str) -> None:
+    made = record(name)
+    assert (called(method_part(name)), inner_of(made), searcher_of(made)) == (name, inner, searcher)
+    assert words.base_of(name) == inner and audit.unlikely(made)[0].endswith(
+        "no predictions, so its score cannot be checked"
+    )
+
+
+def test_an_optimiser_that_nobody_here_knows_is_told_by_the_recipe(session: Session) -> None:
+    told = {"name": "search", "knobs": {"inner": {"name": "ties"}, "optimiser": {"name": "slow_descent"}}}
+    made = record("ties_slow_descent", recipe={"method": told})
+    assert (called(told), inner_of(made), searcher_of(made)) == ("ties_slow_descent", "ties", "slow_descent")
+    rows = rows_of([record("regmean"), record("a_method"), made, record("ties")])
+    assert list(rows) == ["regmean", "ties", "ties_slow_descent", "a_method"]
+
+
+def test_a_plug_in_whose_name_looks_like_a_search_is_none() -> None:
+    made = record("ties_random", recipe={"method": {"name": "ties_random", "knobs": {}}})
+    assert (called(made.recipe["method"]), inner_of(made), base_of(made)) == ("ties_random", "", "")
+
+
+def test_a_search_stands_right_below_what_it_searches() -> None:
+    names = [
+        "dare_ties_cma",
+        "ties_cma",
+        "mtl",
+        "simple",
+        "ties_evolver_random",
+        "ties_evolver",
+        "simple_random",
+        "ties",
+    ]
+    names += ["dare_ties", "simple_evolver", "zebra", "ties_random"]
+    order = ["simple", "simple_random", "simple_evolver", "ties", "ties_cma", "ties_random", "ties_evolver"]
+    order += ["ties_evolver_random", "dare_ties", "dare_ties_cma", "zebra", "mtl"]
+    assert list(rows_of([record(name) for name in names])) == order == sorted(names, key=words.method_rank)
+
+
+def test_a_search_is_held_against_its_method_with_the_same_inner_knobs(session: Session) -> None:
+    session.add("ties", right(200, 60))
+    session.add("ties", right(200, 50), knobs={"k": 0.4}, recipe={"method": {"name": "ties", "knobs": {"k": 0.4}}})
+    search(session, "ties_cma", right(200, 30))
+    search(session, "ties_cma", right(200, 35), inner={"k": 0.4}, knobs={"layers": "blocks"})
+    (group,) = groups(session.records, gold_of(session.store))
+    (column,) = headline(group).columns
+    lead = {row: cell.to_base.mean for row, cell in column.cells.items() if cell.to_base is not None}
+    assert lead == {
+        "ties_cma budget=20": pytest.approx(0.15),
+        "ties_cma budget=20 k=0.4 layers=blocks": pytest.approx(0.075),
+    }
+
+
+def test_a_search_of_an_evolution_is_held_against_the_evolution_of_the_same_budget() -> None:
+    told = {**method_part("ties_evolver_random")}
+    told["knobs"] = {**told["knobs"], "budget": 50, "inner": {**method_part("ties_evolver")}}
+    told["knobs"]["inner"]["knobs"] |= {"budget": 50, "inner": {"name": "ties", "knobs": {"k": 0.4}}}
+    made = record("ties_evolver_random", recipe={"method": told}, knobs={"budget": 50, "evolver.budget": 50, "k": 0.4})
+    assert base_of(made) == "ties_evolver budget=50 k=0.4"
+
+
+def test_a_search_has_the_colour_of_its_method_and_a_full_mark() -> None:
+    assert colour("ties_cma budget=20") == colour("ties") and filled("ties_cma") and not filled("ties")
+
+
+# -- the answer ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_kept_apart_for_a_search_are_seen_too(session: Session) -> None:
+    session.add("best", right(200, 60), calls=2)
+    search(session, "ties_cma", right(200, 30))
+    found = choose(session.records, session.store)
+    assert found.row == "best"
+    assert found.reason.endswith(
+        "ties_cma budget=20 was searched for on all development rows, by 20 scores, so its lead there proves nothing: "
+        "--set dev_fraction=0.5 keeps some of them from searches altogether, to judge these by."
+    )
+
+
+def test_a_search_is_judged_by_the_rows_that_neither_it_nor_its_second_look_saw(session: Session) -> None:
+    session.add("best", right(200, 60, at=90), calls=2)
+    search(session, "ties_cma", right(200, 30, at=120), fraction=0.5)  # its lead stands in rows 90 to 119: it saw them
+    assert choose(session.records, session.store).row == "best"
+    session.records.clear()
+    session.add("best", right(200, 40, at=150), calls=2)
+    made = search(session, "ties_cma", right(200, 4, at=150), fraction=0.5)  # and now in rows that it did not see
+    found = choose(session.records, session.store)
+    assert (found.record, found.row, found.merged) == (made, "ties_cma budget=20", True)
+
+
+def test_random_search_could_have_ended_in_as_many_ways_as_it_had_candidates(session: Session) -> None:
+    session.add("best", right(200, 60), calls=2)
+    for method, wins in (("ties_cma", False), ("ties_random", True)):
+        made = search(session, method, right(200, 20), budget=40)
+        assert choose(session.records, session.store).merged == wins, method
+        session.records.remove(made)
