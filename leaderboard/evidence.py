@@ -1,4 +1,4 @@
-"""The paper's claims as tests: records in, one outcome per claim out, a table of all of them at the session's end."""
+"""The papers' claims as tests: records in, one outcome per claim out, a table of all of them at the session's end."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     """Runs in the controller only; what is shown comes as properties of reports, so workers need no other channel."""
     claims = list(named("claim", terminalreporter.stats.values()))
     if claims:
-        terminalreporter.section("what the paper says")
+        terminalreporter.section("what the papers say")
         terminalreporter.write_line("\n".join(claims))
     session = set(named("record", terminalreporter.stats.values()))
     if not session:

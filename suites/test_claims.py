@@ -1,4 +1,4 @@
-"""What the Evolver paper says, decided from records that are already there: passed is *holds*, xfailed is *fails*,
+"""What papers say, decided from records that are already there: passed is *holds*, xfailed is *fails*,
 skipped is *undecided*. No model is run, and no verdict ever breaks a build; the verdicts stand at the session's end.
 
 Records come from leaderboard/results and this machine's own store, or from `--results` alone.

@@ -1,1 +1,1 @@
-"""What the Evolver paper says, decided from tables."""
+"""What papers say, decided from tables."""

@@ -1,4 +1,4 @@
-"""What the Evolver paper says, decided from records: holds, fails, or undecided; beside the paper's own numbers.
+"""What papers say, decided from records: holds, fails, or undecided; beside a paper's own numbers.
 
 Each claim becomes one difference per group of records (one model, suite and protocol), averaged over that group's
 columns. It *holds* where that difference is above 0 by more than chance, *fails* where it is below, and is *undecided*
@@ -10,19 +10,19 @@ but not counted. A model and a suite count once: over several protocols the diff
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.suites.papers import Paper, told
 from leaderboard.claims import measures
+from leaderboard.claims.kinds import KINDS
 from leaderboard.claims.measures import Measure
 from leaderboard.stats.difference import Difference, pooled
 from leaderboard.stats.holm import holm
-from leaderboard.tables import paper
 from leaderboard.tables.group import Group
 
 Outcome = Literal["holds", "fails", "undecided"]
-EVOLVED = ("simple", "fisher", "regmean", "ties")
 _OUTCOME: dict[str, Outcome] = {"above": "holds", "below": "fails", "undecided": "undecided"}
 
 
@@ -40,11 +40,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper as a difference that must be above 0."""
+    """A sentence of a paper as a difference that must be above 0."""
 
     name: str  # `evolver_above_base[ties]`
     says: str
-    paper: str  # the paper's numbers for it, as text
+    paper: Paper
+    number: str  # the paper's numbers for it, as text
     measure: Measure
 
     def ask(self, group: Group) -> Finding | None:
@@ -103,47 +104,13 @@ def _together(found: Sequence[Finding]) -> Difference | None:
     return None if not known else known[0] if len(known) == 1 else pooled(known)
 
 
-FUSION = ("in_domain", "pairwise", "non_iid", "cross_task")
-
-
-def _claims() -> Iterator[Claim]:
-    for base in EVOLVED:
-        method = f"{base}_evolver"
-        yield Claim(
-            f"evolver_above_base[{base}]",
-            f"{method} is above {base} (sections 5.1, 5.2)",
-            paper.gain(method, base, ("in_domain", "pairwise")),
-            measures.gain(method, base, FUSION),
-        )
-    yield Claim(
-        "best_overall[ties_evolver]",
-        "ties_evolver is the best merge (section 5.1)",
-        paper.lead("ties_evolver", ("in_domain", "pairwise")),
-        measures.best("ties_evolver", FUSION),
+CLAIMS: dict[str, Claim] = {
+    claim.name: Claim(
+        claim.name,
+        claim.says,
+        claim.paper,
+        KINDS[claim.asks].number(claim.where, **claim.words),
+        KINDS[claim.asks].measure(claim.where, **claim.words),
     )
-    for base in EVOLVED:
-        method = f"{base}_evolver"
-        yield Claim(
-            f"less_sensitive_to_heads[{base}]",
-            f"{method} loses less than {base} when heads start differently (section 5.1)",
-            paper.steadiness(method, base, ("in_domain", "out_of_domain")),
-            measures.steadier(method, base),
-        )
-    for base in EVOLVED:
-        method = f"{base}_evolver"
-        yield Claim(
-            f"out_of_domain_gain[{base}]",
-            f"{method} is above {base} out of domain (section 5.3)",
-            paper.gain(method, base, ("out_of_domain",)),
-            measures.gain(method, base, ("out_of_domain",)),
-        )
-    for method in ("simple_evolver", "regmean_evolver"):
-        yield Claim(
-            f"more_dev_rows_help[{method}]",
-            f"{method} is better with all development rows than with few (Table 6)",
-            paper.dev_size(method),
-            measures.more_dev(method),
-        )
-
-
-CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _claims()}
+    for claim in told()
+}

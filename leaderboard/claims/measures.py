@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from harness.suites.papers import Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.cell import contenders
@@ -20,11 +21,11 @@ NOT_ASKED = "not asked"
 FEWER = "dev_fraction"  # the knob that takes fewer development rows
 
 
-def gain(method: str, base: str, settings: tuple[str, ...]) -> Measure:
+def gain(where: Where | None, method: str, base: str) -> Measure:
     """`method` minus `base`, averaged over the columns of these settings in which both are complete."""
 
     def measure(group: Group) -> Difference | str:
-        blocks = _asked(group, settings)
+        blocks = asked(group, where)
         if not blocks:
             return NOT_ASKED
         found = [d for b in blocks if (d := _above_base(group, b, method, base)) is not None]
@@ -33,11 +34,11 @@ def gain(method: str, base: str, settings: tuple[str, ...]) -> Measure:
     return measure
 
 
-def best(method: str, settings: tuple[str, ...]) -> Measure:
+def lead(where: Where | None, method: str) -> Measure:
     """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns."""
 
     def measure(group: Group) -> Difference | str:
-        blocks = _asked(group, settings)
+        blocks = asked(group, where)
         if not blocks:
             return NOT_ASKED
         columns = [c for b in blocks if method in (c := _of(group, b))]
@@ -51,14 +52,14 @@ def best(method: str, settings: tuple[str, ...]) -> Measure:
     return measure
 
 
-def steadier(method: str, base: str) -> Measure:
+def steadiness(where: Where | None, method: str, base: str) -> Measure:
     """What `base` loses from same to different heads, minus what `method` loses: how much further it is ahead there.
 
     Asked only where both kinds of heads sat on the same rows; the paper's code asks the different ones of fewer.
     """
 
     def measure(group: Group) -> Difference | str:
-        blocks = {(b.question, b.heads): b for b in group.blocks() if b.heads in ("same", "diff") and not b.exam}
+        blocks = {(b.question, b.heads): b for b in asked(group, where) if b.heads in ("same", "diff") and not b.exam}
         both = [q for q, heads in blocks if heads == "same" and (q, "diff") in blocks]
         if not both:
             return NOT_ASKED
@@ -75,11 +76,11 @@ def steadier(method: str, base: str) -> Measure:
     return measure
 
 
-def more_dev(method: str) -> Measure:
+def dev_size(where: Where | None, method: str) -> Measure:
     """All development rows minus the smallest part of them that was tried, everything else being equal."""
 
     def measure(group: Group) -> Difference | str:
-        columns = {b: _fewer(b, method) for b in group.blocks()}
+        columns = {b: _fewer(b, method) for b in asked(group, where)}
         least = min((share for rows in columns.values() for share in rows), default=None)
         if least is None:
             return NOT_ASKED
@@ -100,8 +101,10 @@ def _fewer(block: Block, method: str) -> dict[float, str]:
     return {share: row for share, row in found.items() if share < 1}
 
 
-def _asked(group: Group, settings: tuple[str, ...]) -> list[Block]:
-    return [b for b in group.blocks() if b.question.setting in settings]
+def asked(group: Group, where: Where | None) -> list[Block]:
+    """The columns of these settings of the group's suite; all of them, if none are named."""
+    named = None if where is None else where.get(group.key.suite, ())
+    return [b for b in group.blocks() if named is None or b.question.setting in named]
 
 
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:

@@ -3,7 +3,7 @@
 leaderboard.md              how to read, the headline tables, who ranks best, notes
 leaderboard/<model>.md      everything about one model, with figures
 leaderboard/figures/*.svg   the figures
-claims.md                   what the paper says and what these records say
+claims.md                   what papers say and what these records say
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import PurePosixPath
 from harness.records.record import RunRecord, canonical, slug
 from harness.records.terrain import Terrain
 from leaderboard import text, words
-from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict, votes
-from leaderboard.pages import grids, markdown, prose
+from leaderboard.pages import claims, grids, markdown, prose
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
@@ -36,8 +35,8 @@ FIGURES = "figures"
 
 def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
-    claims = _claims(_prepared(found))
-    files = {INDEX: _index(found), CLAIMS_PAGE: claims}
+    said = claims.page(_prepared(found))  # first: it makes each group's tables while its answers are in memory
+    files = {INDEX: _index(found), CLAIMS_PAGE: said}
     for model, own in _by_model(found).items():
         parts = [f"# {_model(model, own)}\n", f"{prose.MARK}\n"]
         parts += [prose.SYNTHETIC] if _made_up(own) else []
@@ -145,28 +144,6 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     for group in found:
         headline(group), per_corpus(group)
         yield group
-
-
-def _claims(found: Iterable[Group]) -> str:
-    asked_of = findings(found)
-    rows = [
-        [text.escaped(claim.says), f"**{verdict(asked_of[name])}**", _counts(asked_of[name]), claim.paper or text.GAP]
-        for name, claim in CLAIMS.items()
-    ]
-    summary = markdown.table((["the paper says", "verdict", "real models", "paper's difference"], rows))
-    details = [
-        f"## {text.escaped(claim.says)}\n\nThe paper's difference: {claim.paper or 'not given'}.\n\n"
-        + markdown.table(grids.findings(asked_of[name], text.escaped))
-        for name, claim in CLAIMS.items()
-        if asked_of[name]
-    ]
-    return "\n".join([prose.CLAIMS_HEAD, summary, *details])
-
-
-def _counts(found: list[Finding]) -> str:
-    said = votes(found)
-    counts = [f"{said.count(v)} {v}" for v in ("holds", "fails", "undecided") if v in said]
-    return ", ".join(counts) or "not asked"
 
 
 def _by_model(found: list[Group]) -> Mapping[str, list[Group]]:

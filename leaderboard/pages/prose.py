@@ -73,14 +73,14 @@ Nemenyi's critical difference at 5 % (Demšar 2006). Suites share models and som
 """
 
 CLAIMS_HEAD = f"""\
-# What the paper says, and what these records say
+# What papers say, and what these records say
 
 {MARK} `pytest suites/test_claims.py` prints the same verdicts.
 
 A claim *holds* for a model where its difference, averaged over the settings that were asked, is above 0 with *p* of at
 most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all real models it holds if it holds
 everywhere, and fails if it fails anywhere, there with *p* corrected for the number of models (Holm). A model and suite
-counts once, its protocols averaged. The synthetic world is shown and not counted. The paper's number is the mean over
+counts once, its protocols averaged. The synthetic world is shown and not counted. A paper's number is the mean over
 its own cells, how many stands in brackets; † marks doubtful cells among them. *p* and intervals are those of the
 [leaderboard](leaderboard.md).
 """

@@ -47,7 +47,7 @@ def answers(found: Iterable[Group], session: Collection[str]) -> str:
 
 def claim(asked_for: Claim, found: Sequence[Finding]) -> str:
     """What the paper says and its number, the verdict over all real models, and where we looked."""
-    heading = f"{text.plain(asked_for.says)}: {verdict(found)}; the paper: {asked_for.paper or 'no numbers'}"
+    heading = f"{text.plain(asked_for.says)}: {verdict(found)}; the paper: {asked_for.number or 'no numbers'}"
     return _table(heading, grids.findings(list(found), text.plain)) if found else f"{heading}\n"
 
 

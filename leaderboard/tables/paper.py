@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.suites.paper import Place, Published, cells, content
+from harness.suites.paper import Published, cells, content
+from harness.suites.papers import Where
 from harness.suites.registry import BUILT_IN, resolve
 from leaderboard import words
 
 _Column = tuple[str, str, str]  # model, setting, heads
 
 
-def gain(method: str, base: str, settings: tuple[str, ...]) -> str:
+def gain(where: Where | None, method: str, base: str) -> str:
     """How far `method` stands above `base`, over all of the paper's cells in these settings."""
-    pairs = [(c[method], c[base]) for c in _columns(settings).values() if {method, base} <= set(c)]
+    pairs = [(c[method], c[base]) for c in _columns(where).values() if {method, base} <= set(c)]
     return _mean([(a.value - b.value, a.doubt or b.doubt) for a, b in pairs])
 
 
-def lead(method: str, settings: tuple[str, ...]) -> str:
+def lead(where: Where | None, method: str) -> str:
     """How far `method` stands above the best other merge of each column."""
     found = []
-    for column in _columns(settings).values():
+    for column in _columns(where).values():
         rivals = [column[m] for m in column if m in words.MERGES and m != method]
         if method in column and rivals:
             rival = max(rivals, key=lambda n: n.value)
@@ -30,9 +31,9 @@ def lead(method: str, settings: tuple[str, ...]) -> str:
     return _mean(found)
 
 
-def steadiness(method: str, base: str, settings: tuple[str, ...]) -> str:
+def steadiness(where: Where | None, method: str, base: str) -> str:
     """How much more `base` loses than `method` from same to different heads."""
-    columns, found = _columns(settings), []
+    columns, found = _columns(where), []
     for model, setting, heads in columns:
         same, diff = columns[model, setting, heads], columns.get((model, setting, "diff"), {})
         if heads == "same" and {method, base} <= set(same) & set(diff):
@@ -42,31 +43,28 @@ def steadiness(method: str, base: str, settings: tuple[str, ...]) -> str:
     return _mean(found)
 
 
-def dev_size(method: str) -> str:
+def dev_size(where: Where | None, method: str) -> str:
     """All development rows minus a quarter of them."""
     sizes = {row["fraction"]: (row["value"], row["doubt"]) for row in _rows("dev_sizes") if row["method"] == method}
     return _mean([(sizes[1.0][0] - sizes[0.25][0], sizes[1.0][1] or sizes[0.25][1])])
 
 
-def _columns(settings: tuple[str, ...]) -> dict[_Column, dict[str, Published]]:
+def _columns(where: Where | None) -> dict[_Column, dict[str, Published]]:
     found: dict[_Column, dict[str, Published]] = {}
-    for place, number in _numbers():
-        if place.setting in settings:
-            found.setdefault((place.model, place.setting, place.heads), {})[place.method] = number
+    for suite, file in _files().items():
+        for place, number in cells(file).items():
+            if where is None or place.setting in where.get(suite, ()):
+                found.setdefault((place.model, place.setting, place.heads), {})[place.method] = number
     return found
 
 
-def _files() -> Iterator[Path]:
-    yield from (suite.paper for suite in map(resolve, BUILT_IN) if suite.paper is not None)
-
-
-def _numbers() -> Iterator[tuple[Place, Published]]:
-    for file in _files():
-        yield from cells(file).items()
+def _files() -> dict[str, Path]:
+    """Suite -> the numbers of its paper."""
+    return {name: suite.paper for name in BUILT_IN if (suite := resolve(name)).paper is not None}
 
 
 def _rows(name: str) -> list[Mapping[str, Any]]:
-    return [row for file in _files() for row in content(file).get(name, ())]
+    return [row for file in _files().values() for row in content(file).get(name, ())]
 
 
 def _mean(found: Sequence[tuple[float, str]]) -> str:
