@@ -7,7 +7,9 @@
 The phenotype of a child is what is judged: the child itself (no inner method; the best member is returned), or the
 inner method's merge of the population with the child in its parent's place (`ties_evolver`: one score for all, the last
 merge is returned). With inner = simple this is what the authors' released code runs under the name Evolver. Either way
-the development score never falls, and costs 1 + generations * N scores (N + generations * N without inner method).
+the development score never falls, and costs 1 + generations * N scores (N + generations * N without inner method). A
+`budget` in place of generations buys as many as it can, the last one cut short; scores that an inner method asks for
+count, and a child at which the inner method fails costs one and loses.
 
 F = Cr = 0.5 and 15 generations are the published values. Fisher and Gram statistics stay those of the original members.
 The more generations, the closer the development split is fitted: give it rows enough.
@@ -28,77 +30,28 @@ References:
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
 
+from methods.asking import expect
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
-from methods.candidates import candidates_of, inner_rng
-from methods.catalogue import register
-from methods.child import Mutation, write_child
-from methods.draws import Crossover, Draws
-from methods.errors import MergeboardError
+from methods.candidates import inner_rng
+from methods.catalogue import describe, is_registered, register
+from methods.child import Mutation
+from methods.draws import Draws
+from methods.errors import MergeboardError, Misfit
+from methods.evolution.brood import Brood
+from methods.evolution.chance import Chance, HashedChance
+from methods.evolution.evaluations import Evaluations
+from methods.evolution.fitness import Fitness, Joint, Own
 from methods.knobs import require_number
-from methods.merged import trace_of, with_trace
-from methods.pieces import blank_like
-
-
-class Chance(Protocol):
-    """Everything in an evolution that is left to chance."""
-
-    def order(self, generation: int, n: int) -> Sequence[int]:
-        """The order in which members get their child."""
-        ...
-
-    def mates(self, generation: int, i: int, choices: Sequence[int], count: int) -> list[int]:
-        """`count` different ones of `choices`."""
-        ...
-
-    def share(self, generation: int, i: int) -> float:
-        """A number in 0..1."""
-        ...
-
-    def seed(self, generation: int, i: int) -> int:
-        """The seed of the child."""
-        ...
-
-    def crossover(self, seed: int, rate: float) -> Crossover:
-        """The crossover that belongs to a child's seed."""
-        ...
-
-
-@dataclass(frozen=True)
-class HashedChance:
-    """Draws as a hash of (base, purpose, generation, i): none depends on how many were made before it."""
-
-    base: int
-    permuted: bool
-
-    def order(self, generation: int, n: int) -> Sequence[int]:
-        if not self.permuted:
-            return range(n)
-        return sorted(range(n), key=lambda i: self._hash("order", generation, i))
-
-    def mates(self, generation: int, i: int, choices: Sequence[int], count: int) -> list[int]:
-        return sorted(choices, key=lambda j: self._hash("mate", generation, i, j))[:count]
-
-    def share(self, generation: int, i: int) -> float:
-        return self._hash("share", generation, i) / 2**63
-
-    def seed(self, generation: int, i: int) -> int:
-        return self._hash("child", generation, i)
-
-    def crossover(self, seed: int, rate: float) -> Crossover:
-        return Draws(seed, rate)
-
-    def _hash(self, *words: int | str) -> int:
-        digest = hashlib.sha256(":".join(map(str, (self.base, *words))).encode()).digest()
-        return int.from_bytes(digest[:8], "little") >> 1
+from methods.merged import with_trace
 
 
 @register("evolver", paper="Du et al., Findings of ACL 2024, arXiv:2406.12208")
@@ -113,6 +66,7 @@ class Evolver(Replayable, PerMember):
     F: float = 0.5  # scale of the mutation
     Cr: float = 0.5  # chance that a scalar takes the mutant
     generations: int = 15
+    budget: int | None = None  # development evaluations in all; as many generations as that takes, the last cut short
     mutation: Mutation = "rand_diff"
     update: Literal["async", "sync"] = "async"  # async: an accepted child is at once a mate for those after it
     order: Literal["fixed", "permuted"] = "fixed"
@@ -124,13 +78,19 @@ class Evolver(Replayable, PerMember):
         require_number("evolver.Cr", self.Cr, 0, 1)
         require_number("evolver.F", self.F, 0, 2)
         require_number("evolver.generations", self.generations, 0, 100_000)
+        require_number("evolver.budget", self.budget, 1, 1_000_000)
         if self.reference == "best_or_random" and (self.inner is not None or self.mutation != "to_reference"):
             raise MergeboardError("evolver.reference=best_or_random needs mutation=to_reference and no inner method")
 
     def require_fits(self, members: int) -> None:
-        """As the inner method says."""
+        """Enough budget to score what is there before any child; and as the inner method says."""
         if isinstance(self.inner, PerMember):
             self.inner.require_fits(members)
+        self._require_pays(members if self.inner is None else 1)
+
+    def _require_pays(self, start: int) -> None:
+        if self.budget is not None and self.budget < start:
+            raise Misfit(f"evolver.budget is {self.budget}, and the start alone costs {start} scores; give it more")
 
     @property
     def moves_equal_members(self) -> str:
@@ -142,40 +102,45 @@ class Evolver(Replayable, PerMember):
 
     def evolve(self, population: Population, score: DevScore, chance: Chance) -> Merged:
         """The evolution for given draws."""
-        before = score.calls
-        brood = _Brood(population, self.update)
-        fitness = self._fitness(population, score)
-        start, lineage, history = fitness.best, [], []
-        for generation in range(self.generations if self._can_breed(population) else 0):
-            brood.start_generation()
-            for i in chance.order(generation, len(population)):
-                mates = self._mates(generation, i, fitness, chance, len(population))
-                seed = chance.seed(generation, i)
-                child = brood.breed(i, mates, self.F, chance.crossover(seed, self.Cr))
-                value = fitness.try_child(i, child)
-                if value > fitness.standing(i) or (self.accept_ties and value == fitness.standing(i)):
-                    fitness.accept(i, value)
-                    brood.accept(i, child)
-                    lineage.append({"generation": generation, "i": i, "mates": mates, "seed": seed, "score": value})
-                else:
-                    brood.reject(child)
-            history.append(fitness.best)
+        self.require_fits(len(population))
+        before, evaluations = score.calls, Evaluations(score, self._words())
+        brood, fitness = Brood(population, self.update), self._fitness(population, evaluations)
+        self._require_pays(evaluations.spent)  # an inner method may have asked for scores of its own
+        expect(score, self._cost(len(population), evaluations))
+        start, lineage, history = fitness.best, list[dict[str, Any]](), list[float]()
+        for generation, i in self._turns(population, chance, evaluations):
+            if generation == len(history):
+                brood.start_generation()
+            mates = self._mates(generation, i, fitness, chance, len(population))
+            seed = chance.seed(generation, i)
+            key = evaluations.key(f"{generation}.{i}", mates, seed)
+            child = brood.child(i, mates, self.F, chance.crossover(seed, self.Cr))
+            value = fitness.try_child(i, child, key)
+            if value > fitness.standing(i) or (self.accept_ties and value == fitness.standing(i)):
+                fitness.accept(i, child, value)
+                brood.accept(i, child)
+                evaluations.accepted(key)
+                lineage.append({"generation": generation, "i": i, "mates": mates, "seed": seed, "score": value})
+            else:
+                brood.reject(child)
+            history[generation:] = [fitness.best]
         trace = {
             "lineage": lineage,
             **{"F": self.F, "Cr": self.Cr, "mutation": self.mutation, "update": self.update},
             **{"start": start, "final": fitness.best, "history": history, "calls": score.calls - before},
             **{"inner": fitness.inner_trace, "winner": fitness.winner},
+            **{"scores": evaluations.scores, **evaluations.failed()},
         }
         return self._result(population, brood.members, trace, score)
 
     def replay(self, population: Population, trace: Mapping[str, Any], score: DevScore, rng: torch.Generator) -> Merged:
         """The same weights again, bit for bit, from the original members and the lineage; nothing is scored."""
-        brood = _Brood(population, trace["update"])
+        brood = Brood(population, trace["update"])
         for _, births in groupby(trace["lineage"], key=lambda birth: birth["generation"]):
             brood.start_generation()
             for birth in births:
                 draws = Draws(birth["seed"], trace["Cr"])
-                brood.accept(birth["i"], brood.breed(birth["i"], birth["mates"], trace["F"], draws))
+                brood.accept(birth["i"], brood.child(birth["i"], birth["mates"], trace["F"], draws))
         return self._result(population, brood.members, trace, score)
 
     def _result(
@@ -191,118 +156,49 @@ class Evolver(Replayable, PerMember):
             merged = self.inner.merge(evolved, score, inner_rng())
         return with_trace(merged, trace)
 
-    def _fitness(self, population: Population, score: DevScore) -> _Fitness:
-        return _Own(population, score) if self.inner is None else _Joint(self.inner, population, score)
+    def _fitness(self, population: Population, evaluations: Evaluations) -> Fitness:
+        return Own(population, evaluations) if self.inner is None else Joint(self.inner, population, evaluations)
 
-    def _can_breed(self, population: Population) -> bool:
+    def _turns(self, population: Population, chance: Chance, evaluations: Evaluations) -> Iterator[tuple[int, int]]:
+        """The generation and the member of each child, as long as there is something to breed and a budget for it."""
+        for generation in range(self._generations(len(population)) if self._can_breed(len(population)) else 0):
+            for i in chance.order(generation, len(population)):
+                if self.budget is not None and self.budget < evaluations.spent + self._next_costs(evaluations):
+                    return
+                yield generation, i
+
+    def _next_costs(self, evaluations: Evaluations) -> int:
+        """One score; more where the inner method asks for some itself, and again for its last merge if not replayed."""
+        return evaluations.most + (0 if isinstance(self.inner, Replayable) else evaluations.most - 1)
+
+    def _generations(self, members: int) -> int:
+        """How many there are, the last one perhaps cut short."""
+        if self.budget is None:
+            return self.generations
+        return math.ceil((self.budget - (members if self.inner is None else 1)) / members)
+
+    def _cost(self, members: int, evaluations: Evaluations) -> int:
+        """All evaluations, the start's included."""
+        if not self._can_breed(members):
+            return evaluations.spent
+        children = self.generations * members * evaluations.most
+        return evaluations.spent + children if self.budget is None else self.budget
+
+    def _can_breed(self, members: int) -> bool:
         # Otherwise every child is its parent, and to score it again would tell nothing.
-        return len(population) > 1 and self.F != 0 and round(self.Cr * 65536) > 0
+        return members > 1 and self.F != 0 and round(self.Cr * 65536) > 0
 
-    def _mates(self, generation: int, i: int, fitness: _Fitness, chance: Chance, n: int) -> list[int]:
+    def _words(self) -> str:
+        """All that decides the evolution but for its draws."""
+        return json.dumps(describe(self)) if is_registered(self) else type(self.inner).__qualname__
+
+    def _mates(self, generation: int, i: int, fitness: Fitness, chance: Chance, n: int) -> list[int]:
         others = [j for j in range(n) if j != i]
         if self.mutation == "rand_diff":
             alone = self.allow_self_in_diff or n == 2  # two members leave no two others
             return chance.mates(generation, i, range(n) if alone else others, 2)
         if self.reference == "best_or_random":
-            p = 0.5 / (self.generations - generation) + 0.5
+            p = 0.5 / (self._generations(n) - generation) + 0.5
             if chance.share(generation, i) >= p:
                 return [max(others, key=fitness.standing)]
         return chance.mates(generation, i, others, 1)
-
-
-class _Brood:
-    """The evolving members and the buffers that children are written into: at most N + 1 when asynchronous."""
-
-    def __init__(self, population: Population, update: str) -> None:
-        self.members = list(population.members)
-        self._originals = {id(member) for member in population.members}
-        self._sync = update == "sync"
-        self._parents = self.members
-        self._spare: list[dict[str, Tensor]] = []
-        self._retired: list[dict[str, Tensor]] = []
-
-    def start_generation(self) -> None:
-        self._spare += self._retired
-        self._retired = []
-        self._parents = list(self.members) if self._sync else self.members
-
-    def breed(self, i: int, mates: Sequence[int], scale: float, crossover: Crossover) -> dict[str, Tensor]:
-        child = self._spare.pop() if self._spare else blank_like(self.members[0])
-        plus, minus = self._parents[mates[0]], self._parents[mates[1]] if len(mates) == 2 else None
-        write_child(child, self._parents[i], plus, minus, scale, crossover)
-        return child
-
-    def accept(self, i: int, child: dict[str, Tensor]) -> None:
-        if id(self.members[i]) not in self._originals:
-            # When synchronous, the parent is still a mate until its generation ends.
-            (self._retired if self._sync else self._spare).append(cast(dict[str, Tensor], self.members[i]))
-        self.members[i] = child
-
-    def reject(self, child: dict[str, Tensor]) -> None:
-        self._spare.append(child)
-
-
-class _Fitness(Protocol):
-    """What evolution asks of a population: how good it stands, and how good it would be with a child."""
-
-    @property
-    def best(self) -> float: ...
-    @property
-    def winner(self) -> int | None: ...
-    @property
-    def inner_trace(self) -> Mapping[str, Any] | None: ...
-    def standing(self, i: int) -> float: ...
-    def try_child(self, i: int, child: Weights) -> float: ...
-    def accept(self, i: int, value: float) -> None: ...
-
-
-class _Own:
-    """Each member is judged alone; the best one is the result."""
-
-    inner_trace: Mapping[str, Any] | None = None
-
-    def __init__(self, population: Population, score: DevScore) -> None:
-        self._score = score
-        self._scores = [score(member) for member in population.members]
-
-    @property
-    def winner(self) -> int:
-        return max(range(len(self._scores)), key=lambda i: self._scores[i])
-
-    @property
-    def best(self) -> float:
-        return max(self._scores)
-
-    def standing(self, i: int) -> float:
-        return self._scores[i]
-
-    def try_child(self, i: int, child: Weights) -> float:
-        return self._score(child)
-
-    def accept(self, i: int, value: float) -> None:
-        self._scores[i] = value
-
-
-class _Joint:
-    """The population is judged as one, by what the inner method makes of it."""
-
-    winner: int | None = None
-
-    def __init__(self, inner: MergeMethod, population: Population, score: DevScore) -> None:
-        self._candidates, self._score = candidates_of(inner, population, score), score
-        self.best, self.inner_trace = self._judge(self._candidates.standing())
-        self._tried = self.inner_trace
-
-    def standing(self, i: int) -> float:
-        return self.best
-
-    def try_child(self, i: int, child: Weights) -> float:
-        value, self._tried = self._judge(self._candidates.swap(i, child))
-        return value
-
-    def accept(self, i: int, value: float) -> None:
-        self.best, self.inner_trace = value, self._tried
-        self._candidates.keep()
-
-    def _judge(self, merged: Merged) -> tuple[float, Mapping[str, Any] | None]:
-        return self._score(merged), trace_of(merged)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from methods import Ensemble, MergeboardError, Population, Weights, evolver, resolve
+from methods import Ensemble, MergeboardError, Population, Weights, resolve
 from methods.child import write_child
 from methods.contract import ToyScore, same_bits, toy_population, toy_score
 from methods.draws import Draws
 from methods.ensemble import LogitEnsemble
+from methods.evolution import brood
 from methods.evolver import Evolver, HashedChance
 from methods.greedy_soup import GreedySoup
 from methods.pieces import blank_like
@@ -234,8 +235,8 @@ def test_an_accepted_ensemble_is_not_overwritten_by_later_children() -> None:
 
 def test_at_most_n_plus_one_children_exist_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    real = evolver.blank_like
-    monkeypatch.setattr(evolver, "blank_like", lambda weights: made.append(1) or real(weights))
+    real = brood.blank_like
+    monkeypatch.setattr(brood, "blank_like", lambda weights: made.append(1) or real(weights))
     trace = Evolver(Simple(), generations=30).merge(toy_population(3), toy_score(), rng()).trace
     assert len(trace["lineage"]) > 6 and len(made) <= 4
 
@@ -248,7 +249,7 @@ def test_leaning_to_the_best_needs_own_scores() -> None:
 def test_leaning_to_the_best_takes_it_more_often_than_chance() -> None:
     population, score = toy_population(5), toy_score()
     best = max(range(5), key=lambda i: score(population.members[i]))
-    real = evolver._Brood.breed
+    real = brood.Brood.breed
     calls = []
 
     def breed(self: Any, i: int, mates: Any, *rest: Any) -> Any:
@@ -263,7 +264,7 @@ def test_leaning_to_the_best_takes_it_more_often_than_chance() -> None:
             return value if self.calls <= 5 else -1e9
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evolver._Brood, "breed", breed)
+        patch.setattr(brood.Brood, "breed", breed)
         method = Evolver(generations=40, mutation="to_reference", reference="best_or_random")
         method.merge(population, Stuck(score._target), rng())
     taken = [mate == best for i, mate in calls if i != best]

@@ -1,0 +1,112 @@
+"""The evaluations of one evolution: each one counted, written down, and known again by who was judged.
+
+A session that was killed knows the scores of children by their keys (methods/asking.py). A key names the whole line of
+births up to the child, so what another evolution was told of another child is never taken for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+
+from methods.asking import score_at
+from methods.base import DevScore, Merged
+from methods.errors import Breach
+
+
+class Evaluations:
+    """The development score as one evolution asks it.
+
+    Args:
+        who: everything that decides the evolution but for its draws, in words.
+    """
+
+    def __init__(self, score: DevScore, who: str) -> None:
+        self._score, self._line = score, who
+        self.inner = Overheard(score)  # for an inner method that asks for scores itself, which count as well
+        self.scores: list[float | None] = []  # in the order in which they were asked for; None: no finite number
+        self.children = self.failures = 0
+        self.failure: Exception | None = None  # the first of a child that the inner method could not merge
+        self.most = 0  # scores that a single evaluation has cost
+        self._before = 0
+
+    @property
+    def spent(self) -> int:
+        """Scores that were asked for, one for a child that failed included."""
+        return len(self.scores) + self.inner.calls
+
+    def key(self, place: str, *told: object) -> str:
+        """The key of who is judged at this place of the line: `3.1` is the child of member 1 in generation 3."""
+        return f"{place} {hashlib.sha256(repr((self._line, place, *told)).encode()).hexdigest()[:16]}"
+
+    def accepted(self, key: str) -> None:
+        """All that come after are of another line."""
+        self._line = key
+
+    def of(self, key: str, make: Callable[[], Merged]) -> float:
+        """The score of what is known as `key`, made only where nobody knows it yet."""
+        # Inner scores are counted as they are asked for: what asks for them is made again.
+        value = float(self._score(make())) if self.inner.calls else score_at(self._score, key, make)
+        self._note(value)
+        return value
+
+    def of_child(self, key: str, make: Callable[[], Merged]) -> float:
+        """The same of a child; NaN, which is above and equal to nothing, if the inner method fails at it.
+
+        Errors: what the score raised, and `Breach`.
+        """
+        self.children += 1
+        try:
+            return self.of(key, lambda: self._attempt(make))
+        except _Unmade as error:
+            self.failures += 1
+            self.failure = self.failure or error.of
+            self._note(math.nan)
+            return math.nan
+
+    def failed(self) -> dict[str, object]:
+        """For the trace, where the inner method failed at some children. Errors: the first, if it failed at all."""
+        if self.failure is None:
+            return {}
+        if self.failures == self.children:
+            raise self.failure
+        return {"failed": {"children": self.failures, "first": " ".join(f"{self.failure!r}".split())}}
+
+    def _attempt(self, make: Callable[[], Merged]) -> Merged:
+        try:
+            return make()
+        except (Breach, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if self.inner.failed:
+                raise
+            raise _Unmade(error) from error
+
+    def _note(self, value: float) -> None:
+        self.scores.append(value if math.isfinite(value) else None)
+        self.most = max(self.most, self.spent - self._before)
+        self._before = self.spent
+
+
+class Overheard:
+    """A score that counts its calls and knows whether it failed itself (implements methods.DevScore)."""
+
+    def __init__(self, score: DevScore) -> None:
+        self._score, self.calls, self.failed = score, 0, False
+
+    def __call__(self, merged: Merged) -> float:
+        self.calls += 1
+        try:
+            return self._score(merged)
+        except Exception:
+            self.failed = True
+            raise
+
+
+class _Unmade(Exception):
+    """The inner method failed at a child."""
+
+    def __init__(self, of: Exception) -> None:
+        super().__init__(str(of))
+        self.of = of
