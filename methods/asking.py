@@ -36,3 +36,14 @@ def score_apart(score: DevScore, key: str, make: Callable[[], Merged]) -> float 
     """The score on development rows that the search does not see; None where none are kept apart."""
     asked = getattr(score, "apart", None)
     return None if asked is None else asked(key, make)
+
+
+def keeps_apart(score: DevScore) -> bool:
+    """Whether `score_apart` has rows to answer from."""
+    return bool(getattr(score, "keeps_apart", getattr(score, "apart", None) is not None))
+
+
+def say(score: DevScore, line: str) -> None:
+    """A line for whoever watches."""
+    if (said := getattr(score, "say", None)) is not None:
+        said(line)

@@ -22,6 +22,7 @@ from methods.knobs import fields_from, knob_of, require_plain_type
 from methods.optimisers import OPTIMISERS
 from methods.outline import outline
 from methods.registry import Registry, path_of
+from methods.space import Gene
 
 if TYPE_CHECKING:
     from methods.base import MergeMethod
@@ -38,7 +39,8 @@ BUILT_IN = {  # name -> the file that registers it
     "ties": "methods.ties",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
-OF_THE_CLASS = ("version", "order_matters", "moves_equal_members")  # said by class variables, never by knobs
+# Said by class variables, never by knobs:
+OF_THE_CLASS = ("version", "order_matters", "moves_equal_members", "searched")
 AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method
 SUFFIX = "_evolver"
 
@@ -220,6 +222,11 @@ def describe(method: MergeMethod) -> dict[str, Any]:
     return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
 
 
+def name_of(part: Any) -> str:
+    """The name of a method's, or an optimiser's, class; of one without a name, what the class is called."""
+    return next(iter(_names_of(part)), type(part).__name__)
+
+
 def _names_of(part: Any) -> list[str]:
     """The names of a method's, or an optimiser's, class."""
     entries: list[tuple[str, Any]] = [*METHODS.entries.items(), *OPTIMISERS.entries.items()]
@@ -289,3 +296,8 @@ def _require_knobs(name: str, cls: type[Any]) -> None:
     method = cls()
     for field in fields:
         _plain(name, field.name, getattr(method, field.name))
+    for gene in getattr(cls, "searched", ()):
+        if not isinstance(gene, Gene) or gene.knob not in knobs:
+            raise MergeboardError(
+                f"{path_of(cls)}.searched has {gene!r}; it must be a Gene of one of {', '.join(knobs)}"
+            )

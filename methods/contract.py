@@ -103,14 +103,14 @@ def check_method(
     _promise(same_bits(*again), "three members: the same seed gives other weights")
     _check_equal_members(method, three, score)
     _check_order(method, three, score)
-    for where, some in _kinds(population):
+    for where, some in kinds(population):
         try:
             _check_merge(method, where, some, score)
         except NotApplicable:
             continue  # an answer
 
 
-def _kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tuple[str, Population]]:
+def kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tuple[str, Population]]:
     """What a session may bring."""
     yield "two members", population(2, torch.float32)
     yield "one member", population(1, torch.float32)

@@ -10,6 +10,8 @@ model has voted. Such scalars are rare: they are put aside, with what every memb
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -20,6 +22,30 @@ from methods.loops.sweep import Operands, suited, sweep
 from methods.pieces import Buffers, pieces
 from methods.task_vector import TaskVector
 from methods.trim import Cuts
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What is left of an election when every scalar but the undecided ones is merged."""
+
+    balance: int  # of pluses over minuses
+    undecided: list[tuple[str, Tensor, Tensor]]  # tensor, indices, changes (members, indices)
+    ancestor: Weights
+    weights: tuple[float, ...]
+    scale: float
+
+    def settle(self, out: Weights, sign: float) -> None:
+        """Merge where votes cancelled, now that the sign is known; it may be settled again with the other sign."""
+        for key, where, columns in self.undecided:
+            vote, total, voters = torch.full_like(columns[0], sign), *torch.empty_like(columns[:1].repeat(2, 1))
+            _disjoint_mean(list(columns.clone()), vote, self.weights, total, voters)
+            target = out[key].view(-1)
+            target[where] = _added(self.ancestor[key].reshape(-1)[where], total, self.scale, out=target[where])
+
+
+def majority(balance: int) -> float:
+    """The sign of the whole model; a minus if there is none."""
+    return 1.0 if balance > 0 else -1.0
 
 
 class Election:
@@ -36,8 +62,8 @@ class Election:
         self._members, self._ancestor, self._cuts = members, ancestor, cuts
         self._weights, self._scale = tuple(map(float, weights)), float(scale)
         self._balance = 0
-        self._undecided: list[tuple[str, Tensor, Tensor]] = []  # tensor, indices, changes (members, indices)
-        self._tasks, self._scratch = Buffers(len(members), torch.float32), Buffers(4, torch.float32)
+        self._undecided: list[tuple[str, Tensor, Tensor]] = []
+        self._tasks, self._scratch = _buffers(len(members)), _buffers(4)
 
     def hold(self, out: Weights, conflicts: float | None) -> None:
         """Write the merge to all tensors of `out`.
@@ -45,15 +71,19 @@ class Election:
         Args:
             conflicts: the sign where votes cancel exactly; None for the majority's, a minus if there is none.
         """
-        swept = suited({key: self._operands(key, target) for key, target in out.items()})
+        votes = self.vote(out)
+        votes.settle(out, majority(votes.balance) if conflicts is None else conflicts)
+
+    def vote(self, out: Weights, whole: int | None = None) -> Votes:
+        """Write the merge to all tensors of `out`, but for the undecided scalars; `whole` scalars has the model."""
+        swept = suited({key: self._operands(key, target) for key, target in out.items()}, whole)
         for key, _, (balance, where, columns) in sweep(changes.elect_and_merge, swept):
             self._balance += balance
             self._put_aside(key, torch.from_numpy(where), torch.from_numpy(columns))
         for key, target in out.items():
             if key not in swept:
                 self._hold_one(key, target)
-        majority = 1.0 if self._balance > 0 else -1.0
-        self._settle(out, majority if conflicts is None else conflicts)
+        return Votes(self._balance, self._undecided, self._ancestor, self._weights, self._scale)
 
     def _operands(self, key: str, out: Tensor) -> Operands:
         """What the compiled loop needs of one tensor."""
@@ -79,24 +109,23 @@ class Election:
             self._balance += int(vote.sum())
             self._put_aside(key, cancelled + piece.start, torch.stack([task[cancelled] for task in tasks]))
             _disjoint_mean(tasks, vote, self._weights, total, voters)
-            self._add(origin[piece], total, out=target[piece])
+            _added(origin[piece], total, self._scale, out=target[piece])
 
     def _put_aside(self, key: str, where: Tensor, columns: Tensor) -> None:
         if len(where):
             self._undecided.append((key, where, columns))
 
-    def _settle(self, out: Weights, sign: float) -> None:
-        """Merge where votes cancelled, now that the sign is known."""
-        for key, where, columns in self._undecided:
-            vote, total, voters = torch.full_like(columns[0], sign), *torch.empty_like(columns[:1].repeat(2, 1))
-            _disjoint_mean(list(columns), vote, self._weights, total, voters)
-            target = out[key].view(-1)
-            target[where] = self._add(self._ancestor[key].reshape(-1)[where], total, out=target[where])
 
-    def _add(self, origin: Tensor, agreed: Tensor, out: Tensor) -> Tensor:
-        work = working_dtype(out)
-        agreed = agreed.to(work).mul_(self._scale)
-        return torch.add(origin, agreed, out=out) if out.dtype == work else out.copy_(agreed.add_(origin.to(work)))
+def _added(origin: Tensor, agreed: Tensor, scale: float, out: Tensor) -> Tensor:
+    work = working_dtype(out)
+    agreed = agreed.to(work).mul_(scale)
+    return torch.add(origin, agreed, out=out) if out.dtype == work else out.copy_(agreed.add_(origin.to(work)))
+
+
+@cache
+def _buffers(count: int) -> Buffers:
+    """Working tensors for so many members, the same for all elections."""
+    return Buffers(count, torch.float32)
 
 
 def _elect(tasks: Sequence[Tensor], vote: Tensor, positive: Tensor, spare: Tensor) -> Tensor:

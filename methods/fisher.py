@@ -15,7 +15,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -30,18 +30,23 @@ from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
+from methods.parts import Apart, Assembly, Tensorwise
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.simple import average, require_one_each
+from methods.space import Gene
 
 _BUFFERS = Buffers(3)
 
 
 @register("fisher", paper="Matena & Raffel, NeurIPS 2022, arXiv:2111.09832")
 @dataclass(frozen=True)
-class Fisher(Stepwise, PerMember):
+class Fisher(Stepwise, Tensorwise, PerMember):
     """The mean of the members, element by element weighted by their Fisher information."""
 
     version: ClassVar[int] = 1
+    searched: ClassVar[tuple[Gene, ...]] = (
+        Gene("coefficients", 0.01, 1.0, "share", each="member", unless=("normalize", "model")),
+    )
 
     eps: float = 1e-10  # added to every Fisher entry
     normalize: Literal["none", "param", "model"] = "none"
@@ -66,6 +71,10 @@ class Fisher(Stepwise, PerMember):
     def candidates(self, population: Population) -> Candidates:
         """Within four roundings of a merge in full: only the exchanged member's part is worked out."""
         return _Candidates(self, population)
+
+    def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
+        """Norms over all tensors are of the whole model."""
+        return None if self.normalize == "model" else Apart(draws)
 
     def _shares(self, population: Population) -> dict[str, Sequence[float]]:
         """Every member's coefficient, for each tensor that all have Fisher information of."""

@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-PLAIN = {"methods.errors", "methods.knobs"}  # of this package, what is imported without torch
+PLAIN = {  # of this package, what is imported without torch
+    *("methods.errors", "methods.knobs", "methods.searching.genes", "methods.space"),
+}
 
 
 @cache

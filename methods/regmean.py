@@ -31,18 +31,21 @@ from methods.catalogue import register
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
+from methods.parts import Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average, require_one_each
+from methods.space import Gene
 
 FIRST_RIDGE = 1e-6  # well above the rounding of a float32 Gram matrix, well below its directions that carry evidence
 
 
 @register("regmean", paper="Jin et al., ICLR 2023, arXiv:2212.09849")
 @dataclass(frozen=True)
-class RegMean(Stepwise, Replayable, PerMember):
+class RegMean(Stepwise, Tensorwise, Replayable, PerMember):
     """Linear layers by least squares on their inputs, everything else by the mean."""
 
     version: ClassVar[int] = 1
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("coefficients", 0.01, 1.0, "share", each="member"),)
 
     alpha: float = 0.1  # factor on the off-diagonals of the Gram matrices
     ridge: float = 0.0  # added to the diagonal, relative to its mean; raised where the matrix is singular

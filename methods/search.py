@@ -13,21 +13,27 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
-from methods.base import DevScore, Merged, MergeMethod, Population
-from methods.catalogue import register
+from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable
+from methods.catalogue import name_of, register
 from methods.errors import MergeboardError
 from methods.knobs import require_number
+from methods.merged import with_trace
 from methods.optimisers.base import Optimiser
+from methods.searching.genes import genes_of
+from methods.searching.ledger import from_hex
+from methods.searching.spaces import Plan, plan
+from methods.searching.trial import Trial
 
 
 @register("search", paper="Akiba et al., arXiv:2403.13187")
 @dataclass(frozen=True)
-class Search:
+class Search(Replayable, PerMember):
     """An inner method whose knobs are searched by an optimiser."""
 
     version: ClassVar[int] = 1
@@ -50,10 +56,56 @@ class Search:
         require_number("search.granularity", self.granularity, 1, 10_000)
         require_number("search.best", self.best, 1, 1_000)
         require_number("search.apart", self.apart, 0, 0.9)
+        if self.inner is not None:
+            genes_of(self.inner, self.over, self.bounds)
+
+    def require_fits(self, members: int) -> None:
+        """As the inner method says."""
+        if isinstance(self.inner, PerMember):
+            self.inner.require_fits(members)
 
     @property
     def moves_equal_members(self) -> str:
         return getattr(self.inner, "moves_equal_members", "") or "a searched knob may scale what members changed"
 
+    def plan(self, population: Population) -> Plan:
+        """The space of this search for this population. Errors: `MergeboardError` where there is none."""
+        if self.inner is None or self.optimiser is None:
+            raise MergeboardError("a search needs a method and an optimiser; ask for it as <method>_<optimiser>")
+        genes, how = genes_of(self.inner, self.over, self.bounds), (self.granularity, self.split)
+        return plan(self.inner, genes, population, self.layers, *how, start=self.start)
+
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Merged:
-        raise MergeboardError("search: not built yet")
+        planned, draws = self.plan(population), _repeated(rng)
+        assert self.optimiser is not None  # else there was no plan
+        trial = Trial(planned, population, score, draws, self.budget, self.best if self.apart > 0 else 0)
+        seed = int(torch.randint(2**63 - 1, (), generator=rng, device=rng.device))
+        trial.start()
+        running = self.optimiser.begin(planned.space, seed, trial.left, trial.first)
+        while trial.left > 0 and (points := list(running.ask())):
+            told = trial.all_of(points)
+            if len(told) == len(points):
+                running.tell(points, told)
+        return trial.finish(running.mean(), name_of(self.optimiser))
+
+    def replay(self, population: Population, trace: Mapping[str, Any], score: DevScore, rng: torch.Generator) -> Merged:
+        """The merge at the point that won, made again; nothing is scored."""
+        planned = self.plan(population)
+        if trace["space"] != planned.space.key:
+            raise MergeboardError(
+                f"its trace is of the space {trace['space']}, and this search has {planned.space.key}; search again"
+            )
+        trial = Trial(planned, population, score, _repeated(rng), self.budget, 0)
+        return with_trace(trial.workbench.replay(from_hex(trace["point"]), trace["inner"]), trace)
+
+
+def _repeated(rng: torch.Generator) -> Callable[[], torch.Generator]:
+    """What makes generators that draw what `rng` would have drawn now."""
+    state, device = rng.get_state(), rng.device
+
+    def again() -> torch.Generator:
+        made = torch.Generator(device=device)
+        made.set_state(state)
+        return made
+
+    return again

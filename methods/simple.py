@@ -30,7 +30,9 @@ from methods.heads import label_aware
 from methods.knobs import require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
+from methods.parts import Tensorwise
 from methods.pieces import Buffers, blank, blank_like, pieces
+from methods.space import Gene
 
 _TOTAL = Buffers(1)
 
@@ -82,10 +84,11 @@ def require_one_each(method: str, numbers: Sequence[float] | None, members: int)
 
 @register("simple", paper="Wortsman et al., ICML 2022, arXiv:2203.05482")
 @dataclass(frozen=True)
-class Simple(Stepwise, PerMember):
+class Simple(Stepwise, Tensorwise, PerMember):
     """The mean of the members, weighted by `coefficients` if given."""
 
     version: ClassVar[int] = 1
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("coefficients", 0.0, 1.0, "share", each="member"),)
 
     coefficients: tuple[float, ...] | None = None  # one per member, used as they are
 

@@ -29,10 +29,12 @@ class Gene:
     start: float | Literal["share"] | None = None  # where the knob has no value: this, or 1/N; None: it has one
     each: Literal["model", "member"] = "model"  # one number for all, or one for every member
     local: bool = True  # may differ from layer group to layer group
+    unless: tuple[str, str] | None = None  # but not where this knob has this value: ("scope", "global")
     choices: tuple[str | bool, ...] = ()  # one of these instead of a number
     asked: bool = False  # searched only where the user names it
 
 
+WELL = 10  # evaluations for each variable that a search should have
 SCALE = Gene("scale", 0.0, 2.0, 1.0, each="member")
 
 
@@ -93,3 +95,13 @@ class Space:
         """A hash of all names, bounds, starts and choices."""
         told = [[v.name, v.low, v.high, v.start, list(v.choices)] for v in self.variables]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def remark(space: Space, budget: int) -> str:
+    """A line for a user whose budget is small for the space; empty where it is not."""
+    if budget >= WELL * len(space):
+        return ""
+    return (
+        f"{len(space)} variables are searched with {budget} evaluations, {budget / len(space):.1f} for each; "
+        f"from {WELL} on a search can be expected to be worth more than chance"
+    )

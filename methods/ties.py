@@ -22,9 +22,9 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -32,24 +32,31 @@ from torch import Tensor
 from methods.base import DevScore, PerMember, Population, Weights
 from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
-from methods.election import Election
+from methods.election import Election, Votes, majority
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
+from methods.parts import Apart, Assembly, Part, Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
+from methods.space import Gene
 from methods.task_vector import TaskVector
 from methods.trim import Cut, Cuts, cut_after, kth_largest
 
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")
 @dataclass(frozen=True)
-class Ties(Stepwise, PerMember):
+class Ties(Stepwise, Tensorwise, PerMember):
     """The ancestor plus the agreed part of the members' largest changes."""
 
     version: ClassVar[int] = 1
     moves_equal_members: ClassVar[str] = "trimming drops small changes even when all members agree on them"
+    searched: ClassVar[tuple[Gene, ...]] = (
+        Gene("weights", 0.01, 1.0, 1.0, each="member"),
+        Gene("lambda", 0.0, 2.0),
+        Gene("k", 0.05, 1.0, unless=("scope", "global")),
+    )
 
     k: float = 0.2  # share of each task vector that survives the trim
     lambda_: float = 1.0  # scale of the merged task vector
@@ -79,6 +86,11 @@ class Ties(Stepwise, PerMember):
         """Merges like any other, bit for bit: where the others' trims fall is found once."""
         return _Candidates(self, population)
 
+    def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly:
+        """A trim or a majority of the whole model holds its groups together, and nothing else does."""
+        coupled = self.scope == "global" or self.zero_vote == "majority"
+        return _Assembly(self, population) if coupled else Apart(draws)
+
     def _shared(self, population: Population) -> list[str]:
         """The tensors that have a task vector."""
         self.require_fits(len(population))
@@ -106,15 +118,79 @@ class Ties(Stepwise, PerMember):
             return Cut()
         return Cut(kth_largest(task, keep + 1)[0]) if self.trim == "official" else cut_after(task, keep)
 
+    def _election(self, population: Population, cuts: Sequence[Cuts]) -> Election:
+        weights = self.weights or (1.0,) * len(population)
+        return Election(population.members, population.ancestor, cuts, weights, self.lambda_)
+
     def _write(
         self, out: dict[str, Tensor], population: Population, shared: Sequence[str], cuts: Sequence[Cuts]
     ) -> Weights:
         """The merge for these cuts, written into `out`."""
         average_all({key: out[key] for key in out.keys() - set(shared)}, population.members)
-        weights = self.weights or (1.0,) * len(population)
-        election = Election(population.members, population.ancestor, cuts, weights, self.lambda_)
+        election = self._election(population, cuts)
         election.hold({key: out[key] for key in shared}, None if self.zero_vote == "majority" else 1.0)
         return label_aware(population, out)
+
+
+class _Assembly:
+    """Groups vote one by one, for trims of the whole model; what is undecided has the sign of the whole model.
+
+    A trim is found again when k or a member's scale is another, and a group votes again when anything is, of it or of
+    the trim. Should the majority turn, all groups settle again what was undecided.
+    """
+
+    def __init__(self, method: Ties, population: Population) -> None:
+        self._shared, self._population = method._shared(population), population
+        self._whole = sum(population.members[0][key].numel() for key in self._shared)
+        self._out = blank_like(population.members[0])
+        self._trimmed: object = None
+        self._cuts: list[Cuts] = []
+        self._votes: dict[str, Votes] = {}
+        self._heads: dict[str, Weights] = {}
+        self._sign = 0.0
+
+    def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
+        """The merge of all parts."""
+        stale, before, self._sign = self._trim(parts, stale), self._sign, 0.0
+        for group in stale:
+            self._vote(group, parts[group])
+        methods = [cast(Ties, part.method) for part in parts.values()]
+        balance = sum(votes.balance for votes in self._votes.values())
+        sign = majority(balance) if methods[0].zero_vote == "majority" else 1.0
+        for group in parts if sign != before else stale:
+            self._votes[group].settle(self._out, sign)
+        self._sign = sign
+        return {**self._out, **{name: x for heads in self._heads.values() for name, x in heads.items()}}
+
+    def _trim(self, parts: Mapping[str, Part], stale: Collection[str]) -> Collection[str]:
+        """Find the trims if they are others than in the last merge; the groups that have to vote."""
+        trimmed = [(cast(Ties, part.method).k, part.scales) for part in parts.values()]
+        if trimmed == self._trimmed:
+            return stale
+        self._trimmed, cuts = None, []
+        for i in range(len(self._population)):
+            member = {name: x for part in parts.values() for name, x in part.member(i).items()}
+            cuts.append(self._cuts_of(member, parts))
+        self._trimmed, self._cuts = trimmed, cuts
+        return list(parts)
+
+    def _cuts_of(self, member: Weights, parts: Mapping[str, Part]) -> Cuts:
+        found: dict[str, Cut] = {}
+        ancestor, shared = self._population.ancestor, set(self._shared)
+        for part in parts.values():
+            method = cast(Ties, part.method)
+            if method.scope == "global":  # where k is the same for all
+                return method._cuts(member, ancestor, self._shared)
+            found.update(method._cuts(member, ancestor, [name for name in part.names if name in shared]))
+        return found
+
+    def _vote(self, group: str, part: Part) -> None:
+        population, shared = part.population, set(self._shared)
+        average_all({name: self._out[name] for name in part.names if name not in shared}, population.members)
+        election = cast(Ties, part.method)._election(population, self._cuts)
+        self._votes[group] = election.vote({n: self._out[n] for n in sorted(part.names) if n in shared}, self._whole)
+        heads = label_aware(population, {})
+        self._heads[group] = {name: heads[name] for name in heads if name in part.names}
 
 
 class _Candidates:

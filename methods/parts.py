@@ -1,0 +1,115 @@
+"""A merge put together from groups of tensors, each with knobs of its own, of which only some are merged again.
+
+    class Median(Tensorwise): ...     every tensor of its merge is made from that tensor alone
+
+A method that says so can be searched group by group. One whose tensors hang together by something that it can keep
+apart (the majority's sign of TIES) has an `Assembly` of its own; for every other method a model is merged as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from methods.base import DevScore, MergeMethod, Population, Weights
+from methods.errors import Breach
+from methods.merged import models_of
+from methods.scaling import scaled, scaled_member
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A group of tensors of a population, and the method with the knobs that hold there."""
+
+    method: MergeMethod
+    names: tuple[str, ...]
+    unscaled: Population  # of these tensors, and perhaps of one more: see `part_of`
+    scales: tuple[float, ...] = ()  # of what every member changed; all 1, if none are given
+
+    @property
+    def population(self) -> Population:
+        """The population of these tensors, scaled anew each time: scaled members are not kept."""
+        return scaled(self.unscaled, self.scales) if self.scales else self.unscaled
+
+    def member(self, i: int) -> Weights:
+        """The tensors of one member."""
+        whole = self.unscaled.members[i]
+        own = {name: whole[name] for name in self.names}
+        return scaled_member(own, self.unscaled.ancestor, self.scales[i]) if self.scales else own
+
+
+class Assembly(Protocol):
+    """Merges of one population, group by group."""
+
+    def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
+        """The merge of all parts.
+
+        Args:
+            parts: all groups, always the same ones, in the same order.
+            stale: those that are not as in the last call; all in the first.
+        """
+        ...
+
+
+class Tensorwise:
+    """A method whose merge of some tensors is that part of its merge of all, whatever the others are."""
+
+    def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
+        """What merges groups of this population; None if, with these knobs, they hang together after all.
+
+        `draws`: the generator that a merge of the whole is given, as it was then.
+        """
+        return Apart(draws)
+
+
+class Apart:
+    """Every group is a merge of its own; those that are not stale stay as they are."""
+
+    def __init__(self, draws: Callable[[], torch.Generator]) -> None:
+        self._draws = draws
+        self._merged: dict[str, Weights] = {}
+
+    def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
+        """The merge of all parts."""
+        for group in stale:
+            part = parts[group]
+            (merged,) = models_of(part.method.merge(part.population, no_score, self._draws()))
+            self._merged[group] = {name: merged[name] for name in part.names}
+        return {name: tensor for group in parts for name, tensor in self._merged[group].items()}
+
+
+class _NoScore:
+    """A merge of some tensors is no model that could be scored."""
+
+    calls = 0
+
+    def __call__(self, merged: object) -> float:
+        raise Breach("it is merged tensor by tensor, and asks for a score of some tensors; it must not be Tensorwise")
+
+
+no_score: DevScore = _NoScore()
+
+
+def part_of(population: Population, names: Collection[str]) -> Population:
+    """The population of these tensors alone.
+
+    With one more where the ancestor has none of them: whether there is an ancestor, a method asks of the whole model.
+    """
+    wanted, changed = set(names), _with_origin(population)
+    if changed and not wanted & changed:
+        wanted.add(min(changed, key=lambda name: (population.members[0][name].numel(), name)))
+    return replace(
+        population,
+        members=tuple({name: member[name] for name in member if name in wanted} for member in population.members),
+        ancestor={name: tensor for name, tensor in population.ancestor.items() if name in wanted},
+        output_layer=tuple(name for name in population.output_layer if name in wanted),
+    )
+
+
+def _with_origin(population: Population) -> set[str]:
+    """The tensors that members changed."""
+    first, ancestor = population.members[0], population.ancestor
+    return {name for name, tensor in first.items() if tensor.is_floating_point() and name in ancestor}

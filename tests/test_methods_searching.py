@@ -1,0 +1,97 @@
+"""Candidates of a search: the merge of a point is the method's own, whatever was merged before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from methods import MergeMethod, Population
+from methods.contract import kinds, same_bits, toy_population, toy_score
+from methods.ensemble import LogitEnsemble
+from methods.evolver import Evolver
+from methods.fisher import Fisher
+from methods.greedy_soup import GreedySoup
+from methods.merged import models_of
+from methods.optimisers.random import Random
+from methods.regmean import RegMean
+from methods.search import Search
+from methods.searching.workbench import Workbench
+from methods.simple import Simple
+from methods.space import Point
+from methods.ties import Ties
+
+METHODS = [
+    *(Simple(), Simple((0.2, 0.5, 0.3)), Fisher(), Fisher(normalize="param"), Fisher(normalize="model"), RegMean()),
+    *(Ties(), Ties(trim="official"), Ties(scope="per_tensor"), Ties(scope="per_tensor", zero_vote="plus")),
+    *(Ties(k=0.5, weights=(0.2, 0.5, 0.3), lambda_=1.5), GreedySoup(), LogitEnsemble(), Evolver(generations=1)),
+]
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def bench(method: MergeMethod, population: Population, layers: Any, **more: Any) -> Workbench:
+    planned = Search(method, Random(), layers=layers, **more).plan(population)
+    return Workbench(planned, population, toy_score(), rng)
+
+
+def points(workbench: Workbench, count: int) -> Sequence[Point]:
+    running = Random().begin(workbench._plan.space, 7, count, 0.0)
+    drawn = [point for _ in range(count) for point in running.ask()]
+    start = workbench._plan.space.start  # and one in which only the last variable is moved
+    return [*drawn, (*start[:-1], drawn[0][-1]), start]
+
+
+def fits(method: MergeMethod, population: Population) -> bool:
+    knobs = [getattr(method, name, None) for name in ("coefficients", "weights")]
+    return all(knob is None or len(knob) == len(population) for knob in knobs)
+
+
+@pytest.mark.parametrize("layers", ["all", "blocks"])
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_the_start_is_the_methods_own_merge_bit_for_bit(method: MergeMethod, layers: Any) -> None:
+    over = ("scale",) if layers == "blocks" and not getattr(method, "searched", ()) else None
+    if method == Fisher(normalize="model") and layers == "blocks":
+        over = ("scale",)
+    for where, population in kinds(toy_population):
+        if fits(method, population):
+            workbench = bench(method, population, layers, over=over)
+            start = workbench._plan.space.start
+            own = method.merge(population, toy_score(), rng())
+            assert same_bits(workbench.merge(start), own), where
+            merged = workbench.merge(points(workbench, 1)[0])
+            assert [list(part) for part in models_of(merged)] == [list(population.members[0])] * len(models_of(own))
+            assert same_bits(workbench.merge(start), own), f"{where}, after another point"
+
+
+@pytest.mark.parametrize("over", [None, ("scale",)])
+@pytest.mark.parametrize("layers", ["all", "blocks"])
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_the_merge_of_a_point_depends_on_the_point_alone(method: MergeMethod, layers: Any, over: Any) -> None:
+    if layers == "blocks" and method in (Fisher(normalize="model"), Evolver(generations=1)):
+        over = ("scale",)
+    population = toy_population()
+    one = bench(method, population, layers, over=over)
+    for point in points(one, 3):
+        anew = bench(method, population, layers, over=over).merge(point)
+        assert same_bits(one.merge(point), anew)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "searched", ())], ids=repr)
+def test_the_same_knobs_in_every_layer_are_the_method_with_these_knobs(method: Any) -> None:
+    population = toy_population()
+    everywhere = bench(method, population, "all")
+    (point, *_) = points(everywhere, 1)
+    moved = everywhere._plan.settings(point)[""].knobs
+    assert len(moved) == len({v.gene for v in everywhere._plan.space.variables})
+    own = replace(method, **dict(moved)).merge(population, toy_score(), rng())
+    assert same_bits(everywhere.merge(point), own)
+    if method != Fisher(normalize="model"):
+        layered = bench(method, population, "blocks")
+        value = {(v.gene, v.member): x for v, x in zip(everywhere._plan.space.variables, point, strict=True)}
+        assert same_bits(layered.merge(tuple(value[v.gene, v.member] for v in layered._plan.space.variables)), own)
