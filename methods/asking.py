@@ -38,11 +38,6 @@ def score_apart(score: DevScore, key: str, make: Callable[[], Merged]) -> float 
     return None if asked is None else asked(key, make)
 
 
-def keeps_apart(score: DevScore) -> bool:
-    """Whether `score_apart` has rows to answer from."""
-    return bool(getattr(score, "keeps_apart", getattr(score, "apart", None) is not None))
-
-
 def say(score: DevScore, line: str) -> None:
     """A line for whoever watches."""
     if (said := getattr(score, "say", None)) is not None:

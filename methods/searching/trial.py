@@ -58,7 +58,7 @@ class Trial:
 
     def start(self) -> None:
         """Score the starting point. Errors: whatever the inner method raises there."""
-        expect(self._score, self._budget)
+        expect(self._score, self._budget, self._plan.space.key)
         if line := remark(self._plan.space, self._budget):
             say(self._score, line)
         point = self._plan.space.start
