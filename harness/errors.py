@@ -13,3 +13,7 @@ class BadData(MergeboardError):
 
 class BadModel(MergeboardError):
     """A model that cannot be found or is of a kind that no family knows."""
+
+
+class BadJournal(MergeboardError):
+    """The journal of an interrupted run that is another's, or was edited; the text names the file and what to do."""

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.asked import DRAWS, Asked
 from methods.base import (
     DevScore,
     Ensemble,
@@ -61,7 +62,7 @@ class Referee:
         if population.annotated is not None:
             self._seen.note("the population", {"annotated": population.annotated})
         self._population = replace(population, statistics=_Watched(population.statistics, self._seen))
-        self.score = _Asked(score, self.candidate)
+        self.score = Asked(name, score, self.candidate)
 
     def merge(self, rng: torch.Generator) -> Any:
         """What the method makes of the population, to be given to `settle`."""
@@ -111,7 +112,7 @@ class Referee:
         if self.score.failed is not None:
             raise self.score.failed  # which the method caught
         if drawn != generators():
-            raise Breach(f"{self._name} draws from the global generator, not from rng, and so never the same again")
+            raise Breach(f"{self._name} {DRAWS}")
         return merged
 
 
@@ -164,25 +165,6 @@ class _Watched(Mapping[str, tuple[Weights, ...]]):
 
     def __len__(self) -> int:
         return len(self._statistics)
-
-
-class _Asked:
-    """The development score, of candidates that are laid out as members are."""
-
-    def __init__(self, score: DevScore, candidate: Callable[[Any], Merged | None]) -> None:
-        self._score, self._candidate = score, candidate
-        self.calls = 0
-        self.failed: Exception | None = None  # what went wrong outside the method, or was its breach
-
-    def __call__(self, merged: Merged) -> float:
-        self.calls += 1
-        try:
-            with generators_kept():
-                sound = self._candidate(merged)
-                return float("-inf") if sound is None else self._score(sound)
-        except Exception as error:
-            self.failed = self.failed or error
-            raise
 
 
 def _sound(who: str, member: Weights, merged: Any) -> Merged:

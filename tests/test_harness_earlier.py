@@ -92,12 +92,12 @@ def test_a_record_with_the_commit_in_its_recipe_is_found_at_any_commit(lab: Lab,
 
 
 def test_a_search_is_replayed_from_a_record_with_the_commit_in_its_recipe(lab: Lab, tmp_path: Path) -> None:
-    from harness.cells.run import _same_merge
+    from harness.cells.replayed import same_merge
 
     store, now = Store(tmp_path), run(cell("greedy_soup"), lab, Store(tmp_path / "else"))
     recipe = {**now.recipe, "model": {**now.recipe["model"], "commit": SHA}}
     as_before(store, now, recipe, now.details)
-    same = _same_merge(cell("greedy_soup"), lab, store)
+    same = same_merge(cell("greedy_soup"), lab, store)
     assert same is not None and same.weights_sha256 == now.weights_sha256
 
 

@@ -22,7 +22,7 @@ from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from harness.cells.lab import Lab
-from harness.cells.run import weights_sha256
+from harness.cells.recorded import weights_sha256
 from harness.export.ancestry import origin_of
 from harness.export.deliver import Order, deliver
 from harness.export.facts import Facts

@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from harness.__main__ import main
-from harness.cells.run import weights_sha256
+from harness.cells.recorded import weights_sha256
 from harness.export.command import asked
 from harness.records.record import RunRecord, Store, recipe_key
 from methods.errors import MergeboardError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from safetensors.torch import load_file
 
-from harness.cells.run import weights_sha256
+from harness.cells.recorded import weights_sha256
 from harness.export.deliver import Blank
 from harness.export.question import main_question
 from harness.records.record import RunRecord

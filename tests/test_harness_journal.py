@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from harness.cells.recalled import digest
+from harness.errors import BadJournal
+from harness.storage import chain
 from harness.storage.journal import Entry, Journal, folder, forget, path_of
 from methods import Ensemble
 
-HEAD = {"cell": "in_domain[a-b]"}
+HEAD = {"cell": "in_domain[a-b]", "seed": 7, "engine": {"torch": "2.13", "device": "cpu"}}
 SCORES = (0.1, 1 / 3, -0.25, 5e-324)
 
 
@@ -32,16 +34,20 @@ def filled(journal: Journal) -> Path:
     """The journal with an entry for each of SCORES."""
     for i, score in enumerate(SCORES):
         assert journal.recall(i, f"w{i}") is None
-        journal.add(Entry(f"w{i}", score, 0.5, 7))
+        journal.add(entry(f"w{i}", score))
     journal.close()
     return journal.path
 
 
+def entry(weights: str, score: float) -> Entry:
+    return Entry(score, 0.5, weights=weights, peak_bytes=7)
+
+
 def recalled(journal: Journal) -> list[float]:
     found = []
-    while (entry := journal.recall(len(found), f"w{len(found)}")) is not None:
-        found.append(entry.score)
-        assert (entry.seconds, entry.peak_bytes) == (0.5, 7)
+    while (known := journal.recall(len(found), f"w{len(found)}")) is not None:
+        found.append(known.score)
+        assert (known.seconds, known.peak_bytes) == (0.5, 7)
     journal.close()
     return found
 
@@ -51,7 +57,7 @@ def test_scores_come_back_with_every_bit_and_are_added_to(opened: Callable[..., 
     assert recalled(opened()) == list(SCORES) and said == ["4 development scores of an interrupted run are read back"]
     journal = opened()
     assert journal.recall(4, "w4") is None
-    journal.add(Entry("w4", 0.5, 0.5, 7))
+    journal.add(entry("w4", 0.5))
     journal.close()
     assert recalled(opened()) == [*SCORES, 0.5]
 
@@ -71,7 +77,7 @@ def test_any_torn_end_costs_the_torn_score_alone(opened: Callable[..., Journal])
         assert recalled(opened()) == list(SCORES[:entries])
         journal = opened()  # and what is added then stands where it belongs
         journal.recall(entries, f"w{entries}")
-        journal.add(Entry(f"w{entries}", 0.75, 0.5, 7))
+        journal.add(entry(f"w{entries}", 0.75))
         journal.close()
         assert recalled(opened()) == [*SCORES[:entries], 0.75]
 
@@ -81,19 +87,152 @@ def test_a_score_of_other_weights_ends_what_is_believed(opened: Callable[..., Jo
     journal = opened()
     assert journal.recall(0, "w0") is not None and journal.recall(1, "others") is None
     assert "score 2 of the interrupted run was of other weights" in said[-1] and "3 scores are made again" in said[-1]
-    journal.add(Entry("others", 0.9, 0.5, 7))
+    journal.add(entry("others", 0.9))
     journal.close()
     journal = opened()
     assert [e.score for i, w in enumerate(("w0", "others")) if (e := journal.recall(i, w))] == [0.1, 0.9]
     assert journal.recall(2, "w2") is None
 
 
-@pytest.mark.parametrize("head", [{"cell": "another"}, {"engine": "another"}])
-def test_the_journal_of_another_cell_or_engine_is_not_read(
-    head: dict[str, str], opened: Callable[..., Journal], said: list[str]
-) -> None:
+# -- what is refused -------------------------------------------------------------------------------------------------
+
+NOT_OURS: Mapping[str, tuple[dict[str, Any], str]] = {
+    "cell": ({"cell": "another"}, r"it is of another cell, in_domain\[a-b\] and not another"),
+    "seed": ({"seed": 8}, "it is of another seed, 7 and not 8"),
+    "processor": (
+        {"engine": {"torch": "2.13", "device": "gpu"}},
+        "it is of another processor or library, torch 2.13, device cpu and not torch 2.13, device gpu; finish it there",
+    ),
+    "library": ({"engine": {"torch": "2.14", "device": "cpu"}}, "another processor or library"),
+}
+
+
+def refused(journal: Journal, because: str) -> None:
+    """It raises one line that says why and what to do, as often as it is asked, and leaves the file as it is."""
+    before = journal.path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(BadJournal, match=because) as error:
+            journal.recall(0, "w0")
+        said = str(error.value)
+        assert "\n" not in said and str(journal.path) in said and "delete the file, or use --rerun" in said
+    journal.add(entry("w0", 0.5))
+    journal.close()
+    assert journal.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+def test_the_journal_of_another_cell_seed_or_engine_is_refused(what: str, opened: Callable[..., Journal]) -> None:
     filled(opened())
-    assert recalled(opened(**head)) == [] and "begins anew" in said[-1]
+    head, because = NOT_OURS[what]
+    refused(opened(**head), because)
+
+
+def test_the_journal_of_another_search_space_is_refused(opened: Callable[..., Journal]) -> None:
+    journal = opened()
+    journal.of_space("5f")
+    filled(journal)
+    other = opened()
+    other.of_space("6a")
+    refused(other, "it is of another search space, 5f and not 6a")
+    refused(opened(), "it is of another search space, 5f and not none")
+    same = opened()
+    same.of_space("5f")
+    assert recalled(same) == list(SCORES)
+
+
+@pytest.mark.parametrize("version", ["1", "3", '"2"', "null"])
+def test_a_journal_of_another_version_is_refused(version: str, opened: Callable[..., Journal]) -> None:
+    path = filled(opened())
+    path.write_text(path.read_text().replace('"journal": 2', f'"journal": {version}', 1))
+    refused(opened(), "it is of version .* of the file, and this mergeboard has 2")
+
+
+def test_a_journal_of_before_lines_were_chained_is_refused(opened: Callable[..., Journal]) -> None:
+    opened().path.parent.mkdir()
+    head = '{"journal": 1, "cell": "in_domain[a-b]", "engine": {"torch": "2.13", "device": "cpu"}}'
+    opened().path.write_text(head + '\n{"weights": "w0", "score": "0x1p-1", "seconds": 1, "peak_bytes": 1}\n')
+    refused(opened(), "it is of version 1 of the file, and this mergeboard has 2")
+
+
+EDITS: Mapping[str, Callable[[list[str]], list[str]]] = {
+    "a score": lambda lines: [*lines[:2], lines[2].replace('"score": "0x', '"score": "-0x'), *lines[3:]],
+    "the last score": lambda lines: [*lines[:-1], lines[-1].replace('"seconds": 0.5', '"seconds": 0.6')],
+    "the head": lambda lines: [lines[0].replace('"journal": 2', '"journal":  2'), *lines[1:]],
+    "two lines changed places": lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+    "a line is gone": lambda lines: [*lines[:2], *lines[3:]],
+    "a line stands twice": lambda lines: [*lines[:2], *lines[1:]],
+    "a blank": lambda lines: [*lines[:2], lines[2].replace(", ", ",  ", 1), *lines[3:]],
+    "an empty line": lambda lines: [*lines, ""],
+    "another line's end": lambda lines: [*lines[:-1], lines[-1] + "\r"],
+    "no JSON": lambda lines: [*lines, "{"],
+    "no object": lambda lines: [*lines, "7"],
+    "no link": lambda lines: [*lines, '{"weights": "w4", "score": "0x1p-1", "seconds": 1, "peak_bytes": 1}'],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_journal_that_was_edited_is_refused(edit: str, opened: Callable[..., Journal]) -> None:
+    path = filled(opened())
+    lines = path.read_text().splitlines()
+    edited = EDITS[edit](list(lines))
+    assert edited != lines
+    path.write_bytes("".join(f"{line}\n" for line in edited).encode())
+    refused(opened(), "its line [1-6] was edited, or lines before it were")
+
+
+@pytest.mark.parametrize("first", ["", "{", "7", "{}", '["journal"]'])
+def test_what_is_no_journal_is_refused(first: str, opened: Callable[..., Journal]) -> None:
+    path = filled(opened())
+    path.write_text("\n".join([first, *path.read_text().splitlines()[1:]]) + "\n")
+    refused(opened(), "its first line is none that mergeboard writes")
+
+
+@pytest.mark.parametrize("changed", [{"score": "nan"}, {"score": "inf"}, {"seconds": "x"}, {"more": 1}, {"score": 1}])
+def test_a_line_that_is_no_score_is_refused_also_if_it_is_chained(
+    changed: dict[str, Any], opened: Callable[..., Journal]
+) -> None:
+    path = filled(opened())
+    lines, _ = chain.read(path.read_bytes())
+    line, _ = chain.linked(lines[-1].link, {**lines[-1].content, **changed})
+    path.write_bytes(path.read_bytes() + line)
+    refused(opened(), "its line 6 is no score")
+
+
+def test_an_edited_journal_is_forgotten_by_who_asks_anew(opened: Callable[..., Journal]) -> None:
+    path = filled(opened())
+    path.write_text(path.read_text().replace('"journal": 2', '"journal": 1', 1))
+    assert recalled(opened(fresh=True)) == []
+    filled(opened())
+    assert recalled(opened()) == list(SCORES)
+
+
+# -- candidates that have a key --------------------------------------------------------------------------------------
+
+
+def test_a_candidate_is_known_by_its_key(opened: Callable[..., Journal]) -> None:
+    journal = opened()
+    given = [Entry(0.25, 1.0, "a", items=20, forwards=40), Entry(float("-inf"), 1.0, "b", failed="ValueError: x")]
+    for place, told in enumerate(given):
+        assert journal.recall_key(place, told.key) is None
+        journal.add(told)
+    journal.close()
+    journal = opened()
+    assert [journal.recall_key(0, "a"), journal.recall_key(1, "b"), journal.recall_key(2, "c")] == [*given, None]
+    journal.close()
+
+
+def test_the_journal_of_another_candidate_is_refused(opened: Callable[..., Journal]) -> None:
+    journal = opened()
+    assert journal.recall_key(0, "a") is None
+    journal.add(Entry(0.25, 1.0, "a"))
+    journal.close()
+    before = journal.path.read_bytes()
+    with pytest.raises(BadJournal, match=r"score 1 is of another candidate, so the search, or a library .* changed"):
+        opened().recall_key(0, "b")
+    assert journal.path.read_bytes() == before
+
+
+# -- what ends without a journal -------------------------------------------------------------------------------------
 
 
 def test_what_is_asked_anew_forgets_the_journal(opened: Callable[..., Journal]) -> None:
@@ -101,20 +240,11 @@ def test_what_is_asked_anew_forgets_the_journal(opened: Callable[..., Journal]) 
     assert recalled(opened(fresh=True)) == [] and recalled(opened()) == []
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "null", "7", '{"weights": "w4", "score": "nan", "seconds": 1}', "{"])
-def test_a_line_that_is_no_score_ends_the_journal(line: str, opened: Callable[..., Journal]) -> None:
-    path = filled(opened())
-    with path.open("a") as file:
-        file.write(line + "\n")
-        file.write(json.dumps({"weights": "w5", "score": "0x1p-1", "seconds": 1, "peak_bytes": 1}) + "\n")
-    assert recalled(opened()) == list(SCORES)
-
-
 def test_a_second_process_at_the_same_cell_goes_without(opened: Callable[..., Journal], said: list[str]) -> None:
     first, second = opened(), opened()
     assert first.recall(0, "w0") is None and second.recall(0, "w0") is None
-    second.add(Entry("w0", 0.9, 0.5, 7))
-    first.add(Entry("w0", 0.1, 0.5, 7))
+    second.add(entry("w0", 0.9))
+    first.add(entry("w0", 0.1))
     first.close()
     second.close()
     assert "another process is at this cell" in said[0] and len(said) == 1
@@ -126,15 +256,15 @@ def test_a_full_disk_costs_the_journal_and_no_score(
 ) -> None:
     journal = opened()
     journal.recall(0, "w0")
-    journal.add(Entry("w0", 0.1, 0.5, 7))
+    journal.add(entry("w0", 0.1))
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_append", full)
-        journal.add(Entry("w1", 0.2, 0.5, 7))
-    journal.add(Entry("w2", 0.3, 0.5, 7))  # would stand in the second place
+        journal.add(entry("w1", 0.2))
+    journal.add(entry("w2", 0.3))  # would stand in the second place
     assert len(said) == 1 and "No space left on device" in said[0]
     assert recalled(opened()) == [0.1]
 
@@ -143,7 +273,7 @@ def test_a_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, said: list[
     (tmp_path / "file").write_text("")
     journal = Journal(tmp_path / "file" / "k.jsonl", HEAD, said.append)
     assert journal.recall(0, "w0") is None
-    journal.add(Entry("w0", 0.1, 0.5))
+    journal.add(entry("w0", 0.1))
     assert len(said) == 1 and "goes on without a journal" in said[0]
 
 

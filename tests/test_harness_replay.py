@@ -14,7 +14,7 @@ import torch
 import harness.cells.workshop
 import harness.members.finetune
 from harness.cells.lab import Lab
-from harness.cells.run import weights_sha256
+from harness.cells.recorded import weights_sha256
 from harness.cells.workshop import Workshop
 from harness.judging.scoring import DevScorer, Examiner
 from harness.records.record import read

@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-import harness.cells.run
+import harness.cells.recorded
 from harness.cells.lab import Lab
 from harness.cells.recipe import running_key
 from harness.cells.run import run
 from harness.judging.scoring import DevScorer, Examiner
 from harness.records.record import RunRecord, Store, read
 from harness.session.bench import kept
-from harness.storage import journal
+from harness.storage import chain, journal
 from methods import Population, Traced, known, register
 from methods.catalogue import METHODS
 from tests.emotion_cells import cell
@@ -128,8 +128,12 @@ def test_a_search_that_is_killed_twice_asks_for_what_is_missing(
 def test_what_earlier_runs_spent_is_in_the_cost(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed(lambda: answer(lab, tmp_path, "ties_evolver"), after=6)
     path = journal.path_of(tmp_path, running_key(cell("ties_evolver"), lab))
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([lines[0], *(line.replace('"seconds": 0.', '"seconds": 100.') for line in lines[1:])]))
+    lines, link, whole = chain.read(path.read_bytes())[0], "", b""
+    for line in lines:  # as if each had taken as long
+        slow = {"seconds": 100.0} if "score" in line.content else {}
+        text, link = chain.linked(link, {**line.content, **slow})
+        whole += text
+    path.write_bytes(whole)
     cost = answer(lab, tmp_path, "ties_evolver").cost
     assert 600 < cost["merge_seconds"] < 700
 
@@ -161,8 +165,8 @@ def test_a_method_that_does_not_repeat_itself_gets_no_score_of_other_weights(
 AFTER = [
     (Examiner, "examine"),
     (Store, "put_gold"),
-    (harness.cells.run, "weights_sha256"),
-    (harness.cells.run, "environment"),
+    (harness.cells.recorded, "weights_sha256"),
+    (harness.cells.recorded, "environment"),
 ]
 
 

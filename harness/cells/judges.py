@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 
 from harness.cells.cell import Cell, PopulationKey, Source
+from harness.cells.devrows import cut
 from harness.cells.rowbook import RowBook
 from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.families.batches import Batches, prepare
 from harness.families.subject import Subject
-from harness.judging.progress import Progress
 from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
 from harness.protocol.parts import Search
 from harness.protocol.told import PLAIN, Told
@@ -21,6 +22,15 @@ from harness.suites.setting import corpus_of
 from methods import Weights
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Developers(NamedTuple):
+    """Who scores on development rows while something is searched."""
+
+    search: DevScorer  # on the rows that candidates are scored on
+    apart: DevScorer | None  # on those kept apart from it, if there are any
+    both: DevScorer
+    rows: int  # that the corpora have in all
 
 
 class Judges:
@@ -61,18 +71,36 @@ class Judges:
         sheets = {c: self._sheet(c, split, {}) for c, split in rows.items()}
         return DevScorer(sheets, choosing.fitness, choosing.fitness_digits)
 
-    def developer(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search = PLAIN.search) -> DevScorer:
-        """Scores on the development rows of the members' corpora, or on a prefix of each (D28)."""
-        sheets, bare = {}, list[str]()
-        for corpus in key.corpora:
-            split = self._rows.dev(corpus, key.seed)
-            if not len(split):
-                bare.append(corpus)
-                continue
-            rows = split.first(max(1, round(search.dev_fraction * len(split))))
-            sheets[corpus] = self._sheet(corpus, rows, heads)
-        progress = Progress(self._say, f"searching with {self._subject} on {'+'.join(key.members)}")
-        return DevScorer(sheets, search.fitness, search.fitness_digits, progress, bare)
+    def developer(self, key: PopulationKey, heads: Mapping[str, Weights]) -> DevScorer:
+        """Scores on the development rows of the members' corpora."""
+        return self.developers(key, heads, PLAIN.search, 0.0).search
+
+    def developers(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search, apart: float) -> Developers:
+        """Scores on a prefix of each corpus' development rows (D28), on those of them that are kept apart, and on both.
+
+        `apart`: the share that a search wants kept apart.
+        """
+        splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.corpora}
+        bare = [corpus for corpus, split in splits.items() if not len(split)]
+        there = {corpus: split for corpus, split in splits.items() if len(split)}
+        ends, short = cut({corpus: len(split) for corpus, split in there.items()}, search.dev_fraction, apart)
+        if short:
+            self._say(
+                f"{', '.join(short)}: too few development rows to keep {apart:g} of them apart from a search, so the "
+                "best that it finds is not examined again"
+            )
+
+        def scorer(begins: Mapping[str, int], part: int) -> DevScorer:
+            rows = {c: split.part(begins[c], ends[c][part]) for c, split in there.items()}
+            sheets = {c: self._sheet(c, split, heads) for c, split in rows.items()}
+            return DevScorer(sheets, search.fitness, search.fitness_digits, bare)
+
+        start = dict.fromkeys(there, 0)
+        searched = scorer(start, 0)
+        if not there or all(seen == whole for seen, whole in ends.values()):
+            return Developers(searched, None, searched, sum(map(len, there.values())))
+        kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)
+        return Developers(searched, kept, scorer(start, 1), sum(map(len, there.values())))
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""

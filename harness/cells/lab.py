@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.identity import Identity
-from harness.cells.judges import Judges
+from harness.cells.judges import Developers, Judges
 from harness.cells.populations import Populations
 from harness.cells.rowbook import RowBook
 from harness.cells.workshop import Workshop
@@ -16,10 +16,9 @@ from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
 from harness.families.subject import Subject
 from harness.judging.scoring import Answers, DevScorer, Exam, Examiner
-from harness.protocol.parts import Search
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
-from harness.protocol.told import PLAIN, Told
+from harness.protocol.told import Told
 from harness.storage.whole import MINUTES
 from harness.storage.zoo import Zoo
 
@@ -58,8 +57,9 @@ class Lab:
         self.rows = rows = RowBook(corpora, protocol)
         self.told = told = Told(protocol, subject.generative)
         self.usual = Told(named(protocol.name) if usual is None else usual, subject.generative)
+        self._said: set[str] = set()
         self.identity = identity = Identity(subject, rows, told, brought, any_config)
-        self.judges = judges = Judges(subject, rows, told, say)
+        self.judges = judges = Judges(subject, rows, told, self.say_once)
         self.workshop = workshop = Workshop(
             subject, rows, told, identity, judges, zoo, brought, say, any_config, checkpoint_minutes
         )
@@ -67,9 +67,19 @@ class Lab:
         self.marks: dict[tuple[object, ...], dict[str, Exam]] = {}  # who -> test rows -> exam, for the table's rows
         self.dev_marks: dict[tuple[object, ...], dict[str, Answers]] = {}  # and what members say to development rows
 
-    def developer(self, key: PopulationKey, search: Search = PLAIN.search) -> DevScorer:
-        """Who scores what is chosen for this population."""
-        return self.judges.developer(key, self.populations.heads(key), search)
+    def say_once(self, line: str) -> None:
+        """Say what holds for many cells when the first of them meets it."""
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
+
+    def developer(self, key: PopulationKey) -> DevScorer:
+        """Who scores this population on all its development rows."""
+        return self.judges.developer(key, self.populations.heads(key))
+
+    def developers(self, key: PopulationKey, apart: float) -> Developers:
+        """Who scores what is searched for this population; `apart`: the share of rows that the search does not see."""
+        return self.judges.developers(key, self.populations.heads(key), self.protocol.search, apart)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
         """The keeper of this cell's test rows; `own_heads=False` for weights that hold every task's head."""

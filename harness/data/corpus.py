@@ -41,6 +41,10 @@ class Split:
         """The first `rows` rows (all, if None): prefixes of one fixed shuffle, so smaller subsets are nested."""
         return self if rows is None or rows >= len(self) else self.take(range(rows))
 
+    def part(self, begin: int, end: int) -> Split:
+        """The rows from one place of that shuffle up to another."""
+        return self.take(range(begin, end)) if begin else self.first(end)
+
     def asked(self, labels: Labels) -> Split:
         """The same texts with other labels."""
         return Split(self.texts, labels, self.seconds)

@@ -9,8 +9,9 @@ from typing import Any
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.lab import Lab
 from harness.cells.recipe import merge_part, recipe_of, running_key, used_by
+from harness.cells.recorded import weights_sha256
 from harness.cells.rows import ROWS
-from harness.cells.run import merged_by, weights_sha256
+from harness.cells.run import merged_by
 from harness.checkpoints.names import ModelName
 from harness.export.rows import NO_MODEL
 from harness.records.record import RunRecord, Store

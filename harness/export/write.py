@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from harness.cells.lab import Lab
-from harness.cells.run import weights_sha256
+from harness.cells.recorded import weights_sha256
 from harness.data.task import Task
 from harness.errors import BadWeights
 from harness.judging.scoring import SCOPE

@@ -21,3 +21,13 @@ class Progress:
         if now - self._last >= EVERY:
             self._last = now
             self._say(f"{self._what}: {text}")
+
+
+def left(seconds: float) -> str:
+    """`about 4 minutes left`."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    if minutes < 120:
+        return f"about {minutes} minute{'s' if minutes > 1 else ''} left"
+    return f"about {round(minutes / 60)} hours left"

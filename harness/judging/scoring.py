@@ -18,10 +18,10 @@ from harness.data.task import Task
 from harness.families.base import Family
 from harness.families.batches import Batch, Batches
 from harness.judging.metrics import is_constant, official, score
-from harness.judging.progress import Progress
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
 from methods.errors import MergeboardError, NotApplicable
+from methods.merged import models_of
 
 Predicted = npt.NDArray[Any]
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
@@ -116,14 +116,15 @@ class DevScorer:
         dev: Mapping[str, Sheet],
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
-        progress: Progress | None = None,
         bare: Sequence[str] = (),
     ) -> None:
         """`bare`: corpora that have no development rows, for whose sake there is no score."""
         self.bare = tuple(bare)
-        self._dev, self._fitness, self._digits, self._progress = dict(dev), fitness, digits, progress
+        self._dev, self._fitness, self._digits = dict(dev), fitness, digits
+        self.rows = sum(len(sheet.rows) for sheet in self._dev.values())
         self.calls = 0
-        self._best = 0.0
+        self.items = 0  # rows that were scored in these calls
+        self.forwards = 0  # the same, times the models of an ensemble
 
     def __call__(self, merged: Merged) -> float:
         """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better.
@@ -133,11 +134,9 @@ class DevScorer:
         if self.bare:
             raise NotApplicable(f"it asks for development scores, and {', '.join(self.bare)} has no development rows")
         self.calls += 1
-        value = self._mark(self.answers(merged))
-        self._best = max(self._best, value)
-        if self._progress is not None:
-            self._progress.tick(f"{self.calls} development scores, the best {self._best:.4f}")
-        return self._rounded(value)
+        self.items += self.rows
+        self.forwards += self.rows * len(models_of(merged))
+        return self._rounded(self._mark(self.answers(merged)))
 
     def answers(self, merged: Merged) -> dict[str, Answers]:
         """What these weights say to the rows of each corpus; no call is counted."""
@@ -156,12 +155,6 @@ class DevScorer:
 
     def _rounded(self, value: float) -> float:
         return value if self._digits is None else round(value, self._digits)
-
-    def recall(self, value: float) -> float:
-        """Count a score that was given before, in the same search of an earlier process."""
-        self.calls += 1
-        self._best = max(self._best, value)
-        return value
 
 
 def _finite(task: Task, value: float) -> float:

@@ -2,73 +2,106 @@
 
     <results>/running/<key>.jsonl     .mergeboard/running/<key>.jsonl for the default store
 
-The first line says whose it is, each other line is one score: whose weights (a digest), how much, how long it took. The
-next run of the same cell asks for the same scores in the same order; they are read back until one does not fit or is
-missing. So a search goes on where it stopped, whatever the method, as long as it is a function of what it is given.
+The first line says whose it is, each other line is one score: of which candidate, how much, how long it took. Each is
+flushed before the search is told. The next run of the same cell asks for the same scores in the same order; they are
+read back until one is missing. So a search goes on where it stopped, whatever the method, as long as it is a function
+of what it is given.
 
-A journal serves one process at a time and goes when its record is stored. Scores are never refused for its sake: where
-it cannot be written, the cell does without.
+Lines are chained (harness/storage/chain.py). A journal that was edited, or that is of another version, cell, seed,
+engine or space, is refused, and stays as it is. It serves one process at a time and goes when its record is stored.
+Where it cannot be written, the cell does without.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-VERSION = 1  # of the file
+from harness.errors import BadJournal
+from harness.storage import chain
+
+VERSION = 2  # of the file
 SYNC = 1.0  # seconds of scoring that a failing machine may lose; a killed process loses none
+WHAT = {  # it is whose, in words
+    **{"cell": "cell", "seed": "seed", "space": "search space"},
+    "engine": "processor or library",
+}
 
 
 @dataclass(frozen=True)
 class Entry:
     """One development score that was given."""
 
-    weights: str  # digest of what was scored
     score: float
-    seconds: float  # that scoring it took
+    seconds: float  # that scoring it took, and making it where it has a key
+    key: str = ""  # of the candidate, if the search names them
+    weights: str = ""  # digest of what was scored
+    failed: str = ""  # why it could not be made, if it could not
     peak_bytes: int = 0  # memory of the process until then
+    items: int = 0  # rows that were scored
+    forwards: int = 0  # the same, times the models of an ensemble
 
 
 class Journal:
-    """The scores of one cell, read back and added to. `fresh` forgets what an earlier run has written."""
+    """The scores of one cell, read back and added to. `fresh` forgets what an earlier run has written.
+
+    Args:
+        head: whose it is: its cell, seed and engine.
+    """
 
     def __init__(self, path: Path, head: Mapping[str, Any], say: Callable[[str], None], fresh: bool = False) -> None:
-        self.path, self._head, self._say, self._fresh = path, {"journal": VERSION, **head}, say, fresh
+        self.path, self._say, self._fresh = path, say, fresh
+        self._head: dict[str, Any] = {"journal": VERSION, "space": "", **head}
         self._file: IO[bytes] | None = None
-        self._entries: list[tuple[Entry, int]] = []  # each with the place where its line begins
+        self._lines: list[chain.Line] = []  # the head, and one for each of
+        self._entries: list[Entry] = []  # what an earlier run was given
+        self._link = ""  # of the last line
         self._opened, self._synced = False, time.monotonic()
 
+    def of_space(self, space: str) -> None:
+        """Say what is searched, before the first score."""
+        self._head["space"] = space
+
     def recall(self, place: int, weights: str) -> Entry | None:
-        """What was given at this place, unless it was for other weights: then that and all after it are forgotten."""
-        self._open()
-        if place >= len(self._entries):
-            return None
-        entry, begins = self._entries[place]
-        if entry.weights == weights:
+        """What was given at this place, unless it was for other weights: then that and all after it are forgotten.
+
+        Errors: `BadJournal`, one line, if this is no journal of this cell; so in `recall_key`.
+        """
+        entry = self._at(place)
+        if entry is None or (entry.weights == weights and not entry.key):
             return entry
         self._say(
             f"{self.path.name}: score {place + 1} of the interrupted run was of other weights (a method that changed, "
             f"or that does not repeat itself); {len(self._entries) - place} scores are made again"
         )
-        del self._entries[place:]
+        begins = self._lines[place + 1].begins
+        del self._lines[place + 1 :], self._entries[place:]
+        self._link = self._lines[-1].link
         self._attempt(lambda file: file.truncate(begins))
         return None
+
+    def recall_key(self, place: int, key: str) -> Entry | None:
+        """What was given at this place to the candidate of this key, whose weights nobody has made yet."""
+        entry = self._at(place)
+        if entry is not None and entry.key != key:
+            raise self._refused(
+                f"score {place + 1} is of another candidate, so the search, or a library that it draws with, changed"
+            )
+        return entry
 
     def add(self, entry: Entry) -> None:
         """Write one more score down."""
         line = {
-            "weights": entry.weights,
+            **asdict(entry),
             "score": entry.score.hex(),  # every bit of it
             "seconds": round(entry.seconds, 6),
-            "peak_bytes": entry.peak_bytes,
         }
         self._attempt(lambda file: self._append(file, line))
 
@@ -79,8 +112,13 @@ class Journal:
                 self._file.close()
         self._file = None
 
-    def _append(self, file: IO[bytes], line: Mapping[str, Any]) -> None:
-        file.write(json.dumps(line).encode() + b"\n")
+    def _at(self, place: int) -> Entry | None:
+        self._open()
+        return self._entries[place] if place < len(self._entries) else None
+
+    def _append(self, file: IO[bytes], content: Mapping[str, Any]) -> None:
+        line, self._link = chain.linked(self._link, content)
+        file.write(line)
         file.flush()
         if (now := time.monotonic()) - self._synced >= SYNC:
             os.fsync(file.fileno())
@@ -100,41 +138,70 @@ class Journal:
         """Open it at the first score, so that a cell that asks for none leaves none."""
         if self._opened:
             return
-        self._opened = True
         try:
             self._file = _held(self.path)
             if self._file is None:
                 self._say(f"{self.path.name}: another process is at this cell, so this one keeps no journal")
-                return
-            raw = self._file.read()
-            self._entries, end = ([], 0) if self._fresh else self._read(raw)
-            self._file.truncate(end)
-            if end == 0:
-                self._append(self._file, self._head)
-            if self._entries:
-                os.utime(self.path)  # it is in use: no sweep of old journals shall take it
-                self._say(f"{len(self._entries)} development scores of an interrupted run are read back")
+            else:
+                self._begin(self._file)
         except OSError as error:
             self._say(f"{self.path} cannot be used ({error.strerror or error}); this cell goes on without a journal")
-            self._entries = []
+            self._lines = []
             self.close()
+        except BadJournal:
+            self.close()
+            raise
+        self._opened = True  # one that is refused is refused again
 
-    def _read(self, raw: bytes) -> tuple[list[tuple[Entry, int]], int]:
-        """The entries of a file and where the last whole one ends; none of another cell's, version's or engine's."""
-        lines = _lines(raw)
-        head, end = next(lines, (None, 0))
-        if head != self._head:
-            if raw:
-                self._say(f"{self.path.name}: the journal of another cell, version or machine; it begins anew")
-            return [], 0
-        entries = []
-        for line, after in lines:
-            entry = _entry(line)
-            if entry is None:
-                break
-            entries.append((entry, end))
-            end = after
-        return entries, end
+    def _begin(self, file: IO[bytes]) -> None:
+        """Read what is there, or write whose it is."""
+        end = 0
+        if not self._fresh:
+            self._lines, end = self._believed(file.read())
+            self._entries = [self._entry(line, number) for number, line in enumerate(self._lines[1:], start=2)]
+        file.truncate(end)
+        self._link = self._lines[-1].link if self._lines else ""
+        if not self._lines:
+            self._append(file, self._head)
+            self._lines = [chain.Line(self._head, self._link, 0)]
+        if self._entries:
+            os.utime(self.path)  # it is in use: no sweep of old journals shall take it
+            self._say(f"{len(self._entries)} development scores of an interrupted run are read back")
+
+    def _believed(self, raw: bytes) -> tuple[list[chain.Line], int]:
+        """The lines, the head first, and where the last whole one ends. Errors: `BadJournal`."""
+        if b"\n" not in raw:
+            return [], 0  # killed before its first line was whole
+        head = chain.first(raw)
+        if not isinstance(head, dict) or "journal" not in head:
+            raise self._refused("its first line is none that mergeboard writes")
+        if head["journal"] != VERSION:
+            raise self._refused(f"it is of version {head['journal']!r} of the file, and this mergeboard has {VERSION}")
+        for name, words in WHAT.items():
+            if (said := head.get(name)) != self._head[name]:
+                met, wanted = (_in_words(value) for value in (said, self._head[name]))
+                there = "finish it there, or " if name == "engine" else ""
+                raise self._refused(f"it is of another {words}, {met} and not {wanted}", there)
+        try:
+            return chain.read(raw)
+        except chain.Broken as broken:
+            raise self._refused(f"its line {broken.number} was edited, or lines before it were") from None
+
+    def _entry(self, line: chain.Line, number: int) -> Entry:
+        told = line.content
+        try:
+            entry = Entry(**{**told, "score": float.fromhex(told["score"])})
+            if entry.score < math.inf and math.isfinite(entry.seconds + entry.peak_bytes + entry.items):
+                return entry  # a score of minus infinity is that of a candidate that was not finite
+        except (KeyError, TypeError, ValueError, OverflowError):
+            pass
+        raise self._refused(f"its line {number} is no score")
+
+    def _refused(self, reason: str, there: str = "") -> BadJournal:
+        return BadJournal(
+            f"{self.path} is not the journal of this cell's interrupted run: {reason}; {there}delete the file, or use "
+            "--rerun, to have its scores made again"
+        )
 
 
 def folder(results: Path) -> Path:
@@ -172,24 +239,8 @@ def _held(path: Path) -> IO[bytes] | None:
         file.close()  # removed between the two: that was another's, whose record is stored
 
 
-def _lines(raw: bytes) -> Iterator[tuple[Any, int]]:
-    """Each whole line, read as JSON, and where it ends; the first that is torn or damaged ends it."""
-    end = 0
-    for line in raw.splitlines(keepends=True):
-        end += len(line)
-        try:
-            if line.endswith(b"\n"):
-                yield json.loads(line), end
-                continue
-        except ValueError:
-            pass
-        return
-
-
-def _entry(line: Any) -> Entry | None:
-    try:
-        score = float.fromhex(line["score"])
-        seconds, peak = float(line["seconds"]), int(line["peak_bytes"])
-        return Entry(str(line["weights"]), score, seconds, peak) if math.isfinite(score + seconds) else None
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
+def _in_words(value: Any) -> str:
+    """A value of the head as a user reads it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    return str(value) if value not in ("", None) else "none"

@@ -1,0 +1,44 @@
+"""Searches that were made before: a stored trace gives the same weights again, and nothing is scored."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.cells.cell import Cell
+from harness.cells.lab import Lab
+from harness.cells.recipe import merge_part, recipe_of, used_by
+from harness.cells.recorded import weights_sha256
+from harness.cells.referee import with_plain_trace
+from harness.records.record import BadRecord, RunRecord, Store, read, slug
+from methods import Merged
+from methods.referee import Referee
+
+
+def replayed(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged | None:
+    """The weights of a stored search from its trace; None, and a line that says so, if they do not come out again."""
+    try:
+        merged = referee.settle(referee.replay(before.trace or {}, torch.Generator().manual_seed(seed)))
+        merged = with_plain_trace(before.method, merged, lab.say)
+        if not before.weights_sha256 or weights_sha256(merged) == before.weights_sha256:
+            return merged
+        reason = "it gives other weights"
+    except Exception as error:  # a damaged trace may break its reader anywhere
+        referee.require_untouched()
+        reason = f"{type(error).__name__}: {error}"
+    lab.say(f"{before.path}: its trace cannot be replayed ({reason}), so the search is made again")
+    return None
+
+
+def same_merge(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:
+    """A stored record of the same merge, with a trace to replay: out-of-domain asks the in-domain merge again."""
+    pattern = f"{slug(cell.setting.suite)}/*/{slug(cell.key.model.display)}/{cell.method}-s{cell.key.seed}-*.json"
+    for path in sorted(store.root.glob(pattern)):
+        try:
+            record = read(path)
+        except BadRecord:
+            continue  # reported by the leaderboard; here it is only not used
+        if record is None or record.trace is None:
+            continue
+        if merge_part(record.recipe) == merge_part(recipe_of(cell, lab, used_by(record.recipe))):
+            return record
+    return None
