@@ -80,12 +80,12 @@ def pair_of(option: str, text: str, example: str) -> tuple[str, str]:
     return name, value
 
 
-def require_once(option: str, given: Iterable[tuple[str, str]]) -> None:
-    """Refuse a name that is given two values: only one of them could hold. The same value again is harmless."""
+def require_once(given: Iterable[tuple[str, str]]) -> None:
+    """Refuse words that are given two values: only one of them could hold. The same value again is harmless."""
     seen: dict[str, str] = {}
-    for name, value in given:
-        if seen.setdefault(name, value) != value:
-            raise MergeboardError(f"{option} {name} is given twice, {seen[name]} and {value}; leave one out")
+    for words, value in given:
+        if seen.setdefault(words, value) != value:
+            raise MergeboardError(f"{words} is given twice, {seen[words]} and {value}; leave one out")
 
 
 def folder_at(text: str) -> Path | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from harness.cells.recorded import weights_sha256
 from harness.export.deliver import Blank
 from harness.export.question import main_question
 from harness.records.record import RunRecord
+from harness.session import options
 from leaderboard.verdict.winner import choose
 from tests.small_world import Project
 from tests.test_harness_export_command import record
@@ -47,6 +48,39 @@ def test_a_session_without_the_best_member_exports_nothing_and_says_what_to_do(p
     result = project.run("--heads=same", "-k", "in_domain and simple", "--method=simple", "--export=out")
     assert result.ret == 1 and not (project.path / "out").exists()
     result.stdout.fnmatch_lines(["nothing was exported: *best single member was not asked*"])
+
+
+def test_a_session_none_of_whose_cells_was_chosen_says_which_words_did_it(project: Project) -> None:
+    result = project.run("--heads=same", "-k", "nothing", "--method=simple", "--export=out")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED and not (project.path / "out").exists()
+    line = "nothing was exported: -k 'nothing' chose none of the session's cells; leave it out, or write words of *"
+    result.stdout.fnmatch_lines([line])
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("results", "it is the folder of --results"),
+        ("results/out", "it lies in the folder of --results"),
+        ("kept", "it holds the folder of --zoo"),
+        ("kept/zoo/a/b", "it lies in the folder of --zoo"),
+        ("mine/out", "it lies in the folder of --model mine"),
+        ("link/out", "it lies in the folder of --model mine"),
+        ("tec/../tec/out", "it lies in the folder of --member tec@2"),
+    ],
+)
+def test_a_model_is_never_written_among_what_a_session_reads_or_keeps(target: str, said: str, project: Project) -> None:
+    for name in ("mine", "tec"):
+        (project.path / name).mkdir()
+        (project.path / name / "config.json").write_text("{}")
+        save_file({}, project.path / name / "model.safetensors")
+    (project.path / "link").symlink_to("mine")
+    words = ["--model=mine", "--member=tec@2=tec", "--results=results", "--zoo=kept/zoo", f"--export={target}"]
+    for more in ((), ("--collect-only",)):
+        config = project.pytester.parseconfig("suites/test_emotion.py", *words, *more)
+        with pytest.raises(pytest.UsageError, match=f"^--export .*: {said}; name another folder$"):
+            options.read(config)
+    assert not (project.path / "results").exists() and not (project.path / "kept").exists()
 
 
 def test_a_list_of_cells_asks_for_no_export(project: Project) -> None:

@@ -102,6 +102,10 @@ def refused(result: pytest.RunResult) -> str:
         (["--speed-shape=roberta-bse"], "no value of --speed-shape named 'roberta-bse'. Did you mean 'roberta-base'?"),
         (["--set=epochs=3", "--set=epochs=4"], "--set epochs is given twice, 3 and 4; leave one out"),
         (["--set=ties.k=.3", "--set=ties.k=.4"], "--set ties.k is given twice, .3 and .4; leave one out"),
+        *(
+            ([f"--{n}=a", f"--{n}", "b"], f"--{n} is given twice, a and b; leave one out")
+            for n in ("data", "protocol", "seeds", "heads", "results", "zoo", "export", "threads", "grid")
+        ),
         (["--model="], "no model named ''"),
         *(([f"--model={word}"], f"--model {word}: write NAME=FOLDER") for word in ("=suites", "x=", "=", " =suites")),
         (["--model=./lr=1e-5"], "--model ./lr=1e-5: there is no folder ./lr=1e-5"),
@@ -120,7 +124,7 @@ def refused(result: pytest.RunResult) -> str:
         (["--model=tiny-encoder", "--export=pyproject.toml"], "pyproject.toml: it is no folder; name a folder"),
         (
             ["--model=tiny-encoder", "--export=x", "--zoo=./x"],
-            "x: records or checkpoints go there; name another",
+            "x: it is the folder of --zoo; name another folder",
         ),
         (["--export=out"], "--export writes one winner, and there are tiny-encoder, tiny-decoder, "),
         (["--member=isear="], "--member isear=: write NAME=FOLDER"),
@@ -354,6 +358,7 @@ def test_members_are_folders_with_any_name_and_each_corpus_has_one(project: Proj
     for name in ("lr=1e-5", "other"):
         (project.path / name).mkdir()
         (project.path / name / "config.json").write_text("{}")
+        save_weights({"a": torch.ones(1)}, project.path / name / "model.safetensors")
     given = ["--member=tec=./lr=1e-5", "--member=isear=other", f"--member=tec={project.path}/lr=1e-5"]
     found = options.read(project.pytester.parseconfig("suites/", *given))
     assert found.given == {("tec", None): str(project.path / "lr=1e-5"), ("isear", None): str(project.path / "other")}
@@ -363,8 +368,14 @@ def test_members_are_folders_with_any_name_and_each_corpus_has_one(project: Proj
 
 def test_a_word_given_twice_alike_is_harmless(project: Project) -> None:
     words = ["--set=epochs=3", "--set=ties.k=0.3", "--set=epochs=3", "--model=tiny-encoder", "--model=tiny-encoder"]
+    words += ["--seeds=2", "--seeds", "2"]
     found = options.read(project.pytester.parseconfig("suites/", *words))
     assert found.settings == ("epochs=3", "ties.k=0.3") and len(found.models) == 1
+
+
+def test_what_a_project_always_asks_for_is_replaced_by_what_is_typed(project: Project) -> None:
+    project.pytester.makepyprojecttoml('[tool.pytest]\naddopts = ["--seeds=1-3", "--model=tiny-encoder"]\n')
+    assert options.read(project.pytester.parseconfig("suites/", "--seeds=2")).seeds == (2,)
 
 
 def test_names_that_differ_only_by_signs_that_files_cannot_hold_are_refused(project: Project) -> None:
@@ -440,6 +451,7 @@ def test_code_is_trusted_folder_by_folder(project: Project) -> None:
     for name in ("model", "member"):
         (project.path / name).mkdir()
         (project.path / name / "config.json").write_text('{"model_type": "bert"}')
+        save_weights({"a": torch.ones(1)}, project.path / name / "model.safetensors")
     model, member = (str((project.path / name).resolve()) for name in ("model", "member"))
     words = ["suites/", f"--model=mine={model}", "--data=data", f"--member=isear={member}"]
 
@@ -452,6 +464,7 @@ def test_code_is_trusted_folder_by_folder(project: Project) -> None:
     assert trusted("--trust-remote-code=mine", "--trust-remote-code=./member") == {model, member}
     with pytest.raises(pytest.UsageError, match=r"--trust-remote-code suites/: no --model or --member lies there"):
         trusted("--trust-remote-code", "suites/")
+    (project.path / "member" / "model.safetensors").unlink()
     (project.path / "member" / "adapter_config.json").write_text("{}")
     with pytest.raises(pytest.UsageError, match=r"is an adapter .* merge_and_unload"):
         trusted()
@@ -511,11 +524,6 @@ def with_nan(member: Path) -> None:
     save_weights(weights, member / "model.safetensors")
 
 
-def truncated(member: Path) -> None:
-    path = member / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-
-
 def pickled(member: Path) -> None:
     weights = load_weights(member / "model.safetensors")
     torch.save({n: w.clone() for n, w in weights.items()}, member / "pytorch_model.bin")
@@ -573,7 +581,6 @@ def configure(member: Path, **changes: Any) -> None:
         ),
         (with_an_unknown_label, "--member isear: label 0 is 'bliss' there, which is none of joy, anger, "),
         (with_nan, "--member isear: bert.pooler.dense.weight holds NaN"),
-        (truncated, "model.safetensors is damaged or cut short"),
         (with_a_pickle_that_runs_code, "pytorch_model.bin asks for "),
         (of_another_width, "--member isear: its config.json has intermediate_size 100, the model's has 128"),
         (of_another_architecture, "--member isear: its architecture is roberta, the model's is bert"),

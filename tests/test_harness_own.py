@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
+from harness.checkpoints import brought
+from harness.checkpoints.alike import require_alike
 from harness.records.record import RunRecord
 from leaderboard.audit import reproduce
 from leaderboard.tables.answers import gold_of
+from methods.errors import MergeboardError
 from tests.small_world import ROOT, Project
 from tests.test_harness_given import SIZES, WORDS, words
 from tests.test_harness_own_data import table, toml
@@ -206,3 +213,154 @@ def test_what_rows_had_to_tell_is_said_before_anything_is_trained(own: Project) 
     result.stdout.fnmatch_lines(
         ["mergeboard: tickets: *labels are not named; the rows have ask, bill, bug, in this order"]
     )
+
+
+# -- members that cannot be ------------------------------------------------------------------------------------------
+
+
+def configure(member: Path, **changes: object) -> None:
+    path = member / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def as_pickle(member: Path, content: bytes | None = None) -> None:
+    weights = load_file(member / "model.safetensors")
+    torch.save(weights, member / "pytorch_model.bin")
+    if content is not None:
+        (member / "pytorch_model.bin").write_bytes(content)
+    (member / "model.safetensors").unlink()
+
+
+def without_weights(member: Path) -> None:
+    (member / "model.safetensors").unlink()
+
+
+def cut_short(member: Path) -> None:
+    path = member / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def a_pointer(member: Path) -> None:
+    (member / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
+
+
+def a_link_to_nothing(member: Path) -> None:
+    without_weights(member)
+    (member / "model.safetensors").symlink_to("elsewhere")
+
+
+def a_folder_of_its_name(member: Path) -> None:
+    without_weights(member)
+    (member / "model.safetensors").mkdir()
+
+
+def a_pickle_cut_short(member: Path) -> None:
+    as_pickle(member)
+    path = member / "pytorch_model.bin"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def a_page_for_a_pickle(member: Path) -> None:
+    as_pickle(member, b"<!DOCTYPE html>")
+
+
+def a_part_is_missing(member: Path) -> None:
+    weights = load_file(member / "model.safetensors")
+    (member / "model.safetensors").rename(member / "model-00001-of-00002.safetensors")
+    named = {name: f"model-0000{1 + k % 2}-of-00002.safetensors" for k, name in enumerate(weights)}
+    (member / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+
+
+def no_configuration(member: Path) -> None:
+    (member / "config.json").unlink()
+
+
+def half_a_configuration(member: Path) -> None:
+    path = member / "config.json"
+    path.write_text(path.read_text()[:50])
+
+
+def quantised(member: Path) -> None:
+    configure(member, quantization_config={"quant_method": "bitsandbytes"})
+
+
+def of_another_architecture(member: Path) -> None:
+    configure(member, model_type="roberta")
+
+
+def of_more_words(member: Path) -> None:
+    configure(member, vocab_size=999)
+
+
+def of_another_width(member: Path) -> None:
+    configure(member, hidden_size=16)
+
+
+SPOILED = {
+    without_weights: "member holds no model.safetensors and no pytorch_model.bin",
+    cut_short: "model.safetensors is damaged or cut short",
+    a_pointer: "model.safetensors is damaged or cut short",
+    a_link_to_nothing: "member holds no model.safetensors",
+    a_folder_of_its_name: "member holds no model.safetensors",
+    a_pickle_cut_short: "pytorch_model.bin is damaged",
+    a_page_for_a_pickle: "pytorch_model.bin is damaged",
+    a_part_is_missing: "member holds no model-00002-of-00002.safetensors, which its model.safetensors.index.json lists",
+    no_configuration: "no config.json",
+    half_a_configuration: "config.json cannot be read",
+    quantised: "member holds quantised weights (quantization_config bitsandbytes)",
+    of_another_architecture: "its architecture is roberta, the model's is bert",
+    of_more_words: "its size of the vocabulary is 999, the model's is ",
+    of_another_width: "its config.json has hidden_size 16, the model's has 8",
+}
+
+
+def bring(folder: Path) -> Path:
+    BertForSequenceClassification(BertConfig(vocab_size=4 + len(WORDS), **SIZES, num_labels=3)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda f: f.__name__)
+def test_a_member_that_cannot_be_is_known_without_loading_it(spoil: Callable[[Path], None], tmp_path: Path) -> None:
+    model, member = bring(tmp_path / "model"), bring(tmp_path / "member")
+    require_alike("--member de", Path(brought.place_of("--member de", str(member))), [model])
+    spoil(member)
+    with pytest.raises(MergeboardError) as error:
+        require_alike("--member de", Path(brought.place_of("--member de", str(member))), [model])
+    said = str(error.value)
+    assert said.startswith("--member de: ") and SPOILED[spoil] in said and "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "in_file", "words_"),
+    [
+        (cut_short, False, ()),
+        (without_weights, True, ()),
+        (of_another_architecture, False, ("--collect-only",)),
+        (of_another_width, True, ()),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_member_that_cannot_be_ends_the_session_at_its_start(
+    own: Project, spoil: Callable[[Path], None], in_file: bool, words_: tuple[str, ...]
+) -> None:
+    spoil(bring(own.path / "member"))
+    text = TICKETS + corpora("de", more='members = "member"\n' * in_file) + corpora("fr")
+    result = run(own, text, "--method=simple", *words_, *(() if in_file else ("--member=de=member",)))
+    lines = [line for line in result.stderr.lines if line.strip()]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR and len(lines) == 1, lines
+    option = "--task task.toml, members of [corpora.de]" if in_file else "--member de"
+    assert lines[0].startswith(f"ERROR: {option}") and SPOILED[spoil] in lines[0]
+    assert not (own.path / "zoo").exists(), "nothing was begun"
+
+
+@pytest.mark.parametrize("where", ["pathlib.Path.is_file", "os.scandir", "harness.checkpoints.checkpoint.safe_open"])
+def test_a_folder_that_may_not_be_read_is_one_line(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(where, refuse)
+    with pytest.raises(MergeboardError, match=r"^--member de: .*[Pp]ermission denied") as error:
+        brought.require_readable("--member de", tmp_path)
+    assert "\n" not in str(error.value)

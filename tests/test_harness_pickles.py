@@ -20,7 +20,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from harness.checkpoints.checkpoint import files, fingerprint
+from harness.checkpoints.checkpoint import fingerprint
 from harness.checkpoints.pickles import safe, tensors
 from harness.errors import BadWeights
 from harness.storage.zoo import Zoo, load_weights
@@ -192,7 +192,8 @@ def test_what_is_no_plain_table_of_tensors_is_one_line_and_runs_nothing(
         safe(path.parent, Zoo(tmp_path / "zoo"))
     assert said in str(error.value) and "\n" not in str(error.value) and str(path) in str(error.value)
     assert "ran" not in capfd.readouterr().out
-    assert [name for name in files(tmp_path / "zoo") if not name.endswith(".lock")] == [], "nothing half made is left"
+    left = [path.name for path in (tmp_path / "zoo").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert left == [], "nothing half made is left"
 
 
 def test_no_environment_makes_it_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

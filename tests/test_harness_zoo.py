@@ -204,6 +204,14 @@ def test_a_parameter_that_is_not_finite_is_named(value: float, kind: str) -> Non
     require_finite("isear", {"count": torch.tensor([2**62])})
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_large_numbers_are_finite_though_their_sum_is_not_and_infinities_that_cancel_are_not(kind: torch.dtype) -> None:
+    large = torch.full((8,), torch.finfo(kind).max, dtype=kind)
+    require_finite("isear", {"large": large})
+    with pytest.raises(BadWeights, match="both holds"):
+        require_finite("isear", {"large": large, "both": torch.tensor([1, -1], dtype=kind) * float("inf")})
+
+
 def test_tensors_that_are_made_when_asked_for_are_told_apart(tmp_path: Path) -> None:
     class Made(dict[str, torch.Tensor]):
         def __getitem__(self, name: str) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from harness import parsing
 from harness.checkpoints import adapters
-from harness.checkpoints.checkpoint import ADAPTER_CONFIG
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG, require_weights
 from harness.checkpoints.folders import is_adapter, require_whole
 from harness.checkpoints.hub import REVISION, NotThere, fetched
 from harness.errors import BadModel, BadWeights
@@ -79,23 +79,28 @@ def require_readable(what: str, folder: Path) -> None:
             adapters.read(folder)
         elif (folder / "config.json").is_file():
             require_whole(folder)
+            require_weights(folder)
         else:
             inner = sorted(path.parent for name in _CONFIGS for path in folder.glob(f"*/{name}"))
             cure = f"name a folder in it, such as {inner[-1]}" if inner else "name a folder in transformers' layout"
             raise BadModel(f"{folder} has no config.json; {cure}")
     except (BadModel, BadWeights) as error:
         raise type(error)(f"{what}: {error}") from None
+    except OSError as error:
+        raise BadModel(f"{what}: {folder} cannot be read ({error.strerror or error}); give yourself access") from None
 
 
-def folder_of(key: Key, where: str) -> Path:
-    """The folder of a member; from the hub, at its commit, where it has no folder of its own."""
-    what = f"{OPTION} {word_of(key)}"
+def folder_of(key: Key, where: str, what: str) -> Path:
+    """The folder of a member; from the hub, at its commit, where it has no folder of its own.
+
+    `what` begins every line about it.
+    """
     if Path(where).is_dir():
         return Path(where)
     try:
         folder = fetched(where)
     except (NotThere, BadWeights) as error:
-        said = f"{what}: {where} is no folder here, and {error}; or give one with {what}=FOLDER"
-        raise BadModel(said) from None
+        cure = f"or give one with {OPTION} {word_of(key)}=FOLDER"
+        raise BadModel(f"{what}: {where} is no folder here, and {error}; {cure}") from None
     require_readable(what, folder)
     return folder

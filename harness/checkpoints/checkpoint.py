@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -60,8 +62,13 @@ def fingerprint(folder: Path) -> str:
 
 
 def require_weights(folder: Path) -> None:
-    """Raise `BadWeights` if a folder has no weights or damaged ones, as far as headers tell."""
-    for name in weight_files(folder, files(folder)):
+    """Raise `BadWeights` if a folder has no weights, damaged ones or some that may not be read, as far as their
+    beginnings tell."""
+    try:
+        names = files(folder)
+    except OSError as error:
+        raise BadWeights(f"{folder} cannot be read ({error.strerror or error})") from None
+    for name in weight_files(folder, names):
         require_whole(folder / name)
 
 
@@ -180,11 +187,27 @@ def _own_name(folder: Path) -> str | None:
 
 
 def require_whole(path: Path) -> None:
-    """Raise `BadWeights` if a file of safetensors is damaged; a pickle shows it when it is read."""
-    if path.suffix != ".safetensors":
-        return
+    """Raise `BadWeights` if a file of weights is damaged, as far as its beginning tells; a pickle may show it later."""
     try:
-        with safe_open(path, framework="numpy"):
-            pass
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy"):
+                pass
+        elif path.suffix != ".json":  # an index is read by who looks for its parts
+            _require_pickle(path)
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
+
+
+def _require_pickle(path: Path) -> None:
+    """Raise `BadWeights` for what torch never wrote: a page, a pointer of git's, an archive without its end."""
+    with path.open("rb") as file:
+        whole = file.read(1) == b"\x80"  # a bare pickle, as torch wrote until 2020
+    if not whole and zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                tables = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+                whole = bool(tables) and all(archive.read(name) for name in tables)  # the sum of its bytes is checked
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error):
+            whole = False
+    if not whole:
+        raise BadWeights(f"{path} is damaged, cut short or no checkpoint of torch's; copy it again")

@@ -139,6 +139,7 @@ class _Export:
             raise pytest.UsageError(f"the record is of the model {record.model}; write --model={record.model}=FOLDER")
         why = "Its record was named on the command line; it was not chosen here."
         try:
+            options.require_apart("export to", self.order.target, found)
             cell = cell_of(record, model)
             lab = bench.lab(model, cell.setting)
             facts = deliver(Order(record, why), cell, lab, self.order.kept, Store(found.results), self.order.target)

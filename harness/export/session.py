@@ -35,7 +35,8 @@ class Exporter:
         if session.config.option.collectonly:
             return
         if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            self._said.append("nothing was exported: the session did not come to its end; run the same command again")
+            if session.exitstatus != pytest.ExitCode.USAGE_ERROR:  # whose line says what to write
+                self._said.append(f"nothing was exported: {_not_ended(session)}")
             return
         try:
             self._export()
@@ -75,7 +76,7 @@ class Exporter:
 
         records, others = main_question(self._records())
         if not records:
-            self._said.append("nothing was exported: no cell was answered")
+            self._said.append("nothing was exported: no cell was answered; add -rs to see why cells were skipped")
             return None, others
         try:
             choice = choose(records, self._bench.store)
@@ -98,3 +99,17 @@ class Exporter:
                 continue  # the table reports it
             found += [record] if record is not None else []
         return found
+
+
+def _not_ended(session: pytest.Session) -> str:
+    """Why no winner can be there, and what to write instead."""
+    if session.exitstatus != pytest.ExitCode.NO_TESTS_COLLECTED:
+        return "the session did not come to its end; run the same command again"
+    option = session.config.option
+    chosen = [f"{name} {words!r}" for name, words in (("-k", option.keyword), ("-m", option.markexpr)) if words]
+    if not chosen:
+        return "no cell was found in the files that were named; --collect-only lists those of a file"
+    return (
+        f"{' and '.join(chosen)} chose none of the session's cells; leave it out, or write words of their names, which "
+        "--collect-only lists"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+from harness.checkpoints.alike import NAMED
 from harness.checkpoints.folders import because, one_line
 from harness.data.task import Task
 from harness.families.base import Family
@@ -37,7 +38,7 @@ def require_same_config(
 ) -> None:
     """Raise `Misfit` for the first field in which two configurations differ, defaults filled in."""
     own, theirs = (_fields(folder, folder in trusted) for folder in (model, member))
-    for name, word in (("model_type", "architecture"), ("vocab_size", "size of the vocabulary")):
+    for name, word in NAMED:
         if own.get(name) != theirs.get(name):
             raise Misfit(f"its {word} is {theirs.get(name)}, the model's is {own.get(name)}")
     if any_config:

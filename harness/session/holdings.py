@@ -50,7 +50,22 @@ class Holdings:
     @cached_property
     def brought(self) -> Mapping[Key, Path]:
         """Where the members lie that the user brings; those on the hub are fetched. Errors: `BadModel`."""
-        return {key: member_folder(key, where) for key, where in self.options.given.items()}
+        return {key: member_folder(key, where, self.options.given_by[key]) for key, where in self.options.given.items()}
+
+    def require_akin(self, fetch: bool) -> None:
+        """Raise `BadModel` for a member of another architecture than every model, as far as the files at hand tell.
+
+        `fetch`: those on the hub may be fetched for it.
+        """
+        from harness.checkpoints.alike import require_alike
+        from harness.checkpoints.names import folder_of
+
+        given = self.brought if fetch else {key: Path(where) for key, where in self.options.given.items()}
+        if not given or not all(self._at_hand(model) for model in self.options.models):
+            return  # what is built in place, or only listed, is not there yet
+        models = [folder_of(model.where) for model in self.options.models]
+        for key, folder in given.items():
+            require_alike(self.options.given_by[key], folder, models)
 
     def require_sound(self, model: ModelName, whole: bool) -> None:
         """Raise `BadModel` or `BadWeights` if a folder can be no model, as far as can be told without transformers.

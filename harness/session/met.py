@@ -24,8 +24,8 @@ def require_models(bench: Bench, whole: bool) -> None:
 
 
 def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
-    """Raise for a model that no family takes, for malformed corpora and, where members of the hub shall be fetched, for
-    those that are not there: all wrong words of the command line."""
+    """Raise for a model that no family takes, for malformed corpora, for members of other architectures and, where
+    those of the hub shall be fetched, for those that are not there: all wrong words of the command line."""
     for model in bench.options.models:
         if bench.matrix.elsewhere(suite, model):
             continue
@@ -33,8 +33,7 @@ def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
             bench.has.family(model)  # first: a name that the hub does not know is said before rows are fetched
         bench.has.available(suite, model)
         bench.has.family(model)  # last, as it may have to fetch the model
-    if fetch:
-        bench.has.brought  # noqa: B018  # members on the hub are fetched
+    bench.has.require_akin(fetch)
 
 
 def require_asked(bench: Bench, suites: Sequence[str]) -> None:

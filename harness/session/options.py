@@ -17,16 +17,12 @@ from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.session import places, sources
 from harness.session.command import command_of
-from harness.session.flags import LOCAL, SHAPES
+from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
 HEADS = ("same", "diff")
-TEXTS = (  # options whose text is looked at here
-    *("model", "method", "data", "task", "protocol", "seeds", "heads", "set", "member", "results", "zoo"),
-    *("speed_shape", "grid", "threads", "trust_remote_code", "checkpoint_minutes", "export"),
-)
 AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
@@ -50,6 +46,7 @@ class Options:
     heads: tuple[str, ...]
     settings: tuple[str, ...]
     given: Mapping[brought.Key, str]  # whose member and for which seed -> a folder's path, or a name on the hub
+    given_by: Mapping[brought.Key, str]  # the same -> the words that brought it, which begin every line about it
     results: Path
     zoo: Path
     checkpoint_minutes: float
@@ -79,14 +76,16 @@ def read(config: pytest.Config) -> Options:
     get = config.getoption
     try:
         for name in TEXTS:
-            given = get(name)
+            given = get(f"--{name}")
             for text in [given] if isinstance(given, str) else given or ():
-                parsing.require_text(f"--{name.replace('_', '-')}", text)
+                parsing.require_text(f"--{name}", text)
+        _require_once(config.invocation_params.args)
         models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
         sources.require_different(models)
         protocol = get("--protocol")
         data = sources.data_in(get("--data"), models, config)
-        given = {**sources.of_task(get("--task"), config), **sources.of_members(get("--member"))}
+        members = {**sources.of_task(get("--task"), config), **sources.of_members(get("--member"))}
+        given = {key: member.where for key, member in members.items()}
         options = Options(
             models=models,
             methods=_methods(get("--method"), get("--export") is not None),
@@ -99,6 +98,7 @@ def read(config: pytest.Config) -> Options:
             heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
             settings=_settings(get("--set")),
             given=given,
+            given_by={key: member.what for key, member in members.items()},
             results=_place(config, "results"),
             zoo=_place(config, "zoo"),
             checkpoint_minutes=parsing.minutes_of(get("--checkpoint-minutes")),
@@ -129,10 +129,8 @@ def _require_places(options: Options, config: pytest.Config) -> None:
     """All that will be written can be, and results and zoo are two folders; a list writes nothing."""
     if os.path.realpath(options.results) == os.path.realpath(options.zoo):
         raise MergeboardError(f"--results and --zoo are both {options.zoo}; name two folders")
-    if options.export is not None and os.path.realpath(options.export) in map(
-        os.path.realpath, (options.results, options.zoo)
-    ):
-        raise MergeboardError(f"--export {options.export}: records or checkpoints go there; name another folder")
+    if options.export is not None:
+        require_apart("--export", options.export, options)
     if not config.option.collectonly:
         places.require_folder("--results", options.results)
         places.require_folder("--zoo", options.zoo)
@@ -140,9 +138,26 @@ def _require_places(options: Options, config: pytest.Config) -> None:
             places.require_file("--leaderboard", config.invocation_params.dir / Path(page).expanduser())
 
 
+def require_apart(option: str, target: Path, options: Options) -> None:
+    """Refuse to write a model among what the session reads or keeps. Errors: `MergeboardError` in one line."""
+    models = ((f"--model {model}", model.where) for model in options.models)
+    members = ((options.given_by[key], where) for key, where in options.given.items())
+    kept = [("--results", options.results), ("--zoo", options.zoo)]
+    kept += [(words, Path(where)) for words, where in (*models, *members) if Path(where).is_dir()]
+    places.require_apart(option, target, kept)
+
+
+def _require_once(words: Sequence[object]) -> None:
+    """Refuse two values of an option that has one, where both were typed; those of a project's file are replaced."""
+    said = [str(word) for word in words]
+    pairs = ((*word.partition("="), after) for word, after in zip(said, [*said[1:], ""], strict=True))
+    once = {f"--{name}" for name in ONCE}
+    parsing.require_once((name, value if sign else after) for name, sign, value, after in pairs if name in once)
+
+
 def _settings(asked: Sequence[str]) -> tuple[str, ...]:
     """The knobs that were set; each once."""
-    parsing.require_once("--set", [(name, value) for name, _, value in (text.partition("=") for text in asked)])
+    parsing.require_once((f"--set {name}", value) for name, _, value in (text.partition("=") for text in asked))
     return tuple(dict.fromkeys(asked))
 
 

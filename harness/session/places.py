@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from methods.errors import MergeboardError
@@ -42,6 +43,22 @@ def require_new(option: str, folder: Path) -> None:
             f"{option} {folder}: it is not empty ({there.name} is in it); name a folder that is not there yet"
         )
     require_folder(option, folder.parent)
+
+
+def require_apart(option: str, folder: Path, kept: Iterable[tuple[str, Path]]) -> None:
+    """Raise one line if a folder that is to be made is one of these, in it or above it.
+
+    A model with another's files in it is another model to whoever reads it, and a zoo is swept.
+
+    Args:
+        kept: the words that named a folder, and the folder.
+    """
+    own = Path(os.path.realpath(folder))
+    for words, other in kept:
+        there = Path(os.path.realpath(other))
+        if own.is_relative_to(there) or there.is_relative_to(own):
+            how = "is" if own == there else "lies in" if own.is_relative_to(there) else "holds"
+            raise MergeboardError(f"{option} {folder}: it {how} the folder of {words}; name another folder")
 
 
 def require_file(option: str, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,15 @@ HUB = "hub"  # --data=hub
 OWN = "test_own.py"
 
 
-def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.Key, str]:
+@dataclass(frozen=True)
+class Given:
+    """A member that the user brings."""
+
+    where: str  # a folder's whole path, or a name on the hub
+    what: str  # begins every line about it
+
+
+def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.Key, Given]:
     """Begin with the user's file, if one is named, and give the members that it brings."""
     text, *others = dict.fromkeys(texts) if texts else (None,)
     if others:
@@ -32,13 +41,14 @@ def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.
         if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
             raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
         return {}
-    where = "--task {}, members of [corpora.{}]".format
-    return {key: brought.place_of(where(text, key[0]), place) for key, place in suite.given.items()}
+    what = "--task {}, members of [corpora.{}]".format
+    places = ((key, place, what(text, key[0])) for key, place in suite.given.items())
+    return {key: Given(brought.place_of(said, place), said) for key, place, said in places}
 
 
-def of_members(asked: Sequence[str]) -> dict[brought.Key, str]:
+def of_members(asked: Sequence[str]) -> dict[brought.Key, Given]:
     """The members that the words of `--member` bring."""
-    given: dict[brought.Key, str] = {}
+    given: dict[brought.Key, Given] = {}
     for text in asked:
         name, place = parsing.pair_of(brought.OPTION, text, brought.EXAMPLE)
         key = brought.key_of(name)
@@ -46,8 +56,9 @@ def of_members(asked: Sequence[str]) -> dict[brought.Key, str]:
             trained = [name for suite in near() for name in suite.trained()]
             raise UnknownName("corpus that members are trained on", key[0], trained)
         where = brought.place_of(f"{brought.OPTION} {text}", place)
-        parsing.require_once(brought.OPTION, [(brought.word_of(k), w) for k, w in (*given.items(), (key, where))])
-        given[key] = where
+        what = f"{brought.OPTION} {brought.word_of(key)}"
+        parsing.require_once([*((member.what, member.where) for member in given.values()), (what, where)])
+        given[key] = Given(where, what)
     return given
 
 
