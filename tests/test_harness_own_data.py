@@ -16,6 +16,7 @@ import pytest
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.rowbook import RowBook
 from harness.checkpoints.names import ModelName
+from harness.data import tables
 from harness.data.corpus import MASKED, Corpus
 from harness.protocol.protocol import Protocol
 from harness.protocol.told import Told
@@ -90,6 +91,62 @@ def test_a_class_is_a_text_or_a_number(
     positions = not names & set(outputs)
     for text, (k,) in by_text(corpus).items():
         assert (str(int(k)) if positions else outputs[int(k)]) == wanted[text]
+
+
+COMPOSED, APART = "f\u00e9lin", "fe\u0301lin"  # one name, as systems write it
+
+
+@pytest.mark.parametrize("kind", ["classification", "multi_label"])
+@pytest.mark.parametrize("named", ["", f'labels = ["chien", "{COMPOSED}"]\n', f'labels = ["chien", "{APART}"]\n'])
+def test_a_name_is_one_however_its_accents_and_the_blanks_around_it_are_written(
+    kind: str, named: str, tmp_path: Path
+) -> None:
+    table(tmp_path, "de.csv", made(60, (COMPOSED, f" {APART} ", "chien", "chien ")))
+    corpus = one(tmp_path, f'name = "t"\nkind = "{kind}"\n{named}{DE}')
+    assert corpus.task.outputs == ("chien", COMPOSED)
+    counts = np.unique(corpus.everything.labels, axis=0, return_counts=True)[1]
+    assert counts.tolist() == [30, 30]
+
+
+def test_a_column_of_a_label_is_found_however_its_accents_are_written(tmp_path: Path) -> None:
+    rows = [(text, int(k % 2 == 0), int(k % 3 == 0)) for k, (text, _) in enumerate(made(60))]
+    for file, column in ((COMPOSED, APART), (APART, COMPOSED)):
+        table(tmp_path, "de.csv", rows, ("text", "chien", file))
+        for named in ("", f'labels = ["{file}", "chien"]\n'):
+            text = f'name = "t"\nkind = "multi_label"\n{named}{DE}columns = {{label = ["chien", "{column}"]}}\n'
+            corpus = one(tmp_path, text)
+            there = corpus.everything.labels.sum(axis=0)
+            assert dict(zip(corpus.task.outputs, there, strict=True)) == {"chien": 30, COMPOSED: 20}
+    both = tables.read([table(tmp_path, "x.csv", [(1, 2)], (COMPOSED, APART))], [APART, COMPOSED])
+    assert both.columns == {APART: ["2"], COMPOSED: ["1"]}, "where a file tells them apart, so do we"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + f'labels = ["{COMPOSED}", "{APART}"]\n' + DE, "are one but for capitals, blanks and "),
+        (HEAD + f'labels = ["{COMPOSED}", "{APART.upper()} "]\n' + DE, "are one but for capitals, blanks and "),
+        (HEAD + DE + DE.replace("corpora.de", "corpora.De"), "[corpora.de] and [corpora.De] are one but for capitals"),
+        (HEAD + '[corpora."de "]\ndata = "de.csv"\n', "'de ' cannot be a name; use letters, digits"),
+        (HEAD + f'[corpora."{APART}"]\ndata = "de.csv"\n', "cannot be a name; use letters, digits"),
+        (
+            'name = "t"\n[tasks.a]\nkind = "regression"\n[tasks.A]\nkind = "regression"\n' + DE + 'task = "a"\n',
+            "[tasks.a] and [tasks.A] are one but for capitals",
+        ),
+    ],
+)
+def test_names_that_are_one_to_people_are_refused(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(MergeboardError) as error:
+        reading.read(toml(tmp_path, text))
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_rows_whose_labels_differ_in_capitals_are_refused_whether_labels_are_named_or_not(tmp_path: Path) -> None:
+    table(tmp_path, "de.csv", made(60, ("chien", "Chien", "chat")))
+    with pytest.raises(MergeboardError, match="'Chien' and 'chien' are one but for capitals"):
+        load(tmp_path, HEAD + DE)
+    with pytest.raises(MergeboardError, match=r"no label named 'Chien'\. Did you mean 'chien'"):
+        load(tmp_path, HEAD + 'labels = ["chien", "chat"]\n' + DE)
 
 
 def test_numbers_that_are_taken_as_places_are_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from unicodedata import normalize
 
 from harness.data import delimited, jsonlines, parquet
 from harness.data.stream import Rows, Style
@@ -69,29 +70,37 @@ def read(paths: Sequence[Path], wanted: Sequence[str], style: Style | None = Non
     parts: list[tuple[int, Path, Callable[[int], str]]] = []
     classes: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        require_columns(path, wanted, style)
-        found = format_of(path).read(path, wanted, style or style_of(path))
+        own = _named_there(path, wanted, style)
+        found = format_of(path).read(path, list(dict.fromkeys(own.values())), style or style_of(path))
         parts.append((len(next(iter(columns.values()), ())), path, found.place))
-        for name, cells in found.columns.items():
-            columns[name] += cells
-        for name, names in found.classes.items():
-            if classes.setdefault(name, names) != names:
+        for name, there in own.items():
+            columns[name] += found.columns[there]
+            names = found.classes.get(there)
+            if names is not None and classes.setdefault(name, names) != names:
                 raise BadData(f"{path}: column {name} names other classes than {parts[0][1].name}")
     return Table(columns, classes, tuple(parts))
 
 
 def require_columns(path: Path, wanted: Sequence[str], style: Style | None = None) -> None:
     """Raise `BadData` unless the file can be opened and its beginning has these columns, each once."""
+    _named_there(path, wanted, style)
+
+
+def _named_there(path: Path, wanted: Sequence[str], style: Style | None) -> dict[str, str]:
+    """Column -> what the file calls it: the same, but that accents may be signs of their own, as some systems write."""
     there = list(format_of(path).columns_of(path, style or style_of(path)))
+    alike = {normalize("NFC", name): name for name in there}
+    found = {name: name if name in there else alike.get(normalize("NFC", name), "") for name in wanted}
     for name in wanted:
-        if name not in there:
+        if found[name] not in there:
             said = str(UnknownName("column", name, [shown(column) for column in there]))
             alone = there[0] if len(there) == 1 else ""
             other = next((sign for sign in (";", "\t", "|", ",") if sign in alone), "")
             cure = f"; if {other!r} stands between its cells, write delimiter = {json.dumps(other)}" if other else ""
             raise BadData(f"{path}: {said}{cure}")
-        if there.count(name) > 1:
-            raise BadData(f"{path}: column {name} is there {there.count(name)} times; rename one of them")
+        if there.count(found[name]) > 1:
+            raise BadData(f"{path}: column {name} is there {there.count(found[name])} times; rename one of them")
+    return found
 
 
 def format_of(path: Path) -> Format:

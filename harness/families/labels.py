@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from harness.data.task import Task
 from methods.errors import Misfit
@@ -52,5 +53,5 @@ def same_names(names: Sequence[str] | None, task: Task) -> bool:
 
 
 def plain(name: str) -> str:
-    """A label's name as it is compared: without case, and without blanks around it."""
-    return name.strip().casefold()
+    """A label's name as it is compared: without case, blanks around it, or the way in which its accents are written."""
+    return normalize("NFC", normalize("NFC", name).strip().casefold())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -34,10 +35,8 @@ def several(cell: Any, columns: Columns) -> list[str] | None:
 
 def told(asked: Asked, columns: Columns, cells: Iterable[Row], names: tuple[str, ...] | None) -> tuple[str, ...]:
     """The labels that rows have: those that their file names, in its order, or all that are met, numbers by size."""
-    if names:
-        return names
-    if len(columns.labels) > 1:
-        return columns.labels
+    if given := names or (columns.labels if len(columns.labels) > 1 else ()):
+        return tuple(normalize("NFC", name) for name in given)
     met: dict[str, None] = {}
     for (cell,) in cells:
         found = several(cell, columns) if asked.kind == "multi_label" else [plain(cell)]
@@ -55,8 +54,9 @@ class Reader:
     def __init__(self, task: Task, columns: Columns, names: Mapping[str, tuple[str, ...]], strict: bool) -> None:
         self._task, self._columns, self._strict = task, columns, strict
         self._place = {plain(label): k for k, label in enumerate(task.outputs)}
-        by_name = all(column in task.outputs for column in columns.labels)
-        self._flagged = columns.labels if by_name else task.outputs  # labels of the columns, else in their order
+        by_name = all(plain(column) in self._place for column in columns.labels)
+        own = [self._place[plain(column)] for column in columns.labels] if by_name else range(len(task.outputs))
+        self._flagged = tuple(own)  # outputs of the columns, else in their order
         self._named = names.get(columns.labels[0], ()) if len(columns.labels) == 1 else ()
         self._numbered = not any(NUMBER.fullmatch(label) for label in task.outputs)
         self.by_place = 0  # cells that were read as places
@@ -85,7 +85,7 @@ class Reader:
         if isinstance(cell, list | dict):
             raise ValueError(f"the label is {shown(cell)}; it must be one name or number")
         if self._named and isinstance(cell, int) and 0 <= cell < len(self._named):
-            name = self._named[cell]
+            name = plain(self._named[cell]) or ""
         if name in self._place:
             return self._place[name]
         if self._numbered and name.isdecimal() and int(name) < len(self._place):
@@ -105,10 +105,10 @@ class Reader:
 
     def _flags(self, cells: Row) -> list[float] | None:
         found: list[float] = [MASKED] * self._task.width
-        for column, label, cell in zip(self._columns.labels, self._flagged, cells, strict=True):
+        for column, output, cell in zip(self._columns.labels, self._flagged, cells, strict=True):
             name = (plain(cell) or "").lower()
             if name in _YES or name in _NO:
-                found[self._task.outputs.index(label)] = name in _YES
+                found[output] = name in _YES
             elif name:
                 raise ValueError(f"{column} is {shown(cell)!r}; a column for each label holds 0 or 1, or nothing")
         return None if all(value == MASKED for value in found) else found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
+from unicodedata import normalize
 
 from harness.data.task import MOST_CLASSES, OF_KIND, Kind, Task
 from harness.suites.own.entries import Entries
@@ -81,6 +82,7 @@ def read(entries: Entries, name: str) -> Asked:
         raise MergeboardError(f"{entries.where}: {UnknownName(f'metric of {kind}', metric, OF_KIND[kind])}")
     labels = entries.texts("labels")
     if labels is not None:
+        labels = tuple(normalize("NFC", label) for label in labels)
         _require_labels(entries.where, kind, labels)
     pair = entries.take("pair", bool)
     return Asked(entries.where, name, kind, labels, pair, metric, _span(entries, kind), _words(entries))
@@ -100,8 +102,8 @@ def _span(entries: Entries, kind: Kind) -> tuple[float, float] | None:
 
 def _words(entries: Entries) -> dict[str, tuple[str, str]]:
     found = {}
-    for label, table in entries.tables("words").items():
-        words = table.only("statement", "question")
+    for key, table in entries.tables("words").items():
+        label, words = normalize("NFC", key), table.only("statement", "question")
         statement, question = words.take("statement", str), words.take("question", str)
         if not (statement or "").strip() or not (question or "").strip():
             raise MergeboardError(f"{words.where}: it needs both, a statement and a question about a text with it")

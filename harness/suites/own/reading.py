@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from harness.protocol.protocol import LIMITS
 from harness.suites.own import entries, questions
@@ -40,6 +41,8 @@ def read(path: Path) -> File:
     if not corpora:
         raise MergeboardError(f'{path}: no corpora; write [corpora.NAME] with data = "FILE" for each')
     unseen = top.texts("unseen") or ()
+    for what, names in (("corpora", corpora), ("tasks", tasks)):
+        _require_apart(path, what, list(names))
     for corpus in unseen:
         if corpus not in corpora:
             raise MergeboardError(f"{path}: unseen: {UnknownName('corpus', corpus, corpora)}")
@@ -136,10 +139,10 @@ def _columns(table: Entries, asked: Asked, split: str | None) -> Columns:
     read = (*texts, *labels, *((own or split,) if own or split else ()))
     if twice := [name for k, name in enumerate(read) if name in read[:k]]:
         raise MergeboardError(f"{said.where}: {twice[0]} is named twice; text, label and split are a column each")
-    by_name = [name for name in labels if name in (asked.labels or ())]
+    by_name = [name for name in labels if normalize("NFC", name) in (asked.labels or ())]
     if len(labels) > 1 and asked.labels and (by_name or len(labels) != len(asked.labels)):
         for name in labels:  # some by name and some by place would be a guess
-            if name not in asked.labels:
+            if name not in by_name:
                 raise MergeboardError(f"{said.where}: label: {UnknownName('label', name, asked.labels)}")
     if separator is not None and (asked.kind != "multi_label" or len(labels) > 1 or not separator):
         raise MergeboardError(f"{said.where}: separator stands between several labels in one cell; leave it out here")
@@ -203,6 +206,14 @@ def _values(said: Entries, name: str) -> list[int | float]:
         LIMITS[name].require(f"{said.where}: {name}", value)
         found.append(kind(value))
     return found
+
+
+def _require_apart(path: Path, what: str, names: Sequence[str]) -> None:
+    """Refuse names that are one but for capitals: neither people nor the folders of some systems tell them apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise MergeboardError(f"{path}: [{what}.{other}] and [{what}.{name}] are one but for capitals; rename one")
 
 
 def _require_name(where: str, name: str) -> None:
