@@ -41,8 +41,11 @@ class Evidence:
         return verdict(found), terminal.claim(CLAIMS[name], found)
 
 
-def settle(outcome: Outcome, line: str) -> None:
-    """Return for *holds*, xfail for *fails*, skip for *undecided*: no verdict breaks a build."""
+def settle(outcome: Outcome, line: str, rule: bool = False) -> None:
+    """Return for *holds*, xfail for *fails*, skip for *undecided*: no verdict breaks a build, but a rule that a record
+    breaks does."""
+    if outcome == "fails" and rule:
+        pytest.fail(line, pytrace=False)
     if outcome == "fails":
         pytest.xfail(line)
     if outcome == "undecided":

@@ -1,5 +1,6 @@
 """What papers say, decided from records that are already there: passed is *holds*, xfailed is *fails*,
-skipped is *undecided*. No model is run, and no verdict ever breaks a build; the verdicts stand at the session's end.
+skipped is *undecided*. No model is run, and no verdict breaks a build; the verdicts stand at the session's end. A rule
+that a record breaks is a failure: something is wrong with that record or with what made it.
 
 Records come from leaderboard/results and this machine's own store, or from `--results` alone.
 """
@@ -19,4 +20,4 @@ def test_claim(claim: str, evidence: Evidence, record_property: Callable[[str, o
     """The claim, over all real models."""
     outcome, table = evidence.ask(claim)
     record_property("claim", table)
-    settle(outcome, table.partition("\n")[0])
+    settle(outcome, table.partition("\n")[0], CLAIMS[claim].rule)

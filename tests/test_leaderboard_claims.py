@@ -154,8 +154,10 @@ def test_the_papers_side() -> None:
 
 
 def test_every_claim_knows_the_papers_side_or_that_there_is_none() -> None:
-    silent = {name for name, claim in CLAIMS.items() if not claim.number}
-    assert silent == {"less_sensitive_to_heads[simple]"}  # the paper prints one number for both heads of `simple`
+    silent = {name for name, claim in CLAIMS.items() if not claim.number and "Evolver" in claim.paper.called}
+    open_questions = {f"adaptive_above_plain[{scheme}]" for scheme in ("jde", "sade", "shade")}
+    # the paper prints one number for both heads of `simple`
+    assert silent == {"less_sensitive_to_heads[simple]", *open_questions}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_no_verdict_breaks_a_build(
     result = pytester.runpytest(
         "-p", "leaderboard.plugin", "--results=results", "-k", "evolver_above_base and ties", "-rxs"
     )
-    result.assert_outcomes(**outcomes, deselected=14)
+    result.assert_outcomes(**outcomes, deselected=len(CLAIMS) - 1)
     assert result.ret == code
     result.stdout.fnmatch_lines(["*= what the papers say =*", "ties_evolver is above ties*the paper: +1.*"])
 

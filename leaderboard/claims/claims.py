@@ -5,6 +5,8 @@ columns. It *holds* where that difference is above 0 by more than chance, *fails
 otherwise (`leaderboard.stats.difference` says what chance is). Over all real models it holds if it holds everywhere it
 was asked; it fails if it fails anywhere, by chances corrected for the number of models; the synthetic world is shown
 but not counted. A model and a suite count once: over several protocols the difference is averaged first.
+
+A rule is a claim that chance has no part in: it holds where no record breaks it, made-up worlds included.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from harness.suites.papers import Paper, told
 from leaderboard.claims import measures
 from leaderboard.claims.kinds import KINDS
 from leaderboard.claims.measures import Measure
+from leaderboard.claims.rules import Kept, Rule
 from leaderboard.stats.difference import Difference, pooled
 from leaderboard.stats.holm import holm
 from leaderboard.tables.group import Group
 
 Outcome = Literal["holds", "fails", "undecided"]
+_OF_RULES: tuple[Outcome, ...] = ("holds", "fails")
 _OUTCOME: dict[str, Outcome] = {"above": "holds", "below": "fails", "undecided": "undecided"}
 
 
@@ -34,19 +38,23 @@ class Finding:
     place: str  # the same, and the protocol
     verdict: Outcome  # of this group by itself
     difference: Difference | None  # what must be above 0; None where nothing could be compared
-    reason: str = ""  # why nothing could be compared
+    reason: str = (
+        ""  # why nothing could be compared; of a rule, how many records were held against it, or which broke it
+    )
     synthetic: bool = False
+    rule: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper as a difference that must be above 0."""
+    """A sentence of a paper as a difference that must be above 0, or as a rule that no record may break."""
 
     name: str  # `evolver_above_base[ties]`
     says: str
     paper: Paper
     number: str  # the paper's numbers for it, as text
-    measure: Measure
+    measure: Measure | Rule
+    rule: bool = False  # whether chance has no part in it
 
     def ask(self, group: Group) -> Finding | None:
         """What one group says; None where it was not asked."""
@@ -55,6 +63,12 @@ class Claim:
             return None
         block = group.key.model, group.key.suite
         place = f"{group.key.model}, {group.key.suite}, {group.key.protocol} {group.key.digest}"
+        if isinstance(measured, Kept):
+            said = "; ".join(measured.broken[:3]) or f"{measured.asked} of {measured.asked}"
+            told = f"{len(measured.broken)} of {measured.asked} broke it: {said}" if measured.broken else said
+            return Finding(
+                block, place, "fails" if measured.broken else "holds", None, told, group.synthetic, rule=True
+            )
         if isinstance(measured, str):
             return Finding(block, place, "undecided", None, measured, group.synthetic)
         return Finding(block, place, _OUTCOME[measured.verdict], measured, "", group.synthetic)
@@ -71,7 +85,7 @@ def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
 
 
 def verdict(found: Iterable[Finding]) -> Outcome:
-    """Over all real models."""
+    """Over all real models; of a rule, over all records."""
     said = votes(found)
     if "fails" in said:
         return "fails"
@@ -79,19 +93,22 @@ def verdict(found: Iterable[Finding]) -> Outcome:
 
 
 def votes(found: Iterable[Finding]) -> list[Outcome]:
-    """One outcome for each real model and suite.
+    """One outcome for each real model and suite; of a rule, for each synthetic one too.
 
     A claim that holds everywhere was right each time; one that fails somewhere had as many chances to as there are
     models, so failures are held against corrected chances.
     """
     blocks: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in found:
-        if not finding.synthetic:
+        if not finding.synthetic or finding.rule:
             blocks[finding.block].append(finding)
     together = {block: _together(own) for block, own in blocks.items()}
     chances = {block: d.chance for block, d in together.items() if d is not None and d.chance is not None}
     corrected, said = holm(chances), []
     for block, difference in together.items():
+        if blocks[block][0].rule:
+            said.append(max((finding.verdict for finding in blocks[block]), key=_OF_RULES.index))
+            continue
         outcome = "undecided" if difference is None else _OUTCOME[difference.verdict]
         if outcome == "fails" and difference is not None:
             outcome = _OUTCOME[difference.told(corrected.get(block)).verdict]
@@ -111,6 +128,7 @@ CLAIMS: dict[str, Claim] = {
         claim.paper,
         KINDS[claim.asks].number(claim.where, **claim.words),
         KINDS[claim.asks].measure(claim.where, **claim.words),
+        KINDS[claim.asks].rule,
     )
     for claim in told()
 }

@@ -49,6 +49,22 @@ def dev_size(where: Where | None, method: str) -> str:
     return _mean([(sizes[1.0][0] - sizes[0.25][0], sizes[1.0][1] or sizes[0.25][1])])
 
 
+def searched(_where: Where | None, method: str, rival: str) -> str:
+    """How far a searched method stands above another one, over the models of the table of coefficient search."""
+    ours, theirs = (_by_model(name) for name in (method, rival))
+    both = [(ours[model], theirs[model]) for model in ours.keys() & theirs.keys()]
+    return _mean([(a["value"] - b["value"], a["doubt"] or b["doubt"]) for a, b in both])
+
+
+def not_searched(where: Where | None, method: str, rival: str) -> str:
+    """How far it stands below."""
+    return searched(where, rival, method)
+
+
+def _by_model(method: str) -> dict[str, Mapping[str, Any]]:
+    return {row["model"]: row for row in _rows("searches") if row["method"] == method}
+
+
 def _columns(where: Where | None) -> dict[_Column, dict[str, Published]]:
     found: dict[_Column, dict[str, Published]] = {}
     for suite, file in _files().items():
