@@ -82,8 +82,7 @@ most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all r
 everywhere, and fails if it fails anywhere, there with *p* corrected for the number of models (Holm). A model and suite
 counts once, its protocols averaged. The synthetic world is shown and not counted. A paper's number is the mean over
 its own cells, how many stands in brackets; † marks doubtful cells among them. A *rule* holds where no record breaks it,
-made-up worlds included. *p* and intervals are those of the
-[leaderboard](leaderboard.md).
+made-up worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md).
 """
 
 LANDSCAPES = """\
