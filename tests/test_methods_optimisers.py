@@ -15,6 +15,7 @@ import torch
 from methods import MergeboardError
 from methods.optimisers import OPTIMISERS
 from methods.optimisers.base import Optimiser
+from methods.optimisers.catcma import CatCma
 from methods.optimisers.cma import Cma
 from methods.optimisers.coordinate import Coordinate
 from methods.optimisers.random import Random
@@ -132,7 +133,7 @@ def test_scores_that_are_all_the_same_do_not_end_a_search_badly(name: str) -> No
 
 @pytest.mark.parametrize("centre", [0.5, 0.85, 1.0])
 @pytest.mark.parametrize("n", [2, 4, 10])
-@pytest.mark.parametrize("name", ["cma", "coordinate"])
+@pytest.mark.parametrize("name", ["catcma", "cma", "coordinate"])
 def test_the_top_of_a_smooth_hill_is_found_much_better_than_by_chance(name: str, n: int, centre: float) -> None:
     """From a start that is not the top, at 50 evaluations for each number."""
     space, hill = numbers(n, start=0.3), sphere(centre)
@@ -141,7 +142,7 @@ def test_the_top_of_a_smooth_hill_is_found_much_better_than_by_chance(name: str,
     assert median(ours) > median(chance) / 5
 
 
-@pytest.mark.parametrize("name", ["cma", "coordinate", "grid"])
+@pytest.mark.parametrize("name", ["catcma", "cma", "coordinate", "grid"])
 def test_one_number_is_found(name: str) -> None:
     space = numbers(1, 0.0, 2.0, 0.1)
     for seed in range(5):
@@ -158,12 +159,39 @@ def test_cma_learns_a_direction_that_no_single_variable_has() -> None:
     assert median(ours) > median(others) / 5 and median(ours) > axes / 5
 
 
+def test_choices_are_found_better_than_by_chance() -> None:
+    for name in ("catcma", "coordinate"):
+        ours = [best(search(optimiser(name), choices(20), ones, 200, seed)) for seed in range(5)]
+        chance = [best(search(Random(), choices(20), ones, 200, seed)) for seed in range(5)]
+        assert median(ours) == 20 > median(chance)
+
+
+def test_numbers_and_choices_are_found_together() -> None:
+    """The place of the hill depends on the choices, and of the choices one is right."""
+    space = joined(numbers(3, start=0.3), choices(3, ("a", "b", "c")))
+
+    def hill(point: Point) -> float:
+        wrong = sum(x != 2 for x in point[3:])
+        return -sum((x - 0.9 + 0.2 * wrong) ** 2 for x in point[:3]) - 0.1 * wrong
+
+    ours = [best(search(optimiser("catcma"), space, hill, 300, seed)) for seed in range(5)]
+    chance = [best(search(Random(), space, hill, 300, seed)) for seed in range(5)]
+    assert median(ours) > median(chance) / 5
+
+
+def test_catcma_takes_a_choice_of_one_and_a_space_where_nothing_is_left_to_choose() -> None:
+    single = choices(1, ("only",))
+    assert all(point[0] == 0 for point, _ in search(CatCma(), joined(single, numbers(2)), bumpy, 50))
+    assert len(search(CatCma(), single, bumpy, 50)) == 1
+
+
 def test_a_mean_at_the_middle_begins_there() -> None:
     space, drawn = numbers(50, start=1.0), []
-    for mean in ("middle", "start"):
-        asked = Cma(mean=mean, sigma=0.01).begin(space, 0, 100, 0.0).ask()  # type: ignore[arg-type]
-        drawn.append([sum(point) / 50 for point in asked])
-    assert all(abs(x - 0.5) < 0.01 for x in drawn[0]) and all(x > 0.98 for x in drawn[1])
+    for kind in (Cma, CatCma):
+        for mean in ("middle", "start"):
+            asked = kind(mean=mean, sigma=0.01).begin(space, 0, 100, 0.0).ask()  # type: ignore[arg-type]
+            drawn.append([sum(point) / 50 for point in asked])
+    assert all(abs(x - 0.5) < 0.01 for x in drawn[0] + drawn[2]) and all(x > 0.98 for x in drawn[1] + drawn[3])
 
 
 def test_cma_gives_directions_up_above_two_hundred_variables() -> None:
@@ -204,6 +232,8 @@ def test_cma_starts_again_with_twice_the_population_where_it_has_converged() -> 
             "given up for 201 variables; set cma.separable=no",
         ),
         (lambda: Cma(population=50).begin(numbers(3), 0, 49, 0.0), "cma.population is 50 and 49 evaluations are left"),
+        (lambda: CatCma(population=50).begin(numbers(3), 0, 49, 0.0), "catcma.population is 50 and 49 evaluations"),
+        (lambda: CatCma(population=3), r"catcma.population is 3; it must lie in 4..1000000"),
         (lambda: Cma(population=3), r"cma.population is 3; it must lie in 4..1000000"),
         (lambda: Cma(sigma=0), r"cma.sigma is 0; it must lie in"),
         (lambda: Coordinate(step=2), r"coordinate.step is 2; it must lie in 0.0001..1"),

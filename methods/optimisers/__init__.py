@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from methods.registry import Registry, path_of
 
 BUILT_IN = {  # name -> the file that registers it
+    "catcma": "methods.optimisers.catcma",
     "cma": "methods.optimisers.cma",
     "coordinate": "methods.optimisers.coordinate",
     "grid": "methods.optimisers.grid",

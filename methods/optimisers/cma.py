@@ -98,11 +98,10 @@ class _Running:
             "bounds": np.array([[0.0, 1.0]] * n),
             "seed": (self._seed + self._runs) % 2**32,
             "population_size": population,
+            # of many variables, or where the mean lies on bounds, no draw is inside, however often it is tried
+            "n_max_resampling": min(max(1000 // n, 5), 100),
         }
-        if self._apart:
-            return SepCMA(**common)
-        # a draw costs n^2 and more: where the mean lies on many bounds, no draw is inside, however often it is tried
-        return CMA(**common, n_max_resampling=min(max(1000 // n, 5), 100), lr_adapt=self._knobs.lr_adapt)
+        return SepCMA(**common) if self._apart else CMA(**common, lr_adapt=self._knobs.lr_adapt)
 
     def ask(self) -> Sequence[Point]:
         """A generation."""
