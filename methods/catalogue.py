@@ -9,18 +9,17 @@ that calls `register`; see methods/registry.py."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from methods.errors import MergeboardError, NotApplicable, UnknownMethod
-from methods.knobs import fields_from, knob_of, require_plain_type
+from methods.knobs import fields_from, knob_of
 from methods.optimisers import OPTIMISERS
 from methods.outline import outline
+from methods.registration import plain_knob, require_class
 from methods.registry import Registry, path_of
 from methods.space import Gene
 
@@ -39,8 +38,6 @@ BUILT_IN = {  # name -> the file that registers it
     "ties": "methods.ties",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
-# Said by class variables, never by knobs:
-OF_THE_CLASS = ("version", "order_matters", "moves_equal_members", "searched")
 AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method
 SUFFIX = "_evolver"
 
@@ -69,6 +66,8 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
     METHODS.require_word(name)
     if name in RESERVED:
         raise MergeboardError(f"{name!r} is the name of a reference row of the table; the method needs another name")
+    if name in OPTIMISERS.built_in or name in OPTIMISERS.entries:  # --set cma.sigma=... would mean both
+        raise MergeboardError(f"{name!r} is the name of an optimiser; the method needs another name")
 
     def enter(cls: Class) -> Class:
         _require_method(name, cls)
@@ -218,7 +217,9 @@ def describe(method: MergeMethod) -> dict[str, Any]:
         raise MergeboardError(f"{path_of(type(method))} is not registered; decorate it with @register(name, paper=...)")
     name = names[0]
     fields = dataclasses.fields(cast(Any, method))
-    knobs = {knob_of(field.name): _plain(name, field.name, getattr(method, field.name)) for field in fields}
+    knobs = {
+        knob_of(field.name): plain_knob(name, field.name, getattr(method, field.name), _nested) for field in fields
+    }
     return {"name": name, "version": getattr(method, "version", 1), "knobs": knobs}
 
 
@@ -233,16 +234,8 @@ def _names_of(part: Any) -> list[str]:
     return [name for name, entry in entries if entry.cls is type(part)]
 
 
-def _plain(method: str, field: str, value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # which JSON has no word for
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(method, field, part) for part in value]
-    if is_part(value):
-        return describe(value)
-    raise MergeboardError(f"{method}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
+def _nested(value: Any) -> dict[str, Any] | None:
+    return describe(value) if is_part(value) else None
 
 
 def _build(name: str, entry: _Entry, knobs: Knobs, **fixed: Any) -> Any:
@@ -268,34 +261,8 @@ def wrapped_like(name: str) -> list[str]:
 
 
 def _require_method(name: str, cls: type[Any]) -> None:
-    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise MergeboardError(f"{path_of(cls)} must be a frozen dataclass to be registered as {name!r}")
-    if not callable(getattr(cls, "merge", None)):
-        raise MergeboardError(f"{path_of(cls)} needs merge(population, score, rng) to be registered as {name!r}")
-    for field in dataclasses.fields(cls):
-        if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise MergeboardError(f"{path_of(cls)}.{field.name} needs a default to be registered as {name!r}")
-        if field.name in OF_THE_CLASS:
-            raise MergeboardError(f"{path_of(cls)}.{field.name} is no knob; write {field.name}: ClassVar[...] = ...")
-    _require_knobs(name, cls)
-    if type(version := getattr(cls, "version", 1)) is not int:
-        raise MergeboardError(f"{path_of(cls)}.version is {version!r}; it must be a whole number")
-
-
-def _require_knobs(name: str, cls: type[Any]) -> None:
-    """Raise what would otherwise be found out when a recipe is made, after the first population has been trained."""
-    fields = dataclasses.fields(cls)
-    knobs = [knob_of(field.name) for field in fields]
-    for knob in knobs:
-        if knobs.count(knob) > 1:
-            raise MergeboardError(f"{path_of(cls)} has two fields for the knob {knob!r}; rename one of them")
-    with contextlib.suppress(NameError, AttributeError, TypeError):  # a type that only its own file can spell
-        for field_name, wanted in get_type_hints(cls).items():
-            if field_name in {field.name for field in fields}:
-                require_plain_type(f"{name}.{knob_of(field_name)}", wanted)
-    method = cls()
-    for field in fields:
-        _plain(name, field.name, getattr(method, field.name))
+    require_class(name, cls, "merge(population, score, rng)", _nested)
+    knobs = [knob_of(field.name) for field in dataclasses.fields(cls)]
     for gene in getattr(cls, "searched", ()):
         if not isinstance(gene, Gene) or gene.knob not in knobs:
             raise MergeboardError(

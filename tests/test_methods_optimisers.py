@@ -66,7 +66,7 @@ def test_the_same_seed_is_the_same_search_whatever_others_draw(name: str, kind: 
     def disturbing(point: Point) -> float:
         np.random.seed(7)
         random.seed(7)
-        torch.manual_seed(7)
+        torch.default_generator.manual_seed(7)
         return bumpy(point)
 
     assert searched(name, SPACES[kind], bumpy) == searched(name, SPACES[kind], disturbing)
@@ -132,7 +132,7 @@ def test_scores_that_are_all_the_same_do_not_end_a_search_badly(name: str) -> No
 
 
 @pytest.mark.parametrize("centre", [0.5, 0.85, 1.0])
-@pytest.mark.parametrize("n", [2, 4, 10])
+@pytest.mark.parametrize("n", [4, 10])
 @pytest.mark.parametrize("name", ["catcma", "cma", "coordinate"])
 def test_the_top_of_a_smooth_hill_is_found_much_better_than_by_chance(name: str, n: int, centre: float) -> None:
     """From a start that is not the top, at 50 evaluations for each number."""
@@ -167,14 +167,14 @@ def test_choices_are_found_better_than_by_chance() -> None:
 
 
 def test_numbers_and_choices_are_found_together() -> None:
-    """The place of the hill depends on the choices, and of the choices one is right."""
-    space = joined(numbers(3, start=0.3), choices(3, ("a", "b", "c")))
+    """The top of the hill moves with every wrong choice."""
+    space = joined(numbers(3, start=0.3), choices(4))
 
     def hill(point: Point) -> float:
-        wrong = sum(x != 2 for x in point[3:])
-        return -sum((x - 0.9 + 0.2 * wrong) ** 2 for x in point[:3]) - 0.1 * wrong
+        wrong = 4 - sum(point[3:])
+        return -sum((x - 0.9 + 0.1 * wrong) ** 2 for x in point[:3]) - 0.1 * wrong
 
-    ours = [best(search(optimiser("catcma"), space, hill, 300, seed)) for seed in range(5)]
+    ours = [best(search(CatCma(), space, hill, 300, seed)) for seed in range(5)]
     chance = [best(search(Random(), space, hill, 300, seed)) for seed in range(5)]
     assert median(ours) > median(chance) / 5
 

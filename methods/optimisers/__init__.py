@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from methods.errors import MergeboardError
+from methods.registration import require_class
 from methods.registry import Registry, path_of
 
 BUILT_IN = {  # name -> the file that registers it
@@ -38,9 +40,14 @@ def register(name: str, *, paper: str) -> Callable[[Class], Class]:
     The class is a frozen dataclass whose fields all have defaults; a class variable `version` (1 if absent) goes into
     every record.
     """
+    from methods.catalogue import METHODS  # which knows this file
+
     OPTIMISERS.require_word(name)
+    if name in METHODS.built_in or name in METHODS.entries:  # --set ties.k=... would mean both, ties_evolver too
+        raise MergeboardError(f"{name!r} is the name of a merging method; the optimiser needs another name")
 
     def enter(cls: Class) -> Class:
+        require_class(name, cls, "begin(space, seed, budget, first)")
         OPTIMISERS.enter(name, Entry(cls, paper))
         return cls
 
