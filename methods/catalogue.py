@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = {  # name -> the file that registers it
     "best": "methods.reference",
+    "dare_linear": "methods.dare",
+    "dare_ties": "methods.dare",
     "ensemble": "methods.ensemble",
     "evolver": "methods.evolver",
     "fisher": "methods.fisher",

@@ -23,8 +23,11 @@ def outline(module: str, name: str) -> type[Any]:
     """The class that `module` registers as `name`, without its methods."""
     tree = _tree(module)
     found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
-    found.decorator_list = [d for d in found.decorator_list if "dataclass" in ast.unparse(d)]
-    found.body = [n for n in found.body if isinstance(n, ast.AnnAssign) or _name(n) == "__post_init__"]
+    bases = {_name(base) for base in found.bases}  # those of this file have fields of their own
+    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
+    for drawn in classes:
+        drawn.decorator_list = [d for d in drawn.decorator_list if "dataclass" in ast.unparse(d)]
+        drawn.body = [n for n in drawn.body if isinstance(n, ast.AnnAssign) or _name(n) == "__post_init__"]
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     content: dict[str, Any] = {"__name__": module}
     for node in imports:
@@ -33,7 +36,7 @@ def outline(module: str, name: str) -> type[Any]:
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 _run(_choices(str(node.module), alias.name), content)
-    _run([found], content)
+    _run(classes, content)
     cls: type[Any] = content[found.name]
     return cls
 

@@ -5,16 +5,33 @@ Task vectors are float32 whatever the storage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from methods import pieces as cutting
-from methods.base import Weights, working_dtype
+from methods.base import Population, Weights, working_dtype
+from methods.errors import Misfit, NotApplicable
 from methods.loops import changes
 from methods.loops.sweep import suited, sweep, sweep_in_turns
 from methods.pieces import pieces
+
+
+def tensors_in_common(method: str, population: Population) -> list[str]:
+    """The tensors that have a task vector, sorted: nothing may depend on the order of a dictionary.
+
+    Errors: `NotApplicable` if there is none, `Misfit` where the ancestor has another shape.
+    """
+    first, ancestor = population.members[0], population.ancestor
+    shared = sorted(key for key, tensor in first.items() if tensor.is_floating_point() and key in ancestor)
+    if not shared:
+        raise NotApplicable(f"{method} needs the ancestor that the members were fine-tuned from; none was provided")
+    for key in shared:
+        if first[key].shape != ancestor[key].shape:
+            shapes = tuple(first[key].shape), tuple(ancestor[key].shape)
+            raise Misfit(f"{key} is {shapes[0]} in the members and {shapes[1]} in the ancestor; they must agree")
+    return shared
 
 
 class TaskVector:
@@ -48,15 +65,18 @@ class TaskVector:
     def sample(self, count: int) -> Tensor:
         """Magnitudes of about `count` scalars, evenly spread, sorted from the largest."""
         stride = self.size // count | 1  # odd: tensors are cut in even widths, a sample should not be
-        spread = []
-        for key in self._keys:
-            x, origin = self._member[key].reshape(-1)[::stride], self._ancestor[key].reshape(-1)[::stride]
-            spread.append((x.float() - origin.to(x.device).float()).abs().cpu())
+        spread = [task.float().abs_().cpu() for task in self.spread(stride)]
         found = torch.cat(spread)
         found.numpy().view(
             "int32"
         ).sort()  # as bits, which order alike: NaN is the largest; and faster than torch's sort
         return found.flip(0)
+
+    def spread(self, stride: int) -> Iterable[Tensor]:
+        """Every stride-th change of each tensor, in new tensors."""
+        for key in self._keys:
+            x, origin = self._member[key].reshape(-1)[::stride], self._ancestor[key].reshape(-1)[::stride]
+            yield x.float() - origin.to(x.device).float()
 
     def sift(self, low: float, high: float) -> Iterator[tuple[int, Tensor]]:
         """Of all scalars, part by part: how many magnitudes lie above `high`, and those from `low` to `high`."""

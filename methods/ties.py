@@ -33,7 +33,7 @@ from methods.base import DevScore, PerMember, Population, Weights
 from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
 from methods.election import Election, Votes, majority
-from methods.errors import MergeboardError, Misfit, NotApplicable
+from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
@@ -41,7 +41,7 @@ from methods.parts import Apart, Assembly, Part, Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.task_vector import TaskVector
+from methods.task_vector import TaskVector, tensors_in_common
 from methods.trim import Cut, Cuts, cut_after, kth_largest
 
 
@@ -94,16 +94,7 @@ class Ties(Stepwise, Tensorwise, PerMember):
     def _shared(self, population: Population) -> list[str]:
         """The tensors that have a task vector."""
         self.require_fits(len(population))
-        first, ancestor = population.members[0], population.ancestor
-        # Sorted: which of two equal magnitudes survives must not depend on the order of a dictionary.
-        shared = sorted(key for key, tensor in first.items() if tensor.is_floating_point() and key in ancestor)
-        if not shared:
-            raise NotApplicable("ties needs the ancestor that the members were fine-tuned from; none was provided")
-        for key in shared:
-            if first[key].shape != ancestor[key].shape:
-                shapes = tuple(first[key].shape), tuple(ancestor[key].shape)
-                raise Misfit(f"{key} is {shapes[0]} in the members and {shapes[1]} in the ancestor; they must agree")
-        return shared
+        return tensors_in_common("ties", population)
 
     def _cuts(self, member: Weights, ancestor: Weights, shared: Sequence[str]) -> Cuts:
         if self.scope == "global":

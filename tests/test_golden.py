@@ -14,6 +14,7 @@ from torch import Tensor
 from methods import Population, Weights, pieces
 from methods.base import Ensemble
 from methods.child import write_child
+from methods.dare import DareLinear, DareTies
 from methods.draws import Crossover
 from methods.ensemble import LogitEnsemble, combine, vote
 from methods.evolver import Evolver
@@ -108,6 +109,37 @@ def test_ties_is_the_reference(run: Run, chunk: int | None, monkeypatch: pytest.
     run.require(method.merge(run.case.population(raised=run.id.endswith("_f32")), NEVER, rng()))
 
 
+@dataclass
+class Given:
+    """A crossover whose masks are read instead of drawn."""
+
+    masks: Mapping[str, Tensor]
+
+    def __call__(self, name: str, start: int, out: Tensor) -> None:
+        out.copy_(-self.masks[name].flatten()[start : start + out.numel()].to(torch.int32))
+
+
+RESCALE = {"1/(1-p)": "inverse", "l1 norm per tensor": "l1", "none": "none"}
+
+
+@pytest.mark.parametrize("chunk", [None, 100], ids=["whole", "streamed"])
+@pytest.mark.parametrize("run", runs("dare"))
+def test_dare_is_the_reference(run: Run, chunk: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "CHUNK", chunk or pieces.CHUNK)
+    population = run.case.population(raised=run.id.endswith("_f32"))
+    who = tuple(range(len(population))) if "member" not in run.knobs else (run.knobs["member"],)
+    knobs = {
+        "density": 1 - run.knobs["p"],
+        "weights": tuple(run.knobs.get("weights", (1.0,) * len(who))),
+        "rescale": RESCALE[run.knobs["rescale"]],
+        "normalize": "mean" in run.knobs.get("aggregate", "sum"),
+        "lambda_": run.knobs.get("lambda", 1.0),
+    }
+    method = DareTies(**knobs) if run.knobs.get("elect") else DareLinear(**knobs)
+    masks = [Given(run.case.inputs[f"keep{i}"]) for i in who]
+    run.require(method.merge_kept(population.subset(who), masks))
+
+
 @pytest.mark.usefixtures("formulas")
 @pytest.mark.parametrize("run", runs("fisher"))
 def test_fisher_is_the_reference(run: Run) -> None:
@@ -162,16 +194,6 @@ def test_ensemble_is_the_reference(run: Run) -> None:
     logits = torch.stack([member[""] for member in run.case.numbered("logits")])
     annotated = annotations(run.case.spec["member_labels"], logits.shape[-1])
     run.require({"logits": combine(logits, annotated if run.id == "label_aware" else None)})
-
-
-@dataclass
-class Given:
-    """A crossover whose masks are read instead of drawn."""
-
-    masks: Mapping[str, Tensor]
-
-    def __call__(self, name: str, start: int, out: Tensor) -> None:
-        out.copy_(-self.masks[name].flatten()[start : start + out.numel()].to(torch.int32))
 
 
 def child_of(case: Case, knobs: Mapping[str, Any], masks: Mapping[str, Tensor], chunk: int) -> Weights:

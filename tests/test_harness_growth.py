@@ -27,6 +27,7 @@ from tests.emotion_cells import cell
 from tests.small_world import SMALL, Project, make_lab
 from tests.test_harness_recipe import PARTS
 
+DARE = {"density": 0.5, "weights": None, "rescale": "inverse", "normalize": False, "lambda": 1.0, "mask_seed": 0}
 PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its defaults; a line may be added, none changed
     ("Training", 1): {
         **{"epochs": 30, "steps": None, "check_every": None, "learning_rate": 1e-5, "head_rate": 1.0},
@@ -47,6 +48,8 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     },
     ("GramSettings", 1): {"gram_rows": 16000, "gram_padding": "masked", "max_length": 128, "batch_tokens": None},
     ("Task", 1): {"pair": False, "span": (0.0, 1.0), "also": (), "version": 1},
+    ("dare_linear", 1): DARE,
+    ("dare_ties", 1): {**DARE, "trim": None},
     **{(name, 1): dict(knobs) for name, knobs in schema1.METHODS.items()},
 }
 CHANGED = "a default changed: raise the version of its class, and write the new defaults down here under it"

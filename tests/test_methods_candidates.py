@@ -11,6 +11,7 @@ import torch
 from methods import Merged, MergeMethod, Population, Weights, resolve
 from methods.candidates import Anew, Stepwise, candidates_of
 from methods.contract import same_bits, toy_population, toy_score
+from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
@@ -24,6 +25,8 @@ EXACT = [
     Ties(),
     Ties(k=0.5, scope="per_tensor"),
     Ties(trim="official"),
+    DareLinear(density=(0.3, 0.5, 1.0)),
+    DareTies(rescale="l1"),
     GreedySoup(),
 ]
 ROUNDED = [
@@ -89,7 +92,7 @@ def test_candidates_in_half_precision_are_rounded_once(method: MergeMethod) -> N
             torch.testing.assert_close(fast[name], x, rtol=2**-7, atol=1e-6)  # at most a step of the format
 
 
-@pytest.mark.parametrize("method", [Simple(), Fisher(), RegMean(), Ties()], ids=repr)
+@pytest.mark.parametrize("method", [Simple(), Fisher(), RegMean(), Ties(), DareTies()], ids=repr)
 def test_output_layers_stay_label_aware(method: MergeMethod) -> None:
     population = replace(toy_population(3), output_layer=("head.weight", "head.bias"), annotated=FIRST)
     for fast, plain in zip(played(method, population, True), played(method, population, False), strict=True):

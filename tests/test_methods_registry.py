@@ -34,6 +34,7 @@ from methods.base import Replayable
 from methods.candidates import Anew, Stepwise, candidates_of
 from methods.catalogue import METHODS, RESERVED
 from methods.contract import toy_population, toy_score
+from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.knobs import knob_of
@@ -299,6 +300,8 @@ def test_an_evolution_that_a_plugin_took_the_name_of_is_not_built_in(fresh_regis
 
 OUT_OF_BOUNDS = [
     ("ties", "k", 0.0), ("ties", "k", 1.5), ("ties", "lambda", math.inf), ("ties", "weights", (1.0, -1.0)),
+    ("dare_ties", "density", 0.0), ("dare_linear", "density", (0.5, 1.5)), ("dare_ties", "trim", 0.0),
+    ("dare_ties", "density", math.nan), ("dare_linear", "weights", (math.inf,)), ("dare_ties", "lambda", math.nan),
     ("fisher", "eps", -1.0), ("fisher", "floor", -1.0), ("fisher", "coefficients", (math.nan, 1.0)),
     ("regmean", "alpha", 1.5), ("regmean", "ridge", 2.0), ("regmean", "coefficients", (-1.0, 1.0)),
     ("simple", "coefficients", (math.inf,)), ("evolver", "F", -0.5), ("evolver", "F", math.nan), ("evolver", "F", 1e9),
@@ -314,7 +317,11 @@ def test_a_senseless_knob_is_one_line(method: str, knob: str, value: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "method", [Simple((1, 2)), Fisher(coefficients=(1, 2)), RegMean(coefficients=(1, 2)), Ties(weights=(1, 2))]
+    "method",
+    [
+        *(Simple((1, 2)), Fisher(coefficients=(1, 2)), RegMean(coefficients=(1, 2)), Ties(weights=(1, 2))),
+        *(DareLinear(weights=(1, 2)), DareTies(density=(0.1, 0.2))),
+    ],
 )
 def test_numbers_for_each_member_are_counted_without_members(method: Any) -> None:
     for asked in (method, Evolver(inner=method)):

@@ -1,0 +1,138 @@
+"""DARE's last steps: weigh what is kept of every member's change, let signs vote, add the rest to the ancestor.
+
+    v_i = w_i r_i t_i     r_i scales what is kept of t_i up (methods/drops.py)
+    sum                   without votes sum_i v_i; with them the sum of the v_i of sign s = sign(sum_i v_i), where a
+                          sum of 0 elects plus
+    divide                by the sum of the w_i that count, or by 1 where that is nothing
+    add                   merged = x_0 + lambda * sum
+
+Every tensor is merged by itself: nothing depends on which other tensors there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from methods.base import Weights, working_dtype
+from methods.draws import Crossover
+from methods.drops import Dropped, Rescale, magnitudes, stretch
+from methods.pieces import Buffers, pieces
+from methods.task_vector import TaskVector
+from methods.trim import Cut, cut_after
+
+NOTHING = 1e-8  # a sum of weights that nothing is divided by
+_ROOM = Buffers(3)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one member brings."""
+
+    weights: Weights
+    weight: float
+    density: float
+    keep: Crossover | None  # which scalars of its change are kept; None keeps all
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The formula, for parts in the order in which they are added up."""
+
+    parts: Sequence[Part]
+    ancestor: Weights
+    rescale: Rescale
+    normalize: bool
+    scale: float  # lambda
+    elect: bool = False
+    trim: float | None = None  # share of a tensor that is kept after the drop, the largest changes; None: all
+
+    def write(self, out: Weights) -> None:
+        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has."""
+        room = Buffers(len(self.parts) if self.elect else 1)
+        for key, target in out.items():
+            self._write_one(key, target, room)
+
+    def _write_one(self, key: str, out: Tensor, room: Buffers) -> None:
+        """The merge of one tensor."""
+        changes = [self._change(key, part) for part in self.parts]
+        origin, target, scale = self.ancestor[key].reshape(-1), out.view(-1), self._whole_scale()
+        for piece in pieces(target):
+            total, sign, counted = _ROOM.like(target[piece])
+            buffers = room.like(target[piece])
+            if self.elect:
+                tasks = [one.piece(piece, buffer) for one, buffer in zip(changes, buffers, strict=True)]
+                self._elect(tasks, total, sign, counted)
+            else:
+                changes[0].piece(piece, total)
+                for one in changes[1:]:
+                    total.add_(one.piece(piece, buffers[0]))
+            _add(origin[piece], total, scale, out=target[piece])
+
+    def _whole_scale(self) -> float:
+        """What the sum is multiplied by: lambda, and where all members count, what they count."""
+        count = math.fsum(part.weight for part in self.parts)
+        return self.scale / count if self.normalize and not self.elect and abs(count) >= NOTHING else self.scale
+
+    def _elect(self, tasks: Sequence[Tensor], total: Tensor, sign: Tensor, counted: Tensor) -> None:
+        """Write what the tasks of the elected sign come to, to `total`; `tasks` are used up."""
+        sign.copy_(tasks[0])
+        for task in tasks[1:]:
+            sign.add_(task)
+        sign.sign_().add_(0.5).sign_()  # 0 becomes a plus
+        total.zero_()
+        counted.zero_()
+        for task, part in zip(tasks, self.parts, strict=True):
+            agreeing = task.mul_(sign).clamp_(min=0)
+            total.add_(agreeing)
+            if self.normalize:
+                counted.add_(agreeing.sign_(), alpha=part.weight)
+        if self.normalize:
+            total.div_(counted.add_(counted == 0))
+        total.mul_(sign)
+
+    def _change(self, key: str, part: Part) -> _Change:
+        task = Dropped(part.weights, self.ancestor, [key], part.keep)
+        cut = Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
+        return _Change(key, task, cut, part.weight * self._stretch(key, part, task))
+
+    def _stretch(self, key: str, part: Part, task: Dropped) -> float:
+        """What one member's kept changes of this tensor are scaled up by."""
+        if part.keep is None or self.rescale == "none":
+            return 1.0
+        if self.rescale == "inverse":
+            return 1 / part.density
+        whole = TaskVector(part.weights, self.ancestor, [key])
+        return stretch(*(sum(magnitudes(piece) for _, piece in some.of(key)) for some in (task, whole)))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One member's weighted change of one tensor."""
+
+    key: str
+    task: Dropped
+    cut: Cut
+    factor: float
+
+    def piece(self, piece: slice, buffer: Tensor) -> Tensor:
+        """These scalars of it, written into the buffer."""
+        task = self.task.piece(self.key, piece, buffer)
+        if task.dtype == torch.float32:
+            self.cut.trim(self.key, piece.start, task)
+        elif self.cut.bits:  # cuts are float32
+            task.masked_fill_(self.cut.trim(self.key, piece.start, task.float()) == 0, 0)
+        return task.mul_(self.factor)
+
+
+def _add(origin: Tensor, total: Tensor, scale: float, out: Tensor) -> None:
+    """out = origin + scale * total, rounded once."""
+    total.mul_(scale)
+    if out.dtype == working_dtype(out):
+        torch.add(origin, total, out=out)
+    else:
+        out.copy_(total.add_(origin.to(total.dtype)))
