@@ -41,12 +41,13 @@ from torch import Tensor
 from methods.base import DevScore, PerMember, Population, Weights
 from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
-from methods.dare_sum import Part, Sum
+from methods.dare_sum import Contribution, Sum
 from methods.draws import Crossover
 from methods.drops import Mask, Rescale
 from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
+from methods.parts import Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
@@ -54,7 +55,7 @@ from methods.task_vector import tensors_in_common
 
 
 @dataclass(frozen=True)
-class _Dare(Stepwise, PerMember):
+class _Dare(Stepwise, Tensorwise, PerMember):
     """What both have in common."""
 
     called: ClassVar[str] = ""
@@ -109,7 +110,7 @@ class _Dare(Stepwise, PerMember):
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         weights, densities = self.weights or (1 / len(order),) * len(order), self._densities(population)
-        parts = [Part(population.members[i], weights[i], densities[i], keep[i]) for i in order]
+        parts = [Contribution(population.members[i], weights[i], densities[i], keep[i]) for i in order]
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
         self._sum(parts, population.ancestor).write({key: out[key] for key in shared})
         return label_aware(named, out)
@@ -118,7 +119,7 @@ class _Dare(Stepwise, PerMember):
         """Merges like any other, bit for bit: a child has the masks of the member in whose place it is."""
         return _Candidates(self, population)
 
-    def _sum(self, parts: Sequence[Part], ancestor: Weights) -> Sum:
+    def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
         return Sum(parts, ancestor, self.rescale, self.normalize, self.lambda_)
 
     def _densities(self, population: Population) -> tuple[float, ...]:
@@ -147,7 +148,7 @@ class DareTies(_Dare):
         if self.trim is not None and not 0 < self.trim <= 1:
             raise MergeboardError(f"{self.called}.trim is {self.trim}; it must lie above 0 and be at most 1, or none")
 
-    def _sum(self, parts: Sequence[Part], ancestor: Weights) -> Sum:
+    def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
         return replace(super()._sum(parts, ancestor), elect=True, trim=self.trim)
 
 

@@ -30,7 +30,7 @@ _ROOM = Buffers(3)
 
 
 @dataclass(frozen=True)
-class Part:
+class Contribution:
     """What one member brings."""
 
     weights: Weights
@@ -43,7 +43,7 @@ class Part:
 class Sum:
     """The formula, for parts in the order in which they are added up."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Contribution]
     ancestor: Weights
     rescale: Rescale
     normalize: bool
@@ -95,12 +95,12 @@ class Sum:
             total.div_(counted.add_(counted == 0))
         total.mul_(sign)
 
-    def _change(self, key: str, part: Part) -> _Change:
+    def _change(self, key: str, part: Contribution) -> _Change:
         task = Dropped(part.weights, self.ancestor, [key], part.keep)
         cut = Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
         return _Change(key, task, cut, part.weight * self._stretch(key, part, task))
 
-    def _stretch(self, key: str, part: Part, task: Dropped) -> float:
+    def _stretch(self, key: str, part: Contribution, task: Dropped) -> float:
         """What one member's kept changes of this tensor are scaled up by."""
         if part.keep is None or self.rescale == "none":
             return 1.0

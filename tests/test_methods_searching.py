@@ -11,6 +11,7 @@ import torch
 
 from methods import MergeMethod, Population
 from methods.contract import kinds, same_bits, toy_population, toy_score
+from methods.dare import DareLinear, DareTies
 from methods.ensemble import LogitEnsemble
 from methods.evolver import Evolver
 from methods.fisher import Fisher
@@ -27,6 +28,7 @@ from methods.ties import Ties
 METHODS = [
     *(Simple(), Simple((0.2, 0.5, 0.3)), Fisher(), Fisher(normalize="param"), Fisher(normalize="model"), RegMean()),
     *(Ties(), Ties(trim="official"), Ties(scope="per_tensor"), Ties(scope="per_tensor", zero_vote="plus")),
+    *(DareLinear(), DareTies(rescale="l1"), DareTies(trim=0.5)),
     *(Ties(k=0.5, weights=(0.2, 0.5, 0.3), lambda_=1.5), GreedySoup(), LogitEnsemble(), Evolver(generations=1)),
 ]
 
