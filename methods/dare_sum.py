@@ -20,7 +20,7 @@ from torch import Tensor
 
 from methods.base import Weights, working_dtype
 from methods.draws import Crossover
-from methods.drops import Dropped, Rescale, magnitudes, stretch
+from methods.drops import Dropped, Rescale, size_of, stretch
 from methods.pieces import Buffers, pieces
 from methods.task_vector import TaskVector
 from methods.trim import Cut, cut_after
@@ -107,7 +107,7 @@ class Sum:
         if self.rescale == "inverse":
             return 1 / part.density
         whole = TaskVector(part.weights, self.ancestor, [key])
-        return stretch(*(sum(magnitudes(piece) for _, piece in some.of(key)) for some in (task, whole)))
+        return stretch(size_of(task, key), size_of(whole, key))
 
 
 @dataclass(frozen=True)

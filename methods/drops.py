@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,7 +73,7 @@ class Dropped(TaskVector):
             yield from (task[-start % stride :: stride].clone() for start, task in self.of(key))
 
 
-def magnitudes(task: Tensor) -> Any:
+def magnitudes(task: Tensor) -> Tensor:
     """(256,) int64: the sum of the mantissas of all |t|, exponent by exponent, after rounding to float32.
 
     Whole numbers add up to the same whichever comes first, so no sum depends on pieces or threads.
@@ -83,10 +82,18 @@ def magnitudes(task: Tensor) -> Any:
     exponents = bits >> 23
     mantissas = (bits & 0x7FFFFF) + ((exponents > 0).int() << 23)
     sums = torch.bincount(exponents, weights=mantissas.double(), minlength=EXPONENTS)  # exact below 2^53
-    return sums.cpu().numpy().astype(np.int64)
+    return sums.long().cpu()
 
 
-def stretch(kept: Any, all_: Any) -> float:
+def size_of(task: TaskVector, key: str) -> Tensor:
+    """The same of one tensor."""
+    total = torch.zeros(EXPONENTS, dtype=torch.int64)
+    for _, piece in task.of(key):
+        total += magnitudes(piece)
+    return total
+
+
+def stretch(kept: Tensor, all_: Tensor) -> float:
     """sum |t| / sum |kept t|, rounded once, of two sums by exponent; 1 where either is next to nothing."""
     if all_[-1]:  # an infinity, or no number
         return float("nan")
@@ -94,6 +101,6 @@ def stretch(kept: Any, all_: Any) -> float:
     return whole / part if min(whole, part) / 2**149 >= LEAST else 1.0
 
 
-def _exact(sums: Any) -> int:
+def _exact(sums: Tensor) -> int:
     """The sum in units of 2^-149, the smallest float32."""
-    return sum(int(mantissas) << max(exponent - 1, 0) for exponent, mantissas in enumerate(sums) if mantissas)
+    return sum(mantissas << max(exponent - 1, 0) for exponent, mantissas in enumerate(sums.tolist()))
