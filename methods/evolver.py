@@ -92,6 +92,13 @@ class Evolver(Replayable, PerMember):
         if self.budget is not None and self.budget < start:
             raise Misfit(f"evolver.budget is {self.budget}, and the start alone costs {start} scores; give it more")
 
+    def scores(self, members: int) -> int:
+        """How many scores an evolution of so many members asks for, beside those of its inner method."""
+        if self.budget is not None:
+            return self.budget
+        children = self.generations * members if self._can_breed(members) else 0
+        return (members if self.inner is None else 1) + children
+
     @property
     def moves_equal_members(self) -> str:
         return getattr(self.inner, "moves_equal_members", "")

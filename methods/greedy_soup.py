@@ -33,6 +33,10 @@ class GreedySoup(Replayable):
 
     accept_ties: bool = False  # admit a member that leaves the score as it was
 
+    def scores(self, members: int) -> int:
+        """One for each member, and for each that may join."""
+        return 2 * members - 1
+
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Traced:
         scores = [score(member) for member in population.members]
         order = sorted(range(len(scores)), key=lambda i: scores[i])[::-1]

@@ -24,6 +24,10 @@ class Best(Replayable):
 
     version: ClassVar[int] = 1
 
+    def scores(self, members: int) -> int:
+        """One for each member."""
+        return members
+
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Traced:
         scores = [score(member) for member in population.members]
         i = max(range(len(scores)), key=lambda i: scores[i])

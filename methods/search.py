@@ -19,15 +19,16 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
+from methods.asking import asks
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable
 from methods.catalogue import name_of, register
-from methods.errors import MergeboardError
+from methods.errors import MergeboardError, Misfit
 from methods.knobs import require_number
 from methods.merged import with_trace
 from methods.optimisers.base import Optimiser
 from methods.searching.genes import genes_of
 from methods.searching.ledger import from_hex
-from methods.searching.spaces import Plan, plan
+from methods.searching.spaces import Plan, plan, space_of
 from methods.searching.trial import Trial
 
 
@@ -60,9 +61,19 @@ class Search(Replayable, PerMember):
             genes_of(self.inner, self.over, self.bounds)
 
     def require_fits(self, members: int) -> None:
-        """As the inner method says."""
+        """As the inner method says; and there are bounds around its start, evaluations enough, an optimiser that fits.
+
+        Errors: `Misfit`, and `NotApplicable` for choices that the optimiser does not take.
+        """
         if isinstance(self.inner, PerMember):
             self.inner.require_fits(members)
+        if self.inner is None or self.optimiser is None:
+            return
+        start = 1 + asks(self.inner, members)
+        if start > self.budget:
+            raise Misfit(f"search.budget is {self.budget}, and its start alone costs {start}; give it more")
+        some = space_of(self.inner, genes_of(self.inner, self.over, self.bounds), [f"{i}" for i in range(members)])
+        self.optimiser.begin(some, 0, self.budget, 0.0)
 
     @property
     def moves_equal_members(self) -> str:
@@ -76,10 +87,12 @@ class Search(Replayable, PerMember):
         return plan(self.inner, genes, population, self.layers, *how, start=self.start)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Merged:
+        self.require_fits(len(population))
         planned, draws = self.plan(population), _repeated(rng)
         assert self.optimiser is not None  # else there was no plan
         trial = Trial(planned, population, score, draws, self.budget, self.best if self.apart > 0 else 0)
         seed = int(torch.randint(2**63 - 1, (), generator=rng, device=rng.device))
+        self.optimiser.begin(planned.space, seed, trial.left, 0.0)  # a space that it cannot search is not even begun
         trial.start()
         running = self.optimiser.begin(planned.space, seed, trial.left, trial.first)
         while trial.left > 0 and (points := list(running.ask())):

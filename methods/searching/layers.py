@@ -24,9 +24,9 @@ Groups = Mapping[str, tuple[str, ...]]
 
 EMBEDDINGS, HEAD = "embeddings", "head"
 _STACKS = frozenset({"layer", "layers", "block", "blocks", "h"})
-_EMBEDDING = re.compile(r"embed|(^|\.)(wte|wpe|shared)\.|(^|\.)encoder\.LayerNorm\.")  # last: DeBERTa's
+_EMBEDDING = re.compile(r"embed|(^|\.)(wte|wpe|shared)\.|(^|\.)encoder\.(LayerNorm|conv)\.")  # the last are DeBERTa's
 _HEAD = re.compile(r"(^|\.)(lm_head|head|classifier|score|classification_head|pooler|qa_outputs)\.")
-_ATTENTION = re.compile(r"(^|\.)(self_?attn|attn|(cross_?)?attention|encoder_attn|EncDecAttention|sa_layer_norm)", re.I)
+_ATTENTION = re.compile(r"(^|\.)((self_?|encoder_)?attn|((self|cross)_?|encdec)?attention|sa_layer_norm)", re.I)
 
 
 def groups_of(weights: Weights, granularity: int = 1, split: bool = False) -> Groups:
@@ -40,11 +40,14 @@ def groups_of(weights: Weights, granularity: int = 1, split: bool = False) -> Gr
     """
     blocks = {name: found for name in weights if (found := _block(name)) is not None}
     depth = {stack: 1 + max(i for s, i, _ in blocks.values() if s == stack) for stack, _, _ in blocks.values()}
+    if (granularity > 1 or split) and not blocks:
+        knob = "split" if split else "granularity"
+        raise MergeboardError(f"search.{knob} is about blocks, and this model has no tensors named after any; leave it")
     for stack, count in depth.items():
         if count % granularity:
-            what = f"{_word(stack, depth)}blocks"
             raise MergeboardError(
-                f"search.granularity is {granularity}, and there are {count} {what}; give a number that divides {count}"
+                f"search.granularity is {granularity}, and there are {count} {_word(stack, depth)}blocks; "
+                f"give a number that divides {count}"
             )
     stacks, modules, seen = list(depth), list[str](), dict[object, str]()
     place_of: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -55,7 +58,8 @@ def groups_of(weights: Weights, granularity: int = 1, split: bool = False) -> Gr
         elif name in blocks:
             stack, index, rest = blocks[name]
             part, attention = index // granularity, split and _ATTENTION.search(rest) is not None
-            word = f"{'attention of ' if attention else ''}{_word(stack, depth)}{_numbers(part, granularity)}"
+            half = ("attention of " if attention else "rest of ") if split else ""
+            word = f"{half}{_word(stack, depth)}{_numbers(part, granularity)}"
             place_of[name] = (1, stacks.index(stack), part, not attention), word
         elif _EMBEDDING.search(name):
             place_of[name] = (0,), EMBEDDINGS

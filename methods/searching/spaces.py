@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -86,17 +86,28 @@ def plan(
         raise MergeboardError(f"search.layers=blocks, but {knobs} must be the same in all layers; leave layers=all")
     first = population.members[0]
     groups: Groups = groups_of(first, granularity, split) if local else {"": tuple(first)}
-    variables: list[Variable] = []
-    default: list[float] = []
-    for gene in genes:
-        for group in groups if local and is_local(gene, inner) else [""]:
-            for i, member in enumerate(population.names if gene.each == "member" else [""]):
-                at = _present(gene, inner, i, len(population))
-                default.append(at)
-                low, high = (0.0, len(gene.choices) - 1.0) if gene.choices else (float(gene.low), float(gene.high))
-                begin = at if start == "default" or gene.choices else (low + high) / 2
-                variables.append(Variable(gene, low, high, begin, member, group))
-    return Plan(inner, Space(tuple(variables)), tuple(default), groups)
+    default = space_of(inner, genes, population.names, groups)
+    begins = (v.start if start == "default" or v.choices else (v.low + v.high) / 2 for v in default.variables)
+    space = Space(tuple(replace(v, start=begin) for v, begin in zip(default.variables, begins, strict=True)))
+    return Plan(inner, space, default.start, groups)
+
+
+def space_of(
+    inner: MergeMethod, genes: Sequence[Gene], members: Sequence[str], groups: Collection[str] = ("",)
+) -> Space:
+    """One variable for each gene, group and member, from where the method is. Errors: as `plan`, of the start."""
+    return Space(
+        tuple(
+            Variable(gene, *_ends(gene), _present(gene, inner, i, len(members)), member, group)
+            for gene in genes
+            for group in (groups if is_local(gene, inner) else [""])
+            for i, member in enumerate(members if gene.each == "member" else [""])
+        )
+    )
+
+
+def _ends(gene: Gene) -> tuple[float, float]:
+    return (0.0, len(gene.choices) - 1.0) if gene.choices else (float(gene.low), float(gene.high))
 
 
 def _present(gene: Gene, inner: MergeMethod, i: int, members: int) -> float:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from methods.asking import expect, keeps_apart, say, score_apart, score_at
-from methods.base import DevScore, Merged, Population, Weights, is_finite
-from methods.errors import Breach, MergeboardError
+from methods.base import DevScore, Merged, Population, is_finite
+from methods.errors import Breach, MergeboardError, Misfit
 from methods.merged import models_of, with_trace
 from methods.searching.ledger import Counted, Ledger, hexed, key_of
 from methods.searching.spaces import Plan
 from methods.searching.workbench import Workbench
 from methods.space import Point, remark
 
-NEVER_ONE_CANDIDATE = (Breach, OSError, MemoryError, torch.OutOfMemoryError)  # what no other candidate would mend
+THE_END = (Breach, OSError, MemoryError, torch.OutOfMemoryError)  # no other candidate would fare better
 
 
 class Trial:
@@ -36,15 +37,16 @@ class Trial:
         self._plan, self._score, self._budget = plan, score, budget
         self._inner_score = Counted(score)
         self.workbench = Workbench(plan, population, self._inner_score, draws)
-        self._ledger, self._first_member = Ledger(), population.members[0]
+        self._ledger = Ledger()
         self._again: list[dict[str, Any]] = []
         self._asked, self._calls, self._each = 0, score.calls, 1
         self._best = min(best, budget // 10) if keeps_apart(score) else 0
+        self._failures: list[Exception] = []
 
     @property
     def left(self) -> int:
         """How many points can still be scored."""
-        kept = self._best + 1 if self._best else 0
+        kept = self._best + self._each if self._best else 0
         return max(0, self._budget - kept - self._spent) // self._each
 
     @property
@@ -64,7 +66,9 @@ class Trial:
         point = self._plan.space.start
         merged = self.workbench.merge(point)  # also if its score is known: what fails here ends the search
         self._each = 1 + self._inner_score.calls
-        self._enter(point, score_at(self._score, key_of(point), lambda: merged))
+        if self._each > self._budget:
+            raise Misfit(f"search.budget is {self._budget}, and its start alone costs {self._each}; give it more")
+        self._enter(point, lambda: merged)
 
     def all_of(self, points: Sequence[Point]) -> list[float]:
         """What an optimiser hears of these points, or of the first of them if the budget ends."""
@@ -82,6 +86,9 @@ class Trial:
         if self._best:
             winner = self._examined(mean) or winner
         name, point = winner
+        if self._failures:
+            first, count = self._failures[0], len(self._failures)
+            say(self._score, f"{count} of {self._asked} candidates could not be made; the first: {first}")
         merged = self.workbench.merge(point)
         trace = {
             **{"point": hexed(point), "winner": name, "space": self._plan.space.key},
@@ -106,27 +113,48 @@ class Trial:
     def _try(self, point: Point) -> float:
         if self._ledger.knows(point):
             known = self._ledger.score_of(point)
-            return self._enter(point, math.nan if known is None else known)
-        if self._each > 1:  # what the inner method asks comes before the score of what it makes
-            made = self._made(point)
-            return self._enter(point, score_at(self._score, key_of(point), lambda: made))
-        return self._enter(point, score_at(self._score, key_of(point), lambda: self._made(point)))
+            self._asked += 1
+            return self._ledger.enter(point, math.nan if known is None else known)
+        if self._each == 1:
+            return self._enter(point, lambda: self.workbench.merge(point))
+        made = _Once(lambda: self.workbench.merge(point))  # the inner method asks before its merge is scored
+        return self._enter(point, made)
 
-    def _enter(self, point: Point, value: float) -> float:
+    def _enter(self, point: Point, make: Callable[[], Merged]) -> float:
+        """Score what is made, and write it down."""
+        value = self._of_what_can_be_made(make, lambda made: score_at(self._score, key_of(point), made))
         self._asked += 1
-        return self._ledger.enter(point, value)
+        return self._ledger.enter(point, math.nan if value is None else value)
 
-    def _made(self, point: Point) -> Merged:
-        """The merge at the point; where there is none, weights that hold no number and so are no model."""
-        try:
-            merged = self.workbench.merge(point)
-        except NEVER_ONE_CANDIDATE:
-            raise
-        except Exception:
-            if self._inner_score.failed is not None:
+    def _of_what_can_be_made(
+        self, make: Callable[[], Merged], ask: Callable[[Callable[[], Merged]], float | None]
+    ) -> float | None:
+        """What is answered of a candidate; NaN if it is the candidate that could not be made.
+
+        Errors: whatever else goes wrong, of the score or the machine.
+        """
+        own: list[Exception] = []
+
+        def made() -> Merged:
+            try:
+                merged = make()
+                if not all(map(is_finite, models_of(merged))):
+                    raise MergeboardError("it holds a number that is not finite")
+                return merged
+            except THE_END:
                 raise
-            return _no_model(self._first_member)
-        return merged if all(map(is_finite, models_of(merged))) else _no_model(self._first_member)
+            except Exception as error:
+                if self._inner_score.failed is None:
+                    own.append(error)
+                raise
+
+        try:
+            return ask(made)
+        except Exception as error:
+            if not any(error is failure for failure in own):
+                raise
+            self._failures.append(error)
+            return math.nan
 
     def _examined(self, mean: Point | None) -> tuple[str, Point] | None:
         """The best on rows kept apart, of the best few and the middle of where the optimiser looks."""
@@ -137,7 +165,8 @@ class Trial:
             asked.append(("mean", middle, known))
         found: list[tuple[float, float, str, Point]] = []
         for name, point, score in asked:
-            value = score_apart(self._score, key_of(point), lambda point=point: self._made(point))  # type: ignore[misc]
+            make = partial(self.workbench.merge, point)
+            value = self._of_what_can_be_made(make, partial(score_apart, self._score, key_of(point)))
             if value is None:
                 return None
             self._asked += 1
@@ -151,12 +180,20 @@ class Trial:
         return name, point
 
 
-def _no_model(member: Weights) -> Weights:
-    """Weights of no number that take no memory."""
-    return {
-        name: torch.full((), math.nan, dtype=x.dtype, device=x.device).expand(x.shape) if x.is_floating_point() else x
-        for name, x in member.items()
-    }
+class _Once:
+    """What was made, or went wrong, before it is asked for."""
+
+    def __init__(self, make: Callable[[], Merged]) -> None:
+        self._failure: Exception | None = None
+        try:
+            self._made = make()
+        except Exception as error:
+            self._failure = error
+
+    def __call__(self) -> Merged:
+        if self._failure is not None:
+            raise self._failure
+        return self._made
 
 
 def _shown(values: Point) -> str:
