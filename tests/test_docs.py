@@ -34,6 +34,7 @@ from methods import resolve
 from methods.catalogue import BUILT_IN, METHODS
 from methods.contract import check_method
 from methods.knobs import knob_of
+from methods.optimisers import OPTIMISERS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -170,7 +171,7 @@ def wanted(kind: Any) -> str:
     if isinstance(kind, types.UnionType):
         return " or ".join(wanted(part) if part is not type(None) else "`none`" for part in arguments)
     if typing.get_origin(kind) is tuple:
-        return "numbers with commas"
+        return "words with commas" if str in arguments else "numbers with commas"
     return {int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
 
 
@@ -265,11 +266,12 @@ def training_table() -> str:
 
 def method_table() -> str:
     rows = []
-    for name in BUILT_IN:
-        cls = type(resolve(name))
+    known = [(name, METHODS.resolve(name).cls) for name in BUILT_IN]
+    known += [(name, OPTIMISERS.resolve(name).cls) for name in sorted(OPTIMISERS.built_in)]
+    for name, cls in known:
         kinds = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            if field.name == "inner":  # chosen by name: <method>_evolver
+            if field.name in ("inner", "optimiser"):  # chosen by name: <method>_evolver, <method>_cma
                 continue
             knob = knob_of(field.name)
             set_by = [

@@ -218,13 +218,14 @@ def test_a_method_that_draws_at_random_begins_a_search_with_draws_of_its_own() -
 
 
 @pytest.mark.parametrize(("best", "said"), [(0.9, "holds"), (0.85, "fails")])
-@pytest.mark.parametrize("by", ["kept apart", "fewer"])
+@pytest.mark.parametrize("by", ["kept apart", "kept apart in vain", "fewer"])
 def test_the_method_inside_is_asked_about_the_rows_that_the_search_saw(
     best: float, said: str, by: str, tmp_path: Path
 ) -> None:
     session = Session(Store(tmp_path), dev_rows=80, test_rows=20)
     session.add("ties", right(80, 6), recipe={"method": TIES})  # of the first 60 rows 54 are right
-    share, kept = ({}, {"apart": 0.7}) if by == "kept apart" else ({"dev_fraction": 0.75}, {})
+    kept = {"kept apart": {"apart": 0.7, "seen": 1.0}, "kept apart in vain": {"seen": 0.75}}.get(by, {})
+    share = {} if kept else {"dev_fraction": 0.75}
     dev = {"calls": 5, "score": 1.0, "best": best, **kept}
     recipe = search(TIES, "cma") if kept else evolution(TIES)
     name = "ties_cma" if kept else "ties_evolver"
