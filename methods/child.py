@@ -2,6 +2,7 @@
 
     v = x_i + F (x_r1 - x_r2)            mutation "rand_diff", the paper's
     v = (1 - F) x_i + F x_r              mutation "to_reference", the released code's
+    v = x_i + F (x_b - x_i + x_r1 - x_r2)    mutation "to_best_and_diff", SHADE's
     child = v where lane < round(65536 Cr), x_i elsewhere
 
 A lane is a draw of 16 bits that belongs to its scalar (methods/draws.py): a child can be made again from its seed
@@ -28,7 +29,7 @@ from methods.loops import child as loops
 from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, pieces
 
-Mutation = Literal["rand_diff", "to_reference"]
+Mutation = Literal["rand_diff", "to_reference", "to_best_and_diff"]
 
 _FLOATS, _MASK = Buffers(2), Buffers(1, torch.int32)
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a float -> integer of that size
@@ -42,6 +43,7 @@ def write_child(
     scale: float,
     crossover: Crossover,
     chunk: int | None = None,
+    best: Weights | None = None,
 ) -> None:
     """Write a child into the contiguous tensors of `out`; a tensor that is not floating is the parent's.
 
@@ -49,10 +51,11 @@ def write_child(
         plus, minus: the mates x_r1 and x_r2; with `minus` None, `plus` is the reference x_r.
         scale: F.
         crossover: who takes the mutant; `Draws(seed, Cr)` unless a test knows better.
+        best: x_b, beside both mates.
     """
     moved = {name for name, x in parent.items() if x.is_floating_point() and scale != 0}
     swept = {}
-    if isinstance(crossover, Draws) and minus is not None and chunk is None:
+    if isinstance(crossover, Draws) and minus is not None and best is None and chunk is None:
         operands = {
             name: (
                 *(out[name], parent[name], plus[name], minus[name]),
@@ -66,8 +69,8 @@ def write_child(
         if name not in moved:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
         elif name not in swept:
-            b = None if minus is None else minus[name]
-            _write_one(name, x, plus[name], b, scale, crossover, chunk, out=out[name])
+            b, goal = (None if mate is None else mate[name] for mate in (minus, best))
+            _write_one(name, x, plus[name], b, goal, scale, crossover, chunk, out=out[name])
 
 
 def _write_one(
@@ -75,6 +78,7 @@ def _write_one(
     x: Tensor,
     a: Tensor,
     b: Tensor | None,
+    goal: Tensor | None,
     scale: float,
     crossover: Crossover,
     chunk: int | None,
@@ -82,19 +86,21 @@ def _write_one(
 ) -> None:
     """Write one tensor of a child."""
     target, x, a = out.view(-1), x.reshape(-1), a.reshape(-1)
-    b = None if b is None else b.reshape(-1)
+    b, goal = (None if mate is None else mate.reshape(-1) for mate in (b, goal))
     for piece in pieces(target, chunk):
         (first, second), (mask,) = _FLOATS.like(target[piece]), _MASK.like(target[piece])
         crossover(name, piece.start, mask)
         if b is None:
             _towards(x[piece], a[piece], scale, mask, first, second, out=target[piece])
         else:
-            _by_difference(x[piece], a[piece], b[piece], scale, mask, first, out=target[piece])
+            torch.sub(b[piece].to(first.dtype), a[piece].to(first.dtype), out=first)
+            if goal is not None:
+                first.add_(torch.sub(x[piece].to(first.dtype), goal[piece].to(first.dtype), out=second))
+            _less(x[piece], first.mul_(scale), mask, out=target[piece])
 
 
-def _by_difference(x: Tensor, a: Tensor, b: Tensor, scale: float, mask: Tensor, step: Tensor, out: Tensor) -> None:
-    """out = x - F (b - a) where taken, x - 0 elsewhere: to subtract +0 is the one sum that keeps even a -0.0."""
-    torch.sub(b.to(step.dtype), a.to(step.dtype), out=step).mul_(scale)
+def _less(x: Tensor, step: Tensor, mask: Tensor, out: Tensor) -> None:
+    """out = x - step where taken, x - 0 elsewhere: to subtract +0 is the one sum that keeps even a -0.0."""
     bits = step.view(_BITS[step.element_size()])
     bits.bitwise_and_(mask.to(bits.dtype))
     if out.dtype == step.dtype:

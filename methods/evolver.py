@@ -12,7 +12,7 @@ the development score never falls, and costs 1 + generations * N scores (N + gen
 count, and a child at which the inner method fails costs one and loses.
 
 F = Cr = 0.5 and 15 generations are the published values. Fisher and Gram statistics stay those of the original members.
-The more generations, the closer the development split is fitted: give it rows enough.
+`adapt` learns F and Cr instead (methods/evolution/adapt.py). The more generations, the closer the development split is fitted: give it rows enough.
 
 All draws come from one number taken from `rng`, so what an inner method draws changes nothing here. Children are made
 again from their seeds, not stored: the trace holds the accepted ones, and `replay` regrows the same weights from the
@@ -43,15 +43,16 @@ from methods.asking import expect
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
 from methods.candidates import inner_rng
 from methods.catalogue import describe, is_registered, register
-from methods.child import Mutation
 from methods.draws import Draws
 from methods.errors import MergeboardError, Misfit
+from methods.evolution.adapt import Adapt, Plan, adaptation
 from methods.evolution.brood import Brood
 from methods.evolution.chance import Chance, HashedChance
 from methods.evolution.evaluations import Evaluations
 from methods.evolution.fitness import Fitness, Joint, Own
 from methods.knobs import require_number
 from methods.merged import with_trace
+from methods.space import Gene
 
 
 @register("evolver", paper="Du et al., Findings of ACL 2024, arXiv:2406.12208")
@@ -60,6 +61,7 @@ class Evolver(Replayable, PerMember):
     """Differential evolution over full weights, around any inner method or none."""
 
     version: ClassVar[int] = 1
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("F", 0.0, 1.0, local=False), Gene("Cr", 0.0, 1.0, local=False))
     order_matters: ClassVar[str] = "members breed in turn, and chance is drawn by position"
 
     inner: MergeMethod | None = None  # what turns a population into the model that is judged; None: each member alone
@@ -67,12 +69,13 @@ class Evolver(Replayable, PerMember):
     Cr: float = 0.5  # chance that a scalar takes the mutant
     generations: int = 15
     budget: int | None = None  # development evaluations in all; as many generations as that takes, the last cut short
-    mutation: Mutation = "rand_diff"
+    mutation: Literal["rand_diff", "to_reference"] = "rand_diff"  # sade and shade have their own
     update: Literal["async", "sync"] = "async"  # async: an accepted child is at once a mate for those after it
     order: Literal["fixed", "permuted"] = "fixed"
     accept_ties: bool = False
     allow_self_in_diff: bool = False  # a member may be its own mate; with two members it must, and may
     reference: Literal["random", "best_or_random"] = "random"  # to_reference without inner: favour the best other
+    adapt: Adapt = "none"  # F and Cr of every child from what succeeded: methods/evolution/adapt.py
 
     def __post_init__(self) -> None:
         require_number("evolver.Cr", self.Cr, 0, 1)
@@ -81,6 +84,8 @@ class Evolver(Replayable, PerMember):
         require_number("evolver.budget", self.budget, 1, 1_000_000)
         if self.reference == "best_or_random" and (self.inner is not None or self.mutation != "to_reference"):
             raise MergeboardError("evolver.reference=best_or_random needs mutation=to_reference and no inner method")
+        if self.reference == "best_or_random" and self.adapt in ("sade", "shade"):
+            raise MergeboardError(f"evolver.adapt={self.adapt} has references of its own; leave evolver.reference out")
 
     def require_fits(self, members: int) -> None:
         """Enough budget to score what is there before any child; and as the inner method says."""
@@ -115,21 +120,27 @@ class Evolver(Replayable, PerMember):
         self._require_pays(evaluations.spent)  # an inner method may have asked for scores of its own
         expect(score, self._cost(len(population), evaluations))
         start, lineage, history = fitness.best, list[dict[str, Any]](), list[float]()
+        adapting = adaptation(self.adapt, len(population), Plan(self.F, self.Cr, self.mutation), chance.draw)
         for generation, i in self._turns(population, chance, evaluations):
             if generation == len(history):
+                adapting.end_generation()
                 brood.start_generation()
-            mates = self._mates(generation, i, fitness, chance, len(population))
-            seed = chance.seed(generation, i)
-            key = evaluations.key(f"{generation}.{i}", mates, seed)
-            child = brood.child(i, mates, self.F, chance.crossover(seed, self.Cr))
-            value = fitness.try_child(i, child, key)
-            if value > fitness.standing(i) or (self.accept_ties and value == fitness.standing(i)):
+            plan, seed = adapting.plan(generation, i), chance.seed(generation, i)
+            mates = self._mates(generation, i, plan, fitness, chance, len(population))
+            key = evaluations.key(f"{generation}.{i}", mates, seed, plan.scale, plan.rate)
+            child = brood.child(i, mates, plan.scale, chance.crossover(seed, plan.rate))
+            value, standing = fitness.try_child(i, child, key), fitness.standing(i)
+            if value > standing or (self.accept_ties and value == standing):
                 fitness.accept(i, child, value)
                 brood.accept(i, child)
                 evaluations.accepted(key)
-                lineage.append({"generation": generation, "i": i, "mates": mates, "seed": seed, "score": value})
+                own = {} if self.adapt == "none" else {"F": plan.scale, "Cr": plan.rate}
+                birth = {"generation": generation, "i": i, "mates": mates, "seed": seed, "score": value}
+                lineage.append({**birth, **own})
+                adapting.learn(i, plan, value - standing)
             else:
                 brood.reject(child)
+                adapting.learn(i, plan, None)
             history[generation:] = [fitness.best]
         trace = {
             "lineage": lineage,
@@ -146,8 +157,9 @@ class Evolver(Replayable, PerMember):
         for _, births in groupby(trace["lineage"], key=lambda birth: birth["generation"]):
             brood.start_generation()
             for birth in births:
-                draws = Draws(birth["seed"], trace["Cr"])
-                brood.accept(birth["i"], brood.child(birth["i"], birth["mates"], trace["F"], draws))
+                made = {**trace, **birth}  # an adapted child has an F and a Cr of its own
+                draws = Draws(birth["seed"], made["Cr"])
+                brood.accept(birth["i"], brood.child(birth["i"], birth["mates"], made["F"], draws))
         return self._result(population, brood.members, trace, score)
 
     def _result(
@@ -193,19 +205,28 @@ class Evolver(Replayable, PerMember):
 
     def _can_breed(self, members: int) -> bool:
         # Otherwise every child is its parent, and to score it again would tell nothing.
-        return members > 1 and self.F != 0 and round(self.Cr * 65536) > 0
+        return members > 1 and (self.adapt != "none" or (self.F != 0 and round(self.Cr * 65536) > 0))
 
     def _words(self) -> str:
         """All that decides the evolution but for its draws."""
         return json.dumps(describe(self)) if is_registered(self) else type(self.inner).__qualname__
 
-    def _mates(self, generation: int, i: int, fitness: Fitness, chance: Chance, n: int) -> list[int]:
+    def _mates(self, generation: int, i: int, plan: Plan, fitness: Fitness, chance: Chance, n: int) -> list[int]:
         others = [j for j in range(n) if j != i]
-        if self.mutation == "rand_diff":
+        if plan.mutation != "to_reference":
             alone = self.allow_self_in_diff or n == 2  # two members leave no two others
-            return chance.mates(generation, i, range(n) if alone else others, 2)
+            best = [] if plan.mutation == "rand_diff" else [self._one_of_the_best(generation, i, fitness, chance, n)]
+            return [*best, *chance.mates(generation, i, range(n) if alone else others, 2)]
         if self.reference == "best_or_random":
             p = 0.5 / (self._generations(n) - generation) + 0.5
             if chance.share(generation, i) >= p:
                 return [max(others, key=fitness.standing)]
         return chance.mates(generation, i, others, 1)
+
+    def _one_of_the_best(self, generation: int, i: int, fitness: Fitness, chance: Chance, n: int) -> int:
+        """Of the best p, p between 2/N and a fifth; any other member, where all are judged by one score."""
+        choices = [j for j in range(n) if j != i]
+        if self.inner is None:
+            share = 2 / n + max(0.0, 0.2 - 2 / n) * chance.draw("p", generation, i)
+            choices = sorted(range(n), key=lambda j: -fitness.standing(j))[: round(share * n)]
+        return choices[int(chance.draw("best", generation, i) * len(choices))]

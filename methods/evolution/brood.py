@@ -49,10 +49,11 @@ class Brood:
         return Child(lambda: self.breed(i, mates, scale, crossover))
 
     def breed(self, i: int, mates: Sequence[int], scale: float, crossover: Crossover) -> dict[str, Tensor]:
-        """Write the child of member i into a buffer."""
+        """Write the child of member i into a buffer: of one reference, of two mates, or of the best and two mates."""
         child = self._spare.pop() if self._spare else blank_like(self.members[0])
-        plus, minus = self._parents[mates[0]], self._parents[mates[1]] if len(mates) == 2 else None
-        write_child(child, self._parents[i], plus, minus, scale, crossover)
+        *best, plus = [self._parents[mate] for mate in mates[: max(1, len(mates) - 1)]]
+        minus = self._parents[mates[-1]] if len(mates) > 1 else None
+        write_child(child, self._parents[i], plus, minus, scale, crossover, best=best[0] if best else None)
         return child
 
     def accept(self, i: int, child: Child) -> None:

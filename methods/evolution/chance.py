@@ -25,6 +25,10 @@ class Chance(Protocol):
         """A number in 0..1."""
         ...
 
+    def draw(self, purpose: str, generation: int, i: int) -> float:
+        """A number in 0..1, both excluded, for an adaptation's purpose."""
+        ...
+
     def seed(self, generation: int, i: int) -> int:
         """The seed of the child."""
         ...
@@ -51,6 +55,9 @@ class HashedChance:
 
     def share(self, generation: int, i: int) -> float:
         return self._hash("share", generation, i) / 2**63
+
+    def draw(self, purpose: str, generation: int, i: int) -> float:
+        return ((self._hash(f"adapt {purpose}", generation, i) >> 11) + 0.5) / 2**52
 
     def seed(self, generation: int, i: int) -> int:
         return self._hash("child", generation, i)
