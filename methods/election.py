@@ -63,7 +63,7 @@ class Election:
         self._weights, self._scale = tuple(map(float, weights)), float(scale)
         self._balance = 0
         self._undecided: list[tuple[str, Tensor, Tensor]] = []
-        self._tasks, self._scratch = _buffers(len(members)), _buffers(4)
+        self._tasks, self._scratch = _buffers("tasks", len(members)), _buffers("scratch", 4)
 
     def hold(self, out: Weights, conflicts: float | None) -> None:
         """Write the merge to all tensors of `out`.
@@ -123,8 +123,8 @@ def _added(origin: Tensor, agreed: Tensor, scale: float, out: Tensor) -> Tensor:
 
 
 @cache
-def _buffers(count: int) -> Buffers:
-    """Working tensors for so many members, the same for all elections."""
+def _buffers(purpose: str, count: int) -> Buffers:
+    """So many working tensors, the same for all elections; of another purpose they are others."""
     return Buffers(count, torch.float32)
 
 

@@ -61,6 +61,14 @@ def test_cancelling_votes_follow_the_majority_of_the_model_and_else_count_as_neg
     assert merge(Ties(k=1.0, zero_vote="plus"), [[1.0, *rest], [-1.0, *rest]])["w"][0].item() == 1.0
 
 
+@pytest.mark.parametrize("count", range(1, 8))
+def test_any_number_of_members_is_elected_and_averaged_as_the_formula_says(count: int) -> None:
+    tasks = torch.randn(count, 50, generator=rng(count))
+    agree = tasks.sign() == tasks.sum(0).sign()
+    merged = merge(Ties(k=1.0), list(tasks.unbind()))["w"]
+    torch.testing.assert_close(merged, (tasks * agree).sum(0) / agree.sum(0))
+
+
 def test_lambda_scales_the_change_and_not_the_ancestor() -> None:
     merged = merge(Ties(k=1.0, lambda_=0.5), [[3.0]], {"w": torch.tensor([1.0])})
     assert merged["w"].tolist() == [2.0]
