@@ -11,8 +11,9 @@ the development score never falls, and costs 1 + generations * N scores (N + gen
 `budget` in place of generations buys as many as it can, the last one cut short; scores that an inner method asks for
 count, and a child at which the inner method fails costs one and loses.
 
-F = Cr = 0.5 and 15 generations are the published values. Fisher and Gram statistics stay those of the original members.
-`adapt` learns F and Cr instead (methods/evolution/adapt.py). The more generations, the closer the development split is fitted: give it rows enough.
+F = Cr = 0.5 and 15 generations are the published values; `adapt` learns F and Cr (methods/evolution/adapt.py). Fisher
+and Gram statistics stay those of the original members. The more generations, the closer the development split is
+fitted: give it rows enough.
 
 All draws come from one number taken from `rng`, so what an inner method draws changes nothing here. Children are made
 again from their seeds, not stored: the trace holds the accepted ones, and `replay` regrows the same weights from the

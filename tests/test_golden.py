@@ -238,6 +238,9 @@ class Scripted:
     def share(self, generation: int, i: int) -> float:
         raise AssertionError("the traces choose their reference uniformly")
 
+    def draw(self, purpose: str, generation: int, i: int) -> float:
+        raise AssertionError("the traces adapt nothing")
+
     def seed(self, generation: int, i: int) -> int:
         (k,) = (k for k, step in enumerate(self.steps) if (step["generation"], step["i"]) == (generation, i))
         return k

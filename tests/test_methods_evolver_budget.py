@@ -32,7 +32,7 @@ class Known(ToyScore):
         super().__init__(toy_score()._target)
         self.told, self.lines, self.made, self.total = told or [], [], 0, 0  # type: ignore[var-annotated]
 
-    def expect(self, total: int) -> None:
+    def expect(self, total: int, space: str = "") -> None:
         self.total = total
 
     def at(self, key: str, make: Callable[[], Merged]) -> float:

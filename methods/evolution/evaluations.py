@@ -10,9 +10,12 @@ import hashlib
 import math
 from collections.abc import Callable
 
+import torch
+
 from methods.asking import score_at
 from methods.base import DevScore, Merged
-from methods.errors import Breach
+from methods.errors import Breach, MethodFailed
+from methods.searching.ledger import Counted
 
 
 class Evaluations:
@@ -24,7 +27,7 @@ class Evaluations:
 
     def __init__(self, score: DevScore, who: str) -> None:
         self._score, self._line = score, who
-        self.inner = Overheard(score)  # for an inner method that asks for scores itself, which count as well
+        self.inner = Counted(score)  # for an inner method that asks for scores itself, which count as well
         self.scores: list[float | None] = []  # in the order in which they were asked for; None: no finite number
         self.children = self.failures = 0
         self.failure: Exception | None = None  # the first of a child that the inner method could not merge
@@ -54,14 +57,27 @@ class Evaluations:
     def of_child(self, key: str, make: Callable[[], Merged]) -> float:
         """The same of a child; NaN, which is above and equal to nothing, if the inner method fails at it.
 
-        Errors: what the score raised, and `Breach`.
+        Errors: what the score raised, and what no other child would mend.
         """
+        own: list[Exception] = []
+
+        def attempt() -> Merged:
+            try:
+                return make()
+            except (Breach, OSError, MemoryError, torch.OutOfMemoryError):
+                raise
+            except Exception as error:
+                own.extend([error] if self.inner.failed is None else [])
+                raise
+
         self.children += 1
         try:
-            return self.of(key, lambda: self._attempt(make))
-        except _Unmade as error:
+            return self.of(key, attempt)
+        except Exception as error:
+            if error not in own and not isinstance(error, MethodFailed):  # which an earlier run told of this child
+                raise
             self.failures += 1
-            self.failure = self.failure or error.of
+            self.failure = self.failure or error
             self._note(math.nan)
             return math.nan
 
@@ -73,40 +89,7 @@ class Evaluations:
             raise self.failure
         return {"failed": {"children": self.failures, "first": " ".join(f"{self.failure!r}".split())}}
 
-    def _attempt(self, make: Callable[[], Merged]) -> Merged:
-        try:
-            return make()
-        except (Breach, OSError, MemoryError):
-            raise
-        except Exception as error:
-            if self.inner.failed:
-                raise
-            raise _Unmade(error) from error
-
     def _note(self, value: float) -> None:
         self.scores.append(value if math.isfinite(value) else None)
         self.most = max(self.most, self.spent - self._before)
         self._before = self.spent
-
-
-class Overheard:
-    """A score that counts its calls and knows whether it failed itself (implements methods.DevScore)."""
-
-    def __init__(self, score: DevScore) -> None:
-        self._score, self.calls, self.failed = score, 0, False
-
-    def __call__(self, merged: Merged) -> float:
-        self.calls += 1
-        try:
-            return self._score(merged)
-        except Exception:
-            self.failed = True
-            raise
-
-
-class _Unmade(Exception):
-    """The inner method failed at a child."""
-
-    def __init__(self, of: Exception) -> None:
-        super().__init__(str(of))
-        self.of = of
