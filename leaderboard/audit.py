@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
+from leaderboard.sought import contradiction
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
 from leaderboard.tables.said import told_of, unshowable
-from leaderboard.tables.searches import called, part
+from leaderboard.tables.searches import called, part, shown_of
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
@@ -41,7 +42,7 @@ class Loaded(NamedTuple):
 
 
 def load(store: Store) -> Loaded:
-    """Read every record of a store, but its trace, which no table shows; nothing is believed that does not fit."""
+    """Read every record of a store, of its trace what tables show; nothing is believed that does not fit."""
     found = Loaded([], [], [], [], {})
     for path in store.paths():
         place = path.relative_to(store.root)
@@ -51,7 +52,9 @@ def load(store: Store) -> Loaded:
                 found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
-                record = replace(record, trace=None, says=dict(told_of(record)))
+                if said := contradiction(record):
+                    raise BadRecord(f"{place}: {said}; the file was edited or damaged")
+                record = replace(record, trace=shown_of(record.trace), says=dict(told_of(record)))
                 if record.path in found.places:
                     found.repeats.append((place, record))
                 else:
@@ -127,7 +130,8 @@ def unlikely(record: RunRecord) -> list[str]:
     for name in ("command", "commit"):
         if not str(record.environment.get(name) or "").strip():
             problems.append(f"its environment names no {name}, so nobody can make it again")
-    for name, value in {**record.cost, "dev calls": record.dev.get("calls", 0)}.items():
+    counts = {f"dev {name}": record.dev.get(name, 0) for name in ("calls", "items", "forwards")}
+    for name, value in {**record.cost, **counts}.items():
         if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             problems.append(f"{name} is {value!r}")
     if record.predictions and set(record.predictions) != set(record.scores):

@@ -100,6 +100,16 @@ def _percent(value: float) -> str:
     return f"{round(100 * value, 2) + 0.0:.2f}"
 
 
+def percent(value: float | None) -> str:
+    """A number on the scale of scores, or `—`."""
+    return GAP if value is None else _percent(value)
+
+
+def count(value: float | None) -> str:
+    """`12,800`, or `—`."""
+    return GAP if value is None else f"{value:,.0f}"
+
+
 def share(value: float | None) -> str:
     """`87 %`, or nothing."""
     return "" if value is None else f"{100 * value:.0f} %"

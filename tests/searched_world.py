@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.records.record import RunRecord
 from leaderboard import words
+from leaderboard.tables.searches import course
 from tests.test_leaderboard_table import method_part
 from tests.verdict_world import Right, Session
 
@@ -22,12 +23,6 @@ def climbing(budget: int, low: float = 0.5, high: float = 0.8, seed: int = 1) ->
     rng = np.random.default_rng(seed)
     found: list[float | None] = [low, *(round(float(v), 3) for v in rng.uniform(low - 0.1, high, budget - 2))]
     return [*found, None]
-
-
-def best_so_far(scores: Sequence[float | None]) -> list[float]:
-    """The course of a search."""
-    told = [-math.inf if score is None else score for score in scores]
-    return [max(told[: k + 1]) for k in range(len(told))]
 
 
 def search(
@@ -51,7 +46,7 @@ def search(
         else [{"candidate": 2, "score": 0.7, "apart": 0.68}, {"candidate": 5, "score": 0.66, "apart": 0.6}]
     )
     asked = list(climbing(budget - len(again), seed=seed)) if scores is None else list(scores)
-    history, rows = best_so_far(asked), len(dev)
+    history, rows = [score for score in course(asked) if score is not None], len(dev)
     told = method_part(method)
     told["knobs"] |= {"budget": budget, **(knobs or {}), **({} if apart == APART else {"apart": apart})}
     told["knobs"]["inner"] = {
@@ -64,7 +59,7 @@ def search(
     best = max(range(len(asked)), key=lambda k: -math.inf if asked[k] is None else asked[k] or 0.0)
     trace = {
         **{"point": [(0.5).hex()] * VARIABLES, "space": "0" * 16, "variables": VARIABLES, "budget": budget},
-        **{"optimiser": method.removeprefix(f"{words.base_of(method)}_"), "scores": asked, "history": history},
+        **{"optimiser": method.removeprefix(f"{words.base_of(method)}_"), "scores": asked, "history": course(asked)},
         **{"winner": "candidate 2" if again else f"candidate {best}", "evaluations": evaluations, "again": again},
         "calls": evaluations,
     }

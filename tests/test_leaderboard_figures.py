@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from harness.records.record import Store
 from harness.records.terrain import Place, Terrain
+from leaderboard.audit import load
 from leaderboard.pages.figures import figures
-from leaderboard.pages.pages import pages
+from leaderboard.pages.pages import FOLDER, pages
 from leaderboard.plots.axes import Scale, around, decades
 from leaderboard.plots.colours import ramp
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.pareto import Spent, frontier, pareto
+from leaderboard.plots.races import races, together
 from leaderboard.plots.ranks import diagram
 from leaderboard.stats.ranks import Ranking
+from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
+from leaderboard.tables.searches import best_so_far, by_generation, shown_of
+from tests.searched_world import search
 from tests.test_leaderboard_table import record
+from tests.verdict_world import Session, right
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = 'a<script>alert(1)</script>&"\x1b'
@@ -48,6 +56,7 @@ def drawn() -> dict[str, str]:
     """One of every kind, with a hostile name in each."""
     return {
         "curves": curves(EVIL, {EVIL: [[0.1, 0.2], [0.2, 0.4, 0.5]], "ties_evolver": [[0.3, 0.3]]}),
+        "races": races(EVIL, {EVIL: {EVIL: [[(1, 0.2), (2, 0.3)], [(1, 0.1)]], "random": [[(1, 0.2)]]}, "ties": {}}),
         "pareto": pareto(EVIL, [Spent(EVIL, 0.0, 0.4, None, 5), Spent("ties", 2.0, 0.5, 0.1, 1)]),
         "ranks": diagram(EVIL, Ranking({EVIL: 1.0, "b": 2.2, "c": 2.8}, 9, 0.01, 1.0)),
         "heat": heat(EVIL, [EVIL, "b"], {EVIL: {EVIL: 0.2, "b": 0.4}, "tec": {"b": 0.1}}),
@@ -55,7 +64,7 @@ def drawn() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", ["curves", "pareto", "ranks", "heat", "landscape"])
+@pytest.mark.parametrize("kind", ["curves", "races", "pareto", "ranks", "heat", "landscape"])
 def test_figures_are_well_formed_and_names_are_words(kind: str) -> None:
     text = drawn()[kind]
     assert text == drawn()[kind]
@@ -101,6 +110,43 @@ def test_a_group_gives_the_figures_that_its_records_allow() -> None:
     assert [f.name.rsplit("-", 2)[1] for f in figures(group)] == ["cost", "curves", "corpora"]
     (bare,) = groups([record("avg", scores={})])
     assert list(figures(bare)) == []
+
+
+def test_a_race_is_the_best_so_far_of_all_seeds_wherever_one_of_them_changes() -> None:
+    one, other = [(1, 0.2), (2, 0.2), (3, 0.5)], [(2, 0.4), (6, 0.6)]
+    assert together([one, other], min) == [(2, 0.2), (3, 0.4), (6, 0.5)], "from where both have begun"
+    assert together([one, other], max) == [(2, 0.4), (3, 0.5), (6, 0.6)]
+    assert together([one], max) == [(1, 0.2), (3, 0.5)]
+
+
+def test_searches_of_one_budget_give_a_figure_with_a_panel_for_each_method(tmp_path: Path) -> None:
+    session = Session(Store(tmp_path), suite="tickets", model="mine")
+    for seed in (1, 2):
+        for method in ("ties_random", "ties_cma", "simple_cma"):
+            search(session, method, right(200, 60), seed=seed)
+        bred = {"calls": 20, "history": [0.5, 0.6, 0.7], "score": 0.7}  # of two members, by generations
+        session.add("ties_evolver", right(200, 50), seed=seed, calls=20, said=bred)
+    for made in session.records:
+        session.store.put(made)
+    (group,) = groups(load(session.store).records, gold_of(session.store))
+    (race,) = (figure for figure in figures(group) if "-searches20-" in figure.name)
+    words = [t.text for t in ElementTree.fromstring(race.svg).iter(f"{SVG}text")]
+    assert {"ties", "simple", "random", "cma", "evolver", "development evaluations"} <= set(words)
+    assert race.svg.count("stroke-dasharray") == 1, "random search alone"
+    assert race.svg.count("<polygon") == 4 and "evolver in ties 70.0" in race.svg
+    assert race.caption and race.caption in pages([group])[FOLDER / "mine.md"]
+    (made,) = [r for r in group.records if r.method == "ties_evolver" and r.seed == 1]
+    assert best_so_far(made) == [(16, 0.5), (18, 0.6), (20, 0.7)]
+    curves_ = [figure for figure in figures(group) if "-curves-" in figure.name]
+    assert len(curves_) == 1 and "ties_evolver" in curves_[0].svg and "ties_cma" not in curves_[0].svg
+
+
+def test_an_evolution_that_tells_every_evaluation_is_drawn_by_evaluations_alone() -> None:
+    told = {"calls": 4, "history": [0.1, 0.2, 0.2, 0.4]}
+    made = record("ties_evolver", dev=told, trace=shown_of({"scores": [0.1, 0.2, None, 0.4]}))
+    assert best_so_far(made) == [(1, 0.1), (2, 0.2), (3, 0.2), (4, 0.4)] and by_generation(made) == []
+    late = record("ties_cma", dev={"calls": 3}, trace=shown_of({"scores": [None, 0.2, 0.1]}))
+    assert best_so_far(late) == [(2, 0.2), (3, 0.2)], "the first one failed"
 
 
 def test_every_figure_of_a_page_is_a_file_and_every_file_is_on_a_page() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.records.record import Store
+from harness.records.record import RunRecord, Store
 from leaderboard import audit, words
 from leaderboard.plots.colours import colour, filled
 from leaderboard.tables.answers import gold_of
@@ -131,3 +133,61 @@ def test_random_search_could_have_ended_in_as_many_ways_as_it_had_candidates(ses
         made = search(session, method, right(200, 20), budget=40)
         assert choose(session.records, session.store).merged == wins, method
         session.records.remove(made)
+
+
+# -- what cannot be --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "said"),
+    [
+        ("trace", {"scores": [0.5, "0.9"]}, "trace.scores are not a number from -1 to 1, or null, for each evaluation"),
+        ("trace", {"scores": [0.5, 7.0]}, "trace.scores are not a number from -1 to 1, or null, for each evaluation"),
+        ("trace", {"history": [0.6, 0.5]}, "trace.history falls, and the best score so far cannot"),
+        ("trace", {"history": [0.9] * 18}, "trace.history is not the best of trace.scores so far"),
+        ("trace", {"evaluations": 3}, "trace.evaluations is 3, and it has 18 scores"),
+        ("trace", {"evaluations": 21}, "it made 21 evaluations, and its budget is 20"),
+        ("trace", {"budget": 30}, "its budget is 20 and 30; wanted one whole number"),
+        (
+            "trace",
+            {"winner": "candidate 40"},
+            "its winner is 'candidate 40', wanted start, mean or one of 18 candidates",
+        ),
+        ("trace", {"winner": "candidate 5"}, "its winner, candidate 5, scored 0.6 on the rows kept apart, and another"),
+        ("trace", {"winner": "mean"}, "its winner, mean, scored None on the rows kept apart, and another one 0.68"),
+        ("trace", {"again": []}, "its winner, candidate 2, scored "),
+        ("trace", {"again": [{"candidate": 2}]}, "trace.again does not say what each candidate scored"),
+        ("dev", {"apart": 0.9}, "dev.apart is 0.9, and its winner scored 0.68 on the rows kept apart"),
+        ("dev", {"history": [0.5, 0.4]}, "dev.history falls, and the best score so far cannot"),
+        ("dev", {"best": "all"}, "dev.best is 'all', wanted a number from -1 to 1"),
+        ("dev", {"seen": 1.5}, "dev.seen is 1.5, wanted a share from 0 to 1"),
+    ],
+)
+def test_a_search_that_was_edited_is_refused_in_one_line(
+    where: str, change: dict[str, Any], said: str, session: Session
+) -> None:
+    made = search(session, "ties_cma", right(200, 30), scores=[0.5, 0.8, 0.6, *[0.55] * 15])
+    assert audit.load(stored(session, made)).damaged == []
+    edited = replace(made, **{where: {**(getattr(made, where) or {}), **change}})
+    (line,) = audit.load(stored(session, edited)).damaged
+    assert said in line and line.endswith("; the file was edited or damaged") and "\n" not in line
+
+
+def stored(session: Session, made: RunRecord) -> Store:
+    session.store.put(made)
+    return session.store
+
+
+def test_whole_searches_are_believed(session: Session) -> None:
+    made = [
+        search(session, "ties_random", right(200, 30), seed=1),
+        search(session, "ties_cma", right(200, 30), seed=2, apart=0.0, scores=[None, 0.4, None, 0.6]),
+        search(session, "ties_cma", right(200, 30), seed=3, apart=0.0, scores=[0.4, None]),
+        session.add("ties_evolver", right(200, 30), calls=3, said={"calls": 3, "history": [0.4, 0.4]}),
+    ]
+    kept = [{"candidate": "mean", "score": None, "apart": 0.7}, {"candidate": 0, "score": 0.5, "apart": None}]
+    changed = {**(made[0].trace or {}), "winner": "mean", "again": kept}
+    made[0] = replace(made[0], trace=changed, dev={**made[0].dev, "apart": 0.7})
+    for each in made:
+        session.store.put(each)
+    assert list(audit.faults(session.store)) == []

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from harness.records.record import slug
+from harness.records.record import RunRecord, slug
 from leaderboard import words
+from leaderboard.pages import prose
 from leaderboard.plots.curves import curves, steps
 from leaderboard.plots.heat import heat
 from leaderboard.plots.pareto import Spent, pareto
+from leaderboard.plots.races import Course, Race, together
+from leaderboard.plots.races import races as races_of
 from leaderboard.stats.interval import mean
+from leaderboard.tables.budgets import SameBudget, same_budget
 from leaderboard.tables.cell import Column
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.rows import label
+from leaderboard.tables.searches import best_so_far, by_generation, part, searcher_of
 from leaderboard.tables.table import headline, per_corpus, spent_on
 
 
@@ -24,16 +30,18 @@ class Figure(NamedTuple):
     name: str  # of its file
     says: str  # what a reader sees in it
     svg: str
+    caption: str = ""  # how to read it, where its names do not say
 
 
 def figures(group: Group) -> Iterator[Figure]:
     """Score against cost, development curves and a heat map for each column of scores that has what they need."""
-    maps = {table.blocks[0]: table for table in per_corpus(group)}
+    maps, budgets = {table.blocks[0]: table for table in per_corpus(group)}, same_budget(group)
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         place = f"{group.key.model}, {group.key.suite}, {column.title}"
         spent = _spent(group, block, column)
         if len(spent) > 1:
             yield Figure(_name(group, block, "cost"), "score against cost", pareto(place, spent))
+        yield from (_race(group, place, table) for table in budgets if table.block is block)
         histories = _histories(block)
         if histories:
             says = "development score by generation, mean over seeds and the range between them"
@@ -63,13 +71,39 @@ def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
     return found
 
 
+def _race(group: Group, place: str, table: SameBudget) -> Figure:
+    """The courses of all searches of one budget, a panel for whatever they searched the same of."""
+    panels: dict[str, dict[str, Race]] = {}
+    for title, rows in table.panels.items():
+        own = {row: _courses(table.block.rows[row]) for row in rows}
+        panels[title] = {_short(table.block.rows[row][0]): race for row, race in own.items() if race}
+    drawn = {title: races for title, races in panels.items() if races}
+    says = f"best development score so far against evaluations, of {table.budget} in all"
+    svg = races_of(f"{place}, {table.budget} evaluations", drawn)
+    return Figure(_name(group, table.block, f"searches{table.budget}"), says, svg, prose.RACES)
+
+
+def _short(record: RunRecord) -> str:
+    """What searched, and what it was given itself: `cma sigma=0.1`."""
+    knobs = part(part(part(part(record.recipe, "method"), "knobs"), "optimiser"), "knobs")
+    return label(searcher_of(record), {k: v for k, v in record.knobs.items() if k in knobs})
+
+
+def _courses(records: Iterable[RunRecord]) -> Race:
+    """The course of each seed, averaged over the seed's populations."""
+    found: dict[int, list[Course]] = defaultdict(list)
+    for record in records:
+        if course := best_so_far(record):
+            found[record.seed].append(course)
+    return [together(found[seed], mean) for seed in sorted(found)]
+
+
 def _histories(block: Block) -> dict[str, list[list[float]]]:
     """Method -> seed -> development score per generation, averaged over the seed's populations."""
     found: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     for row, record in ((row, record) for row, own in block.rows.items() for record in own):
-        history = record.dev.get("history")
-        if isinstance(history, list) and len(history) > 1 and all(isinstance(v, int | float) for v in history):
-            found[row][record.seed].append([float(v) for v in history])
+        if history := by_generation(record):
+            found[row][record.seed].append(history)
     return {
         method: [[mean(step) for step in steps(found[method][seed])] for seed in sorted(found[method])]
         for method in block.rows

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from leaderboard import text
 from leaderboard.claims.claims import Finding
+from leaderboard.tables.budgets import SameBudget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.overall import Overall
 from leaderboard.tables.table import Costs, Scores
@@ -36,6 +37,21 @@ def certainty(table: Scores, name: Name) -> Grid:
         best = "best" if cell.mark == "best" else text.difference(cell.to_best)
         rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base)])
     return ["method", "recovery", "minus the best", "minus its base"], rows
+
+
+def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Name, wide: bool = True) -> Grid:
+    """What searches of one budget found beside what it is worth; what they spent too, where there is room."""
+    headers = ["method", "best seen", "kept apart", "exam", "best - exam", "by luck", "minus random"]
+    spent = ["evaluations", "rows scored", "forward passes", "variables", "budget / variables"]
+    rows = []
+    for method, found in table.rows.items():
+        scores = [text.percent(found.best), text.percent(found.apart), show(found.exam)]
+        worth = [text.percent(found.gap), text.percent(found.luck), text.difference(found.to_random)]
+        each = table.budget / found.variables if found.variables else None
+        counts = [found.evaluations, found.items, found.forwards, found.variables]
+        used = [*(text.count(n) for n in counts), text.amount(each, 1)] if wide else []
+        rows.append([name(method), *used, *scores, *worth])
+    return [headers[0], *(spent if wide else []), *headers[1:]], rows
 
 
 def costs(table: Costs, name: Name) -> Grid:

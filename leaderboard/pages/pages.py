@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from harness.records.record import RunRecord, canonical, slug
+from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import text, words
 from leaderboard.pages import claims, grids, markdown, prose
+from leaderboard.pages.captions import caption
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
+from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
@@ -175,6 +177,7 @@ def _tables(group: Group) -> Iterator[str]:
     for table in certainty(group):
         yield f"**{text.escaped(table.title)}**\n"
         yield markdown.table(grids.certainty(table, markdown.name))
+    yield from _budgets(group)
     for table in per_corpus(group):
         yield from _scores(group, table)
     for table in unseen(group):
@@ -185,10 +188,23 @@ def _tables(group: Group) -> Iterator[str]:
     yield markdown.table(grids.costs(spent, markdown.name))
 
 
+def _budgets(group: Group) -> Iterator[str]:
+    """Searches beside others of the same budget; the words about them once."""
+    tables = same_budget(group)
+    for table in tables:
+        yield f"**{text.escaped(table.title)}**\n"
+        yield markdown.table(grids.same_budget(table, markdown.score, markdown.name))
+        kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
+        if kept:
+            yield f"Found nothing better than the start: {text.escaped(text.listed(kept, 12))}.\n"
+    if tables:
+        yield prose.SAME_BUDGET
+
+
 def _scores(group: Group, table: Scores) -> Iterator[str]:
     yield f"**{text.escaped(table.title)}**\n"
     yield markdown.table(grids.scores(table, markdown.score, markdown.name))
-    yield _caption(group, table)
+    yield caption(group, table)
 
 
 def _landscapes(seen: Sequence[Terrain]) -> Iterator[str]:
@@ -211,42 +227,5 @@ def _survey_of(terrain: Terrain) -> str:
 def _pictures(drawn: Iterable[Figure]) -> Iterator[str]:
     for figure in drawn:
         yield f"![{text.escaped(figure.says)}]({FIGURES}/{figure.name})\n"
-
-
-def _caption(group: Group, scores: Scores) -> str:
-    """What the settings ask, and how to get the table again."""
-    records, asks = scores.records, []
-    for question in scores.questions:
-        own = [r for block in scores.blocks if block.question == question for r in block.records]
-        corpora = sorted({corpus for r in own for corpus in r.scores})
-        names = text.escaped(text.listed(corpora, 12)) or "not named"
-        caption = text.sentence(group.said(question).caption)
-        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.")
-    made = [
-        f"Protocol: {group.key.protocol} ({group.key.digest})",
-        f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",
-        f"command: {text.listed(_of_environment(records, 'command')) or 'not recorded'}",
-        f"commit: {text.listed([c[:12] for c in _of_environment(records, 'commit')]) or 'not recorded'}",
-    ]
-    mixed = [
-        f"- {text.escaped(column.title)}: made by several engines, whose numbers may differ a little: "
-        f"{text.escaped('; '.join(engines))}."
-        for column, block in zip(scores.columns, scores.blocks, strict=False)
-        if len(engines := _engines(block.records)) > 1
-    ]
-    return "\n".join([*asks, f"- {text.escaped('; '.join(made))}", *mixed]) + "\n"
-
-
-def _engines(records: Iterable[RunRecord]) -> list[str]:
-    """What made these records: processor, libraries; a record of before that was kept says nothing."""
-    told = {canonical(r.environment.get("engine") or {}): r.environment.get("engine") for r in records}
-    return sorted(
-        ", ".join(f"{name} {value}" for name, value in sorted(engine.items()))
-        if isinstance(engine, Mapping)
-        else "not recorded"
-        for engine in told.values()
-    )
-
-
-def _of_environment(records: Iterable[RunRecord], name: str) -> list[str]:
-    return sorted({str(r.environment[name]) for r in records if r.environment.get(name)})
+        if figure.caption:
+            yield figure.caption

@@ -30,7 +30,8 @@ HOW_TO_READ = """\
   paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings (Student's t of the
   differences). *p* is the larger of both, in each column of differences corrected for their number (Holm). A difference
   counts as real where *p* is at most 0.05.
-- *minus the best* and *minus its base* are such differences; the base of `ties_evolver` is `ties`, with the same knobs.
+- *minus the best* and *minus its base* are such differences; the base of `ties_evolver` and of `ties_cma`, a search, is
+  `ties`, with the same knobs.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
   replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
@@ -92,6 +93,28 @@ The mean test score of every model *ancestor + a (first - ancestor) + b (second 
 paper's Figure 8, and where the merges lie in that plane: the nearest point of each, its own score, and how much of its
 way from the ancestor leads out of the plane. One seed; the grid was scored after the merges and nothing was chosen by
 it.
+"""
+
+SAME_BUDGET = """\
+A budget counts development evaluations: the start, every candidate, and every second look at one of the best.
+
+- *best seen* is the best score that a search saw on its development rows. It is the best of many tries on the same
+  rows, so it is too high. *kept apart* is what the chosen model scored on rows that only the last few candidates were
+  shown. *exam* is its score on the test rows.
+- *best - exam* is what is not found again. *by luck* is how much of it chance alone is expected to give if all
+  candidates are as good as the start: sqrt(p (1 - p) / m) sqrt(2 ln K), with p the start's score, m the rows that each
+  candidate is scored on and K the evaluations. It is a rough upper bound, made for scores that are shares of rows, such
+  as accuracy, and for candidates that do not resemble each other. Both are left out where the exam asks other corpora
+  than the search.
+- *minus random* is the difference on test rows to random search around the same method with the same numbers to search,
+  which stands first: what an optimiser adds to trying at random. Its *p* is corrected for all rows of the table.
+- Fewer than 10 evaluations for each variable are few. An evolution breeds whole weights, so it has no variables.
+"""
+
+RACES = """\
+The best score so far on the development rows that the search sees, against the evaluations made: the line is the mean
+over seeds, the band goes from the lowest seed to the highest. Random search is dashed. One panel for each method that
+is searched; all panels have the same axes.
 """
 
 BELOW_BLOCK = """\

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from leaderboard import text
 from leaderboard.claims.claims import Claim, Finding, verdict
 from leaderboard.pages import grids
+from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import asked, certainty, costs, headline, unseen
@@ -27,6 +28,8 @@ def tables(found: Iterable[Group]) -> str:
             )
         )
         parts += [_table(text.plain(t.title), grids.certainty(t, text.plain)) for t in certainty(group)]
+        for equal in same_budget(group):
+            parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, text.plain, wide=False)))
         parts += [_table(text.plain(t.title), grids.scores(t, _starred, text.plain)) for t in unseen(group)]
         spent = costs(group)
         parts.append(_table(text.plain(spent.title), grids.costs(spent, text.plain)))

@@ -1,4 +1,4 @@
-"""One colour for a method and what evolves it, told apart by a hollow and a filled mark."""
+"""One colour for a method and what evolves or searches it, told apart by a hollow and a filled mark."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ _OF = {  # Okabe and Ito's palette, which colour-blind readers can tell apart
     "ties": "#56b4e9",
 }
 _OTHERS = ("#8c564b", "#6a3d9a", "#b15928", "#1b9e77")
+_OPTIMISERS = {
+    "random": "#7f7f7f",
+    "grid": "#e69f00",
+    "coordinate": "#009e73",
+    "cma": "#0072b2",
+    "catcma": "#cc79a7",
+    "evolver": "#d55e00",
+}
 
 
 def colour(method: str) -> str:
@@ -23,8 +31,13 @@ def colour(method: str) -> str:
     return _OF.get(base) or _OTHERS[sum(base.encode()) % len(_OTHERS)]
 
 
+def optimiser(name: str) -> str:
+    """The colour of what searches, whatever is searched; newcomers take one by their name."""
+    return _OPTIMISERS.get(name) or _OTHERS[sum(name.encode()) % len(_OTHERS)]
+
+
 def filled(method: str) -> bool:
-    """Whether the mark is filled: what evolves is, what is evolved is hollow."""
+    """Whether the mark is filled: what evolves or searches is, what is searched is hollow."""
     name = words.method_of(method)
     return name == "evolver" or bool(words.base_of(name))
 

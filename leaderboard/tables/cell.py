@@ -166,8 +166,8 @@ def _compared(
     """The same cells, each beside the best merge, the method it evolves and the members themselves."""
     merges = {m: c for m, c in complete.items() if not words.yardstick(m)}
     best = max(merges, key=lambda m: merges[m].mean, default="")
-    to_best = _corrected({m: difference(c, merges[best]) for m, c in merges.items() if m != best})
-    to_base = _corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
+    to_best = corrected({m: difference(c, merges[best]) for m, c in merges.items() if m != best})
+    to_base = corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
     found = dict(shown)
     for row in complete:
         found[row] = replace(
@@ -180,7 +180,7 @@ def _compared(
     return found
 
 
-def _corrected(differences: Mapping[str, Difference]) -> dict[str, Told]:
+def corrected(differences: Mapping[str, Difference]) -> dict[str, Told]:
     """All differences of one kind in a column, their chances corrected for their number."""
     chances = holm({m: d.chance for m, d in differences.items() if d.chance is not None})
     return {m: d.told(chances.get(m)) for m, d in differences.items()}

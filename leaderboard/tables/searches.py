@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 from harness.records.record import RunRecord
 
@@ -51,9 +52,87 @@ def inner_knobs(record: RunRecord) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in record.knobs.items() if k not in outer}
 
 
-def part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def budget_of(record: RunRecord) -> int | None:
+    """How many development evaluations it might ask for; of an evolution that was given none, how many it took."""
+    method, told = part(record.recipe, "method"), (record.trace or {}).get("budget")
+    found = part(method, "knobs").get("budget", told)
+    if found is None and searcher_of(record) == EVOLVER:
+        found = record.dev.get("calls")
+    return whole(found)
+
+
+def is_budgeted(record: RunRecord) -> bool:
+    """Whether it was told a budget, as every search is, and an evolution only if the user gives it one."""
+    method = part(record.recipe, "method")
+    return method.get("name") == SEARCH or (method.get("name") == EVOLVER and "budget" in part(method, "knobs"))
+
+
+def evaluations_of(record: RunRecord) -> int | None:
+    """How many evaluations were made of its budget; a point that was asked for again counts, too."""
+    told = whole((record.trace or {}).get("evaluations"))
+    return whole(record.dev.get("calls")) if told is None else told
+
+
+def kept_start(record: RunRecord) -> bool:
+    """Whether nothing that the search found was better than where it began."""
+    return (record.trace or {}).get("winner") == "start"
+
+
+def shown_of(trace: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What tables and figures need of a search's trace, which may hold thousands of births; None of any other trace."""
+    if trace is None or not isinstance(scores := trace.get("scores"), list):
+        return None
+    found = {name: trace[name] for name in ("budget", "evaluations", "winner") if name in trace}
+    told = trace.get("variables")
+    variables = len(told) if isinstance(told, list) else whole(told)
+    return {**found, "course": course(scores), **({} if variables is None else {"variables": variables})}
+
+
+def course(scores: Iterable[Any]) -> list[float | None]:
+    """The best score so far after each evaluation; None as long as all have failed."""
+    best, found = -math.inf, list[float | None]()
+    for score in scores:
+        best = max(best, score) if is_number(score) else best
+        found.append(round(best, 6) if best > -math.inf else None)
+    return found
+
+
+def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
+    """How many evaluations were made, and the best score by then; of a record that tells it by generations, after each.
+
+    Empty for what is no search, and where nothing can be read.
+    """
+    calls, history = evaluations_of(record), record.dev.get("history")
+    told = (record.trace or {}).get("course") or history
+    if not searcher_of(record) or not isinstance(told, list) or not calls:
+        return []
+    each = 1 if told is not history or part(record.recipe, "method").get("name") == SEARCH else len(record.members)
+    first = 1 if each == 1 else calls - each * (len(told) - 1)
+    return [(first + each * k, float(best)) for k, best in enumerate(told) if is_number(best) and first > 0]
+
+
+def by_generation(record: RunRecord) -> list[float]:
+    """The course of what is told by generations, as evolutions without a budget once were; empty for any other."""
+    history, told = record.dev.get("history"), (record.trace or {}).get("course") or []
+    if part(record.recipe, "method").get("name") == SEARCH or not isinstance(history, list) or len(history) < 2:
+        return []
+    known = [float(v) for v in history if is_number(v)]
+    return known if len(known) == len(history) and len(known) != len(told) else []
+
+
+def whole(value: Any) -> int | None:
+    """A count; None of anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is finite, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An object inside another one; an empty one where it is not there, or no object."""
-    found = whole.get(name)
+    found = of.get(name)
     return found if isinstance(found, Mapping) else {}
 
 

@@ -1,0 +1,103 @@
+"""Best score so far against evaluations: a panel for each method that is searched, a line for each that searches it.
+
+The line is the mean over seeds, the band goes from the lowest seed to the highest.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+
+from leaderboard.plots.axes import LEFT, TOP, Scale, around
+from leaderboard.plots.colours import optimiser
+from leaderboard.plots.svg import Drawing, Point
+from leaderboard.words import OPTIMISERS
+
+Course = Sequence[tuple[int, float]]  # evaluations made, best score by then, 0 to 1
+Race = Sequence[Course]  # of each seed
+WIDTH, RIGHT, GAP, HIGH = 800, 150, 56, 190  # pixels: of all, for the legend, between panels, of a panel
+
+
+def together(courses: Sequence[Course], how: Callable[[list[float]], float]) -> list[tuple[int, float]]:
+    """One course of several, at every evaluation at which one of them changes and all have begun."""
+    begun = max(course[0][0] for course in courses)
+    places = sorted({at for course in courses for at, _ in course if at >= begun})
+    found: list[tuple[int, float]] = []
+    for at in places:
+        value = how([_at(course, at) for course in courses])
+        if not found or found[-1][1] != value or at == places[-1]:
+            found.append((at, value))
+    return found
+
+
+def _at(course: Course, place: int) -> float:
+    return course[bisect_right(course, place, key=lambda point: point[0]) - 1][1]
+
+
+def races(title: str, panels: Mapping[str, Mapping[str, Race]]) -> str:
+    """The figure; what searches is named by its optimiser, with knobs behind it where it has some."""
+    lines = [race for races in panels.values() for race in races.values()]
+    scores = [100 * score for race in lines for course in race for _, score in course] or [0.0]
+    last = max((course[-1][0] for race in lines for course in race), default=1)
+    columns = min(2, max(1, len(panels)))
+    wide = (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns
+    deep = -(-len(panels) // columns) * (HIGH + GAP)
+    ends = (f"{name} in {what} {100 * _mean(race):.1f}" for what, own in panels.items() for name, race in own.items())
+    draw = Drawing(WIDTH, TOP + deep + 24, title, f"Best development score so far; at the end {', '.join(ends)}")
+    draw.text((LEFT, 24), title)
+    for place, (what, own) in enumerate(panels.items()):
+        left, top = LEFT + (wide + GAP) * (place % columns), TOP + 20 + (HIGH + GAP) * (place // columns)
+        x, y = Scale(1, max(2, last), left, left + wide), Scale(*around(scores), top + HIGH, top)
+        _panel(draw, what, x, y)
+        for name, race in own.items():
+            _line(draw, name, race, x, y)
+    for place, name in enumerate(sorted({name for own in panels.values() for name in own}, key=_rank)):
+        draw.dot((WIDTH - RIGHT + 24, 64 + 20 * place), optimiser(_word(name)), radius=4)
+        draw.text((WIDTH - RIGHT + 36, 68 + 20 * place), name)
+    draw.text(((LEFT + WIDTH - RIGHT) / 2, TOP + deep + 14), "development evaluations", "middle", "soft")
+    draw.text((16, TOP + deep / 2), "best development score so far", "middle", "soft", turn=-90)
+    return str(draw)
+
+
+def _panel(draw: Drawing, title: str, x: Scale, y: Scale) -> None:
+    draw.text((x.start, y.end - 6), title)
+    for tick in (tick for tick in x.ticks if tick == int(tick)):
+        draw.line((x(tick), y.start), (x(tick), y.end))
+        draw.text((x(tick), y.start + 16), f"{tick:g}", "middle", "soft")
+    for tick in y.ticks:
+        draw.line((x.start, y(tick)), (x.end, y(tick)))
+        draw.text((x.start - 6, y(tick) + 4), f"{tick:g}", "end", "soft")
+
+
+def _line(draw: Drawing, name: str, race: Race, x: Scale, y: Scale) -> None:
+    colour = optimiser(_word(name))
+    if len(race) > 1:
+        low, high = (_stairs(together(race, how), x, y) for how in (min, max))
+        draw.area([*low, *reversed(high)], colour)
+    draw.path(_stairs(together(race, _average), x, y), colour, dashed=_word(name) == OPTIMISERS[0])
+
+
+def _stairs(course: Course, x: Scale, y: Scale) -> list[Point]:
+    """A best score stays until a better one comes."""
+    found = [(x(course[0][0]), y(100 * course[0][1]))]
+    for at, score in course[1:]:
+        found += [(x(at), found[-1][1]), (x(at), y(100 * score))]
+    return found
+
+
+def _average(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _mean(race: Race) -> float:
+    return _average([course[-1][1] for course in race])
+
+
+def _word(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Random search first, then those of this project, then newcomers."""
+    word = _word(name)
+    return OPTIMISERS.index(word) if word in OPTIMISERS else len(OPTIMISERS), name

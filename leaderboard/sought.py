@@ -1,0 +1,110 @@
+"""Whether what a record says of its search can be: scores that are some, a course that never falls, a winner of them.
+
+Asked while the trace is at hand, which tables do without.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from harness.records.record import RunRecord
+from leaderboard.stats.chance import ROUNDING
+from leaderboard.tables.searches import EVOLVER, SEARCH, course, is_number, part, whole
+
+WINNER = re.compile(r"start|mean|candidate \d{1,7}")
+
+
+def contradiction(record: RunRecord) -> str:
+    """The first thing in which a search contradicts itself, as one line; empty where there is none, or no search."""
+    if part(record.recipe, "method").get("name") not in (SEARCH, EVOLVER):
+        return ""
+    trace = record.trace or {}
+    return next(_contradictions(record, trace, trace.get("scores")), "")
+
+
+def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) -> Iterator[str]:
+    for name, history in (("dev.history", record.dev.get("history")), ("trace.history", trace.get("history"))):
+        yield from _course(name, history)
+    for name in ("best", "apart"):
+        if (told := record.dev.get(name)) is not None and not _is_score(told):
+            yield f"dev.{name} is {told!r:.40}, wanted a number from -1 to 1"
+    if (seen := record.dev.get("seen")) is not None and not (is_number(seen) and 0 <= seen <= 1):
+        yield f"dev.seen is {seen!r:.40}, wanted a share from 0 to 1"
+    if scores is None:
+        return
+    if not isinstance(scores, list) or not scores or not all(s is None or _is_score(s) for s in scores):
+        yield "trace.scores are not a number from -1 to 1, or null, for each evaluation"
+        return
+    yield from _spent(record, trace, len(scores))
+    best = max((s for s in scores if s is not None), default=None)
+    if part(record.recipe, "method").get("name") == SEARCH and best is not None:
+        yield from _found(record, trace, scores, best)
+
+
+def _course(name: str, history: Any) -> Iterator[str]:
+    if history is None:
+        return
+    known = [h for h in history if h is not None] if isinstance(history, list) else None
+    if known is None or not all(map(_is_score, known)):
+        yield f"{name} is not a list of numbers from -1 to 1"
+    elif any(after < before - ROUNDING for before, after in pairwise(known)):
+        yield f"{name} falls, and the best score so far cannot"
+
+
+def _spent(record: RunRecord, trace: Mapping[str, Any], scored: int) -> Iterator[str]:
+    knobs = part(part(record.recipe, "method"), "knobs")
+    told = [budget for budget in (knobs.get("budget"), trace.get("budget")) if budget is not None]
+    made = trace.get("evaluations", scored)
+    if whole(made) is None or made < scored:
+        yield f"trace.evaluations is {made!r:.40}, and it has {scored} scores"
+    elif any(whole(budget) is None for budget in told) or len(set(told)) > 1:
+        yield f"its budget is {' and '.join(map(str, told)):.60}; wanted one whole number"
+    elif told and made > told[0]:
+        yield f"it made {made} evaluations, and its budget is {told[0]}"
+
+
+def _found(record: RunRecord, trace: Mapping[str, Any], scores: list[float | None], best: float) -> Iterator[str]:
+    history = trace.get("history")
+    if isinstance(history, list) and len(history) == len(scores):
+        pairs = [(told, meant) for told, meant in zip(history, course(scores), strict=True) if meant is not None]
+        if any(told is None or abs(told - meant) > ROUNDING for told, meant in pairs):
+            yield "trace.history is not the best of trace.scores so far"
+    winner, again = trace.get("winner"), trace.get("again") or []
+    if not isinstance(winner, str) or not WINNER.fullmatch(winner) or _number(winner) >= len(scores):
+        yield f"its winner is {winner!r:.40}, wanted start, mean or one of {len(scores)} candidates"
+        return
+    if not again:
+        own = None if winner == "mean" else scores[_number(winner)]
+        if winner != "mean" and (own is None or own < best - ROUNDING):
+            yield f"its winner, {winner}, scored {own}, and another one {best}"
+        return
+    apart = {_named(a.get("candidate")): a.get("apart") for a in again} if _are_objects(again) else {}
+    known = [score for score in apart.values() if _is_score(score)]
+    if not known or not all(score is None or _is_score(score) for score in apart.values()):
+        yield "trace.again does not say what each candidate scored on the rows kept apart"
+    elif not _is_score(apart.get(winner)) or apart[winner] < max(known) - ROUNDING:
+        yield f"its winner, {winner}, scored {apart.get(winner)} on the rows kept apart, and another one {max(known)}"
+    elif is_number(told := record.dev.get("apart")) and abs(told - apart[winner]) > ROUNDING:
+        yield f"dev.apart is {told}, and its winner scored {apart[winner]} on the rows kept apart"
+
+
+def _number(winner: str) -> int:
+    return int(winner.rpartition(" ")[2]) if winner.startswith("candidate") else 0
+
+
+def _named(candidate: Any) -> str:
+    """A candidate as a winner is named, by its number or its name."""
+    if isinstance(candidate, str):
+        return candidate
+    return "start" if candidate == 0 else f"candidate {candidate}"
+
+
+def _are_objects(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, Mapping) for value in values)
+
+
+def _is_score(value: Any) -> bool:
+    return is_number(value) and -1 - ROUNDING <= value <= 1 + ROUNDING
