@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.cells.devrows import cut, share_within
 from harness.records.record import RunRecord, Store
 from leaderboard import audit, words
 from leaderboard.plots.colours import colour, filled
-from leaderboard.tables.answers import gold_of
+from leaderboard.tables.answers import first_rows, gold_of
 from leaderboard.tables.group import groups
 from leaderboard.tables.rows import base_of, rows_of
 from leaderboard.tables.searches import called, inner_of, searcher_of
@@ -191,3 +193,13 @@ def test_whole_searches_are_believed(session: Session) -> None:
     for each in made:
         session.store.put(each)
     assert list(audit.faults(session.store)) == []
+
+
+def test_no_row_that_a_search_saw_judges_it_however_shares_are_rounded() -> None:
+    for rows, share, apart in product([(6, 7, 200), (3, 11), (10,), (1, 4)], (0.1, 0.3, 0.5, 1.0), (0.0, 0.1, 0.25)):
+        counts = {str(k): count for k, count in enumerate(rows)}
+        ends, _ = cut(counts, share, apart)
+        for told in (0, 1):
+            seen = {corpus: own[told] for corpus, own in ends.items()}
+            within = round(share_within(counts, seen), 6)  # as a record has it
+            assert all(first_rows(within, counts[corpus]) >= end for corpus, end in seen.items()), (rows, share, apart)

@@ -21,6 +21,11 @@ def cut(rows: Mapping[str, int], share: float, apart: float) -> tuple[dict[str, 
     return ({corpus: _ends(count, share, 0.0) for corpus, count in rows.items()} if short else ends), short
 
 
+def share_within(rows: Mapping[str, int], ends: Mapping[str, int]) -> float:
+    """The share of each corpus' rows, the first ones, that holds all rows before these ends, rounded or not."""
+    return max((ends[corpus] / count for corpus, count in rows.items()), default=0.0)
+
+
 def _ends(rows: int, share: float, apart: float) -> tuple[int, int]:
     seen, kept = max(1, round(share * rows)), max(1, round(apart * rows)) if apart else 0
     if share == 1:

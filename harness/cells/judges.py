@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from harness.cells.cell import Cell, PopulationKey, Source
-from harness.cells.devrows import cut
+from harness.cells.devrows import cut, share_within
 from harness.cells.rowbook import RowBook
 from harness.data.corpus import Split
 from harness.data.task import Task
@@ -31,6 +31,7 @@ class Developers(NamedTuple):
     apart: DevScorer | None  # on those kept apart from it, if there are any
     both: DevScorer
     rows: int  # that the corpora have in all
+    seen: tuple[float, float]  # the share of each corpus' rows that candidates are scored on; with those kept apart
 
 
 class Judges:
@@ -83,7 +84,8 @@ class Judges:
         splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.corpora}
         bare = [corpus for corpus, split in splits.items() if not len(split)]
         there = {corpus: split for corpus, split in splits.items() if len(split)}
-        ends, short = cut({corpus: len(split) for corpus, split in there.items()}, search.dev_fraction, apart)
+        counts = {corpus: len(split) for corpus, split in there.items()}
+        ends, short = cut(counts, search.dev_fraction, apart)
         if short:
             self._say(
                 f"{', '.join(short)}: too few development rows to keep {apart:g} of them apart from a search, so the "
@@ -95,12 +97,13 @@ class Judges:
             sheets = {c: self._sheet(c, split, heads) for c, split in rows.items()}
             return DevScorer(sheets, search.fitness, search.fitness_digits, bare)
 
-        start = dict.fromkeys(there, 0)
+        start, rows = dict.fromkeys(there, 0), sum(counts.values())
+        seen, both = (share_within(counts, {c: own[part] for c, own in ends.items()}) for part in (0, 1))
         searched = scorer(start, 0)
         if not there or all(seen == whole for seen, whole in ends.values()):
-            return Developers(searched, None, searched, sum(map(len, there.values())))
+            return Developers(searched, None, searched, rows, (seen, seen))
         kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)
-        return Developers(searched, kept, scorer(start, 1), sum(map(len, there.values())))
+        return Developers(searched, kept, scorer(start, 1), rows, (seen, both))
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""

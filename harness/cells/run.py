@@ -142,13 +142,12 @@ def _merged_by(
 def _seen(score: Recalled, judges: Developers, merged: Merged) -> dict[str, Any]:
     """What a search asked of the development rows, and the best that it was told; nothing of a merge that asked none.
 
-    `seen` is the share of the rows that it was told of, `apart` what the merge scored on those that it chose among its
-    best by.
+    `seen` is the share of each corpus' rows, the first ones, that it was told of, `apart` what the merge scored on
+    those that it chose among its best by.
     """
     if not score.calls:
         return {}
-    rows = judges.both.rows if score.asked_apart else judges.search.rows
-    found = {"items": score.items, "forwards": score.forwards, "seen": rows / judges.rows}
+    found = {"items": score.items, "forwards": score.forwards, "seen": judges.seen[score.asked_apart]}
     more = {"best": score.best, "apart": score.apart_of(merged)}
     return {**found, **{name: value for name, value in more.items() if value is not None}}
 
