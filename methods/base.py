@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from methods.errors import Breach, Misfit
+from methods.errors import Breach, Misfit, NotApplicable
 from methods.merged import Ensemble as Ensemble  # for methods, who find all words here
 from methods.merged import Merged as Merged
 from methods.merged import Traced as Traced
@@ -22,6 +22,10 @@ LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one th
 
 Statistics = Mapping[str, tuple[Mapping[str, Tensor], ...]]
 """Kind ("fisher", "gram") -> one mapping per member, keyed by parameter name; computed on first touch."""
+
+
+Renew = Callable[[int, Weights], Mapping[str, Mapping[str, Tensor]]]
+"""What the statistics of a member would be with these weights, by kind: computed when a kind is read, and once."""
 
 
 class DevScore(Protocol):
@@ -47,6 +51,7 @@ class Population:
     transposed: frozenset[str] = frozenset()  # weights stored (in, out), as GPT-2's Conv1D; all others are (out, in)
     output_layer: tuple[str, ...] = ()  # tensors with one row per output, merged by annotation
     annotated: Tensor | None = None  # (N, outputs) bool: the outputs that member i was trained on
+    renew: Renew | None = None  # makes statistics of other weights, from a member's rows as its own were made
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -66,6 +71,16 @@ class Population:
         members = (*self.members[:i], weights, *self.members[i + 1 :])
         return replace(self, members=members)
 
+    def renewed(self, i: int, weights: Weights) -> Population:
+        """This population with member i replaced, and its statistics made anew when they are read.
+
+        Errors: `NotApplicable` where nobody can make them.
+        """
+        if self.renew is None:
+            raise NotApplicable("it needs statistics of weights that were not there before, and nothing here makes any")
+        statistics = _RenewedStatistics(self.statistics, {i: self.renew(i, weights)})
+        return replace(self.swap(i, weights), statistics=statistics)
+
     def subset(self, indices: tuple[int, ...]) -> Population:
         """The population of the members at `indices` alone, with their statistics."""
         return replace(
@@ -74,6 +89,7 @@ class Population:
             names=tuple(self.names[i] for i in indices),
             statistics=_SubsetStatistics(self.statistics, indices),
             annotated=None if self.annotated is None else self.annotated[list(indices)],
+            renew=None if self.renew is None else _SubsetRenew(self.renew, indices),
         )
 
 
@@ -86,6 +102,38 @@ class _SubsetStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
     def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
         every = self._whole[kind]
         return tuple(every[i] for i in self._indices)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+
+@dataclass(frozen=True)
+class _SubsetRenew:
+    """The same of some members."""
+
+    whole: Renew
+    indices: tuple[int, ...]
+
+    def __call__(self, i: int, weights: Weights) -> Mapping[str, Mapping[str, Tensor]]:
+        return self.whole(self.indices[i], weights)
+
+
+class _RenewedStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
+    """Statistics of which some members' are other ones; those that were replaced before are let go."""
+
+    _renewed: dict[int, Mapping[str, Mapping[str, Tensor]]]
+
+    def __init__(self, whole: Statistics, renewed: Mapping[int, Mapping[str, Mapping[str, Tensor]]]) -> None:
+        before = whole if isinstance(whole, _RenewedStatistics) else None
+        self._whole: Statistics = whole if before is None else before._whole
+        self._renewed = {**({} if before is None else before._renewed), **renewed}
+
+    def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
+        every = enumerate(self._whole[kind])
+        return tuple(self._renewed[i][kind] if i in self._renewed else own for i, own in every)
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter(self._whole)

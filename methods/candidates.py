@@ -46,23 +46,33 @@ class Anew:
 
     def __init__(self, method: MergeMethod, population: Population, score: DevScore) -> None:
         self._method, self._score = method, score
-        self._population = self._tried = population
+        self.population = self._tried = population
 
     def standing(self) -> Merged:
         """The merge of the population as it stands."""
-        return self._merge(self._population)
+        return self._merge(self.population)
 
     def swap(self, i: int, child: Weights) -> Merged:
         """The merge with `child` in the place of member i."""
-        self._tried = self._population.swap(i, child)
+        self._tried = self._with(i, child)
         return self._merge(self._tried)
 
     def keep(self) -> None:
         """The last one swapped in stays."""
-        self._population = self._tried
+        self.population = self._tried
+
+    def _with(self, i: int, child: Weights) -> Population:
+        return self.population.swap(i, child)
 
     def _merge(self, population: Population) -> Merged:
         return self._method.merge(population, self._score, inner_rng())
+
+
+class Renewing(Anew):
+    """The same with a child's own statistics: every one of them is made anew, so no shortcut knows what stays."""
+
+    def _with(self, i: int, child: Weights) -> Population:
+        return self.population.renewed(i, child)
 
 
 class InPlace(ABC):

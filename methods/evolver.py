@@ -11,9 +11,10 @@ the development score never falls, and costs 1 + generations * N scores (N + gen
 `budget` in place of generations buys as many as it can, the last one cut short; scores that an inner method asks for
 count, and a child at which the inner method fails costs one and loses.
 
-F = Cr = 0.5 and 15 generations are the published values; `adapt` learns F and Cr (methods/evolution/adapt.py). Fisher
-and Gram statistics stay those of the original members. The more generations, the closer the development split is
-fitted: give it rows enough.
+F = Cr = 0.5 and 15 generations are the published values; `adapt` learns F and Cr (methods/evolution/adapt.py). The more
+generations, the closer the development split is fitted: give it rows enough. Fisher and Gram statistics stay those of
+the original members, as in the released code; `statistics=recomputed` makes them of every child that is judged, at the
+cost of as many passes over the rows that they are made of.
 
 All draws come from one number taken from `rng`, so what an inner method draws changes nothing here. Children are made
 again from their seeds, not stored: the trace holds the accepted ones, and `replay` regrows the same weights from the
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, ClassVar, Literal
@@ -41,11 +42,11 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from methods.asking import expect
-from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced, Weights
+from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced
 from methods.candidates import inner_rng
 from methods.catalogue import describe, is_registered, register
 from methods.draws import Draws
-from methods.errors import MergeboardError, Misfit
+from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.evolution.adapt import Adapt, Plan, adaptation
 from methods.evolution.brood import Brood
 from methods.evolution.chance import Chance, HashedChance
@@ -76,6 +77,7 @@ class Evolver(Replayable, PerMember):
     accept_ties: bool = False
     allow_self_in_diff: bool = False  # a member may be its own mate; with two members it must, and may
     reference: Literal["random", "best_or_random"] = "random"  # to_reference without inner: favour the best other
+    statistics: Literal["original", "recomputed"] = "original"  # that an inner method reads of an evolved member
     adapt: Adapt = "none"  # F and Cr of every child from what succeeded: methods/evolution/adapt.py
 
     def __post_init__(self) -> None:
@@ -116,6 +118,7 @@ class Evolver(Replayable, PerMember):
     def evolve(self, population: Population, score: DevScore, chance: Chance) -> Merged:
         """The evolution for given draws."""
         self.require_fits(len(population))
+        self._require_statistics(population)
         before, evaluations = score.calls, Evaluations(score, self._words())
         brood, fitness = Brood(population, self.update), self._fitness(population, evaluations)
         self._require_pays(evaluations.spent)  # an inner method may have asked for scores of its own
@@ -149,8 +152,10 @@ class Evolver(Replayable, PerMember):
             **{"start": start, "final": fitness.best, "history": history, "calls": score.calls - before},
             **{"inner": fitness.inner_trace, "winner": fitness.winner},
             **{"scores": evaluations.scores, **evaluations.failed()},
+            **({} if self.statistics == "original" else {"statistics": self.statistics}),
         }
-        return self._result(population, brood.members, trace, score)
+        evolved = replace(population, members=tuple(brood.members), statistics=fitness.statistics)
+        return self._result(evolved, trace, score)
 
     def replay(self, population: Population, trace: Mapping[str, Any], score: DevScore, rng: torch.Generator) -> Merged:
         """The same weights again, bit for bit, from the original members and the lineage; nothing is scored."""
@@ -161,15 +166,16 @@ class Evolver(Replayable, PerMember):
                 made = {**trace, **birth}  # an adapted child has an F and a Cr of its own
                 draws = Draws(birth["seed"], made["Cr"])
                 brood.accept(birth["i"], brood.child(birth["i"], birth["mates"], made["F"], draws))
-        return self._result(population, brood.members, trace, score)
+        evolved = replace(population, members=tuple(brood.members))
+        if trace.get("statistics") == "recomputed":
+            for i, (member, original) in enumerate(zip(brood.members, population.members, strict=True)):
+                evolved = evolved if member is original else evolved.renewed(i, member)
+        return self._result(evolved, trace, score)
 
-    def _result(
-        self, population: Population, members: Sequence[Weights], trace: Mapping[str, Any], score: DevScore
-    ) -> Merged:
+    def _result(self, evolved: Population, trace: Mapping[str, Any], score: DevScore) -> Merged:
         if self.inner is None:
-            return Traced(members[trace["winner"]], trace)
+            return Traced(evolved.members[trace["winner"]], trace)
         # Merged once more instead of kept: a second merged model would have to live through the whole evolution.
-        evolved = replace(population, members=tuple(members))
         if trace["inner"] is not None and isinstance(self.inner, Replayable):
             merged = self.inner.replay(evolved, trace["inner"], score, inner_rng())
         else:
@@ -177,7 +183,15 @@ class Evolver(Replayable, PerMember):
         return with_trace(merged, trace)
 
     def _fitness(self, population: Population, evaluations: Evaluations) -> Fitness:
-        return Own(population, evaluations) if self.inner is None else Joint(self.inner, population, evaluations)
+        if self.inner is None:
+            return Own(population, evaluations)
+        return Joint(self.inner, population, evaluations, self.statistics == "recomputed")
+
+    def _require_statistics(self, population: Population) -> None:
+        if self.statistics == "recomputed" and self.inner is None:
+            raise NotApplicable("evolver.statistics=recomputed needs an inner method: nothing else reads statistics")
+        if self.statistics == "recomputed" and population.renew is None:
+            raise NotApplicable("evolver.statistics=recomputed needs rows to make statistics of, and none were given")
 
     def _turns(self, population: Population, chance: Chance, evaluations: Evaluations) -> Iterator[tuple[int, int]]:
         """The generation and the member of each child, as long as there is something to breed and a budget for it."""

@@ -61,10 +61,11 @@ class Populations:
             members=tuple(members),
             names=key.members,
             ancestor=ancestor,
-            statistics=self._statistics(key),
+            statistics=(statistics := self._statistics(key)),
             transposed=gram.transposed(loaded.model),
             output_layer=layer[self._told.protocol.heads.head_merge] if merged else (),
             annotated=torch.tensor(known) if merged else None,
+            renew=statistics.of_other,
         )
 
     def merges_heads(self, key: PopulationKey) -> bool:
@@ -96,13 +97,17 @@ class Populations:
 
         def compute(kind: str, i: int) -> dict[str, Tensor]:
             self._say(work(kind, i))
-            return self._compute(kind, key.sources[i])
+            return self._compute(kind, key.sources[i], {})
 
-        return LazyStatistics(self._zoo, recipe, len(key.members), compute, work)
+        def renew(kind: str, i: int, weights: Weights) -> dict[str, Tensor]:
+            return self._compute(kind, key.sources[i], weights)
 
-    def _compute(self, kind: str, source: Source) -> dict[str, Tensor]:
+        return LazyStatistics(self._zoo, recipe, len(key.members), compute, work, renew)
+
+    def _compute(self, kind: str, source: Source, other: Weights) -> dict[str, Tensor]:
+        """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""
         task, settings = self._rows.task(source.members[0]), self._identity.statistics_settings(kind, source)
-        model, weights = self._subject.fresh(task, source.seed).model, self._workshop.member(source)
+        model, weights = self._subject.fresh(task, source.seed).model, {**self._workshop.member(source), **other}
         for name, parameter in model.named_parameters():
             parameter.data = weights[name].clone()
         rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source))

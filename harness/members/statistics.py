@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from harness.errors import BadWeights
 from harness.storage.zoo import Zoo, load_weights, save_weights
+from methods import Weights
+from methods.surroundings import generators_kept
 
 KINDS = ("fisher", "gram")
 Compute = Callable[[str, int], dict[str, Tensor]]  # (kind, member) -> tensors by parameter name
@@ -30,7 +33,10 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
         count: int,
         compute: Compute,
         work: Callable[[str, int], str] = "making {} statistics of member {}".format,
+        renew: Callable[[str, int, Weights], dict[str, Tensor]] | None = None,
     ) -> None:
+        """`renew`: computes those that a member would have with other weights."""
+        self._renew = renew
         self._zoo, self._recipes, self._count, self._compute, self._work = zoo, recipes, count, compute, work
         self._found: dict[str, tuple[Mapping[str, Tensor], ...]] = {}
         self._seconds: dict[str, float] = {}
@@ -60,6 +66,21 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
             self._overhead += time.perf_counter() - start
         return self._found[kind]
 
+    def of_other(self, i: int, weights: Weights) -> Mapping[str, Mapping[str, Tensor]]:
+        """Kind -> what member i would have with these weights; computed when read and once, timed, and not kept."""
+        assert self._renew is not None
+        return _OfOther(partial(self._made_of, i, weights))
+
+    def _made_of(self, i: int, weights: Weights, kind: str) -> Mapping[str, Tensor]:
+        assert self._renew is not None
+        start = time.perf_counter()
+        with generators_kept():
+            found = self._renew(kind, i, weights)
+        seconds = time.perf_counter() - start
+        self._seconds[kind] = self._seconds.get(kind, 0.0) + seconds
+        self._overhead += seconds
+        return found
+
     def __iter__(self) -> Iterator[str]:
         return iter(KINDS)
 
@@ -82,3 +103,21 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
             said = f"{folder / 'cost.json'} cannot be read ({error}); delete {folder} and it will be made again"
             raise BadWeights(said) from None
         return load_weights(folder / "tensors.safetensors")
+
+
+class _OfOther(Mapping[str, Mapping[str, Tensor]]):
+    """One member's statistics by kind."""
+
+    def __init__(self, make: Callable[[str], Mapping[str, Tensor]]) -> None:
+        self._make, self._found = make, dict[str, Mapping[str, Tensor]]()
+
+    def __getitem__(self, kind: str) -> Mapping[str, Tensor]:
+        if kind not in self._found:
+            self._found[kind] = self._make(kind)
+        return self._found[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)

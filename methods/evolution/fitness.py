@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from methods.base import Merged, MergeMethod, Population, Weights
-from methods.candidates import candidates_of
+from methods.base import Merged, MergeMethod, Population, Statistics, Weights
+from methods.candidates import Candidates, Renewing, candidates_of
 from methods.evolution.brood import Child
 from methods.evolution.evaluations import Evaluations
 from methods.merged import trace_of
@@ -22,6 +22,8 @@ class Fitness(Protocol):
     def winner(self) -> int | None: ...
     @property
     def inner_trace(self) -> Mapping[str, Any] | None: ...
+    @property
+    def statistics(self) -> Statistics: ...
     def standing(self, i: int) -> float: ...
     def try_child(self, i: int, child: Child, key: str) -> float: ...
     def accept(self, i: int, child: Child, value: float) -> None: ...
@@ -33,7 +35,7 @@ class Own:
     inner_trace: Mapping[str, Any] | None = None
 
     def __init__(self, population: Population, evaluations: Evaluations) -> None:
-        self._evaluations = evaluations
+        self._evaluations, self.statistics = evaluations, population.statistics
         self._scores = [
             evaluations.of(evaluations.key(f"start {i}"), partial(_itself, member))
             for i, member in enumerate(population.members)
@@ -67,14 +69,20 @@ class Joint:
 
     winner: int | None = None
 
-    def __init__(self, inner: MergeMethod, population: Population, evaluations: Evaluations) -> None:
-        self._evaluations = evaluations
-        self._candidates = candidates_of(inner, population, evaluations.inner)
+    def __init__(self, inner: MergeMethod, population: Population, evaluations: Evaluations, renew: bool) -> None:
+        self._evaluations, self._original = evaluations, population.statistics
+        self._renewing = Renewing(inner, population, evaluations.inner) if renew else None
+        self._candidates: Candidates = self._renewing or candidates_of(inner, population, evaluations.inner)
         standing = self._candidates.standing()
         self.best = evaluations.of(evaluations.key("start"), lambda: standing)
         self.inner_trace = trace_of(standing)
         self._tried: Child | None = None
         self._tried_trace: Mapping[str, Any] | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """Those of the members as they stand, where children have their own; else of the original ones."""
+        return self._original if self._renewing is None else self._renewing.population.statistics
 
     def standing(self, i: int) -> float:
         """What any child has to beat."""
