@@ -16,6 +16,7 @@ import torch
 
 from methods.base import DevScore, MergeMethod, Population, Weights
 from methods.errors import Breach
+from methods.loops.sweep import part_of
 from methods.merged import models_of
 from methods.scaling import scaled, scaled_member
 
@@ -26,7 +27,7 @@ class Part:
 
     method: MergeMethod
     names: tuple[str, ...]
-    unscaled: Population  # of these tensors, and perhaps of one more: see `part_of`
+    unscaled: Population  # of these tensors, and perhaps of one more: see `only`
     scales: tuple[float, ...] = ()  # of what every member changed; all 1, if none are given
 
     @property
@@ -74,9 +75,11 @@ class Apart:
 
     def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
         """The merge of all parts."""
+        whole = sum(x.numel() for part in parts.values() for x in part.unscaled.members[0].values())
         for group in stale:
             part = parts[group]
-            (merged,) = models_of(part.method.merge(part.population, no_score, self._draws()))
+            with part_of(whole):
+                (merged,) = models_of(part.method.merge(part.population, no_score, self._draws()))
             self._merged[group] = {name: merged[name] for name in part.names}
         return {name: tensor for group in parts for name, tensor in self._merged[group].items()}
 
@@ -93,7 +96,7 @@ class _NoScore:
 no_score: DevScore = _NoScore()
 
 
-def part_of(population: Population, names: Collection[str]) -> Population:
+def only(population: Population, names: Collection[str]) -> Population:
     """The population of these tensors alone.
 
     With one more where the ancestor has none of them: whether there is an ancestor, a method asks of the whole model.

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from methods.base import Population, Weights
+from methods.loops import averages
+from methods.loops.sweep import suited, sweep
 from methods.pieces import Buffers, blank, pieces
 
 _STEP = Buffers(1)
@@ -27,19 +29,23 @@ def scaled_member(member: Weights, ancestor: Weights, scale: float) -> Weights:
     """The ancestor with the member's changes times the scale."""
     if scale == 1:
         return member
-    return {name: _moved(x, ancestor[name], scale) if _changed(name, x, ancestor) else x for name, x in member.items()}
+    moved = {name: blank(x) for name, x in member.items() if _changed(name, x, ancestor)}
+    swept = suited({name: (out, member[name], ancestor[name], float(scale)) for name, out in moved.items()})
+    sweep(averages.scaled, swept)
+    for name, out in moved.items():
+        if name not in swept:
+            _write_one(out, member[name], ancestor[name], scale)
+    return {name: moved.get(name, x) for name, x in member.items()}
 
 
 def _changed(name: str, x: Tensor, ancestor: Weights) -> bool:
     return x.is_floating_point() and name in ancestor and ancestor[name].shape == x.shape
 
 
-def _moved(x: Tensor, origin: Tensor, scale: float) -> Tensor:
-    out = blank(x)
+def _write_one(out: Tensor, x: Tensor, origin: Tensor, scale: float) -> None:
     flat, before, target = x.reshape(-1), origin.reshape(-1), out.view(-1)
     for piece in pieces(target):
         (step,) = _STEP.like(target[piece])
         start = before[piece].to(x.device, step.dtype)
         torch.sub(flat[piece].to(step.dtype), start, out=step).mul_(scale).add_(start)
         target[piece] = step
-    return out

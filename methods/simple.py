@@ -34,7 +34,7 @@ from methods.parts import Tensorwise
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.space import Gene
 
-_TOTAL = Buffers(1)
+_SUMS = Buffers(2)
 
 
 def average(
@@ -51,7 +51,8 @@ def average(
     flat, target = [tensor.reshape(-1) for tensor in tensors], out.view(-1)
     same = first.dtype == working_dtype(first)
     for piece in pieces(target):
-        total = target[piece] if same else _TOTAL.like(target[piece])[0]
+        total, product = _SUMS.like(target[piece])
+        total = target[piece] if same else total
         total.copy_(flat[0][piece])
         if coefficients is None:
             for tensor in flat[1:]:
@@ -60,7 +61,7 @@ def average(
         else:
             total.mul_(coefficients[0])
             for tensor, coefficient in zip(flat[1:], coefficients[1:], strict=True):
-                total.add_(tensor[piece].to(total.dtype), alpha=coefficient)
+                total.add_(torch.mul(tensor[piece].to(total.dtype), coefficient, out=product))
         if not same:
             target[piece] = total
     return out
@@ -69,8 +70,12 @@ def average(
 def average_all(out: Weights, members: Sequence[Weights], coefficients: Sequence[float] | None = None) -> None:
     """Write the (weighted) mean of every tensor of the members to the contiguous tensors of `out`."""
     operands = {name: (target, tuple(member[name] for member in members)) for name, target in out.items()}
-    swept = {} if coefficients else suited(operands)
-    sweep(averages.mean, swept)
+    swept = suited(operands)
+    if coefficients is None:
+        sweep(averages.mean, swept)
+    else:
+        shares = tuple(map(float, coefficients))
+        sweep(averages.weighted_sum, {name: (*some, shares) for name, some in swept.items()})
     for name, (target, tensors) in operands.items():
         if name not in swept:
             average(tensors, coefficients, out=target)

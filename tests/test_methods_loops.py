@@ -23,6 +23,7 @@ from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
 from methods.pieces import blank_like
+from methods.scaling import scaled
 from methods.simple import Simple
 from methods.task_vector import TaskVector
 from methods.ties import Ties
@@ -126,6 +127,25 @@ def test_votes_that_cancel_are_decided_by_the_majority_of_the_whole_model(looped
     changes = torch.cat([found[n].flatten() - given.ancestor[n].flatten() for n in "ab"])
     majority = torch.sign(tasks.sum(0)).sum().sign()
     assert torch.equal(torch.sign(changes[conflicts]), majority.expand(int(conflicts.sum())))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.3, -1.7])
+def test_scaled_changes_are_the_same_bits(scale: float, looped: Any) -> None:
+    given = population()
+    looped(False)
+    plain = scaled(given, (scale, 1.0, 2.0)).members
+    looped(True)
+    found = scaled(given, (scale, 1.0, 2.0)).members
+    assert all(same_bits(a, b) for a, b in zip(found, plain, strict=True)) and found[1] is given.members[1]
+
+
+def test_a_part_of_a_large_model_goes_through_the_loops(looped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "LEAST", 1 << 14)
+    b = torch.zeros(5003)
+    assert sweep.suited({"b": (b, b)}) == {}
+    with sweep.part_of(1 << 14):
+        assert list(sweep.suited({"b": (b, b)})) == ["b"]
+    assert sweep.suited({"b": (b, b)}) == {}
 
 
 @pytest.mark.parametrize("rate", [1 / 65536, 0.3, 0.5, 1.0])

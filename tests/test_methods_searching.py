@@ -20,6 +20,7 @@ from methods.merged import models_of
 from methods.optimisers.random import Random
 from methods.regmean import RegMean
 from methods.search import Search
+from methods.searching.genes import is_local, searched_by
 from methods.searching.workbench import Workbench
 from methods.simple import Simple
 from methods.space import Point
@@ -49,6 +50,11 @@ def points(workbench: Workbench, count: int) -> Sequence[Point]:
     return [*drawn, (*start[:-1], drawn[0][-1]), start]
 
 
+def may_differ(method: MergeMethod) -> bool:
+    """Whether a knob of the method may differ between layers."""
+    return any(is_local(gene, method) for gene in searched_by(method)) or not searched_by(method)
+
+
 def fits(method: MergeMethod, population: Population) -> bool:
     knobs = [getattr(method, name, None) for name in ("coefficients", "weights")]
     return all(knob is None or len(knob) == len(population) for knob in knobs)
@@ -57,9 +63,7 @@ def fits(method: MergeMethod, population: Population) -> bool:
 @pytest.mark.parametrize("layers", ["all", "blocks"])
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_the_start_is_the_methods_own_merge_bit_for_bit(method: MergeMethod, layers: Any) -> None:
-    over = ("scale",) if layers == "blocks" and not getattr(method, "searched", ()) else None
-    if method == Fisher(normalize="model") and layers == "blocks":
-        over = ("scale",)
+    over = None if layers == "all" or may_differ(method) else ("scale",)
     for where, population in kinds(toy_population):
         if fits(method, population):
             workbench = bench(method, population, layers, over=over)
@@ -75,8 +79,7 @@ def test_the_start_is_the_methods_own_merge_bit_for_bit(method: MergeMethod, lay
 @pytest.mark.parametrize("layers", ["all", "blocks"])
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_the_merge_of_a_point_depends_on_the_point_alone(method: MergeMethod, layers: Any, over: Any) -> None:
-    if layers == "blocks" and method in (Fisher(normalize="model"), Evolver(generations=1)):
-        over = ("scale",)
+    over = over if layers == "all" or may_differ(method) else ("scale",)
     population = toy_population()
     one = bench(method, population, layers, over=over)
     for point in points(one, 3):
@@ -93,7 +96,7 @@ def test_the_same_knobs_in_every_layer_are_the_method_with_these_knobs(method: A
     assert len(moved) == len({v.gene for v in everywhere._plan.space.variables})
     own = replace(method, **dict(moved)).merge(population, toy_score(), rng())
     assert same_bits(everywhere.merge(point), own)
-    if method != Fisher(normalize="model"):
+    if may_differ(method):
         layered = bench(method, population, "blocks")
         value = {(v.gene, v.member): x for v, x in zip(everywhere._plan.space.variables, point, strict=True)}
         assert same_bits(layered.merge(tuple(value[v.gene, v.member] for v in layered._plan.space.variables)), own)

@@ -1,4 +1,4 @@
-"""simple and fisher, scalar by scalar (methods/simple.py, methods/fisher.py)."""
+"""simple and fisher, scalar by scalar (methods/simple.py, methods/fisher.py); and what members changed, scaled."""
 
 from __future__ import annotations
 
@@ -25,6 +25,26 @@ def mean(_start: int, out: Any, xs: Any) -> None:
                 total[j] += x[j]
         for j in range(len(total)):
             total[j] /= count
+
+
+@Loop
+def weighted_sum(_start: int, out: Any, xs: Any, shares: Any) -> None:
+    """out = share_1 x_1 + ... + share_N x_N."""
+    for begin in range(0, len(out), BLOCK):
+        end = min(begin + BLOCK, len(out))
+        total = out[begin:end]
+        for i in range(len(xs)):
+            x, share = xs[i][begin:end], np.float32(shares[i])
+            for j in range(len(total)):
+                total[j] = x[j] * share if i == 0 else total[j] + x[j] * share
+
+
+@Loop
+def scaled(_start: int, out: Any, x: Any, origin: Any, scale: float) -> None:
+    """out = origin + scale (x - origin)."""
+    factor = np.float32(scale)
+    for j in range(len(out)):
+        out[j] = (x[j] - origin[j]) * factor + origin[j]
 
 
 @Loop

@@ -10,6 +10,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from threading import Lock, local
 from typing import Any
@@ -27,9 +28,10 @@ GROUP = 64  # pieces whose results are held at a time where a sweep may be left 
 
 
 class _Place(local):
-    """Whether this thread has a share of work already."""
+    """Whether this thread has a share of work already, and how large the model is that it works on a part of."""
 
     at_work = False
+    whole = 0
 
 
 _PLACE = _Place()
@@ -76,13 +78,23 @@ class Loop:
 def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[str, Operands]:
     """The part of a model that loops can take: float32 on a CPU, of a model that is worth it, where Numba is.
 
-    `size` is that of the whole model, where `operands` are a part of it.
+    `size` is that of the whole model, where `operands` are a part of it; `part_of` says so for all that is called.
     """
     tensors = {name: tuple(_tensors(some)) for name, some in operands.items()}
-    whole = sum(some[0].numel() for some in tensors.values()) if size is None else size
+    whole = max(_PLACE.whole, sum(some[0].numel() for some in tensors.values()) if size is None else size)
     if whole < LEAST or not numba_works():
         return {}
     return {name: operands[name] for name, some in tensors.items() if all(_plain(x) for x in some)}
+
+
+@contextmanager
+def part_of(size: int) -> Iterator[None]:
+    """What is merged meanwhile is a part of a model of so many scalars."""
+    before, _PLACE.whole = _PLACE.whole, size
+    try:
+        yield
+    finally:
+        _PLACE.whole = before
 
 
 def sweep(loop: Loop, operands: Mapping[str, Operands]) -> list[tuple[str, int, Any]]:

@@ -15,7 +15,7 @@ import torch
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import trace_of
-from methods.parts import Part, Tensorwise, part_of
+from methods.parts import Part, Tensorwise, only
 from methods.searching.genes import is_scale
 from methods.searching.spaces import Plan, Setting
 from methods.space import Point
@@ -69,7 +69,7 @@ class Workbench:
     def _part(self, group: str, setting: Setting) -> Part:
         known, names = self._parts.get(group), self._plan.groups[group]
         whole = len(self._plan.groups) == 1
-        tensors = known.unscaled if known else self._population if whole else part_of(self._population, names)
+        tensors = known.unscaled if known else self._population if whole else only(self._population, names)
         return Part(self._method(setting), names, tensors, setting.scales)
 
     def _method(self, setting: Setting) -> MergeMethod:
