@@ -39,6 +39,7 @@ def published(root: Path) -> list[RunRecord]:
         *(record("ensemble", s, 0.45 + s / 100, model="small-gpt2") for s in (1, 2)),
         record("regmean", 1, 0.9, model="small-gpt2"),
         record(EVIL, 1, 0.3),
+        record("ties_cma", 1, 0.3, model="searched-gpt2"),
         record("ties", 1, 0.3, model=EVIL_MODEL, protocol={"name": EVIL_MODEL}),
     ]
     for one in made:
@@ -119,10 +120,10 @@ def test_a_click_sorts_by_number_and_gaps_stay_last(site: str, browser: Any) -> 
     score = next(head for head in heads if head.text == "score")
     score.click()
     ties, other, simple = "51.00 / 52.00", "46.00 / 47.00", "41.00 / 42.00"  # two replicates are shown as they are
-    assert column(browser, 2) == [ties, other, simple, *["30.00 (n=1)"] * 2, "— (1 of 2)", "—"]
+    assert column(browser, 2) == [ties, other, simple, *["30.00 (n=1)"] * 3, "— (1 of 2)", "—"]
     assert score.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
     score.click()
-    assert column(browser, 2) == [*["30.00 (n=1)"] * 2, simple, other, ties, "— (1 of 2)", "—"]
+    assert column(browser, 2) == [*["30.00 (n=1)"] * 3, simple, other, ties, "— (1 of 2)", "—"]
     assert score.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
 
 
@@ -139,6 +140,9 @@ def test_the_keyboard_does_what_the_mouse_does(site: str, browser: Any) -> None:
 def test_filters_keep_what_is_asked_for_and_the_address_remembers(site: str, browser: Any) -> None:
     explore(site, browser)
     total = len(column(browser, 1))
+    choose(browser, "searched by", "cma")
+    assert column(browser, 1) == ["ties_cma"]
+    choose(browser, "searched by", "all")
     choose(browser, "model", "small-gpt2")
     assert set(column(browser, 3)) == {"small-gpt2"}
     assert browser.find_element("css selector", ".explore-count").text == f"4 of {total} results"

@@ -18,7 +18,7 @@ function explore(root) {
   filters.addEventListener("submit", (event) => event.preventDefault());
   root.prepend(filters, count);
 
-  const choices = root.dataset.filters.split(" ").map((name) => {
+  const choices = root.dataset.filters.split(",").map((name) => {
     const select = document.createElement("select");
     const values = new Set(rows.map((row) => textOf(row, place.get(name))));
     select.add(new Option("all", ""));

@@ -11,8 +11,9 @@ from harness.records.record import RunRecord
 from leaderboard import text, words
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
+from leaderboard.tables.searches import searcher_of
 
-FILTERS = ("suite", "architecture", "model", "setting", "method")
+FILTERS = ("suite", "architecture", "model", "setting", "searched by", "method")
 
 
 class _Column(NamedTuple):
@@ -36,6 +37,7 @@ COLUMNS = (
     _Column(
         "models at inference", lambda r: text.amount(r.cost.inference_models, 0), lambda r: r.cost.inference_models
     ),
+    _Column("searched by", lambda r: searcher_of(r.records[0]) or text.GAP),
     _Column("suite", lambda r: r.group.key.suite),
     _Column("architecture", lambda r: r.architecture),
     _Column("protocol", lambda r: f"{r.group.key.protocol} {r.group.key.digest}"),
@@ -47,7 +49,7 @@ def explorer(rows: Sequence[Row]) -> str:
     head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)
     body = "\n".join(map(_explored, rows))
     return (
-        f'<div class="explore" data-filters="{" ".join(FILTERS)}">\n'
+        f'<div class="explore" data-filters="{",".join(FILTERS)}">\n'
         '<div class="explore-table" role="region" aria-label="All results" tabindex="0">\n'
         f'<table class="explore-rows"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n</div></div>'
     )
