@@ -98,6 +98,15 @@ def require(name: str, knobs: Knobs | None = None) -> None:
     _resolve(name, knobs or {}, _outlined)
 
 
+def require_knobs(knobs: Knobs) -> None:
+    """Raise for knobs of what is no method, search or optimiser, for knobs it does not have, and for their values."""
+    for name, given in knobs.items():
+        entry = _outlined(name) or OPTIMISERS.find(name)
+        if entry is None:
+            raise METHODS.unknown(name, [*AROUND, *OPTIMISERS.known()])
+        entry.cls(**fields_from(name, entry.cls, given))
+
+
 def parts_of(name: str) -> tuple[str, str]:
     """The method that `name` is made around, and what is around it: ("ties", "cma"), ("ties", "evolver"), or
     (name, "") for a registered method and for a name that means nothing."""
@@ -128,7 +137,7 @@ def _means(name: str) -> bool:
 def _resolve(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
     for named in knobs:
         if find(named) is None and OPTIMISERS.find(named) is None:
-            raise METHODS.unknown(named, OPTIMISERS.known())
+            raise METHODS.unknown(named, [*AROUND, *OPTIMISERS.known()])
     return _made(name, knobs, find)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-METHOD, SUITE = (ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "suite"))
+METHOD, OPTIMISER, SUITE = (ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "suite"))
 
 ONE_FILE = """
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ sys.stderr = sys.stdout  # in order
 from methods import known, resolve
 
 print(resolve("median"), resolve("median_evolver"), "median" in known())
+print(resolve("median_climb"))
 for words in sys.argv[1:]:
     print({BETWEEN!r}, end="")
     print("ended with", int(pytest.main(["-q", "-p", "no:cacheprovider", *json.loads(words)])))
@@ -52,9 +53,10 @@ def run(*words: str, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that both were installed into; built from copies, so that nothing is left in the tree."""
-    target, sources = tmp_path_factory.mktemp("target"), [tmp_path_factory.mktemp(p.name) for p in (METHOD, SUITE)]
-    for example, source in zip((METHOD, SUITE), sources, strict=True):
+    """The folder that all were installed into; built from copies, so that nothing is left in the tree."""
+    examples = (METHOD, OPTIMISER, SUITE)
+    target, sources = tmp_path_factory.mktemp("target"), [tmp_path_factory.mktemp(p.name) for p in examples]
+    for example, source in zip(examples, sources, strict=True):
         shutil.copytree(example, source, dirs_exist_ok=True)
     offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
     run("-m", "pip", "install", *offline, "--target", str(target), *map(str, sources), path=target)
@@ -72,7 +74,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
     (installed / "first_mean.py").write_text(ONE_FILE)
     small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
     sessions = (
-        [str(METHOD / "tests")],
+        [str(METHOD / "tests"), str(OPTIMISER / "tests")],
         ["suites/test_emotion.py", "--method=median", "--collect-only"],
         [
             *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
@@ -83,6 +85,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
         [
             *("--pyargs", "mergeboard_weather", "-k", "pairs and north+south", "--seeds=1", "--model=tiny-encoder"),
             *("-p", "tests.shrunk", "--method=simple", "--set=weather_fog=0.3", "--set=epochs=1"),
+            *("--method=simple_climb", "--set=search.budget=24"),
             *(f"--results={results}", f"--zoo={small_zoo}"),
         ],
     )
@@ -90,11 +93,13 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
 
 
 def test_the_installed_package_is_found_by_name(said: list[str]) -> None:
-    assert said[0].startswith("Median() Evolver(inner=Median(), ") and said[0].endswith("True\n")
+    method, search, *_ = said[0].splitlines()
+    assert method.startswith("Median() Evolver(inner=Median(), ") and method.endswith("True")
+    assert search.startswith("Search(inner=Median(), optimiser=Climb(step=0.2)")
 
 
-def test_its_own_test_passes(said: list[str]) -> None:
-    assert "2 passed" in said[1]
+def test_their_own_tests_pass(said: list[str]) -> None:
+    assert "5 passed" in said[1]
 
 
 def test_the_benchmark_lists_its_cells(said: list[str]) -> None:
@@ -116,12 +121,20 @@ def test_every_question_has_an_answer(said: list[str]) -> None:
 
 def test_an_installed_suite_runs_and_is_shown_in_its_own_words(said: list[str], results: Path) -> None:
     """Its corpora, knob, setting and titles: found by the entry point, trained, merged, examined, shown."""
-    assert "1 passed" in said[5] and "two stations" in said[5] and "weather, protocol quick" in said[5]
-    (path,) = (results / "weather" / "pairs" / "tiny-encoder").iterdir()
+    assert "2 passed" in said[5] and "two stations" in said[5] and "weather, protocol quick" in said[5]
+    (path,) = (results / "weather" / "pairs" / "tiny-encoder").glob("simple-s1-*")
     record = json.loads(path.read_text())
     assert record["says"]["title"] == "two stations" and record["says"]["metric"] == "accuracy"
     assert record["says"]["caption"].startswith("Every two models become one") and record["says"]["order"] == 1
     assert set(record["scores"]) == {"north", "south"} and all(0 < score < 1 for score in record["scores"].values())
+
+
+def test_an_installed_optimiser_searches_a_method_of_the_package(said: list[str], results: Path) -> None:
+    (path,) = (results / "weather" / "pairs" / "tiny-encoder").glob("simple_climb-s1-*")
+    record = json.loads(path.read_text())
+    described = record["recipe"]["method"]["knobs"]["optimiser"]
+    assert described["name"] == "climb" and described["code"]  # a plug-in's: its results may change with it
+    assert record["trace"]["optimiser"] == "climb" and record["dev"]["calls"] <= 24 == record["trace"]["budget"]
 
 
 def test_a_wrong_word_finds_the_knob_of_an_installed_suite(said: list[str]) -> None:

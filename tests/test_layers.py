@@ -160,6 +160,10 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         "--set=ties.k=2",
         "--set=evolver.mutation=x",
         "--set=regmean.alpha=-1",
+        "--method=ties_cmaa",
+        "--set=cma.sigma=0",
+        "--set=cmaa.sigma=1",
+        "--set=search.budgett=3",
         "--seeds=1-3000000",
     )
     code = (

@@ -253,6 +253,11 @@ def test_coordinate_changes_one_variable_of_the_best_point_at_every_ask() -> Non
         assert any(sum(x != y for x, y in zip(p, point, strict=True)) == 1 for p in tops)
 
 
+def test_coordinate_tries_nothing_twice() -> None:
+    seen = [point for point, _ in search(Coordinate(), joined(numbers(2), choices(2)), bumpy, 90)]
+    assert len(set(seen)) == len(seen)
+
+
 def test_coordinate_ends_when_its_steps_are_too_small() -> None:
     assert len(search(Coordinate(least=0.1), numbers(1), lambda point: 0.0, 100)) == 5  # two steps, two ways each
     assert len(search(Coordinate(), choices(3), lambda point: 0.0, 100)) == 4  # the three neighbours of the start
@@ -261,7 +266,7 @@ def test_coordinate_ends_when_its_steps_are_too_small() -> None:
 
 def test_a_line_is_climbed_to_its_end_by_halved_steps() -> None:
     seen = search(Coordinate(), numbers(1, start=0.0), sphere(0.3), 9)
-    assert [point[0] for point, _ in seen] == [0, 0.25, 0.5, 0.0, 0.375, 0.125, 0.3125, 0.375, 0.25]
+    assert [point[0] for point, _ in seen] == [0, 0.25, 0.5, 0.375, 0.125, 0.3125, 0.34375, 0.28125, 0.328125]
 
 
 def test_nothing_heavy_is_imported_before_a_search_begins() -> None:

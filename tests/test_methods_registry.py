@@ -32,7 +32,7 @@ from methods import (
 )
 from methods.base import Replayable
 from methods.candidates import Anew, Stepwise, candidates_of
-from methods.catalogue import METHODS, RESERVED
+from methods.catalogue import METHODS, RESERVED, require_knobs
 from methods.contract import toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
@@ -377,3 +377,16 @@ def test_entry_points_are_looked_for_under_the_published_group(fresh_registry: p
     fresh_registry.setattr(registry, "entry_points", lambda group: asked.append(group) or [point])
     known()
     assert asked == ["mergeboard.methods"]
+
+
+def test_knobs_are_looked_at_whatever_they_belong_to() -> None:
+    """Of a method, of a search, of an optimiser; in the words that the method itself would use."""
+    require_knobs({"ties": {"k": "0.3"}, "search": {"budget": "24"}, "cma": {"sigma": "0.2"}, "evolver": {"F": "0.4"}})
+    for knobs, said in (
+        ({"search": {"budgett": 1}}, "no knob of search named 'budgett'. Did you mean 'budget'"),
+        ({"cma": {"sigma": 0}}, "cma.sigma is 0.0; it must lie in"),
+        ({"serch": {"budget": 1}}, "no merging method named 'serch'. Did you mean 'search'"),
+        ({"cmaa": {"sigma": 1}}, "Did you mean 'cma'"),
+    ):
+        with pytest.raises(MergeboardError, match=said):
+            require_knobs(knobs)

@@ -184,10 +184,9 @@ def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Confi
 def _require_methods(options: Options, protocol: Protocol) -> None:
     from harness.cells.rows import ROWS
     from methods import known, require
-    from methods.catalogue import wrapped_like
+    from methods.catalogue import require_knobs, wrapped_like
 
-    for name in protocol.methods:  # also where no method of the session takes its knobs
-        require(name, protocol.methods)
+    require_knobs(protocol.methods)  # also where no method of the session takes them
     for name in options.methods:
         if name in ROWS:
             continue

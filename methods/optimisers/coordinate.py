@@ -66,11 +66,15 @@ class _Running:
 def _walk(knobs: Coordinate, space: Space, first: float) -> Generator[Point, float, None]:
     best, top, step = space.start, first, knobs.step
     heading = [1.0] * len(space)  # the way that helped last time is tried first
+    tried = {best}  # what was no better than a point below the best is no better than the best
     while step >= knobs.least:
         helped = False
         for i, variable in enumerate(space.variables):
             for value in _tries(variable, best[i], step * heading[i]):
                 point = (*best[:i], value, *best[i + 1 :])
+                if point in tried:
+                    continue
+                tried.add(point)
                 score = yield point
                 if score > top:
                     heading[i] = 1.0 if value > best[i] else -1.0
@@ -88,6 +92,6 @@ def _tries(variable: Variable, value: float, step: float) -> Iterator[float]:
         yield from (float(i) for i in range(len(variable.choices)) if i != value)
         return
     for sign in (1, -1):
-        tried = within(variable, value + sign * step * (variable.high - variable.low))
-        if tried != value:
-            yield tried
+        moved = within(variable, value + sign * step * (variable.high - variable.low))
+        if moved != value:
+            yield moved
