@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from harness.cells.cell import Cell, PopulationKey, Source
 from harness.cells.devrows import cut, share_within
@@ -58,6 +59,13 @@ class Judges:
             dtype = DTYPES[self._told.scoring.dtype]
             self._live[task] = LiveModel(self._subject.family, task, model, dtype, device())
         return self._live[task]
+
+    def asked(self, task: Task, split: Split, weights: Weights) -> Tensor:
+        """(rows, outputs): the logits of these weights."""
+        live = self.live(task)
+        with live.turn:
+            live.point_at(weights)
+            return live.logits(self.prepared(task, split))
 
     def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Sheet:
         task, threshold = self._rows.task(corpus), self._told.scoring.threshold

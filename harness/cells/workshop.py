@@ -21,13 +21,15 @@ from harness.families.base import Loaded
 from harness.families.encoder import within
 from harness.families.subject import Subject
 from harness.judging.progress import Progress
-from harness.members import given
+from harness.members import given, order
 from harness.members.garbage import imports_left_out
 from harness.members.joint import Part
 from harness.protocol.told import Told
 from harness.storage import zoo
 from harness.storage.whole import MINUTES
+from harness.suites.setting import corpus_of
 from methods import Weights
+from methods.errors import Misfit
 
 if TYPE_CHECKING:
     from harness.storage.unfinished import Place
@@ -91,9 +93,29 @@ class Workshop:
         start = self._subject.ancestor(task, 1).model
         given.require_descends(str(self._subject), start, word_of(key), taken.weights)
         self._try(name, taken.module(), task)
+        if taken.nameless:
+            self._require_order(name, key, task, taken.weights)
         earlier, own = takewhile(lambda other: other != key, self._given), self._identity.print_of(key)
         if twin := next((other for other in earlier if self._identity.print_of(other) == own), None):
             self._say(f"{name}: it is the checkpoint that {word_of(twin)} has; merged with itself it stays as it is")
+
+    def _require_order(self, name: str, key: Key, task: Task, weights: Weights) -> None:
+        """Hold a head whose labels have no names against development rows. Errors: `Misfit` if its order is another."""
+        corpus = corpus_of(key[0])
+        rows = self._rows.dev(corpus, key[1] or 1).first(order.MOST)
+        if not len(rows):
+            self._say(f"{name}: {corpus} has no development rows that could tell whether that is their order")
+            return
+        found = order.told_by(self._judges.asked(task, rows, weights).numpy(), rows.labels, task)
+        if found.order:
+            listed = ", ".join(found.order[:8]) + ", ..." * (len(found.order) > 8)
+            raise Misfit(
+                f"{name}: its labels have no names, and in the task's order {found.right} of {found.rows} development "
+                f"rows are answered rightly, as {listed} {found.better}; write id2label and label2id, in the order in "
+                f"which it was trained, into {self._given[key] / 'config.json'}, which config.save_pretrained() makes"
+            )
+        if not found.sure:
+            self._say(f"{name}: development rows of {corpus} do not tell whether that is their order")
 
     def _try(self, name: str, model: nn.Module, task: Task) -> None:
         family = self._subject.family

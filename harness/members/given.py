@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class Taken:
 
     weights: Weights  # those that an adapter changes are made when they are read; the others are the model's own
     module: Callable[[], nn.Module]  # a module of its shape, with these weights
+    nameless: bool = False  # whether its labels have no names, so that their order is believed
 
 
 def adapter_in(folder: Path) -> dict[str, object]:
@@ -155,7 +156,7 @@ def _whole(base: Base, task: Task, folder: Path, say: Say) -> Taken:
                 parameters[name].data = parameters[name].data[places].clone()
     weights = {name: parameter.detach() for name, parameter in parameters.items()}
     _say_of_halves({*held(folder).values()}, say)
-    return Taken(weights, lambda: loaded.model)
+    return Taken(weights, lambda: loaded.model, _nameless(config_of(folder), base, task))
 
 
 def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> Taken:
@@ -174,7 +175,8 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
         )
     if both := min(tied(loaded.model) & changes.keys(), default=None):
         say(f"it changes {both}, which the model has in two places; both change, as by peft's merge_and_unload()")
-    if not base.family.generative and (places := labels.order_of(_naming(folder, base, task), task, say)):
+    naming = _naming(folder, base, task)
+    if not base.family.generative and (places := labels.order_of(naming, task, say)):
         for name in _output_layer(loaded):
             changes.setdefault(name, []).append(lora.Rows(places))
     _say_of_halves({kind for adapter in descent.adapters for kind in held(adapter.folder).values()}, say)
@@ -186,7 +188,7 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
             parameter.data = weights[name]
         return found
 
-    return Taken(weights, module)
+    return Taken(weights, module, _nameless(naming, base, task))
 
 
 def _naming(folder: Path, base: Base, task: Task) -> dict[str, object]:
@@ -195,6 +197,11 @@ def _naming(folder: Path, base: Base, task: Task) -> dict[str, object]:
         return config_of(folder)
     config = config_of(base.folder)
     return config if labels.same_names(labels.labels_of(config), task) else {}
+
+
+def _nameless(config: Mapping[str, object], base: Base, task: Task) -> bool:
+    """Whether nothing says which output is which label."""
+    return not base.family.generative and len(task.outputs) > 1 and labels.labels_of(config) is None
 
 
 def _output_layer(loaded: Loaded) -> tuple[str, ...]:
