@@ -107,7 +107,7 @@ def test_the_card_says_to_the_hub_what_the_record_says(labs: Mapping[str, Lab], 
     facts = write(record, lab, store, tmp_path / "out")
     card = ModelCard.load(tmp_path / "out" / "README.md")
     told = {r.dataset_type: r.metric_value for r in card.data.eval_results or []}
-    assert told == {corpus: round(score, 6) for corpus, score in record.scores.items()}
+    assert told == {corpus: round(score, 6) for corpus, score in record.scores.items()} and card.data.datasets is None
     assert card.data.library_name == "transformers" and {"merge", "simple"} <= set(card.data.tags or [])
     (first, *_), (_, _, *others) = facts.scores, facts.scores
     assert first.name == "simple" and [s.name for s in others] == list(TWO)
@@ -118,6 +118,35 @@ def test_the_card_says_to_the_hub_what_the_record_says(labs: Mapping[str, Lab], 
     assert str(tmp_path) not in card.text
     lineage = json.loads((tmp_path / "out" / "mergeboard.json").read_text())
     assert lineage["record"]["key"] == record.key and "predictions" not in lineage["record"]
+
+
+def test_the_card_names_data_sets_of_the_hub_at_their_commit_and_no_local_file(store: Store, tmp_path: Path) -> None:
+    lab, commit = lab_of(tmp_path, bring(tmp_path, "encoder"), "encoder"), "0123456789abcdef" * 2 + "01234567"
+    lab.rows.corpora = {**lab.rows.corpora, "tec": replace(lab.rows.corpora["tec"], source=f"org/tweets@{commit}")}
+    record = record_of(lab, store, "simple")
+    write(record, lab, store, tmp_path / "out")
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.datasets == ["org/tweets"]
+    told = {(r.dataset_type, r.dataset_revision) for r in card.data.eval_results or []}
+    assert told == {("org/tweets", commit), ("isear", None)}
+    assert f"| rows | tec | org/tweets | {commit} |" in card.text and "| rows | isear |" not in card.text
+    assert json.loads((tmp_path / "out" / "mergeboard.json").read_text())["sources"] == {"tec": f"org/tweets@{commit}"}
+
+
+@pytest.mark.parametrize("dev", [True, False], ids=["dev", "no dev"])
+def test_labels_in_another_order_are_another_task_and_no_other_checkpoint(
+    dev: bool, store: Store, tmp_path: Path
+) -> None:
+    lab = lab_of(tmp_path, bring(tmp_path, "encoder"), "encoder")
+    if not dev:
+        lab.rows.corpora = {name: replace(c, dev=c.dev.first(0)) for name, c in lab.rows.corpora.items()}
+    record = record_of(lab, store, "simple")
+    task = lab.rows.task("tec")
+    turned = replace(task, outputs=task.outputs[::-1])
+    other = lab_of(tmp_path, {"tec": tmp_path / "tec", "isear": tmp_path / "isear"}, "encoder")
+    other.rows.corpora = {name: replace(c, task=turned) for name, c in lab.rows.corpora.items()}
+    with pytest.raises(Misfit, match=rf"the task {task.name} is another \(its labels, their order, .*; give --task"):
+        write(record, other, store, tmp_path / "out")
 
 
 def test_licence_and_repository_are_told_where_they_are_known(tmp_path: Path) -> None:

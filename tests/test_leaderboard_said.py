@@ -12,7 +12,7 @@ from harness.records.record import BadRecord, RunRecord, Store, read
 from harness.suites import Setting, resolve
 from harness.suites.words import GENERIC, says
 from leaderboard import audit
-from leaderboard.pages import pages
+from leaderboard.pages import pages, terminal
 from leaderboard.tables.group import groups
 from leaderboard.tables.said import number_of, said
 from leaderboard.tables.table import headline
@@ -40,6 +40,8 @@ def test_a_suite_that_is_not_at_hand_is_shown_in_its_own_words() -> None:
     assert [column.title for column in headline(group).columns] == ["all together", "two stations"], "in its own order"
     assert headline(group).columns[1].cells["simple"].paper == number_of(foreign())
     page = pages.session([group])
+    assert group.heading.startswith("Weather, protocol ") and f"### {group.heading}" in page
+    assert terminal.tables([group]).startswith(f"{group.key.model}: Weather, protocol ")
     assert "Models of two stations' reports are merged" in page and "44.5" in page
 
 
@@ -52,7 +54,7 @@ def test_a_suite_that_is_at_hand_is_shown_in_todays_words() -> None:
 
 def test_a_record_that_says_nothing_is_shown_by_its_names() -> None:
     plain = replace(record(setting="without_tec"), suite="weather")
-    assert said(plain)[:2] == ("without tec", GENERIC) and number_of(plain) is None
+    assert said(plain)[:3] == ("weather", "without tec", GENERIC) and number_of(plain) is None
 
 
 def test_what_a_record_says_comes_from_its_setting_and_suite() -> None:

@@ -94,6 +94,7 @@ class Corpus:
     annotated: tuple[bool, ...]  # (outputs,): which labels this corpus has an opinion on
     published: bool = False  # whether the paper has numbers for these rows, so that by default none is left out
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # "2b" -> knobs of training, of soups
+    source: str = ""  # org/name@commit of the hub's data set that its rows come from; empty for files
 
     @property
     def everything(self) -> Split:

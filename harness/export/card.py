@@ -29,6 +29,7 @@ def _front(facts: Facts) -> ModelCardData:
     merged = facts.member is None
     return ModelCardData(
         base_model=repositories or None,
+        datasets=list(dict.fromkeys(source.partition("@")[0] for source in facts.sources.values())) or None,
         base_model_relation=("merge" if merged else "finetune") if repositories else None,
         license=facts.licence,
         library_name="transformers",
@@ -44,9 +45,11 @@ def _results(facts: Facts) -> Iterator[EvalResult]:
     """One result for each corpus: a score on its test rows."""
     for corpus, score in facts.scores[0].scores.items():
         task = facts.tasks[corpus]
+        repository, _, commit = facts.sources.get(corpus, corpus).partition("@")
         yield EvalResult(
             task_type="text-classification",
-            dataset_type=corpus,
+            dataset_type=repository,
+            dataset_revision=commit or None,
             dataset_name=f"{facts.record.suite}, {corpus}",
             dataset_split="test",
             metric_type=_METRIC.get(task.metric, task.metric),

@@ -63,10 +63,11 @@ def scores(facts: Facts) -> str:
 
 
 def origins(facts: Facts) -> str:
-    """The models that it comes from."""
+    """The models that it comes from, and the rows that the hub has."""
     first = facts.ancestor
     rows = [["ancestor", facts.record.model, *_told(first.repository, first.revision, first.licence, first.content)]]
     rows += [["member", m.name, *_of_member(m)] for m in facts.members]
+    rows += [["rows", corpus, *source.split("@"), "—", "—"] for corpus, source in facts.sources.items()]
     lines = [f"## Comes from\n\n{_table(['', 'name', 'from', 'revision', 'licence', 'content'], rows)}"]
     if facts.licence is None:
         known = sorted({o.licence for o in facts.origins if o.licence})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from harness.families.asked import Asked
 from harness.families.encoder import within
 from harness.judging.scoring import SCOPE
 from harness.records.record import BadRecord, RunRecord, Store, read
+from harness.suites.setting import corpus_of
 from leaderboard.tables.answers import gold_of
 from methods import Ensemble, Merged, Weights
 from methods.catalogue import describe
@@ -96,6 +97,7 @@ def _filled(order: Order, cell: Cell, lab: Lab, kept: Store, results: Store, fol
         dtype=str(dtype).removeprefix("torch."),
         method={"name": record.method} if record.method in ROWS else describe(method_of(cell, lab)),
         changed=changed,
+        sources=_sources(lab, (*map(corpus_of, cell.key.members), *corpora)),
     )
 
 
@@ -138,6 +140,13 @@ def _changed(cell: Cell, lab: Lab, corpora: tuple[str, ...], merged: Merged, dty
     return {c: int((a != b).reshape(len(a), -1).any(axis=1).sum()) for c, (a, b) in said.items()}
 
 
+def _sources(lab: Lab, corpora: Iterable[str]) -> dict[str, str]:
+    """Where the rows come from that members learned from, were chosen on, or were examined on, as far as the hub has
+    them."""
+    known = {corpus: lab.rows.corpora[corpus].source for corpus in corpora}
+    return {corpus: source for corpus, source in known.items() if source}
+
+
 def _only(record: RunRecord) -> int | None:
     """The place of the member that the result is, if it is one."""
     place = (record.trace or {}).get("member") if record.method == "best" else None
@@ -178,5 +187,6 @@ def _lineage(facts: Facts) -> Mapping[str, Any]:
         "reading": asdict(facts.reading),
         "dtype": facts.dtype,
         "changed_by_dtype": dict(facts.changed),
+        "sources": dict(facts.sources),
         "origins": [asdict(origin) for origin in facts.origins],
     }

@@ -49,6 +49,7 @@ class Facts:
     dtype: str  # "float32"
     method: Mapping[str, Any]  # name, version and knobs
     changed: Mapping[str, int] = field(default_factory=dict)  # corpus -> test answers that the dtype changed
+    sources: Mapping[str, str] = field(default_factory=dict)  # corpus -> org/name@commit, of those from the hub
 
     @property
     def origins(self) -> list[Origin]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,9 @@ def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:
 
 def _require_same(cell: Cell, lab: Lab, record: RunRecord) -> None:
     """Refuse what cannot give the record's weights before anything is merged, and say what is different."""
-    ours = merge_part(recipe_of(cell, lab, used_by(record.recipe)))
-    theirs = merge_part(record.recipe)
+    recipe = recipe_of(cell, lab, used_by(record.recipe))
+    own = {lab.rows.task(member).name for member in cell.key.members}
+    ours, theirs = ({**merge_part(told), "tasks": _tasks(told, own)} for told in (recipe, record.recipe))
     odd = next((name for name in _SAID if ours.get(name) != theirs.get(name)), None)
     if odd is None:
         return
@@ -91,6 +92,8 @@ def _require_same(cell: Cell, lab: Lab, record: RunRecord) -> None:
 
 _SAID: Mapping[str, str] = {  # part of the recipe -> what to do, in the order in which one looks
     "model": "the model at hand is another ({names} differ); name the same with --model",
+    "tasks": "the task {names} is another (its labels, their order, or how it is scored); give --task, or take the "
+    "version, of then",
     "dev": "the development rows of {names} are others; give --data and --task as then",
     "protocol": "the protocol differs in {names}; give --protocol and --set as then",
     "members": "{names}: another checkpoint than then; give --member, --zoo and --data as then, on such a machine",
@@ -100,6 +103,11 @@ _SAID: Mapping[str, str] = {  # part of the recipe -> what to do, in the order i
     "method": "the method is another ({names} differ); use the version, the code and the --set of then",
     "seed": "its seed is another",
 }
+
+
+def _tasks(recipe: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """What a recipe says of the tasks that members answer; the others change no weight."""
+    return {name: told for name, told in recipe.get("data", {}).get("tasks", {}).items() if name in own}
 
 
 def _differing(ours: Any, theirs: Any, cell: Cell) -> list[str]:

@@ -43,7 +43,7 @@ def answers(found: Iterable[Group], session: Collection[str]) -> str:
         for column, block in zip(headline(group).columns, group.blocks(), strict=True):
             seeds = {record.seed for record in block.records if record.path.as_posix() in session}
             if said := answer(group, block.of_seeds(seeds)) if seeds else ():
-                title = f"{group.key.model}: {group.key.suite}, {column.title}"
+                title = f"{group.key.model}: {group.called}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
     return "\n".join([*parts, SCOPE]) if parts else ""
 

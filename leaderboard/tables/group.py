@@ -94,9 +94,14 @@ class Group:
         return synthetic(self.records[0])
 
     @property
+    def called(self) -> str:
+        """The suite by its title, as people call it."""
+        return said(self.records[0]).suite
+
+    @property
     def heading(self) -> str:
-        """`tickets, protocol quick (1572a7ca)`."""
-        return f"{self.key.suite}, protocol {self.key.protocol} ({self.key.digest})"
+        """`Tickets of 2026, protocol quick (1572a7ca)`."""
+        return f"{self.called}, protocol {self.key.protocol} ({self.key.digest})"
 
     def blocks(self) -> list[Block]:
         """One block for each column of scores, in order; fewer corpora or another exam are another column."""

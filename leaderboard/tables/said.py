@@ -15,6 +15,7 @@ from harness.suites.registry import SUITES
 class Said(NamedTuple):
     """Words about one setting."""
 
+    suite: str  # "emotion", as people call it
     title: str  # "in-domain"
     caption: str  # a sentence
     order: int  # its place among the settings of its suite
@@ -25,8 +26,13 @@ def said(record: RunRecord) -> Said:
     """The words about a record's setting."""
     found = _at_hand(record.suite, record.setting, record.metric)
     told = record.says if found is None else found
-    plain = {"title": words.plain(record.setting), "caption": words.GENERIC, "order": 1000, "metric": record.metric}
-    return Said(**{name: told.get(name, usual) for name, usual in plain.items()})
+    return Said(
+        suite=told.get("suite_title", record.suite),
+        title=told.get("title", words.plain(record.setting)),
+        caption=told.get("caption", words.GENERIC),
+        order=told.get("order", 1000),
+        metric=told.get("metric", record.metric),
+    )
 
 
 def told_of(record: RunRecord) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -87,7 +87,8 @@ def from_hub(held: HeldOut, wanted: Sequence[str] = tuple(TASKS)) -> Mapping[str
     there = {name: files for name in wanted if (files := _files(folder, name)) is not None}
     if not there:
         raise BadData(f"{HUB} holds none of the tasks {', '.join(wanted)}; or {ORIGIN}")
-    return {name: _load(name, *files, (), held) for name, files in there.items()}
+    source = f"{HUB}@{REVISION}"
+    return {name: replace(_load(name, *files, (), held), source=source) for name, files in there.items()}
 
 
 @lru_cache(maxsize=4)

@@ -98,8 +98,9 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     _require_sound(corpus, task, splits)
     there = tuple(bool((labels != -100).any()) for labels in np.concatenate([s.labels for s in splits.values()]).T)
     annotated = there if task.kind == "multi_label" else (True,) * len(task.outputs)
-    variants = dict(corpus.soup)
-    return Corpus(corpus.name, task, splits["train"], splits["dev"], splits["test"], annotated, variants=variants)
+    train, dev, test = (splits[name] for name in SPLITS)
+    source = corpus.data.removeprefix(HUB) if corpus.data is not None and corpus.data.startswith(HUB) else ""
+    return Corpus(corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), source=source)
 
 
 def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> dict[str, Split]:
