@@ -359,6 +359,7 @@ def test_a_data_set_of_the_hub_is_read_at_its_commit_by_files_or_as_datasets_fin
     de = f'[corpora.de]\ndata = "hub:org/tickets@{commit}"\n'
     corpus = one(tmp_path, HEAD + de)
     assert [len(s) for s in (corpus.train, corpus.dev, corpus.test)] == [60, 10, 20]
+    assert corpus.source == f"org/tickets@{commit}"
     named = one(tmp_path, HEAD + de + 'files = {train = "t*n.csv", test = "validation.csv"}\nsplit = {dev = 0}\n')
     assert [len(s) for s in (named.train, named.dev, named.test)] == [60, 0, 10]
     (tmp_path / "alone").mkdir()
