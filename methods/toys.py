@@ -1,0 +1,129 @@
+"""Made-up populations of every kind that a session can bring, and a score for them: what methods are tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from methods.base import Merged, Population, Weights
+from methods.merged import models_of
+
+SHAPES = {
+    "embedding.weight": (11, 6),
+    "layer.weight": (8, 6),
+    "layer.bias": (8,),
+    "conv.weight": (8, 5),  # stored (in, out)
+    "temperature": (),
+    "head.weight": (4, 5),
+    "head.bias": (4,),
+}
+LINEAR = {"layer.weight": 6, "conv.weight": 8, "head.weight": 5}  # parameter -> its number of inputs
+
+
+class ToyScore:
+    """A development score for made-up populations: minus the squared distance to a fixed point."""
+
+    def __init__(self, target: Weights) -> None:
+        self.calls, self._target = 0, target
+
+    def __call__(self, merged: Merged) -> float:
+        self.calls += 1
+        weights = mean_of(merged)
+        distances = [(weights[name].double() - goal.double()).square().sum() for name, goal in self._target.items()]
+        return -float(sum(distances))
+
+
+def toy_population(n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0) -> Population:
+    """`n` members near one ancestor, with Fisher and Gram statistics, a weight stored (in, out) and a 0-d parameter."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def noise(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=rng)
+
+    ancestor = {name: noise(shape) for name, shape in SHAPES.items()}
+    members = [{name: base + 0.3 * noise(base.shape) for name, base in ancestor.items()} for _ in range(n)]
+    fishers = tuple({name: noise(shape).square() for name, shape in SHAPES.items()} for _ in range(n))
+    inputs = [{name: noise((40, width)) for name, width in LINEAR.items()} for _ in range(n)]
+    grams = tuple({name: x.T @ x / len(x) for name, x in own.items()} for own in inputs)
+    return Population(
+        tuple(_cast(member, dtype) for member in members),
+        tuple(f"toy{i}" for i in range(n)),
+        _cast(ancestor, dtype),
+        statistics={"fisher": fishers, "gram": grams},
+        transposed=frozenset({"conv.weight"}),
+    )
+
+
+def toy_score(seed: int = 1) -> ToyScore:
+    """A score whose best point lies near no member in particular."""
+    rng = torch.Generator().manual_seed(seed)
+    return ToyScore({name: torch.randn(shape, generator=rng) for name, shape in SHAPES.items()})
+
+
+def kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tuple[str, Population]]:
+    """What a session may bring."""
+    yield "two members", population(2, torch.float32)
+    yield "one member", population(1, torch.float32)
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        yield f"three members of {dtype}", population(3, dtype)
+    yield "a head that the ancestor lacks", _without_head(population(3, torch.float32))
+    yield "heads that know different labels", _annotated(population(3, torch.float32))
+    yield "such heads, of two members, that the ancestor lacks", _without_head(_annotated(population(2, torch.float32)))
+    yield "whole numbers among the parameters", _with_whole_numbers(population(3, torch.float32))
+    yield "two names of one tensor", _tied(population(3, torch.float32))
+
+
+def _head_of(population: Population) -> list[str]:
+    """The parameters of the last module."""
+    names = list(population.members[0])
+    return [name for name in names if name.rpartition(".")[0] == names[-1].rpartition(".")[0]]
+
+
+def _without_head(population: Population) -> Population:
+    head = _head_of(population)
+    return replace(population, ancestor={name: x for name, x in population.ancestor.items() if name not in head})
+
+
+def _annotated(population: Population) -> Population:
+    """Every member knows all labels but one, and nobody the first."""
+    head, n = _head_of(population), len(population)
+    labels = len(population.members[0][head[-1]])
+    knows = torch.tensor([[label > 0 and (label + i) % (n + 1) != 0 for label in range(labels)] for i in range(n)])
+    return replace(population, output_layer=tuple(head), annotated=knows)
+
+
+def _with_whole_numbers(population: Population) -> Population:
+    more = {"positions": torch.arange(5), "steps": torch.tensor(7), "mask": torch.tensor([True, False])}
+    members = tuple({**more, **member} for member in population.members)
+    return replace(population, members=members, ancestor={**more, **population.ancestor})
+
+
+def _tied(population: Population) -> Population:
+    """The first parameter has a second name, in members, ancestor and those statistics that have it."""
+    first = next(iter(population.members[0]))
+
+    def tied(weights: Weights) -> Weights:
+        return {**weights, "tied.weight": weights[first]} if first in weights else weights
+
+    statistics = {kind: tuple(map(tied, every)) for kind, every in population.statistics.items()}
+    return replace(
+        population,
+        members=tuple(map(tied, population.members)),
+        ancestor=tied(population.ancestor),
+        statistics=statistics,
+    )
+
+
+def mean_of(merged: Merged) -> Weights:
+    """Merged weights as they are; an ensemble as the mean of its members."""
+    members = models_of(merged)
+    if len(members) == 1:
+        return members[0]
+    return {name: torch.stack([member[name].double() for member in members]).mean(0) for name in members[0]}
+
+
+def _cast(weights: Weights, dtype: torch.dtype) -> Weights:
+    return {name: tensor.to(dtype) for name, tensor in weights.items()}
