@@ -20,9 +20,10 @@ from torch import Tensor
 
 from methods.base import Weights, working_dtype
 from methods.draws import Crossover
-from methods.drops import Dropped, Rescale, size_of, stretch
+from methods.drops import Dropped, Mask, Rescale, stretches
+from methods.loops import drops as loops
+from methods.loops.sweep import Operands, shared_out, suited, sweep
 from methods.pieces import Buffers, pieces
-from methods.task_vector import TaskVector
 from methods.trim import Cut, cut_after
 
 NOTHING = 1e-8  # a sum of weights that nothing is divided by
@@ -51,19 +52,61 @@ class Sum:
     elect: bool = False
     trim: float | None = None  # share of a tensor that is kept after the drop, the largest changes; None: all
 
-    def write(self, out: Weights) -> None:
-        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has."""
+    def write(self, out: Weights, whole: int | None = None) -> None:
+        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has.
+
+        Args:
+            whole: scalars of the model that `out` is a part of.
+        """
+        changes = self._changes(list(out), whole)
+        swept = {}
+        if all(part.keep is None or isinstance(part.keep, Mask) for part in self.parts):
+            swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()}, whole)
+            sweep(loops.drop_and_add, swept)
         room = Buffers(len(self.parts) if self.elect else 1)
         for key, target in out.items():
-            self._write_one(key, target, room)
+            if key not in swept:
+                self._write_one(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
 
-    def _write_one(self, key: str, out: Tensor, room: Buffers) -> None:
-        """The merge of one tensor."""
-        changes = [self._change(key, part) for part in self.parts]
-        origin, target, scale = self.ancestor[key].reshape(-1), out.view(-1), self._whole_scale()
-        for piece in pieces(target):
-            total, sign, counted = _ROOM.like(target[piece])
-            buffers = room.like(target[piece])
+    def _changes(self, keys: Sequence[str], whole: int | None) -> dict[str, list[_Change]]:
+        """Tensor by tensor, what every part brings to it."""
+        found: dict[str, list[_Change]] = {key: [] for key in keys}
+        for part in self.parts:
+            stretch = self._stretch(part, keys, whole)
+            tasks = {key: Dropped(part.weights, self.ancestor, [key], part.keep) for key in keys}
+            for key, cut in zip(keys, shared_out(self._cut, list(tasks.values())), strict=True):
+                found[key].append(_Change(key, part, tasks[key], cut, part.weight * stretch[key]))
+        return found
+
+    def _cut(self, task: Dropped) -> Cut:
+        return Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
+
+    def _stretch(self, part: Contribution, keys: Sequence[str], whole: int | None) -> dict[str, float]:
+        """What one member's kept changes are scaled up by."""
+        if part.keep is not None and self.rescale == "l1":
+            return stretches(part.weights, self.ancestor, keys, part.keep, whole)
+        by = 1 / part.density if part.keep is not None and self.rescale == "inverse" else 1.0
+        return dict.fromkeys(keys, by)
+
+    def _operands(self, out: Tensor, changes: Sequence[_Change]) -> Operands:
+        """What the compiled loop needs of one tensor."""
+        masks = [one.part.keep if isinstance(one.part.keep, Mask) else None for one in changes]
+        key = changes[0].key
+        return (
+            *(out, self.ancestor[key], tuple(one.part.weights[key] for one in changes)),
+            tuple(0 if mask is None else mask.stream(key) for mask in masks),
+            tuple(loops.ALL if mask is None else mask.threshold for mask in masks),
+            *(tuple(one.cut.magnitude for one in changes), tuple(one.cut.end(key) for one in changes)),
+            *(tuple(one.factor for one in changes), tuple(float(one.part.weight) for one in changes)),
+            *(self._whole_scale(), self.elect, self.normalize),
+        )
+
+    def _write_one(self, origin: Tensor, changes: Sequence[_Change], room: Buffers, out: Tensor) -> None:
+        """The merge of one tensor, flat."""
+        scale = self._whole_scale()
+        for piece in pieces(out):
+            total, sign, counted = _ROOM.like(out[piece])
+            buffers = room.like(out[piece])
             if self.elect:
                 tasks = [one.piece(piece, buffer) for one, buffer in zip(changes, buffers, strict=True)]
                 self._elect(tasks, total, sign, counted)
@@ -71,12 +114,16 @@ class Sum:
                 changes[0].piece(piece, total)
                 for one in changes[1:]:
                     total.add_(one.piece(piece, buffers[0]))
-            _add(origin[piece], total, scale, out=target[piece])
+            _add(origin[piece], total, scale, out=out[piece])
 
     def _whole_scale(self) -> float:
         """What the sum is multiplied by: lambda, and where all members count, what they count."""
         count = math.fsum(part.weight for part in self.parts)
-        return self.scale / count if self.normalize and not self.elect and abs(count) >= NOTHING else self.scale
+        return (
+            float(self.scale / count)
+            if self.normalize and not self.elect and abs(count) >= NOTHING
+            else float(self.scale)
+        )
 
     def _elect(self, tasks: Sequence[Tensor], total: Tensor, sign: Tensor, counted: Tensor) -> None:
         """Write what the tasks of the elected sign come to, to `total`; `tasks` are used up."""
@@ -95,26 +142,13 @@ class Sum:
             total.div_(counted.add_(counted == 0))
         total.mul_(sign)
 
-    def _change(self, key: str, part: Contribution) -> _Change:
-        task = Dropped(part.weights, self.ancestor, [key], part.keep)
-        cut = Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
-        return _Change(key, task, cut, part.weight * self._stretch(key, part, task))
-
-    def _stretch(self, key: str, part: Contribution, task: Dropped) -> float:
-        """What one member's kept changes of this tensor are scaled up by."""
-        if part.keep is None or self.rescale == "none":
-            return 1.0
-        if self.rescale == "inverse":
-            return 1 / part.density
-        whole = TaskVector(part.weights, self.ancestor, [key])
-        return stretch(size_of(task, key), size_of(whole, key))
-
 
 @dataclass(frozen=True)
 class _Change:
     """One member's weighted change of one tensor."""
 
     key: str
+    part: Contribution
     task: Dropped
     cut: Cut
     factor: float

@@ -9,6 +9,7 @@ everything is kept nothing is drawn.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from methods.base import Weights
 from methods.draws import Crossover, Draws
+from methods.loops import drops as loops
+from methods.loops.sweep import suited, sweep_in_turns
 from methods.pieces import Buffers
 from methods.task_vector import TaskVector
 
@@ -73,8 +76,30 @@ class Dropped(TaskVector):
             yield from (task[-start % stride :: stride].clone() for start, task in self.of(key))
 
 
+def stretches(
+    member: Weights, ancestor: Weights, keys: Sequence[str], keep: Crossover, whole: int | None = None
+) -> dict[str, float]:
+    """For every tensor sum |t| / sum |kept t|; 1 where either is next to nothing. `whole`: as of a task vector."""
+    sums = {
+        key: torch.zeros(2, EXPONENTS, dtype=torch.int64) for key in keys
+    }  # of what is dropped, and of what is kept
+    swept = {}
+    if isinstance(keep, Mask):
+        swept = suited({key: (member[key], ancestor[key]) for key in keys}, whole)
+        drawn = {key: (*some, keep.stream(key), keep.threshold) for key, some in swept.items()}
+        for key, _, found in sweep_in_turns(loops.magnitudes, drawn):
+            sums[key] += torch.from_numpy(found)
+    for key in keys:
+        if key not in swept:
+            everything, kept = (Dropped(member, ancestor, [key], some) for some in (None, keep))
+            for (_, task), (_, part) in zip(everything.of(key), kept.of(key), strict=True):
+                sizes = torch.stack([magnitudes(task), magnitudes(part)])
+                sums[key] += torch.stack([sizes[0] - sizes[1], sizes[1]])
+    return {key: _stretch(*found) for key, found in sums.items()}
+
+
 def magnitudes(task: Tensor) -> Tensor:
-    """(256,) int64: the sum of the mantissas of all |t|, exponent by exponent, after rounding to float32.
+    """(256,) int64: the sums of the mantissas of all |t| by exponent, after rounding to float32.
 
     Whole numbers add up to the same whichever comes first, so no sum depends on pieces or threads.
     """
@@ -85,20 +110,11 @@ def magnitudes(task: Tensor) -> Tensor:
     return sums.long().cpu()
 
 
-def size_of(task: TaskVector, key: str) -> Tensor:
-    """The same of one tensor."""
-    total = torch.zeros(EXPONENTS, dtype=torch.int64)
-    for _, piece in task.of(key):
-        total += magnitudes(piece)
-    return total
-
-
-def stretch(kept: Tensor, all_: Tensor) -> float:
-    """sum |t| / sum |kept t|, rounded once, of two sums by exponent; 1 where either is next to nothing."""
-    if all_[-1]:  # an infinity, or no number
-        return float("nan")
-    whole, part = _exact(all_), _exact(kept)
-    return whole / part if min(whole, part) / 2**149 >= LEAST else 1.0
+def _stretch(dropped: Tensor, kept: Tensor) -> float:
+    if dropped[-1] + kept[-1]:  # an infinity, or no number
+        return math.nan
+    whole, part = _exact(dropped + kept), _exact(kept)
+    return whole / part if part / 2**149 >= LEAST else 1.0
 
 
 def _exact(sums: Tensor) -> int:

@@ -18,6 +18,7 @@ from methods import MergeMethod, Population, Weights
 from methods.candidates import candidates_of
 from methods.child import write_child
 from methods.contract import same_bits, toy_score
+from methods.dare import DareLinear, DareTies
 from methods.draws import Draws
 from methods.evolver import Evolver
 from methods.fisher import Fisher
@@ -93,6 +94,9 @@ def merged(method: MergeMethod, given: Population) -> Weights:
         *(Fisher(coefficients=(0.2, 0.5, 0.3)), Fisher(floor=0.4, floor_on="first"), Fisher(normalize="param")),
         *(Ties(), Ties(k=0.7, lambda_=0.3), Ties(k=1.0), Ties(k=1e-9), Ties(scope="per_tensor"), Ties(trim="official")),
         *(Ties(zero_vote="plus", k=0.9), Ties(weights=(0.5, 1.0, 2.5))),
+        *(DareLinear(), DareLinear(density=(0.3, 1.0, 0.01), normalize=True), DareLinear(rescale="l1", lambda_=0.3)),
+        *(DareTies(), DareTies(normalize=True, weights=(0.5, -1.0, 2.5)), DareTies(rescale="l1", density=0.9)),
+        *(DareTies(trim=0.3, density=(0.7, 1.0, 0.5)), DareTies(density=1.0, rescale="none")),
     ],
     ids=repr,
 )
@@ -288,7 +292,14 @@ def test_threads_that_ask_at_once_get_one_compiled_function(threads: None) -> No
     assert set(sweep.shared_out(lambda _: one.ready(), range(20))) == {made[0]} and len(made) == 1
 
 
-@pytest.mark.parametrize("method", [Simple(), Fisher(), Ties(), Ties(k=1.0), Ties(k=0.9, zero_vote="plus")], ids=repr)
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(Simple(), Fisher(), Ties(), Ties(k=1.0), Ties(k=0.9, zero_vote="plus"), DareLinear(density=1.0)),
+        *(DareTies(density=1.0, normalize=True), DareTies(density=1.0)),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_is_not_repaired(method: MergeMethod, value: float, looped: Any) -> None:
     given = population(2)

@@ -1,0 +1,127 @@
+"""DARE, scalar by scalar (methods/drops.py, methods/dare_sum.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from methods.draws import FIRST, LANES, SECOND, STEP
+from methods.loops.sweep import Loop
+
+BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
+ALL = 1 << 16  # a threshold above every lane
+_STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
+
+
+@Loop
+def drop_and_add(
+    start: int,
+    out: Any,
+    origin: Any,
+    xs: Any,
+    streams: Any,
+    thresholds: Any,
+    cuts: Any,
+    ends: Any,
+    factors: Any,
+    weights: Any,
+    scale: float,
+    elect: bool,
+    normalize: bool,
+) -> None:
+    """out = x_0 + scale * sum of the kept changes times factors[i]; with `elect`, of those of the elected sign.
+
+    Kept is what has a lane below thresholds[i], and of that |t_i| > cuts[i], and |t_i| = cuts[i] before index ends[i].
+    `normalize`: the elected are divided by the sum of their weights[i], or by 1 where that is 0.
+    """
+    shrink = np.float32(scale)
+    tasks = np.empty((len(xs), BLOCK), np.float32)
+    sign, total, counted = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    hashes = np.empty(BLOCK // LANES + 1, np.uint64)
+    lanes = hashes.view(np.uint16)
+    for begin in range(0, len(out), BLOCK):
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
+        first = start + begin
+        counter = first // LANES
+        for i in range(len(xs)):
+            x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
+            if thresholds[i] >= ALL:
+                for j in range(size):
+                    task[j] = x[j] - before[j]
+            else:
+                stream, below = np.uint64(streams[i]), np.int32(thresholds[i])
+                for k in range((first + size - 1) // LANES + 1 - counter):
+                    z = stream + np.uint64(counter + k + 1) * _STEP
+                    z = (z ^ (z >> np.uint64(30))) * _FIRST
+                    z = (z ^ (z >> np.uint64(27))) * _SECOND
+                    hashes[k] = z ^ (z >> np.uint64(31))
+                drawn = lanes[first - LANES * counter :]
+                for j in range(size):
+                    t = x[j] - before[j]
+                    task[j] = t if np.int32(drawn[j]) < below else np.float32(0)
+            if cuts[i] > 0:
+                cut, end = np.float32(cuts[i]), np.int32(min(max(ends[i] - first, 0), BLOCK))
+                for j in range(size):
+                    t = task[j]
+                    task[j] = np.float32(0) if (abs(t) < cut) | ((abs(t) == cut) & (np.int32(j) >= end)) else t
+            for j in range(size):
+                task[j] *= factor
+        for j in range(size):
+            sign[j] = tasks[0, j]
+        for i in range(1, len(xs)):
+            task = tasks[i]
+            for j in range(size):
+                sign[j] += task[j]
+        if elect:
+            for j in range(size):
+                sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
+                total[j], counted[j] = 0, 0
+            for i in range(len(xs)):
+                task, weight = tasks[i], np.float32(weights[i])
+                for j in range(size):
+                    agreeing = task[j] * sign[j]
+                    total[j] += np.float32(0) if agreeing < 0 else agreeing
+                if normalize:
+                    for j in range(size):
+                        counted[j] += weight if task[j] * sign[j] > 0 else np.float32(0)
+            if normalize:
+                for j in range(size):
+                    total[j] /= np.float32(1) if counted[j] == 0 else counted[j]
+            for j in range(size):
+                after[j] = before[j] + total[j] * sign[j] * shrink
+        else:
+            for j in range(size):
+                after[j] = before[j] + sign[j] * shrink
+
+
+@Loop
+def magnitudes(start: int, x: Any, origin: Any, stream: int, threshold: int) -> Any:
+    """(2, 256) int64: sums of the mantissas of |x - x_0| by exponent, of what is dropped and of what is kept."""
+    sums = np.zeros((2, 256), np.int64)
+    bits = np.empty(BLOCK, np.float32)
+    whole = bits.view(np.int32)
+    hashes = np.empty(BLOCK // LANES + 1, np.uint64)
+    lanes = hashes.view(np.uint16)
+    below = np.int32(threshold)
+    for begin in range(0, len(x), BLOCK):
+        size = min(BLOCK, len(x) - begin)
+        one, before = x[begin : begin + size], origin[begin : begin + size]
+        first = start + begin
+        counter = first // LANES
+        for k in range((first + size - 1) // LANES + 1 - counter):
+            z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
+            z = (z ^ (z >> np.uint64(30))) * _FIRST
+            z = (z ^ (z >> np.uint64(27))) * _SECOND
+            hashes[k] = z ^ (z >> np.uint64(31))
+        drawn = lanes[first - LANES * counter :]
+        for j in range(size):
+            bits[j] = one[j] - before[j]
+        for j in range(size):
+            exponent = (whole[j] >> 23) & 0xFF
+            mantissa = whole[j] & 0x7FFFFF
+            if exponent > 0:
+                mantissa += 0x800000
+            sums[int(np.int32(drawn[j]) < below), exponent] += mantissa
+    return sums
