@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from methods import MergeMethod, Population
+from methods import MergeMethod, Population, Weights
 from methods.contract import kinds, same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.ensemble import LogitEnsemble
@@ -24,7 +24,7 @@ from methods.searching.genes import is_local, searched_by
 from methods.searching.workbench import Workbench
 from methods.simple import Simple
 from methods.space import Point
-from methods.ties import Ties
+from methods.ties import Ties, _Assembly
 
 METHODS = [
     *(Simple(), Simple((0.2, 0.5, 0.3)), Fisher(), Fisher(normalize="param"), Fisher(normalize="model"), RegMean()),
@@ -100,3 +100,31 @@ def test_the_same_knobs_in_every_layer_are_the_method_with_these_knobs(method: A
         layered = bench(method, population, "blocks")
         value = {(v.gene, v.member): x for v, x in zip(everywhere._plan.space.variables, point, strict=True)}
         assert same_bits(layered.merge(tuple(value[v.gene, v.member] for v in layered._plan.space.variables)), own)
+
+
+def crowded(seed: int) -> Population:
+    """Two members whose changes are of few sizes, so that many votes cancel, for neither sign by far."""
+    population = toy_population(2, seed=seed)
+    grain = 0.25
+
+    def rounded(weights: Weights) -> Weights:
+        return {name: (x / grain).round() * grain for name, x in weights.items()}
+
+    members = tuple(map(rounded, population.members))
+    return replace(population, members=members, ancestor=rounded(population.ancestor))
+
+
+@pytest.mark.parametrize("knobs", [{}, {"scope": "per_tensor"}, {"trim": "official"}], ids=repr)
+def test_a_majority_that_turns_settles_every_undecided_place_again(knobs: Any) -> None:
+    method, signs = Ties(k=0.6, **knobs), set()
+    for seed in range(6):
+        population = crowded(seed)
+        one = bench(method, population, "blocks", over=("lambda", "k", "weights"))
+        for point in points(one, 6):
+            own = bench(method, population, "blocks", over=("lambda", "k", "weights"))
+            assert same_bits(one.merge(point), own.merge(point))
+            assert isinstance(one._assembly, _Assembly)
+            signs.add(one._assembly._sign)
+        start = one._plan.space.start
+        assert same_bits(one.merge(start), method.merge(population, toy_score(), rng()))
+    assert signs == {1.0, -1.0}
