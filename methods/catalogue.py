@@ -160,7 +160,15 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
         return _build("evolver", outer, knobs, inner=_made(inner, knobs, find))
     optimiser = OPTIMISERS.resolve(around)
     built = optimiser.cls(**fields_from(around, optimiser.cls, knobs.get(around, {})))
-    return _build("search", outer, knobs, inner=_made(inner, knobs, find), optimiser=built)
+    return _build("search", outer, knobs, inner=_made(inner, _within_a_search(knobs), find), optimiser=built)
+
+
+def _within_a_search(knobs: Knobs) -> Knobs:
+    """One budget for both, as one word gives it, is that of the search: its evolutions have their generations."""
+    evolver, search = knobs.get("evolver", {}), knobs.get("search", {})
+    if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
+        return knobs
+    return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}
 
 
 def _require_no_evolved_evolution(name: str) -> None:

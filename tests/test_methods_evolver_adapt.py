@@ -203,3 +203,16 @@ def test_f_and_cr_can_be_searched(name: str) -> None:
     each = 1 + (4 if name.startswith("simple") else 6)
     assert trace["variables"] == 2 and score.calls == len(trace["scores"]) * each <= 40
     assert same_bits(method.replay(population, trace, toy_score(), rng()), merged)  # type: ignore[attr-defined]
+
+
+def test_one_budget_for_search_and_evolution_is_the_searchs() -> None:
+    def inner(outer: object, own: object) -> Any:
+        knobs = {"search": {"budget": outer}, "evolver": {"budget": own, "generations": 2}}
+        return resolve("simple_evolver_random", knobs).inner  # type: ignore[attr-defined]
+
+    assert inner("90", "90") == inner(90, "none") == Evolver(Simple(), generations=2)
+    assert inner("90", "30") == Evolver(Simple(), generations=2, budget=30)
+    both = {"search": {"budget": 30}, "evolver": {"budget": 30, "generations": 2}}
+    score = toy_score()
+    merged: Any = resolve("simple_evolver_random", both).merge(toy_population(3), score, rng())
+    assert score.calls == 24 and len(merged.trace["scores"]) == 3, "three evolutions of 1 + 2 * 3 scores, and one each"

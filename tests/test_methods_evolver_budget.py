@@ -12,7 +12,7 @@ import torch
 
 from methods import Ensemble, MergeboardError, Merged, Misfit, Population, Traced, Weights
 from methods.contract import ToyScore, same_bits, toy_population, toy_score
-from methods.errors import Breach
+from methods.errors import Breach, MethodFailed
 from methods.evolution.brood import Brood
 from methods.evolver import Evolver
 from methods.greedy_soup import GreedySoup
@@ -28,7 +28,7 @@ def rng(seed: int = 0) -> torch.Generator:
 class Known(ToyScore):
     """A score that remembers candidates by key, and was told of the first ones in an earlier life."""
 
-    def __init__(self, told: list[tuple[str, float]] | None = None) -> None:
+    def __init__(self, told: list[tuple[str, float | None]] | None = None) -> None:
         super().__init__(toy_score()._target)
         self.told, self.lines, self.made, self.total = told or [], [], 0, 0  # type: ignore[var-annotated]
 
@@ -36,15 +36,26 @@ class Known(ToyScore):
         self.total = total
 
     def at(self, key: str, make: Callable[[], Merged]) -> float:
+        self.calls += 1
         if len(self.lines) < len(self.told):
             known, value = self.told[len(self.lines)]
             assert known == key
-            self.calls += 1
         else:
-            value = self(make())
             self.made += 1
+            value = self._new(key, make)
         self.lines.append((key, value))
+        if value is None:
+            make()  # it says again what was wrong
+            raise MethodFailed("it did not")
         return value
+
+    def _new(self, key: str, make: Callable[[], Merged]) -> float | None:
+        try:
+            merged = make()
+        except ValueError:
+            return None
+        self.calls -= 1
+        return self(merged)
 
 
 class Fragile:
@@ -185,6 +196,16 @@ def test_a_child_at_which_the_inner_method_fails_loses_and_the_evolution_goes_on
     assert 0 < failed < 24 and len(trace["scores"]) == 25 and trace["lineage"]
     assert trace["failed"] == {"children": failed, "first": "ValueError('no merge of these')"}
     assert same_bits(method.replay(population, trace, score, rng()), merged)
+
+
+@pytest.mark.parametrize("after", [1, 6, 13, 24])
+def test_what_failed_before_fails_again_when_an_evolution_goes_on(after: int) -> None:
+    method, first = Evolver(Fragile(), budget=25), Known()
+    whole = method.merge(toy_population(3), first, rng())
+    assert any(value is None for _, value in first.lines[:13])
+    second = Known(first.lines[:after])
+    merged = method.merge(toy_population(3), second, rng())
+    assert same_bits(merged, whole) and merged.trace == whole.trace and second.made == 25 - after
 
 
 def test_an_inner_method_that_fails_at_every_child_fails() -> None:
