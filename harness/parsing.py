@@ -14,6 +14,7 @@ from methods.errors import MergeboardError, UnknownName
 
 SEEDS, SEED = 1000, 1_000_000  # how many in one session, and the largest
 MINUTES = Bound(0, 10_000, open_below=True)  # a week
+EVALUATIONS = Bound(1, 1_000_000)  # of a search
 POINTS = Bound(2, 201)  # of a landscape's side: 40,000 examinations of every pair
 
 
@@ -52,6 +53,11 @@ def threads_of(text: str | None) -> int | None:
 def points_of(text: str) -> int:
     """Points per side of a landscape; 0 for none."""
     return 0 if text.strip() == "0" else _whole("--grid", text, POINTS, "0, or ")
+
+
+def evaluations_of(text: str | None) -> int | None:
+    """How many development evaluations every search of a session has."""
+    return None if text is None else _whole("--budget-evaluations", text, EVALUATIONS)
 
 
 def minutes_of(text: str) -> float:

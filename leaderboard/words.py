@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEADS = ("none", "own", "same", "diff")
-PROTOCOLS = ("paper", "official_code", "quick")
+PROTOCOLS = ("paper", "official_code", "quick", "sakana")
 
 ABOVE = ("avg", "best")
 BELOW = ("domain_specific", "mtl")

@@ -147,6 +147,9 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], _Entry | None]) -> Any:
     inner, around = parts_of(name)
     if not around or name in AROUND:
         _require_no_evolved_evolution(name)
+        if name in AROUND or OPTIMISERS.has(name):
+            suffix = "<optimiser>" if name in AROUND else name
+            raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
         raise _unknown(name)
     within = parts_of(inner)[1]
     if around == SUFFIX[1:] and (within or inner == "evolver"):

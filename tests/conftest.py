@@ -20,6 +20,7 @@ from harness.members.garbage import imports_left_out
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from methods import known
 from methods.catalogue import BUILT_IN, METHODS
+from methods.optimisers import OPTIMISERS
 from tests.made_once import made_once
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ threadpool_limits(1)  # NumPy's
 os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that tests start
 
 # Sessions inside a session forget what they imported, but registries would not: let them know everything before.
-for _module in (*BUILT_IN.values(), *BUILT_IN_SUITES.values()):
+for _module in (*BUILT_IN.values(), *OPTIMISERS.built_in.values(), *BUILT_IN_SUITES.values()):
     import_module(_module)
 
 

@@ -129,7 +129,9 @@ def test_every_knob_that_is_set_exists(
     for setting in re.findall(r"--set[ =]([a-z][\w.]*=[^\s`\"]+)", text_of(page)):
         protocol = protocol_of(Protocol(), None, (), [setting])
         if "." in setting.partition("=")[0]:
-            resolve(setting.partition(".")[0], protocol.methods)
+            part = setting.partition(".")[0]
+            around = "random" if part == "search" else part
+            resolve(f"simple_{around}" if OPTIMISERS.has(around) else part, protocol.methods)
 
 
 @each_page

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,10 @@ from harness.protocol.protocols import PROTOCOLS, named, tailored
 from harness.session import options, selection
 from harness.session.command import command_of
 from harness.storage.zoo import load_weights, save_weights
+from harness.suites import resolve as suite_of
 from harness.suites.emotion.labels import LABELS
+from harness.suites.tailoring import protocol_of
+from methods import resolve
 from methods.errors import UnknownName
 from tests.hub_server import Hub
 from tests.small_world import Project, alone, bring, make_lab
@@ -83,6 +87,34 @@ def refused(result: pytest.RunResult) -> str:
         (["--set=ties.k=much"], "ties.k is 'much'; it must be a finite number"),
         (["--set=ties.k=nan"], "ties.k is 'nan'; it must be a finite number"),
         (["--set=evolver.Cr=2"], "evolver.Cr is 2.0; it must lie in 0..1"),
+        (["--method=ties_cmaa"], "no merging method named 'ties_cmaa'. Did you mean 'ties_cma'?"),
+        (["--method=search"], "'search' searches the knobs of a method; name it with one, as <method>_<optimiser>"),
+        (["--method=cma"], "'cma' searches the knobs of a method; name it with one, as <method>_cma"),
+        (["--method=ties_cma_random"], "'ties_cma_random' would search a search"),
+        (["--method=ties_cma_evolver"], "'ties_cma_evolver' would evolve a search"),
+        (["--method=simple", "--set=searhc.budget=3"], "no merging method named 'searhc'. Did you mean 'search'?"),
+        (["--method=simple", "--set=cmaa.sigma=1"], "no merging method named 'cmaa'. Did you mean 'cma'?"),
+        (["--method=simple", "--set=search.budgett=3"], "no knob of search named 'budgett'. Did you mean 'budget'?"),
+        (["--method=simple", "--set=cma.sigm=1"], "no knob of cma named 'sigm'. Did you mean 'sigma'?"),
+        (["--set=search.budget=0"], "search.budget is 0; it must lie in 1..1000000"),
+        (["--set=search.layers=block"], "no value of search.layers named 'block'. Did you mean 'blocks'?"),
+        (
+            ["--method=ties_cma", "--set=search.over=lamda"],
+            "search.over could name named 'lamda'. Did you mean 'lambda'?",
+        ),
+        (["--method=ties_cma", "--set=search.bounds=k:1:0"], "search.bounds has 'k:1:0', which ends before it begins"),
+        *(
+            ([f"--budget-evaluations={n}"], f"--budget-evaluations {n}: write a whole number from 1 to 1,000,000")
+            for n in ("1000001", *WRONG_NUMBERS)
+            if n != "100000"
+        ),
+        *(
+            (
+                ["--budget-evaluations=5", f"--set={name}=5"],
+                f"--budget-evaluations=5 sets {name}, and so does --set {name}=5; leave one out",
+            )
+            for name in options.BUDGETS
+        ),
         (["--seeds=0"], "--seeds 0: write whole numbers from 1 up"),
         (["--seeds=one"], "--seeds one: write whole numbers"),
         (["--seeds="], "--seeds : write whole numbers"),
@@ -421,6 +453,27 @@ def test_settings_become_values_of_their_fields_type() -> None:
     assert (changed.fisher_per_example, changed.fitness_digits, changed.gram_padding) == (False, 5, "counted")
     assert with_setting(changed, "ties.k=0.3").methods == {"ties": {"k": "0.3"}}
     assert named("paper") == PROTOCOLS["paper"], "the named protocol stays as it is"
+
+
+def test_a_budget_is_that_of_every_search_and_evolution(project: Project) -> None:
+    words = ("suites/", "--model=tiny-encoder", "--set=ties.k=0.3", "--budget-evaluations=40")
+    given = options.read(project.pytester.parseconfig(*words))
+    methods = given.protocol_of(given.models[0]).methods
+    assert [resolve(name, methods).budget for name in ("ties_cma", "simple_random", "fisher_evolver")] == [40] * 3
+    assert given.protocol_of(given.models[0], settings=()).methods == named("quick").methods, "as it is without"
+    plain = options.read(project.pytester.parseconfig(*words[:3]))
+    assert (plain.budget, given.budget) == (None, 40) and plain.settings == ("ties.k=0.3",)
+
+
+def test_the_second_papers_protocol_is_the_first_ones_with_its_searches() -> None:
+    for tags in ({"encoder"}, {"encoder_decoder"}, {"decoder", "tiny"}):
+        for suite in ("emotion", "glue"):
+            paper, sakana = (protocol_of(named(name), suite_of(suite), tags) for name in ("paper", "sakana"))
+            assert replace(sakana, name="paper", methods={}) == paper
+    search: Any = resolve("dare_ties_cma", named("sakana").methods)
+    assert (search.budget, search.layers, search.start, search.apart) == (1000, "blocks", "middle", 0)
+    assert search.optimiser == replace(search.optimiser, sigma=1 / 6, mean="start", separable="no")
+    assert search.inner == resolve("dare_ties"), "as mergekit orders its steps"
 
 
 def test_a_setting_stands_above_the_architectures_own_values() -> None:

@@ -117,6 +117,15 @@ def told(project: Project, *words: str) -> list[str]:
             "no method of this session reads fisher's",
         ),
         (("--method=fisher", "--set=gram_rows=9"), "no method of this session reads regmean's statistics"),
+        (
+            ("--method=ties", "--method=best", "--budget-evaluations=9"),
+            "--budget-evaluations=9 changes nothing: no method of this session searches or evolves",
+        ),
+        (("--method=ties_evolver", "--set=search.budget=9"), "no method of this session is search or holds it"),
+        (
+            ("--method=ties_evolver", "--set=evolver.generations=9", "--budget-evaluations=9"),
+            "--set evolver.generations=9 changes nothing: evolver.budget decides",
+        ),
         (("--set=steps=9", "--set=epochs=2"), "--set epochs=2 changes nothing: 9 steps decide; add --set steps=none"),
     ],
 )
@@ -135,6 +144,9 @@ def test_a_word_that_changes_nothing_is_told(
         ("--set=ties.k=0.3", "--set=fisher_rows=9", "--set=gram_rows=9", "--set=epochs=2", "--set=ood_rows=all"),
         ("--method=ties_evolver", "--set=ties.k=0.3", "--set=evolver.F=0.3"),
         ("--method=regmean_evolver", "--set=gram_rows=9"),
+        ("--method=regmean_random", "--set=gram_rows=9", "--set=search.budget=9", "--set=regmean.alpha=0.2"),
+        ("--method=ties_cma", "--set=cma.sigma=0.2", "--budget-evaluations=9"),
+        ("--method=evolver", "--budget-evaluations=9"),
         ("--set=steps=none", "--set=epochs=2"),
         ("--member=isear=mine",),
     ],

@@ -122,7 +122,9 @@ def test_suites_are_listed_without_torch() -> None:
         "import sys, pytest\n"
         "assert pytest.main(['suites/', '--collect-only', '-q']) == 0\n"
         "assert pytest.main(['suites/', '--collect-only', '-q', '--model=roberta-base']) == 0\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats'} & set(sys.modules)\n"
+        "searches = ['--method=ties_cma', '--method=dare_ties_catcma', '--set=search.budget=9']\n"
+        "assert pytest.main(['suites/', '--collect-only', '-q', *searches]) == 0\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'cmaes'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -165,6 +167,11 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         "--set=cmaa.sigma=1",
         "--set=search.budgett=3",
         "--seeds=1-3000000",
+        "--method=ties_cmaa",
+        "--set=search.budget=0",
+        "--set=search.budgett=3",
+        "--set=cma.sigma=0",
+        "--budget-evaluations=0",
     )
     code = (
         "import sys, time, pytest\n"
@@ -172,7 +179,7 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         f"for word in {words}:\n"
         f"    data = [{f'--data={tmp_path}'!r}] if word.startswith('--model=/') else []\n"
         "    assert pytest.main(['suites/', word, *data, '-p', 'no:cacheprovider']) == 4, word\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba', 'cmaes'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         f"assert time.process_time() - start < 2 * {len(words)}\n"
     )

@@ -1,7 +1,8 @@
 """The protocols by name, and what each says of an architecture or a family.
 
 `paper` follows the paper and fixes what it leaves open; `official_code` follows the authors' released code, quirks
-included, except that nothing is ever selected on the test split; `quick` is for CPUs and for a first look.
+included, except that nothing is ever selected on the test split; `quick` is for CPUs and for a first look; `sakana` is
+`paper` with searches as Akiba et al. made them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ _OFFICIAL_METHODS: Knobs = {
     "ties": {"trim": "official"},
     "evolver": {"mutation": "to_reference", "order": "permuted"},
     "regmean": {"alpha": 0.3},
+}
+
+_SAKANA_METHODS: Knobs = {  # what docs/protocols.md says of the parameter space; the rest are defaults
+    "search": {"budget": 1000, "layers": "blocks", "start": "middle", "apart": 0.0},
+    "cma": {"sigma": 1 / 6, "separable": "no"},
 }
 
 PROTOCOLS: Mapping[str, Protocol] = {
@@ -49,7 +55,9 @@ PROTOCOLS: Mapping[str, Protocol] = {
         gram_rows=500,
         methods={"evolver": {"generations": 5}},
     ),
+    "sakana": Protocol(name="sakana", methods=_SAKANA_METHODS),
 }
+FOLLOWS: Mapping[str, str] = {"sakana": "paper"}  # a protocol -> the one whose lines hold for it too
 
 Line = tuple[str, str, Mapping[str, Any]]
 """A protocol's name, tags, and the values that its knobs have where all of these tags hold."""
@@ -86,8 +94,9 @@ def tailored(
         tags: what is trained and asked, e.g. {"encoder", "roberta", "pairwise"}.
         lines: those of `TAILORED`, unless others are given; what stands later has the last word.
     """
+    names = {protocol.name, FOLLOWS.get(protocol.name)}
     for name, wanted, values in TAILORED if lines is None else lines:
-        if name == protocol.name and all(tag in tags for tag in wanted.split()):
+        if name in names and all(tag in tags for tag in wanted.split()):
             protocol = with_values(protocol, values)
     for setting in settings:
         protocol = with_setting(protocol, setting)

@@ -35,7 +35,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     },
     "protocol": {
         "metavar": "NAME",
-        "help": "paper, official_code or quick; paper by default, quick for tiny models",
+        "help": "paper, official_code, quick or sakana; paper by default, quick for tiny models",
     },
     "seeds": {"metavar": "LIST", "help": "Seeds such as 1,2,3 or 1-5 instead of the protocol's"},
     "heads": {"metavar": "HEADS", "help": "same or diff: only the runs with this initialisation of heads"},
@@ -44,6 +44,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "default": [],
         "metavar": "NAME=VALUE",
         "help": "One knob of protocol or method; repeat it",
+    },
+    "budget-evaluations": {
+        "metavar": "N",
+        "help": "Development evaluations of each search and evolution: search.budget and evolver.budget in one word",
     },
     "member": {
         "action": "append",

@@ -23,6 +23,7 @@ from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
 HEADS = ("same", "diff")
+BUDGETS = ("search.budget", "evolver.budget")  # knobs that --budget-evaluations sets
 AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
@@ -45,6 +46,7 @@ class Options:
     seeds: tuple[int, ...] | None
     heads: tuple[str, ...]
     settings: tuple[str, ...]
+    budget: int | None  # development evaluations of every search, which `settings` hold too
     given: Mapping[brought.Key, str]  # whose member and for which seed -> a folder's path, or a name on the hub
     given_by: Mapping[brought.Key, str]  # the same -> the words that brought it, which begin every line about it
     results: Path
@@ -82,7 +84,7 @@ def read(config: pytest.Config) -> Options:
         _require_once(config.invocation_params.args)
         models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
         sources.require_different(models)
-        protocol = get("--protocol")
+        protocol, budget = get("--protocol"), parsing.evaluations_of(get("--budget-evaluations"))
         data = sources.data_in(get("--data"), models, config)
         members = {**sources.of_task(get("--task"), config), **sources.of_members(get("--member"))}
         given = {key: member.where for key, member in members.items()}
@@ -96,7 +98,8 @@ def read(config: pytest.Config) -> Options:
             protocol=protocol,
             seeds=parsing.seeds_of(get("--seeds")) or brought.seeds_of(given),
             heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
-            settings=_settings(get("--set")),
+            settings=_settings(get("--set"), budget),
+            budget=budget,
             given=given,
             given_by={key: member.what for key, member in members.items()},
             results=_place(config, "results"),
@@ -155,10 +158,16 @@ def _require_once(words: Sequence[object]) -> None:
     parsing.require_once((name, value if sign else after) for name, sign, value, after in pairs if name in once)
 
 
-def _settings(asked: Sequence[str]) -> tuple[str, ...]:
-    """The knobs that were set; each once."""
-    parsing.require_once((f"--set {name}", value) for name, _, value in (text.partition("=") for text in asked))
-    return tuple(dict.fromkeys(asked))
+def _settings(asked: Sequence[str], budget: int | None) -> tuple[str, ...]:
+    """The knobs that were set, each once, and those that a budget sets."""
+    pairs = [(name, value) for name, _, value in (text.partition("=") for text in asked)]
+    parsing.require_once((f"--set {name}", value) for name, value in pairs)
+    for name, value in pairs if budget is not None else []:
+        if name in BUDGETS:
+            raise MergeboardError(
+                f"--budget-evaluations={budget} sets {name}, and so does --set {name}={value}; leave one out"
+            )
+    return tuple(dict.fromkeys((*asked, *(f"{name}={budget}" for name in BUDGETS if budget is not None))))
 
 
 def _methods(asked: Sequence[str] | None, export: bool) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from harness.cells.rows import OUTSIDE, ROWS
 from harness.checkpoints import brought
 from harness.protocol.changed import knobs_of
 from harness.protocol.protocol import Protocol
-from harness.session.options import Options
+from harness.session.options import BUDGETS, Options
 from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
@@ -62,8 +62,13 @@ def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) ->
     if len(options.heads) == 1 and not any(kind == "encoder" for kind in kinds.values()):
         yield f"--heads={options.heads[0]} changes nothing: no head is trained where models answer in words"
     protocols = [options.protocol_of(m, s.name, {kinds[str(m)]}) for m in options.models for s in suites]
+    searching = {name.partition(".")[0] for name in BUDGETS}
+    if options.budget is not None and not searching & _parts(options):
+        yield f"--budget-evaluations={options.budget} changes nothing: no method of this session searches or evolves"
     for setting in options.settings:
         name = setting.partition("=")[0]
+        if options.budget is not None and name in BUDGETS:
+            continue
         if reason := _idle(name, options, suites, protocols):
             yield f"--set {setting} changes nothing: {reason}"
 
@@ -79,11 +84,19 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
             yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
 
 
+def _parts(options: Options) -> set[str]:
+    """All whose knobs reach a method of the session."""
+    return {part for asked in options.methods for part in all_parts_of(asked)}
+
+
 def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Sequence[Protocol]) -> str:
-    methods = {part for asked in options.methods for part in all_parts_of(asked)}
+    methods = _parts(options)
     method, dot, _ = name.partition(".")
+    if dot and method not in methods:
+        return f"no method of this session is {method} or holds it"
     if dot:
-        return "" if method in methods else f"no method of this session is {method} or holds it"
+        bought = name == "evolver.generations" and all("budget" in p.methods.get("evolver", {}) for p in protocols)
+        return "evolver.budget decides" if bought and protocols else ""
     askers = [suite for suite in near() if _asks(suite, name)]
     if not {suite.name for suite in askers} & {suite.name for suite in suites}:
         who = " and ".join(suite.name for suite in askers)
