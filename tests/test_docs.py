@@ -30,11 +30,12 @@ from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
-from methods import resolve
-from methods.catalogue import BUILT_IN, METHODS
+from methods import NotApplicable, describe, resolve
+from methods.catalogue import BUILT_IN, METHODS, require_knobs
 from methods.contract import check_method
 from methods.knobs import knob_of
 from methods.optimisers import OPTIMISERS
+from tests import spaces
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -81,9 +82,10 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a page registers is forgotten after the test."""
     near()
     monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
+    monkeypatch.setattr(OPTIMISERS, "entries", dict(OPTIMISERS.entries))
     monkeypatch.setattr(SUITES, "entries", dict(SUITES.entries))
     yield
-    for name in ("pasted", "my_method", "my_reviews", "mergeboard_weather.suite"):
+    for name in ("pasted", "my_method", "my_optimiser", "my_reviews", "mergeboard_weather.suite"):
         sys.modules.pop(name, None)
 
 
@@ -123,15 +125,12 @@ def test_every_knob_that_is_set_exists(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
 ) -> None:
     paste(blocks(DOCS / "add-a-method.md")[0], tmp_path, monkeypatch, "my_method")
+    paste(blocks(DOCS / "add-an-optimiser.md")[0], tmp_path, monkeypatch, "my_optimiser")
     paste(blocks(DOCS / "add-a-suite.md")[2], tmp_path, monkeypatch, "my_reviews")
     monkeypatch.syspath_prepend(ROOT / "examples" / "mergeboard-suite" / "src")
     importlib.import_module("mergeboard_weather.suite")
     for setting in re.findall(r"--set[ =]([a-z][\w.]*=[^\s`\"]+)", text_of(page)):
-        protocol = protocol_of(Protocol(), None, (), [setting])
-        if "." in setting.partition("=")[0]:
-            part = setting.partition(".")[0]
-            around = "random" if part == "search" else part
-            resolve(f"simple_{around}" if OPTIMISERS.has(around) else part, protocol.methods)
+        require_knobs(protocol_of(Protocol(), None, (), [setting]).methods)
 
 
 @each_page
@@ -361,6 +360,25 @@ def test_every_block_of_add_a_method_runs(tmp_path: Path, monkeypatch: pytest.Mo
     check_method(resolve("best_pair"))
     check_method(resolve("best_pair_evolver", {"evolver": {"generations": 2}}))
     pasted.test_my_method_keeps_the_contract()
+
+
+def test_every_block_of_add_an_optimiser_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None
+) -> None:
+    code = blocks(DOCS / "add-an-optimiser.md")
+    paste(code[0], tmp_path, monkeypatch, "my_optimiser")
+    pasted = paste("\n".join(code[1:]), tmp_path, monkeypatch)
+    pasted.test_halfway_keeps_the_contract()
+    assert describe(resolve("ties_halfway"))["knobs"]["optimiser"]["knobs"] == {"pull": 0.5}
+    with pytest.raises(NotApplicable, match="searches numbers alone"):
+        pasted.require_numbers(spaces.choices(2))
+
+
+def test_add_an_optimiser_names_every_one_that_is_built_in() -> None:
+    rows = re.findall(
+        r"^\| `([a-z]+)` \|", text_of(DOCS / "add-an-optimiser.md").partition("## Those that")[2], re.MULTILINE
+    )
+    assert sorted(rows) == sorted(OPTIMISERS.built_in)
 
 
 def test_the_suite_of_add_a_suite_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

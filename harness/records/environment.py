@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "numba", "scikit-learn", "safetensors")
+PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "numba", "scikit-learn", "safetensors", "cmaes")
 PROCESSORS = (  # what a processor can do, best first: libraries choose their code by it, and round differently
     ("amx", ("amx_bf16", "amx_tile")),
     ("avx512_bf16", ("avx512_bf16",)),
