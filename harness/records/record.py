@@ -56,7 +56,7 @@ class RunRecord:
     seed: int
     population: str  # which members were merged: "all" or "dailydialog+tec"
     heads: str  # "same", "diff" or "none": how the members' fresh heads were initialised
-    recipe: dict[str, Any]  # what decided the outcome and is not at its default; see docs/how-it-works.md
+    recipe: dict[str, Any]  # what decided the outcome and is not at its default; see docs/records.md
     score: float
     scores: dict[str, float]  # dataset -> score, of the examined splits
     metric: str  # "macro_f1"
