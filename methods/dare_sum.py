@@ -52,39 +52,36 @@ class Sum:
     elect: bool = False
     trim: float | None = None  # share of a tensor that is kept after the drop, the largest changes; None: all
 
-    def write(self, out: Weights, whole: int | None = None) -> None:
-        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has.
-
-        Args:
-            whole: scalars of the model that `out` is a part of.
-        """
-        changes = self._changes(list(out), whole)
+    def write(self, out: Weights) -> None:
+        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has."""
+        changes = self._changes(out)
         swept = {}
         if all(part.keep is None or isinstance(part.keep, Mask) for part in self.parts):
-            swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()}, whole)
+            swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()})
             sweep(loops.drop_and_add, swept)
         room = Buffers(len(self.parts) if self.elect else 1)
         for key, target in out.items():
             if key not in swept:
                 self._write_one(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
 
-    def _changes(self, keys: Sequence[str], whole: int | None) -> dict[str, list[_Change]]:
+    def _changes(self, out: Weights) -> dict[str, list[_Change]]:
         """Tensor by tensor, what every part brings to it."""
-        found: dict[str, list[_Change]] = {key: [] for key in keys}
+        found: dict[str, list[_Change]] = {key: [] for key in out}
+        whole = sum(target.numel() for target in out.values())
         for part in self.parts:
-            stretch = self._stretch(part, keys, whole)
-            tasks = {key: Dropped(part.weights, self.ancestor, [key], part.keep) for key in keys}
-            for key, cut in zip(keys, shared_out(self._cut, list(tasks.values())), strict=True):
+            stretch = self._stretch(part, list(out))
+            tasks = {key: Dropped(part.weights, self.ancestor, [key], part.keep, whole) for key in out}
+            for key, cut in zip(out, shared_out(self._cut, list(tasks.values())), strict=True):
                 found[key].append(_Change(key, part, tasks[key], cut, part.weight * stretch[key]))
         return found
 
     def _cut(self, task: Dropped) -> Cut:
         return Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
 
-    def _stretch(self, part: Contribution, keys: Sequence[str], whole: int | None) -> dict[str, float]:
+    def _stretch(self, part: Contribution, keys: Sequence[str]) -> dict[str, float]:
         """What one member's kept changes are scaled up by."""
         if part.keep is not None and self.rescale == "l1":
-            return stretches(part.weights, self.ancestor, keys, part.keep, whole)
+            return stretches(part.weights, self.ancestor, keys, part.keep)
         by = 1 / part.density if part.keep is not None and self.rescale == "inverse" else 1.0
         return dict.fromkeys(keys, by)
 

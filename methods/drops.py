@@ -54,8 +54,15 @@ class Dropped(TaskVector):
     `keep` writes to `out` -1 where a scalar is kept, else 0, as a crossover does where the mutant is taken.
     """
 
-    def __init__(self, member: Weights, ancestor: Weights, keys: Sequence[str], keep: Crossover | None) -> None:
-        super().__init__(member, ancestor, keys)
+    def __init__(
+        self,
+        member: Weights,
+        ancestor: Weights,
+        keys: Sequence[str],
+        keep: Crossover | None,
+        whole: int | None = None,
+    ) -> None:
+        super().__init__(member, ancestor, keys, whole)
         self._keep = keep
         if keep is not None:
             self._swept = {}  # the loops of task vectors know of no masks
@@ -76,16 +83,14 @@ class Dropped(TaskVector):
             yield from (task[-start % stride :: stride].clone() for start, task in self.of(key))
 
 
-def stretches(
-    member: Weights, ancestor: Weights, keys: Sequence[str], keep: Crossover, whole: int | None = None
-) -> dict[str, float]:
-    """For every tensor sum |t| / sum |kept t|; 1 where either is next to nothing. `whole`: as of a task vector."""
+def stretches(member: Weights, ancestor: Weights, keys: Sequence[str], keep: Crossover) -> dict[str, float]:
+    """For every tensor sum |t| / sum |kept t|; 1 where either is next to nothing."""
     sums = {
         key: torch.zeros(2, EXPONENTS, dtype=torch.int64) for key in keys
     }  # of what is dropped, and of what is kept
     swept = {}
     if isinstance(keep, Mask):
-        swept = suited({key: (member[key], ancestor[key]) for key in keys}, whole)
+        swept = suited({key: (member[key], ancestor[key]) for key in keys})
         drawn = {key: (*some, keep.stream(key), keep.threshold) for key, some in swept.items()}
         for key, _, found in sweep_in_turns(loops.magnitudes, drawn):
             sums[key] += torch.from_numpy(found)
