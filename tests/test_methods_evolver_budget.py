@@ -72,7 +72,7 @@ class Fragile:
         return mean
 
 
-@pytest.mark.parametrize("budget", [1, 2, 3, 4, 8, 20])
+@pytest.mark.parametrize("budget", [1, 2, 3, 4, 11])
 @pytest.mark.parametrize("inner", [None, Simple()], ids=["own", "joint"])
 def test_a_budget_is_spent_to_the_last_score_and_not_beyond(inner: Any, budget: int) -> None:
     start = 1 if inner else 3
@@ -143,7 +143,7 @@ def test_every_score_is_written_down_in_its_order(inner: Any) -> None:
 INNERS = [None, Simple(), Ties(k=0.5)]
 
 
-@pytest.mark.parametrize("after", [0, 3, 8, 19])
+@pytest.mark.parametrize("after", [3, 11])
 @pytest.mark.parametrize("update", ["async", "sync"])
 @pytest.mark.parametrize("inner", INNERS, ids=lambda inner: type(inner).__name__)
 def test_an_evolution_goes_on_from_known_scores_to_the_same_bits(
@@ -198,7 +198,7 @@ def test_a_child_at_which_the_inner_method_fails_loses_and_the_evolution_goes_on
     assert same_bits(method.replay(population, trace, score, rng()), merged)
 
 
-@pytest.mark.parametrize("after", [1, 6, 13, 24])
+@pytest.mark.parametrize("after", [6, 24])
 def test_what_failed_before_fails_again_when_an_evolution_goes_on(after: int) -> None:
     method, first = Evolver(Fragile(), budget=25), Known()
     whole = method.merge(toy_population(3), first, rng())
