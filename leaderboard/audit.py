@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,13 +175,26 @@ def _strange(value: Any, depth: int = 0) -> str | None:
     if depth > DEEPEST:
         return f"lists or objects more than {DEEPEST} deep"
     if isinstance(value, dict):
-        return next((s for k, v in value.items() for s in (_strange(k), _strange(v, depth + 1)) if s), None)
+        return _strange_among(value, depth) or _strange_among(value.values(), depth)
     if isinstance(value, list):
-        return next((s for v in value if (s := _strange(v, depth + 1))), None)
+        return _strange_among(value, depth)
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         return "half a character"
     if isinstance(value, int | float) and not abs(value) < LARGEST:
         return f"the number {value!s:.20}"
+    return None
+
+
+def _strange_among(values: Iterable[Any], depth: int) -> str | None:
+    """The same of the first of some values; a record holds hundreds, and nearly all are plain."""
+    for value in values:
+        kind = type(value)
+        if kind is float or kind is int:
+            plain = abs(value) < LARGEST
+        else:
+            plain = value is None or (kind is str and value.isascii())
+        if not plain and (found := _strange(value, depth + 1)):
+            return found
     return None
 
 

@@ -195,6 +195,21 @@ def test_bars_join_neighbours_and_none_lies_in_another() -> None:
     assert found.critical == pytest.approx(0.856, abs=5e-4) and found.groups == [("a", "b"), ("c", "d")]
 
 
+def test_ranks_and_their_chances_are_scipys() -> None:
+    rng = np.random.default_rng(7)
+    for contenders, questions in ((3, 2), (5, 7), (9, 4)):
+        scores = rng.integers(0, 4, (contenders, questions)).astype(float)  # with many ties
+        found = ranking({str(k): list(row) for k, row in enumerate(scores)})
+        ranks = [stats.rankdata(-column) for column in scores.T]
+        assert found is not None and found.chance == pytest.approx(
+            stats.friedmanchisquare(*zip(*ranks, strict=True)).pvalue
+        )
+        assert [found.ranks[str(k)] for k in range(contenders)] == pytest.approx(list(np.mean(ranks, axis=0)))
+        unit = math.sqrt(contenders * (contenders + 1) / (6 * questions)) / math.sqrt(2)
+        q = stats.studentized_range.ppf(0.95, contenders, math.inf)
+        assert critical_difference(contenders, questions) == pytest.approx(q * unit, abs=1e-9)
+
+
 def test_a_ranking_needs_three_and_two() -> None:
     assert ranking({"a": [1.0, 2.0], "b": [2.0, 1.0]}) is None
     assert ranking({"a": [1.0], "b": [2.0], "c": [3.0]}) is None

@@ -18,7 +18,7 @@ import types
 import typing
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,11 @@ class RunRecord:
 
     def lies_at(self, path: Path) -> bool:
         """Whether a file of this name, relative to a store's root, may hold the record."""
+        stem = self.path.stem
         return path == self.path or (
-            path.parent == self.path.parent and bool(re.fullmatch(re.escape(self.path.stem) + _DIGEST, path.name))
+            path.parent == self.path.parent
+            and path.name.startswith(stem)
+            and bool(re.fullmatch(_DIGEST, path.name[len(stem) :]))
         )
 
 
@@ -221,7 +224,9 @@ _TYPES = typing.get_type_hints(RunRecord)
 
 def fits(value: Any, kind: Any) -> bool:
     """Whether a value read from JSON is of a field's type."""
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return True
+    origin, parts = _shape(kind)
     if origin is types.UnionType:
         return any(fits(value, part) for part in parts)
     if origin is tuple:
@@ -232,4 +237,10 @@ def fits(value: Any, kind: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    return kind is Any or isinstance(value, kind)
+    return isinstance(value, kind)
+
+
+@cache
+def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type's origin and what stands in its brackets; thousands of records ask for the same few."""
+    return typing.get_origin(kind), typing.get_args(kind)
