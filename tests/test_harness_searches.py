@@ -10,12 +10,13 @@ import pytest
 
 from harness.cells.lab import Lab
 from harness.cells.recipe import running_key
+from harness.cells.run import run
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadJournal
 from harness.judging.scoring import DevScorer
 from harness.records.record import RunRecord, Store
 from harness.storage import journal
-from tests.emotion_cells import answer, cell
+from tests.emotion_cells import OUT, answer, cell
 from tests.small_world import Project, make_lab, needs_fork, outcome, swap, swap_all
 from tests.test_harness_resume import killed
 from tests.test_harness_run import poisoned
@@ -61,6 +62,17 @@ def test_a_record_tells_what_the_search_saw(undisturbed: RunRecord, searching: L
         dev["apart"] == pytest.approx(winner["apart"]) == pytest.approx(max(told["apart"] for told in trace["again"]))
     )
     assert set(dev["predictions"]) == set(undisturbed.members)
+
+
+def test_another_exam_of_the_same_members_replays_the_search(
+    undisturbed: RunRecord, searching: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.put(undisturbed)
+    calls = counted(monkeypatch)
+    found = run(cell(METHOD, OUT), searching, store)
+    assert calls == [] and found.key != undisturbed.key
+    assert found.weights_sha256 == undisturbed.weights_sha256 and found.dev == undisturbed.dev
 
 
 @needs_fork
