@@ -46,7 +46,7 @@ class Trial:
     @property
     def left(self) -> int:
         """How many points can still be scored."""
-        kept = self._best + self._each if self._best else 0
+        kept = self._best + 1 if self._best else 0
         return max(0, self._budget - kept - self._spent) // self._each
 
     @property
@@ -159,7 +159,8 @@ class Trial:
     def _examined(self, mean: Point | None) -> tuple[str, Point] | None:
         """The best on rows kept apart, of the best few and the middle of where the optimiser looks."""
         asked = [(entry.name, entry.point, entry.score) for entry in self._ledger.best_few(self._best)]
-        middle = None if mean is None else self._checked(mean)
+        room = self._budget - self._spent - len(asked)  # too little for a method that asks scores to merge once more
+        middle = None if mean is None or room < self._each else self._checked(mean)
         if middle is not None and all(point != middle for _, point, _ in asked):
             known = self._ledger.score_of(middle) if self._ledger.knows(middle) else None
             asked.append(("mean", middle, known))
