@@ -32,6 +32,7 @@ class Gene:
     unless: tuple[str, str] | None = None  # but not where this knob has this value: ("scope", "global")
     choices: tuple[str | bool, ...] = ()  # one of these instead of a number
     asked: bool = False  # searched only where the user names it
+    relative: bool = False  # of the members' numbers only their ratios matter
 
 
 WELL = 10  # evaluations for each variable that a search should have

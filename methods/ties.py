@@ -53,7 +53,7 @@ class Ties(Stepwise, Tensorwise, PerMember):
     version: ClassVar[int] = 1
     moves_equal_members: ClassVar[str] = "trimming drops small changes even when all members agree on them"
     searched: ClassVar[tuple[Gene, ...]] = (
-        Gene("weights", 0.01, 1.0, 1.0, each="member"),
+        Gene("weights", 0.01, 1.0, 1.0, each="member", relative=True),
         Gene("lambda", 0.0, 2.0),
         Gene("k", 0.05, 1.0, unless=("scope", "global")),
     )

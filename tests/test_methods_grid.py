@@ -38,19 +38,32 @@ def test_two_members_are_mixed_by_c_and_1_minus_c() -> None:
 
 def test_mixtures_of_more_members_are_a_lattice_that_leaves_none_out() -> None:
     walked = points(coefficients(5), 94)
-    assert len(walked) == 70  # all ways to give 4 parts to 5 members
-    assert all(sum(point) == pytest.approx(1) and min(point) == 0.04 for point in walked)
+    assert len(walked) == 71 and (0.2,) * 5 in walked  # all ways to give 4 parts to 5 members, and the equal shares
+    assert all(sum(point) == pytest.approx(1) and min(point) in (0.04, 0.2) for point in walked)
     assert max(map(max, walked)) == pytest.approx(0.84)
 
 
 def test_a_mixture_is_the_same_in_all_layers_and_never_outside_the_bounds() -> None:
-    gene = Gene("coefficients", 0.2, 0.6, "share", each="member")
+    gene = Gene("weights", 0.2, 0.6, 1.0, each="member", relative=True)
     space = Space(tuple(Variable(gene, 0.2, 0.6, 0.5, m, g) for g in ("block 0", "block 1") for m in ("a", "b")))
     walked = points(space)
     assert all(point[:2] == point[2:] for point in walked)
     assert {point[:2] for point in walked} == {
         (min(max(x, 0.2), 0.6), min(max(round(1 - x, 2), 0.2), 0.6)) for x in TABLE_5
     }
+
+
+def test_beside_other_knobs_equal_shares_come_first() -> None:
+    density = Gene("density", each="member")
+    dare = joined(coefficients(5), Space(tuple(Variable(density, 0.0, 1.0, 0.5, f"m{i}") for i in range(5))))
+    walked = points(dare, 93)
+    assert len(walked) == 6 * 15 and sum(point[:5] == (0.2,) * 5 for point in walked) == 15
+    weights = Gene("weights", 0.01, 1.0, 1.0, each="member", relative=True)
+    ties = joined(Space(tuple(Variable(weights, 0.01, 1.0, 1.0, f"m{i}") for i in range(5))), numbers(2))
+    walked = points(ties, 93)
+    assert len(walked) == 81 and all(point[:5] == (1.0,) * 5 for point in walked)
+    pair = joined(Space(tuple(Variable(weights, 0.01, 1.0, 1.0, m) for m in "ab")), numbers(2))
+    assert len(points(pair, 93)) == 5 * 5 * 3
 
 
 def test_members_that_are_no_shares_take_the_same_level() -> None:
@@ -95,6 +108,8 @@ def test_two_levels_that_do_not_fit_are_refused_with_what_to_do() -> None:
     said = "a grid of two levels for 7 numbers has 128 points, and 94 evaluations are left for it; name fewer knobs"
     with pytest.raises(NotApplicable, match=said):
         points(numbers(7), 94)
+    with pytest.raises(NotApplicable, match="a grid of two levels for 1 numbers has 6 points, and 5 evaluations"):
+        points(coefficients(5), 5)
     with pytest.raises(NotApplicable, match=r"set grid\.together=yes, name fewer"):
         points(coefficients(7), 94, together=False)
 

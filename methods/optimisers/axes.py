@@ -5,24 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from methods.optimisers.unit import value_at, within
 from methods.space import Space, Variable
+
+Place = tuple[int, ...]
+"""Whole numbers; on a coarser lattice where these have a greater divisor. Of a mixture one for each member; () is the
+middle of it, which is on every lattice."""
 
 
 class Axis(Protocol):
     """What varies as one."""
 
+    @property
+    def least(self) -> int:
+        """Levels; with one less it is no axis."""
+        ...
+
+    @property
+    def free(self) -> bool:
+        """Whether it has as many levels as are asked for."""
+        ...
+
     def count(self, levels: int) -> int:
         """How many places it has where an edge has so many levels."""
         ...
 
-    def places(self, levels: int) -> Sequence[tuple[int, ...]]:
-        """All of them, as whole numbers; on a coarser lattice where these have a greater divisor."""
+    def places(self, levels: int) -> Sequence[Place]:
+        """All of them."""
         ...
 
-    def at(self, place: tuple[int, ...], levels: int) -> dict[int, float]:
+    def at(self, place: Place, levels: int) -> dict[int, float]:
         """Which variables of the space have which values there."""
         ...
 
@@ -40,13 +54,16 @@ def _axis(variables: dict[int, Variable], low: float, high: float) -> Axis:
     if first.choices:
         return _Choice(tuple(variables), len(first.choices))
     members = list(dict.fromkeys(v.member for v in variables.values()))
-    if first.gene.start == "share" and len(members) > 1:
+    if (first.gene.start == "share" or first.gene.relative) and len(members) > 1:
         return _Mixture(variables, members, low, high)
     return _Line(variables, low, high)
 
 
 @dataclass(frozen=True)
 class _Line:
+    least: ClassVar[int] = 2
+    free: ClassVar[bool] = True
+
     variables: dict[int, Variable]
     low: float
     high: float
@@ -54,33 +71,38 @@ class _Line:
     def count(self, levels: int) -> int:
         return levels
 
-    def places(self, levels: int) -> Sequence[tuple[int, ...]]:
+    def places(self, levels: int) -> Sequence[Place]:
         return [(i,) for i in range(levels)]
 
-    def at(self, place: tuple[int, ...], levels: int) -> dict[int, float]:
+    def at(self, place: Place, levels: int) -> dict[int, float]:
         level = _level(self.low, self.high, place[0], levels)
         return {i: value_at(variable, level) for i, variable in self.variables.items()}
 
 
 @dataclass(frozen=True)
 class _Choice:
+    least: ClassVar[int] = 2
+    free: ClassVar[bool] = False  # none is left out, and there are no more
+
     variables: tuple[int, ...]
     choices: int
 
     def count(self, levels: int) -> int:
         return self.choices
 
-    def places(self, levels: int) -> Sequence[tuple[int, ...]]:
-        # all choices belong to the coarsest lattice: a multiple of every number of levels
-        return [(i * (levels - 1),) for i in range(self.choices)]
+    def places(self, levels: int) -> Sequence[Place]:
+        return [(i,) for i in range(self.choices)]
 
-    def at(self, place: tuple[int, ...], levels: int) -> dict[int, float]:
-        return {i: float(place[0] // (levels - 1)) for i in self.variables}
+    def at(self, place: Place, levels: int) -> dict[int, float]:
+        return {i: float(place[0]) for i in self.variables}
 
 
 @dataclass(frozen=True)
 class _Mixture:
-    """Shares of the members, which sum to 1 as long as the bounds allow it."""
+    """Shares of the members, which sum to 1 as long as the bounds allow it. One level is the equal shares alone."""
+
+    least: ClassVar[int] = 1
+    free: ClassVar[bool] = True
 
     variables: dict[int, Variable]
     members: list[str]
@@ -88,12 +110,16 @@ class _Mixture:
     high: float
 
     def count(self, levels: int) -> int:
-        return math.comb(levels - 1 + len(self.members) - 1, len(self.members) - 1)
+        return math.comb(levels - 1 + len(self.members) - 1, len(self.members) - 1) + self._has_no_middle(levels)
 
-    def places(self, levels: int) -> Sequence[tuple[int, ...]]:
-        return list(_sums(levels - 1, len(self.members)))
+    def places(self, levels: int) -> Sequence[Place]:
+        if levels == 1:
+            return [()]
+        return [*_sums(levels - 1, len(self.members)), *[()] * self._has_no_middle(levels)]
 
-    def at(self, place: tuple[int, ...], levels: int) -> dict[int, float]:
+    def at(self, place: Place, levels: int) -> dict[int, float]:
+        if len(set(place)) < 2:
+            return {i: v.start if v.gene.relative else 1 / len(self.members) for i, v in self.variables.items()}
         least = self.low * 2 / len(self.members)
         shares = [_level(least, 1 - (len(place) - 1) * least, number, levels) for number in place]
         if len(place) == 2:  # the first member's share is a level like any other
@@ -101,6 +127,9 @@ class _Mixture:
             shares[1] = round(1 - shares[0], 12)
         of = dict(zip(self.members, shares, strict=True))
         return {i: within(v, of[v.member]) for i, v in self.variables.items()}
+
+    def _has_no_middle(self, levels: int) -> bool:
+        return levels > 1 and (levels - 1) % len(self.members) > 0
 
 
 def _level(low: float, high: float, i: int, levels: int) -> float:

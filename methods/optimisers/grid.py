@@ -4,12 +4,14 @@
     step         from level to level, if the budget allows
     together     one axis for every knob: the same level for all members and layers. False: one for every number
 
-The defaults are those of Evolver's section 5.5: 0.1 to 0.9 by 0.05, which are 17 levels. Numbers that are shares of the
-members, as `coefficients`, are mixtures: of two members c and 1 - c, with c at the 17 levels; of N members the lattice
-of all mixtures that give every member at least low * 2/N. Choices are taken all.
+The defaults are those of Evolver's section 5.5: 0.1 to 0.9 by 0.05, which are 17 levels. Numbers that say how much of
+each member to take, as `coefficients`, are mixtures: of two members c and 1 - c, with c at the 17 levels; of N members
+the equal shares, and the lattice of all mixtures that give every member at least low * 2/N. Choices are taken all.
 
-Of several axes all combinations are walked, with 17 levels each if they fit the budget, and else with the most levels,
-the same for every axis, that do: of 94 evaluations 17 levels of one number, 9 of two (81 points), 4 of three (64). Two
+Of several axes all combinations are walked, with 17 levels each if they fit the budget, and else with as many as do.
+Every axis begins with two levels, a mixture beside others with the equal shares alone; whichever gets the fewest places
+by it gets a level more, numbers all at once, until nothing more fits. 94 evaluations are 17 levels of one number, 9 of
+two (81 points), 4 of three (64), 71 mixtures of five members; 6 mixtures of them by 15 levels of another knob. Two
 levels that do not fit are refused. The corners come first, then the halves between them, and so on, as far as the
 number of levels can be halved: the first points cover all of the space. `plan` tells the levels.
 
@@ -29,11 +31,8 @@ from typing import ClassVar
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import require_number
 from methods.optimisers import register
-from methods.optimisers.axes import Axis, axes_of
+from methods.optimisers.axes import Axis, Place, axes_of
 from methods.space import Point, Space
-
-Levels = tuple[tuple[int, ...], ...]
-"""One place on every axis; a place of a mixture is one whole number for each member, which sum to the same for all."""
 
 
 @register("grid", paper="Du et al., arXiv:2406.12208")
@@ -62,18 +61,30 @@ class Grid:
     def plan(self, space: Space, budget: int) -> Plan:
         """The axes and the number of levels. Errors: `NotApplicable` where two levels of each are too many."""
         axes = axes_of(space, self.low, self.high, self.together)
-        finest = round((self.high - self.low) / self.step) + 1
-        least = size(axes, 2)
-        if least > budget:
+        alone = all(axis.least == 1 for axis in axes)  # mixtures, which would be one point
+        levels = [max(axis.least, 2) if alone else axis.least for axis in axes]
+        if (least := size(axes, levels)) > budget:
             how = "set grid.together=yes, " if not self.together else ""
             raise NotApplicable(
                 f"a grid of two levels for {len(axes)} numbers has {least} points, and {budget} evaluations are left "
                 f"for it; {how}name fewer knobs in search.over, or raise search.budget"
             )
-        levels = max(2, finest)
-        while levels > 2 and size(axes, levels) > budget:
-            levels -= 1
-        return Plan(space, axes, levels)
+        finest = max(2, round((self.high - self.low) / self.step) + 1)
+        return Plan(space, axes, tuple(_raised(axes, levels, finest, budget)))
+
+
+def _raised(axes: Sequence[Axis], levels: list[int], finest: int, budget: int) -> list[int]:
+    """As many levels as fit the budget."""
+    kinds = [[i for i, axis in enumerate(axes) if axis.free and axis.least == least] for least in (2, 1)]
+    growing = [*kinds[:1], *([i] for i in kinds[1])]  # numbers all at once, mixtures one by one
+    while growing := [kind for kind in growing if kind and levels[kind[0]] < finest]:
+        kind = min(growing, key=lambda kind: axes[kind[0]].count(levels[kind[0]] + 1))
+        more = [level + (i in kind) for i, level in enumerate(levels)]
+        if size(axes, more) > budget:
+            growing.remove(kind)
+        else:
+            levels = more
+    return levels
 
 
 @dataclass(frozen=True)
@@ -82,37 +93,40 @@ class Plan:
 
     space: Space
     axes: tuple[Axis, ...]
-    levels: int  # of every axis that is no choice
+    levels: tuple[int, ...]  # of every axis, in order
 
     def points(self) -> Iterator[Point]:
         """All points, the coarsest lattice first; those that the bounds make equal, once."""
         walked = set()
-        for place in _coarse_first([axis.places(self.levels) for axis in self.axes], self.levels - 1):
+        for places in self._coarse_first():
             values: dict[int, float] = {}
-            for axis, numbers in zip(self.axes, place, strict=True):
-                values.update(axis.at(numbers, self.levels))
+            for axis, place, levels in zip(self.axes, places, self.levels, strict=True):
+                values.update(axis.at(place, levels))
             point = tuple(values[i] for i in range(len(self.space)))
             if point not in walked:
                 walked.add(point)
                 yield point
 
+    def _coarse_first(self) -> Iterator[tuple[Place, ...]]:
+        """All combinations, by the finest of the lattices that their places are on."""
+        lattices: dict[int, list[tuple[Place, ...]]] = {}
+        for places in product(*(axis.places(n) for axis, n in zip(self.axes, self.levels, strict=True))):
+            lattices.setdefault(max(map(self._fineness, self.axes, places, self.levels)), []).append(places)
+        for fineness in sorted(lattices):
+            yield from _spread(lattices[fineness])
 
-def size(axes: Sequence[Axis], levels: int) -> int:
+    @staticmethod
+    def _fineness(axis: Axis, place: Place, levels: int) -> int:
+        """1 for the ends of an axis, 2 with its middle too, and so on; 1 for all choices."""
+        return 1 if not axis.free or not place else (levels - 1) // math.gcd(levels - 1, *place)
+
+
+def size(axes: Sequence[Axis], levels: Sequence[int]) -> int:
     """How many points so many levels of every axis have."""
-    return math.prod(axis.count(levels) for axis in axes)
+    return math.prod(axis.count(n) for axis, n in zip(axes, levels, strict=True))
 
 
-def _coarse_first(axes: Sequence[Sequence[tuple[int, ...]]], finest: int) -> Iterator[Levels]:
-    """All combinations: first those on the lattice of the greatest common divisor of all places."""
-    lattices: dict[int, list[Levels]] = {}
-    for place in product(*axes):
-        fineness = finest // math.gcd(finest, *(number for numbers in place for number in numbers))
-        lattices.setdefault(fineness, []).append(place)
-    for fineness in sorted(lattices):
-        yield from _spread(lattices[fineness])
-
-
-def _spread(places: Sequence[Levels]) -> Iterator[Levels]:
+def _spread(places: Sequence[tuple[Place, ...]]) -> Iterator[tuple[Place, ...]]:
     """All of them, by steps of about 0.62 of their number, so that neighbours are not met one after the other."""
     stride = round(0.618 * len(places)) or 1
     while math.gcd(stride, len(places)) > 1:
