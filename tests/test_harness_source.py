@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from harness.records.method_recipe import method_recipe
 from harness.records.source import code_of
 from methods.catalogue import BUILT_IN, resolve
+from methods.optimisers import OPTIMISERS
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"
 USES = CLASS.replace("SHARE", "1.0")  # whose formula is elsewhere
@@ -153,3 +156,8 @@ def test_a_file_that_lies_among_the_built_in_ones_and_is_none_is_an_authors(
         spec.loader.exec_module(module)
         found.append(code_of(module.Mine))
     assert None not in found and len(set(found)) == 2
+
+
+@pytest.mark.parametrize("name", [f"ties_{optimiser}" for optimiser in OPTIMISERS.built_in])
+def test_a_search_that_is_built_in_is_known_by_its_versions(name: str) -> None:
+    assert '"code"' not in json.dumps(method_recipe(resolve(name)))

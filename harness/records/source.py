@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from methods.catalogue import BUILT_IN
+from methods.optimisers import OPTIMISERS
 
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
 INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into
@@ -49,8 +50,8 @@ def code_of(cls: type) -> str | None:
 
 
 def _joins(module: str) -> bool:
-    """Whether a file lies among ours and is not built in: a method that somebody is about to add."""
-    return _top(module) in OURS and module not in BUILT_IN.values()
+    """Whether a file lies among ours and is not built in: a method, or an optimiser, that somebody is about to add."""
+    return _top(module) in OURS and module not in {*BUILT_IN.values(), *OPTIMISERS.built_in.values()}
 
 
 def _follow(name: str, path: Path, own: str, found: dict[str, bytes]) -> None:

@@ -95,8 +95,9 @@ def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Seque
     if dot and method not in methods:
         return f"no method of this session is {method} or holds it"
     if dot:
-        bought = name == "evolver.generations" and all("budget" in p.methods.get("evolver", {}) for p in protocols)
-        return "evolver.budget decides" if bought and protocols else ""
+        bought = all("budget" in p.methods.get("evolver", {}) for p in protocols)  # which a search around it leaves out
+        alone = name == "evolver.generations" and "search" not in methods and protocols
+        return "evolver.budget decides" if alone and bought else ""
     askers = [suite for suite in near() if _asks(suite, name)]
     if not {suite.name for suite in askers} & {suite.name for suite in suites}:
         who = " and ".join(suite.name for suite in askers)
