@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from methods import MergeboardError, MergeMethod, resolve
+from methods import MergeboardError, MergeMethod, NotApplicable, resolve
 from methods.catalogue import require
 from methods.contract import toy_population
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.optimisers.cma import Cma
 from methods.optimisers.random import Random
 from methods.regmean import RegMean
 from methods.search import Search
@@ -226,6 +227,13 @@ def test_what_does_not_fit_the_members_is_known_before_they_are_trained(
     with pytest.raises(MergeboardError) as refused:
         Search(method, Random(), **knobs).require_fits(members)
     assert line in str(refused.value)
+
+
+def test_choices_are_refused_for_an_optimiser_of_numbers_before_anything_is_trained() -> None:
+    inner = resolve("dare_ties")
+    with pytest.raises(NotApplicable, match="cma searches numbers alone, and rescale is one of"):
+        Search(inner, Cma(), over=("density", "rescale")).require_fits(3)
+    Search(inner, Random(), over=("density", "rescale")).require_fits(3)
 
 
 def test_layers_that_may_not_differ_are_refused() -> None:
