@@ -147,6 +147,9 @@ def test_an_evolution_that_tells_every_evaluation_is_drawn_by_evaluations_alone(
     assert best_so_far(made) == [(1, 0.1), (2, 0.2), (3, 0.2), (4, 0.4)] and by_generation(made) == []
     late = record("ties_cma", dev={"calls": 3}, trace=shown_of({"scores": [None, 0.2, 0.1]}))
     assert best_so_far(late) == [(2, 0.2), (3, 0.2)], "the first one failed"
+    again = {"evaluations": 50, "scores": [0.1, 0.2, 0.3], "again": [{}, {}]}
+    inner = record("greedy_soup_random", dev={"calls": 50}, trace=shown_of(again))
+    assert best_so_far(inner) == [(10, 0.1), (20, 0.2), (30, 0.3)], "the method inside asks for nine scores itself"
 
 
 def test_every_figure_of_a_page_is_a_file_and_every_file_is_on_a_page() -> None:

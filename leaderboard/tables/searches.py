@@ -83,6 +83,7 @@ def shown_of(trace: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if trace is None or not isinstance(scores := trace.get("scores"), list):
         return None
     found = {name: trace[name] for name in ("budget", "evaluations", "winner") if name in trace}
+    found["again"] = len(again) if isinstance(again := trace.get("again"), list) else 0
     told = trace.get("variables")
     variables = len(told) if isinstance(told, list) else whole(told)
     return {**found, "course": course(scores), **({} if variables is None else {"variables": variables})}
@@ -102,12 +103,17 @@ def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
 
     Empty for what is no search, and where nothing can be read.
     """
-    calls, history = evaluations_of(record), record.dev.get("history")
-    told = (record.trace or {}).get("course") or history
-    if not searcher_of(record) or not isinstance(told, list) or not calls:
+    calls, trace = evaluations_of(record), record.trace or {}
+    by_score = trace.get("course")
+    told: Any = by_score or record.dev.get("history")
+    if not searcher_of(record) or not isinstance(told, list) or not told or not calls:
         return []
-    each = 1 if told is not history or part(record.recipe, "method").get("name") == SEARCH else len(record.members)
-    first = 1 if each == 1 else calls - each * (len(told) - 1)
+    if by_score or part(record.recipe, "method").get("name") == SEARCH:
+        looks = len(told) + (whole(trace.get("again")) or 0)
+        first = each = max(1, calls // looks)  # more than one where the method inside asks for some
+    else:
+        each = len(record.members)
+        first = calls - each * (len(told) - 1)
     return [(first + each * k, float(best)) for k, best in enumerate(told) if is_number(best) and first > 0]
 
 
