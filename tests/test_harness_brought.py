@@ -144,12 +144,12 @@ def test_an_adapter_shares_the_memory_of_the_model(small_zoo: Path, adapter: Pat
 def test_statistics_of_an_adapter_are_those_of_its_weights(small_zoo: Path, adapter: Path, member: Path) -> None:
     lab = make_lab(small_zoo)
     bring(lab, {"isear": adapter})
-    from_adapter = lab.populations._compute("fisher", alone("isear"))
+    from_adapter = lab.populations._compute("fisher", alone("isear"), {})
     model = lab.workshop._taken(("isear", None), 1).module()
     model.save_pretrained(member)  # type: ignore[operator]
     whole = make_lab(small_zoo)
     bring(whole, {"isear": member})
-    assert all(torch.equal(t, from_adapter[n]) for n, t in whole.populations._compute("fisher", alone("isear")).items())
+    assert all(torch.equal(t, from_adapter[n]) for n, t in whole.populations._compute("fisher", alone("isear"), {}).items())
     assert lab.identity.key(alone("isear")) != whole.identity.key(alone("isear"))
 
 
