@@ -149,7 +149,8 @@ def test_statistics_of_an_adapter_are_those_of_its_weights(small_zoo: Path, adap
     model.save_pretrained(member)  # type: ignore[operator]
     whole = make_lab(small_zoo)
     bring(whole, {"isear": member})
-    assert all(torch.equal(t, from_adapter[n]) for n, t in whole.populations._compute("fisher", alone("isear"), {}).items())
+    of_whole = whole.populations._compute("fisher", alone("isear"), {})
+    assert all(torch.equal(tensor, from_adapter[name]) for name, tensor in of_whole.items())
     assert lab.identity.key(alone("isear")) != whole.identity.key(alone("isear"))
 
 
