@@ -71,7 +71,9 @@ class Search(Replayable, PerMember):
             return
         start = 1 + asks(self.inner, members)
         if start > self.budget:
-            raise Misfit(f"search.budget is {self.budget}, and its start alone costs {start}; give it more")
+            raise Misfit(
+                f"search.budget is {self.budget}, and its start alone costs {start}; give it more, or its method less"
+            )
         some = space_of(self.inner, genes_of(self.inner, self.over, self.bounds), [f"{i}" for i in range(members)])
         self.optimiser.begin(some, 0, self.budget, 0.0)
 

@@ -67,7 +67,10 @@ class Trial:
         merged = self.workbench.merge(point)  # also if its score is known: what fails here ends the search
         self._each = 1 + self._inner_score.calls
         if self._each > self._budget:
-            raise Misfit(f"search.budget is {self._budget}, and its start alone costs {self._each}; give it more")
+            raise Misfit(
+                f"search.budget is {self._budget}, and its start alone costs {self._each}; "
+                "give it more, or its method less"
+            )
         self._enter(point, lambda: merged)
 
     def all_of(self, points: Sequence[Point]) -> list[float]:
