@@ -17,10 +17,9 @@ from leaderboard.stats.difference import Difference, difference, pooled
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import usual_rows
-from leaderboard.tables.searches import EVOLVER, SEARCH, own_knobs, part
+from leaderboard.tables.searches import budget_of, is_budgeted, own_knobs, part
 
 BUDGET = "budget"
-USUAL = {SEARCH: 100, EVOLVER: None}  # budgets that a recipe does not name; an evolution then has generations
 
 
 def twins(where: Where | None, knob: str, value: str, other: str, method: str = "") -> Measure:
@@ -84,16 +83,9 @@ def _rival(block: Block, ours: RunRecord, rival: str) -> str:
     """The row of the rival that ours is held against; "" where there is none."""
     around = list(_chain(ours))
     there = {row: one for row, one in _rows(block) if one.method == rival and _plain(one) and _fits(one, around)}
-    equal = [row for row, one in there.items() if budget_of(one) is not None and budget_of(one) == budget_of(ours)]
+    equal = [row for row, one in there.items() if is_budgeted(one) and budget_of(one) == budget_of(ours)]
     usual = usual_rows(block.rows).get(rival, "")
-    return (equal or [usual if usual in there and budget_of(there[usual]) is None else ""])[0]
-
-
-def budget_of(record: RunRecord) -> int | None:
-    """The development evaluations that a search may make, by its recipe; None where nobody said, or there is none."""
-    method = part(record.recipe, "method")
-    told = part(method, "knobs").get(BUDGET, USUAL.get(str(method.get("name"))))
-    return told if isinstance(told, int) else None
+    return (equal or [usual if usual in there and not is_budgeted(there[usual]) else ""])[0]
 
 
 def _plain(record: RunRecord) -> bool:
