@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 
+from harness.storage.zoo import save_weights
 from tests.small_world import Project
 
 TINY = ("--model=tiny-encoder",)
@@ -18,6 +20,7 @@ def brought(project: Project) -> dict[str, str]:
     """A word of the command line for every corpus: a member that the user brings."""
     (project.path / "mine").mkdir()
     (project.path / "mine" / "config.json").write_text("{}")
+    save_weights({"w": torch.zeros(1)}, project.path / "mine" / "model.safetensors")
     return {corpus: f"--member={corpus}=mine" for corpus in MEMBERS}
 
 
@@ -44,8 +47,8 @@ def test_options_that_leave_no_cell_end_the_session(
 def test_one_head_for_members_of_which_each_has_its_own_leaves_no_cell(
     project: Project, brought: dict[str, str]
 ) -> None:
-    words = (*TINY, "--heads=same", *brought.values(), *QUIET)
-    result = project.pytester.runpytest_inprocess("suites/test_emotion.py", *words)
+    words = (*TINY, *brought.values(), *QUIET)
+    result = project.pytester.runpytest_inprocess("suites/test_emotion.py", *words, "--heads=same")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "the head of your member dailydialog did not start as the others'; leave --heads out" in result.stderr.str()
     listed = project.pytester.runpytest_inprocess("suites/test_emotion.py", *words, "--heads=diff", "--collect-only")

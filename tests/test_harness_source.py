@@ -13,7 +13,7 @@ import pytest
 
 from harness.records.method_recipe import method_recipe
 from harness.records.source import code_of
-from methods.catalogue import BUILT_IN, resolve
+from methods.catalogue import BUILT_IN, METHODS, resolve
 from methods.optimisers import OPTIMISERS
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"
@@ -92,7 +92,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_methods_of_ours_have_versions_instead() -> None:
-    assert {code_of(type(resolve(name))) for name in BUILT_IN} == {None}
+    assert {code_of(METHODS.resolve(name).cls) for name in BUILT_IN} == {None}
 
 
 @pytest.mark.parametrize("place", PLACES)
