@@ -87,11 +87,14 @@ def test_what_is_at_hand_must_be_what_the_record_was_made_of(
 
 
 def test_the_records_own_command_says_what_is_not_said_again(tmp_path: Path) -> None:
-    made = record("pytest suites/test_emotion.py -n 2 --set ties.k=0.3 --set=epochs=2 --trust-configs -k x -p evil")
+    made = record(
+        "pytest suites/test_emotion.py -n 2 --set ties.k=0.3 --set=epochs=2 --budget-evaluations=60 --trust-configs "
+        "-k x -p evil"
+    )
     words = words_of(made, tmp_path, "--zoo=z")
     assert words == (
         *("--zoo=z", "--protocol=quick", "--model=tiny-encoder"),
-        *("--set=ties.k=0.3", "--set=epochs=2", "--trust-configs"),
+        *("--set=ties.k=0.3", "--set=epochs=2", "--budget-evaluations=60", "--trust-configs"),
     )
     assert "--set=epochs=3" in (given := words_of(made, tmp_path, "--set=epochs=3")) and "--set=epochs=2" not in given
 

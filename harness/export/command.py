@@ -27,7 +27,9 @@ USAGE = """python -m harness export RECORD FOLDER [options]
   FOLDER    where the model is written; it must not be there yet, or be empty
   options   of the session that made the record, where its folders lie elsewhere here: --model=NAME=FOLDER, --data=,
             --task=, --member NAME=FOLDER, --zoo=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""
-TAKEN = ("data", "task", "member", "set", "trust-configs")  # from the record's command; code never runs because of it
+TAKEN = (  # from the record's command; code never runs because of it
+    *("data", "task", "member", "set", "budget-evaluations", "trust-configs"),
+)
 ELSEWHERE = ("DATA", "FOLDER", "RESULTS", "TASK", "ZOO")  # what stands there for files and folders of another machine
 
 
