@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -303,3 +304,33 @@ def test_only_groups_whose_knobs_changed_are_merged_again() -> None:
     every = list(population.members[0])
     assert Counts.merged[: len(every)] == every
     assert Counts.merged[len(every) : len(every) + 4] == ["layer.weight", "layer.bias", "head.weight", "head.bias"]
+
+
+@pytest.mark.parametrize("method", [Simple(), Ties(), Ties(scope="per_tensor")], ids=repr)
+def test_a_search_holds_one_model_beside_its_members_while_it_scores(method: Any) -> None:
+    population = toy_population()
+    model = sum(x.numel() * x.element_size() for x in population.members[0].values())
+
+    class Weighs:
+        calls, most = 0, 0
+
+        def __call__(self, merged: Merged) -> float:
+            self.calls += 1
+            self.most = max(self.most, alive())
+            return float(self.calls % 3)
+
+    search = Search(method, Random(), budget=4, layers="blocks", over=("scale", method.searched[-1].knob))
+    if method == Ties():  # whose k is the same in all layers
+        search = dataclasses.replace(search, over=("weights", "k"))
+    search.merge(population, Weighs(), rng())  # makes the working tensors that stay
+    before, score = alive(), Weighs()
+    search.merge(population, score, rng())
+    assert model <= score.most - before < 1.5 * model
+
+
+def alive() -> int:
+    """Bytes of all numbers that somebody holds."""
+    gc.collect()
+    found = (x for x in gc.get_objects() if type(x) is torch.Tensor and x.is_floating_point())  # no generator's state
+    storages = [x.untyped_storage() for x in found]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
