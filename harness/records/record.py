@@ -64,7 +64,7 @@ class RunRecord:
     coverage: str = ""  # "3 of 5": how many of the setting's corpora were there
     details: dict[str, Any] = field(default_factory=dict)  # per-label scores, score at another threshold, sizes
     predictions: dict[str, Any] = field(default_factory=dict)  # dataset -> {"gold": sha, "rows", "outputs", "bits"}
-    dev: dict[str, Any] = field(default_factory=dict)  # what development rows said, and were asked: see how-it-works.md
+    dev: dict[str, Any] = field(default_factory=dict)  # what development rows said, and were asked: see docs/records.md
     cost: dict[str, Any] = field(default_factory=dict)  # seconds, peak bytes, inference multiplier
     weights_sha256: str = ""  # of the merged weights, "" for an ensemble
     trace: dict[str, Any] | None = None  # how a search came about; replayed, it gives weights_sha256 again
