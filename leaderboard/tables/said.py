@@ -15,7 +15,7 @@ from harness.suites.registry import SUITES
 class Said(NamedTuple):
     """Words about one setting."""
 
-    suite: str  # "emotion", as people call it
+    suite: str  # "Four feelings": its title
     title: str  # "in-domain"
     caption: str  # a sentence
     order: int  # its place among the settings of its suite
