@@ -15,7 +15,7 @@ from leaderboard import audit, words
 from leaderboard.plots.colours import colour, filled
 from leaderboard.tables.answers import first_rows, gold_of
 from leaderboard.tables.group import groups
-from leaderboard.tables.rows import base_of, rows_of
+from leaderboard.tables.rows import base_of, label, rows_of
 from leaderboard.tables.searches import called, inner_of, searcher_of
 from leaderboard.tables.table import headline
 from leaderboard.verdict.winner import choose
@@ -203,3 +203,8 @@ def test_no_row_that_a_search_saw_judges_it_however_shares_are_rounded() -> None
             seen = {corpus: own[told] for corpus, own in ends.items()}
             within = round(share_within(counts, seen), 6)  # as a record has it
             assert all(first_rows(within, counts[corpus]) >= end for corpus, end in seen.items()), (rows, share, apart)
+
+
+def test_a_list_of_words_is_told_as_a_user_writes_it() -> None:
+    told = {"over": ["weights", "scale"], "bounds": ["weights:0.2:1"], "coefficients": [0.2, 0.8]}
+    assert label("ties_cma", told) == "ties_cma bounds=weights:0.2:1 coefficients=[0.2,0.8] over=weights,scale"

@@ -109,5 +109,6 @@ def _value(leaves: Mapping[str, Any], name: str) -> str:
 
 
 def _told(name: str, value: Any) -> str:
-    said = value if isinstance(value, str) else canonical(value)
+    words_alone = isinstance(value, list | tuple) and value and all(isinstance(part, str) for part in value)
+    said = value if isinstance(value, str) else ",".join(value) if words_alone else canonical(value)
     return f" {name}={said if len(said) <= LONGEST else said[:LONGEST] + '…'}"
