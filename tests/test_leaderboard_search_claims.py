@@ -243,3 +243,4 @@ def test_a_broken_rule_breaks_a_build(pytester: pytest.Pytester, monkeypatch: py
     pytester.makepyfile(test_claims=(root / "suites" / "test_claims.py").read_text(encoding="utf-8"))
     result = pytester.runpytest("-p", "leaderboard.plugin", "--results=results", "-k", "never_below")
     result.assert_outcomes(failed=1, deselected=len(CLAIMS) - 1)
+    result.stdout.fnmatch_lines(["*= FAILURES =*", "*1 of 1 broke it: emotion/in_domain/roberta-base/ties_cma-s1-*"])
