@@ -194,7 +194,7 @@ def test_batches_decide_fisher_information_where_their_means_are_squared_and_now
     means = ("fisher_labels=hard", "fisher_per_example=false")
     assert len(keys()) == len(keys("fisher_labels=hard")) == 1 and len(keys(*means)) == 2
     few, many = (fresh(*means, f"batch_tokens={n}") for n in (64, 4096))
-    one, other = (lab.populations._compute("fisher", TEC) for lab in (few, many))
+    one, other = (lab.populations._compute("fisher", TEC, {}) for lab in (few, many))
     assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
 
 
@@ -208,7 +208,7 @@ def test_batches_decide_gram_matrices_where_their_padding_is_counted_and_nowhere
         return {recipe_key(lab.identity.statistics("gram", TEC)) for lab in labs(*settings)}
 
     assert len(keys()) == 1 and len(keys("gram_padding=counted")) == 2
-    one, other = (lab.populations._compute("gram", TEC) for lab in labs("gram_padding=counted"))
+    one, other = (lab.populations._compute("gram", TEC, {}) for lab in labs("gram_padding=counted"))
     assert any(not torch.allclose(one[name], other[name], rtol=0.01) for name in one), "that is why"
     told = [knobs_of(cell("regmean"), lab, ("gram",)) for lab in labs("gram_padding=counted")]
     assert [knobs.get("batch_tokens") for knobs in told] == [64, None]
