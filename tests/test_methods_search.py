@@ -141,6 +141,7 @@ CASES = {
     "random": Search(Ties(), Random(), budget=10, best=1),
     "generations": Search(Simple(), Cma(population=4), budget=13, layers="blocks"),
     "a method that asks scores": Search(GreedySoup(), Random(), budget=24, best=1),
+    "a middle that asks scores": Search(GreedySoup(), Cma(population=4), budget=43, best=1),
 }
 
 

@@ -118,10 +118,13 @@ class Trial:
             known = self._ledger.score_of(point)
             self._asked += 1
             return self._ledger.enter(point, math.nan if known is None else known)
-        if self._each == 1:
-            return self._enter(point, lambda: self.workbench.merge(point))
-        made = _Once(lambda: self.workbench.merge(point))  # the inner method asks before its merge is scored
-        return self._enter(point, made)
+        return self._enter(point, self._making(point))
+
+    def _making(self, point: Point) -> Callable[[], Merged]:
+        """What makes this candidate; what an inner method asks for that is asked at once, before its merge is scored,
+        since a journal holds scores in the order in which they are asked for."""
+        make = partial(self.workbench.merge, point)
+        return make if self._each == 1 else _Once(make)
 
     def _enter(self, point: Point, make: Callable[[], Merged]) -> float:
         """Score what is made, and write it down."""
@@ -169,8 +172,7 @@ class Trial:
             asked.append(("mean", middle, known))
         found: list[tuple[float, float, str, Point]] = []
         for name, point, score in asked:
-            make = partial(self.workbench.merge, point)
-            value = self._of_what_can_be_made(make, partial(score_apart, self._score, key_of(point)))
+            value = self._of_what_can_be_made(self._making(point), partial(score_apart, self._score, key_of(point)))
             if value is None:
                 return None
             self._asked += 1
