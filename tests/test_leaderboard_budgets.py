@@ -76,6 +76,15 @@ def test_the_luck_of_the_best_of_many_is_that_of_equally_good_candidates(session
         assert luck(replace(made, dev={**made.dev, **nothing}, trace=None)) is None
 
 
+def test_who_is_examined_again_is_no_further_try_and_on_other_rows(session: Session) -> None:
+    # 18 tries on 150 of 200 rows, 2 of them again on the other 50
+    made = search(session, "ties_cma", right(ROWS, 30), scores=[0.5, *[0.6] * 17])
+    wanted = pytest.approx(math.sqrt(0.25 / 150) * math.sqrt(2 * math.log(18)))
+    assert luck(made) == wanted and luck(replace(made, trace=shown_of(made.trace))) == wanted
+    part = search(session, "ties_cma", right(ROWS, 30), scores=[0.5, *[0.6] * 17], fraction=0.5, seed=2)
+    assert luck(part) == pytest.approx(math.sqrt(0.25 / 100) * math.sqrt(2 * math.log(18)))
+
+
 def test_an_evolution_stands_with_searches_of_its_budget_only(session: Session) -> None:
     search(session, "ties_random", right(ROWS, 60))
     evolved = {"calls": 20, "history": [0.6, 0.7], "score": 0.7}

@@ -22,6 +22,7 @@ from leaderboard.tables.rows import Rows, base_of, label
 from leaderboard.tables.searches import (
     EVOLVER,
     RANDOM,
+    again_of,
     best_so_far,
     budget_of,
     evaluations_of,
@@ -166,10 +167,10 @@ def luck(record: RunRecord) -> float | None:
 
     Rough: for scores that are shares of rows, such as accuracy, and candidates that are right in other rows each.
     """
-    tries, start = evaluations_of(record), best_so_far(record)[:1]
+    tries, start = (evaluations_of(record) or 0) - again_of(record), best_so_far(record)[:1]
     rows = {c: whole(part(part(record.dev, "predictions"), c).get("rows")) for c in part(record.dev, "predictions")}
     counts = [n for n in rows.values() if n]
-    if not tries or not start or not counts or len(counts) < len(rows):
+    if tries < 1 or not start or not counts or len(counts) < len(rows):
         return None
     share, p = _share(record, sum(counts)), min(1.0, max(0.0, start[0][1]))
     variance = math.fsum(p * (1 - p) / (share * n) for n in counts) / len(counts) ** 2  # of a mean over corpora
@@ -178,9 +179,13 @@ def luck(record: RunRecord) -> float | None:
 
 def _share(record: RunRecord, rows: int) -> float:
     """Of the development rows, those that a candidate is scored on."""
-    items, calls = whole(record.dev.get("items")), whole(record.dev.get("calls"))
+    items, calls, again = whole(record.dev.get("items")), whole(record.dev.get("calls")), again_of(record)
+    seen = record.dev.get("seen") if again else 0.0
     told = part(part(record.recipe, "protocol"), "search").get("dev_fraction", 1.0)
-    found = items / calls / rows if items and calls else told
+    found = told
+    if items and calls and calls > 2 * again and is_number(seen):
+        # who was examined again was asked the rest of what was seen: items = (calls - again) x + again (seen - x)
+        found = (items / rows - again * seen) / (calls - 2 * again)
     return float(found) if is_number(found) and 0 < found <= 1 else 1.0
 
 

@@ -73,6 +73,12 @@ def evaluations_of(record: RunRecord) -> int | None:
     return whole(record.dev.get("calls")) if told is None else told
 
 
+def again_of(record: RunRecord) -> int:
+    """How many of them examined a candidate again, on rows kept apart."""
+    told = (record.trace or {}).get("again")
+    return len(told) if isinstance(told, list) else whole(told) or 0
+
+
 def kept_start(record: RunRecord) -> bool:
     """Whether nothing that the search found was better than where it began."""
     return (record.trace or {}).get("winner") == "start"
@@ -109,7 +115,7 @@ def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
     if not searcher_of(record) or not isinstance(told, list) or not told or not calls:
         return []
     if by_score or part(record.recipe, "method").get("name") == SEARCH:
-        looks = len(told) + (whole(trace.get("again")) or 0)
+        looks = len(told) + again_of(record)
         first = each = max(1, calls // looks)  # more than one where the method inside asks for some
     else:
         each = len(record.members)
