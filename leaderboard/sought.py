@@ -40,8 +40,12 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
         return
     yield from _spent(record, trace, len(scores))
     best = max((s for s in scores if s is not None), default=None)
+    told = record.dev.get("best")  # a method that asks for scores itself may have been told of more
+    if trace.get("inner") is None and is_number(told) and (best is None or abs(told - best) > ROUNDING):
+        yield f"dev.best is {told}, and the best of trace.scores is {best}"
     if part(record.recipe, "method").get("name") == SEARCH and best is not None:
         yield from _found(record, trace, scores, best)
+    yield from _same_course(record.dev.get("history"), trace.get("history"))
 
 
 def _course(name: str, history: Any) -> Iterator[str]:
@@ -52,6 +56,14 @@ def _course(name: str, history: Any) -> Iterator[str]:
         yield f"{name} is not a list of numbers from -1 to 1"
     elif any(after < before - ROUNDING for before, after in pairwise(known)):
         yield f"{name} falls, and the best score so far cannot"
+
+
+def _same_course(told: Any, traced: Any) -> Iterator[str]:
+    if not isinstance(told, list) or not isinstance(traced, list):
+        return
+    known = [h for h in traced if h is not None]
+    if len(told) != len(known) or any(abs(a - b) > ROUNDING for a, b in zip(told, known, strict=True)):
+        yield "dev.history is not that of its trace"
 
 
 def _spent(record: RunRecord, trace: Mapping[str, Any], scored: int) -> Iterator[str]:
