@@ -13,6 +13,8 @@ import torch
 
 from methods import MergeboardError, Merged, Population, Traced, Weights, known, resolve
 from methods.contract import check_method, same_bits, toy_population, toy_score
+from methods.dare import DareTies
+from methods.evolver import Evolver
 from methods.greedy_soup import GreedySoup
 from methods.optimisers import OPTIMISERS
 from methods.optimisers.cma import Cma
@@ -262,10 +264,40 @@ def test_a_point_that_was_asked_before_counts_and_is_not_merged_again() -> None:
     assert trace["scores"] == [trace["scores"][0], *[trace["scores"][1]] * 3, trace["scores"][0]]
 
 
+def test_the_start_stays_before_its_equals_when_it_is_asked_for_again() -> None:
+    class Alike:
+        calls = 0
+
+        def __call__(self, merged: Merged) -> float:
+            return 0.5
+
+    optimiser = _Listens([[(1.5,)], [(1.0,)]])
+    assert searched(Search(Fails(), optimiser), Alike()).trace["winner"] == "start"  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("point", [(), (0.5, 0.5), (-0.1,), (4.1,), (float("nan"),)])
 def test_an_optimiser_that_asks_outside_of_the_space_is_told(point: Point) -> None:
     with pytest.raises(MergeboardError, match=r"the optimiser asks for a point of .* between their bounds"):
         searched(Search(Fails(), _Listens([[point]])))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("point", [3, None, ["much"], [None], {"factor": 1.0}])
+def test_an_optimiser_that_asks_for_no_point_is_told(point: Any) -> None:
+    with pytest.raises(MergeboardError, match=r"the optimiser asks for .*, and a point is 1 numbers"):
+        searched(Search(Fails(), _Listens([[point]])))  # type: ignore[arg-type]
+
+
+def test_an_optimiser_that_asks_for_half_a_choice_is_told() -> None:
+    with pytest.raises(MergeboardError, match=r"asks for rescale at 0.5, and a choice is told by its place, 0 to 2"):
+        searched(Search(DareTies(), _Listens([[(0.5,)]]), over=("rescale",)))  # type: ignore[arg-type]
+
+
+def test_a_budget_is_kept_also_where_a_candidate_asks_for_more_scores_than_the_start() -> None:
+    for budget in (4, 12, 30):  # an evolution of F = 0 has no children, and all others have six
+        score, inner = toy_score(), Evolver(Simple(), F=0.0, generations=2)
+        trace = searched(Search(inner, Random(), budget=budget), score).trace
+        assert score.calls == trace["evaluations"] <= budget
+        assert len(trace["scores"]) == 1 + (budget - 2) // 8
 
 
 def test_a_small_budget_for_many_variables_is_said() -> None:

@@ -56,9 +56,11 @@ class Ledger:
 
     def best_few(self, count: int) -> list[Scored]:
         """The best distinct points, the earlier one of equals first."""
-        distinct = {entry.point: entry for entry in reversed(self.scored) if entry.score is not None}
-        ordered = sorted(reversed(distinct.values()), key=lambda entry: -(entry.score or 0.0))
-        return ordered[:count]
+        distinct: dict[Point, Scored] = {}
+        for entry in self.scored:
+            if entry.score is not None:
+                distinct.setdefault(entry.point, entry)  # a point that is asked for again stays where it was
+        return sorted(distinct.values(), key=lambda entry: -(entry.score or 0.0))[:count]
 
 
 class Counted:

@@ -39,7 +39,8 @@ class Trial:
         self.workbench = Workbench(plan, population, self._inner_score, draws)
         self._ledger = Ledger()
         self._again: list[dict[str, Any]] = []
-        self._asked, self._calls, self._each = 0, score.calls, 1
+        self._asked, self._calls = 0, score.calls
+        self._each = self._first_cost = 1  # scores that the dearest candidate costs, and that the start has cost
         self._best = min(best, budget // 10) if keeps_apart(score) else 0
         self._failures: list[Exception] = []
 
@@ -65,7 +66,7 @@ class Trial:
             say(self._score, line)
         point = self._plan.space.start
         merged = self.workbench.merge(point)  # also if its score is known: what fails here ends the search
-        self._each = 1 + self._inner_score.calls
+        self._each = self._first_cost = 1 + self._inner_score.calls
         if self._each > self._budget:
             raise Misfit(
                 f"search.budget is {self._budget}, and its start alone costs {self._each}; "
@@ -79,7 +80,11 @@ class Trial:
         for point in points:
             if self.left < 1:
                 break
-            told.append(self._try(self._checked(point)))
+            checked = self._checked(point)
+            self._each = max(self._each, self._first_cost + self.workbench.more_asked(checked))
+            if self.left < 1:
+                break
+            told.append(self._try(checked))
         return told
 
     def finish(self, mean: Point | None, optimiser: str) -> Merged:
@@ -104,13 +109,24 @@ class Trial:
 
     def _checked(self, point: Point) -> Point:
         """The point, if it is one of the space. Errors: `MergeboardError` for what no optimiser may ask."""
-        low, high = self._plan.space.low, self._plan.space.high
-        values = tuple(float(value) + 0.0 for value in point)
+        low, high, variables = self._plan.space.low, self._plan.space.high, self._plan.space.variables
+        try:
+            values = tuple(float(value) + 0.0 for value in point)
+        except (TypeError, ValueError):
+            raise MergeboardError(
+                f"the optimiser asks for {point!r:.40}, and a point is {len(low)} numbers; it must ask for such alone"
+            ) from None
         if len(values) != len(low) or not all(a <= x <= b for a, x, b in zip(low, values, high, strict=True)):
             raise MergeboardError(
                 f"the optimiser asks for a point of {len(values)} numbers, {_shown(values)}, which is not one of the "
                 f"space of {len(low)} variables between their bounds; it must ask for such points alone"
             )
+        for variable, value in zip(variables, values, strict=True):
+            if variable.choices and not value.is_integer():
+                raise MergeboardError(
+                    f"the optimiser asks for {variable.name} at {value:g}, and a choice is told by its place, "
+                    f"0 to {len(variable.choices) - 1}; it must ask for such points alone"
+                )
         return values
 
     def _try(self, point: Point) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from methods.asking import asks
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import trace_of
@@ -55,6 +56,13 @@ class Workbench:
         merged = self._assembly.merge(self._parts, stale)
         self._told = dict(settings)
         return self._in_order(merged)
+
+    def more_asked(self, point: Point) -> int:
+        """How many scores more than by itself the inner method asks for at this point, as far as it says."""
+        if self._assembly is not None:  # what is merged tensor by tensor asks for none
+            return 0
+        method, members = self._method(next(iter(self._plan.settings(point).values()))), len(self._population)
+        return asks(method, members) - asks(self._plan.inner, members)
 
     def trace(self, point: Point) -> Mapping[str, Any] | None:
         """What the inner method's search at this point can be replayed from, if it made one."""
