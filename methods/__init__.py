@@ -9,8 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from methods.catalogue import describe, is_built_in, known, paper_of, register, require, resolve
+from methods.catalogue import describe, register
 from methods.errors import MergeboardError, Misfit, NotApplicable, UnknownMethod, UnknownName
+from methods.names import is_built_in, known, paper_of, require, resolve
 
 if TYPE_CHECKING:
     from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Statistics, Traced, Weights

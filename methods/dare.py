@@ -47,11 +47,11 @@ from methods.drops import Mask, Rescale
 from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
-from methods.parts import Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.task_vector import tensors_in_common
+from methods.tensorwise import Tensorwise
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
-from methods.parts import Apart, Assembly, Tensorwise
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.simple import average, require_one_each
 from methods.space import Gene
+from methods.tensorwise import Apart, Assembly, Tensorwise
 
 _BUFFERS = Buffers(3)
 

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.asked import DRAWS, Asked
 from methods.base import (
     DevScore,
     Ensemble,
@@ -38,6 +37,7 @@ from methods.base import (
 )
 from methods.errors import Breach, MergeboardError, MethodFailed
 from methods.merged import models_of
+from methods.refereed import DRAWS, Refereed
 from methods.surroundings import generators, generators_kept, settings_kept
 
 Digest = Callable[[Tensor], Any]
@@ -62,7 +62,7 @@ class Referee:
         if population.annotated is not None:
             self._seen.note("the population", {"annotated": population.annotated})
         self._population = replace(population, statistics=_Watched(population.statistics, self._seen))
-        self.score = Asked(name, score, self.candidate)
+        self.score = Refereed(name, score, self.candidate)
 
     def merge(self, rng: torch.Generator) -> Any:
         """What the method makes of the population, to be given to `settle`."""

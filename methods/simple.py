@@ -30,9 +30,9 @@ from methods.heads import label_aware
 from methods.knobs import require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
-from methods.parts import Tensorwise
 from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.space import Gene
+from methods.tensorwise import Tensorwise
 
 _SUMS = Buffers(2)
 

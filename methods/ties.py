@@ -37,11 +37,11 @@ from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
-from methods.parts import Apart, Assembly, Part, Tensorwise
 from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.task_vector import TaskVector, tensors_in_common
+from methods.tensorwise import Apart, Assembly, Part, Tensorwise
 from methods.trim import Cut, Cuts, cut_after, kth_largest
 
 

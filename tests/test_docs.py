@@ -31,9 +31,10 @@ from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
 from methods import NotApplicable, describe, resolve
-from methods.catalogue import BUILT_IN, METHODS, require_knobs
+from methods.catalogue import BUILT_IN, METHODS
 from methods.contract import check_method
 from methods.knobs import knob_of
+from methods.names import require_knobs
 from methods.optimisers import OPTIMISERS
 from tests import spaces
 

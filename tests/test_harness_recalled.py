@@ -17,10 +17,10 @@ from harness.cells.recalled import Recalled
 from harness.judging.progress import Progress, left
 from harness.storage.journal import Journal
 from methods import Ensemble
-from methods.asked import Asked
 from methods.asking import expect, keeps_apart, score_apart, score_at
 from methods.errors import Breach, MethodFailed
 from methods.merged import models_of
+from methods.refereed import Refereed
 
 
 class Sums:
@@ -125,7 +125,7 @@ def test_what_ends_a_merge_is_not_remembered(error: Exception, world: World) -> 
 def test_rows_are_kept_apart_only_where_there_are_some(world: World) -> None:
     for apart in (True, False):
         score = world.opened(apart)
-        for asked in (score, Asked("m", score, lambda merged: merged)):
+        for asked in (score, Refereed("m", score, lambda merged: merged)):
             assert keeps_apart(asked) == apart
     assert score_apart(score, "3", world.making("3")) is None and world.made == []
 
@@ -133,7 +133,7 @@ def test_rows_are_kept_apart_only_where_there_are_some(world: World) -> None:
 # -- through the referee's hands ---------------------------------------------------------------------------------------
 
 
-def refereed(score: Any) -> Asked:
+def refereed(score: Any) -> Refereed:
     """The score as a method gets it, for which weights of two numbers are a breach."""
 
     def candidate(merged: Any) -> Any:
@@ -141,7 +141,7 @@ def refereed(score: Any) -> Asked:
             raise Breach("m: w is (2,), and (1,) in the members")
         return merged if bool(merged["w"].isfinite().all()) else None
 
-    return Asked("m", score, candidate)
+    return Refereed("m", score, candidate)
 
 
 def weights(*values: float) -> Callable[[], Any]:
@@ -207,7 +207,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_search_says_how_far_it_is_and_how_long_it_will_take(world: World, clock: list[float]) -> None:
     score = world.opened()
     score._progress = Progress(world.said.append, "searching")
-    asked = Asked("m", score, lambda merged: merged)
+    asked = Refereed("m", score, lambda merged: merged)
     expect(asked, 10)
     expect(asked, 99)  # a search within it does not know how far it all goes
     ask(world, asked, "1", "nan", "3")

@@ -190,7 +190,8 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
 
 
 def test_built_in_methods_are_registered_by_the_files_that_the_registry_names() -> None:
-    from methods.catalogue import AROUND, BUILT_IN, METHODS, resolve
+    from methods.catalogue import AROUND, BUILT_IN, METHODS
+    from methods.names import resolve
     from methods.optimisers import OPTIMISERS
 
     alone = BUILT_IN.keys() - AROUND

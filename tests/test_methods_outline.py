@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from methods import MergeboardError
-from methods.catalogue import BUILT_IN, METHODS, require, resolve
+from methods.catalogue import BUILT_IN, METHODS
 from methods.knobs import fields_from, knob_of
+from methods.names import require, resolve
 from methods.outline import outline
 
 TEXTS = (

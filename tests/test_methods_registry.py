@@ -32,12 +32,13 @@ from methods import (
 )
 from methods.base import Replayable
 from methods.candidates import Anew, Stepwise, candidates_of
-from methods.catalogue import METHODS, RESERVED, require_knobs
+from methods.catalogue import METHODS, RESERVED
 from methods.contract import toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.knobs import knob_of
+from methods.names import require_knobs
 from methods.regmean import RegMean
 from methods.simple import Simple
 from methods.ties import Ties

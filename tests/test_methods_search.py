@@ -19,11 +19,11 @@ from methods.greedy_soup import GreedySoup
 from methods.optimisers import OPTIMISERS
 from methods.optimisers.cma import Cma
 from methods.optimisers.random import Random
-from methods.parts import Tensorwise
 from methods.regmean import RegMean
 from methods.search import Search
 from methods.simple import Simple
 from methods.space import Gene, Point, Space
+from methods.tensorwise import Tensorwise
 from methods.ties import Ties
 from tests.search_world import Killed, Remembering
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from methods import MergeboardError, MergeMethod, NotApplicable, resolve
-from methods.catalogue import require
 from methods.contract import toy_population
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.names import require
 from methods.optimisers.cma import Cma
 from methods.optimisers.random import Random
 from methods.regmean import RegMean

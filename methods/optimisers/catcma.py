@@ -27,7 +27,7 @@ from methods.knobs import require_number
 from methods.optimisers import register
 from methods.optimisers.cma import LEAST_POPULATION, require_a_generation
 from methods.optimisers.one_thread import one_thread
-from methods.optimisers.unit import into, out
+from methods.optimisers.unit_box import into, out
 from methods.space import Point, Space
 
 

@@ -29,7 +29,7 @@ from methods.errors import NotApplicable
 from methods.knobs import require_number
 from methods.optimisers import register
 from methods.optimisers.one_thread import one_thread
-from methods.optimisers.unit import into, out, require_numbers_only
+from methods.optimisers.unit_box import into, out, require_numbers_only
 from methods.space import Point, Space
 
 SEPARABLE_ABOVE = 200  # variables

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from methods.knobs import require_number
 from methods.optimisers import register
-from methods.optimisers.unit import within
+from methods.optimisers.unit_box import within
 from methods.space import Point, Space, Variable
 
 

@@ -31,7 +31,7 @@ from typing import ClassVar
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import require_number
 from methods.optimisers import register
-from methods.optimisers.axes import Axis, Place, axes_of
+from methods.optimisers.grid_axes import Axis, Place, axes_of
 from methods.space import Point, Space
 
 

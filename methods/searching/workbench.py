@@ -16,10 +16,10 @@ from methods.asking import asks
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import trace_of
-from methods.parts import Part, Tensorwise, only
 from methods.searching.genes import is_scale
 from methods.searching.spaces import Plan, Setting
 from methods.space import Point
+from methods.tensorwise import Part, Tensorwise, only
 
 
 class Workbench:

@@ -18,7 +18,7 @@ from methods.surroundings import generators, generators_kept
 DRAWS = "draws from the global generator, not from rng, and so never the same again"
 
 
-class Asked:
+class Refereed:
     """The development score, of candidates that are laid out as members are."""
 
     def __init__(self, name: str, score: DevScore, candidate: Callable[[Any], Merged | None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from methods.optimisers.unit import value_at, within
+from methods.optimisers.unit_box import value_at, within
 from methods.space import Space, Variable
 
 Place = tuple[int, ...]

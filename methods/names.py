@@ -1,0 +1,181 @@
+"""What a method's name means: `resolve("ties_evolver")` is a method, `parts_of` says what it is made of.
+
+    <method>                 a registered method
+    <method>_evolver         the method inside Evolver
+    <method>_<optimiser>     a search of the method's knobs; methods/optimisers has the optimisers
+
+Both may be had at once: `ties_evolver_cma` searches the knobs of an evolution."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from methods.catalogue import AROUND, BUILT_IN, METHODS, Entry
+from methods.errors import NotApplicable
+from methods.knobs import fields_from
+from methods.optimisers import OPTIMISERS
+from methods.outline import outline
+
+if TYPE_CHECKING:
+    from methods.base import MergeMethod
+
+EVOLUTION = "evolver"
+SUFFIX = f"_{EVOLUTION}"
+
+Knobs = Mapping[str, Mapping[str, Any]]
+"""Method name -> knob -> value, e.g. {"ties": {"k": 0.3}, "evolver": {"generations": "5"}}."""
+
+
+def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
+    """The method called `name`; `<method>_evolver` is that method inside Evolver unless the name itself is registered.
+
+    `<method>_<optimiser>` is a search around the method, which may itself be an evolution.
+
+    `knobs` apply to the class registered by their name, so {"ties": ..., "evolver": ...} reaches both halves of
+    `ties_evolver`, and {"ties": ..., "search": ..., "cma": ...} all parts of `ties_cma`; knobs of what is not part of
+    `name` are left for the other methods of the session.
+
+    Errors: `UnknownMethod` (also for a name in `knobs`), `UnknownName` for a knob, `MergeboardError` for its value.
+    """
+    return cast("MergeMethod", _resolve(name, knobs or {}, METHODS.find))
+
+
+def require(name: str, knobs: Knobs | None = None) -> None:
+    """Raise what `resolve` would raise. A built-in method is not imported for it, and torch neither."""
+    _resolve(name, knobs or {}, _outlined)
+
+
+def require_knobs(knobs: Knobs) -> None:
+    """Raise for knobs of what is no method, search or optimiser, for knobs it does not have, and for their values."""
+    for name, given in knobs.items():
+        entry = _outlined(name) or OPTIMISERS.find(name)
+        if entry is None:
+            raise METHODS.unknown(name, [*AROUND, *OPTIMISERS.known()])
+        entry.cls(**fields_from(name, entry.cls, given))
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The method that `name` is made around, and what is around it: ("ties", "cma"), ("ties", "evolver"), or
+    (name, "") for a registered method and for a name that means nothing."""
+    if METHODS.has(name):
+        return name, ""
+    inner, _, last = name.rpartition("_")
+    while inner:
+        if (last == EVOLUTION or OPTIMISERS.has(last)) and _means(inner):
+            return inner, last
+        inner, _, more = inner.rpartition("_")
+        last = f"{more}_{last}"
+    return name, ""
+
+
+def all_parts_of(name: str) -> list[str]:
+    """`name` and all whose knobs reach it: ties_evolver_cma -> itself, ties_evolver, ties, cma, search, evolver."""
+    inner, around = parts_of(name)
+    if not around:
+        return [name]
+    outer = [around] if around == EVOLUTION else [around, "search"]
+    return [name, *outer, *all_parts_of(inner)]
+
+
+def known() -> list[str]:
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver, and
+    as `<name>_<optimiser>`."""
+    return METHODS.known()
+
+
+def is_built_in(name: str) -> bool:
+    """Whether `name` is of this package in all its parts; nothing is imported to say so."""
+    if name in METHODS.entries and name not in BUILT_IN:
+        return False  # a plug-in that took the name of an evolution
+    if name in BUILT_IN:
+        return name not in AROUND
+    inner, around = parts_of(name)
+    ours = around == EVOLUTION or around in OPTIMISERS.built_in
+    return bool(around) and ours and inner != EVOLUTION and is_built_in(inner)
+
+
+def paper_of(name: str) -> str:
+    """Where the method called `name` comes from; that of `<method>_evolver` or `<method>_<optimiser>` cites both."""
+    entry = METHODS.find(name)
+    if entry is not None:
+        return entry.paper
+    resolve(name)  # raises for a name that means nothing
+    inner, around = parts_of(name)
+    outer = METHODS.find(around) if around == EVOLUTION else OPTIMISERS.find(around)
+    assert outer is not None  # it was resolved
+    return f"{outer.paper}; {paper_of(inner)}"
+
+
+def wrapped_like(name: str) -> list[str]:
+    """Names of evolutions and searches that somebody who wrote `name` may have meant."""
+    wrapped = [f"{inner}{SUFFIX}" for inner in known() if inner != EVOLUTION] if SUFFIX[:3] in name else []
+    last = name.rpartition("_")[2]
+    meant = difflib.get_close_matches(last, OPTIMISERS.known(), n=1) if last else []
+    return [*wrapped, *(f"{inner}_{optimiser}" for optimiser in meant for inner in known())]
+
+
+def _resolve(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
+    for named in knobs:
+        if find(named) is None and OPTIMISERS.find(named) is None:
+            raise METHODS.unknown(named, [*AROUND, *OPTIMISERS.known()])
+    return _made(name, knobs, find)
+
+
+def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
+    if name not in AROUND and (entry := find(name)) is not None:
+        return _build(name, entry, knobs)
+    inner, around = parts_of(name)
+    if not around or name in AROUND:
+        _require_no_evolved_evolution(name)
+        if name in AROUND or OPTIMISERS.has(name):
+            suffix = "<optimiser>" if name in AROUND else name
+            raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
+        raise _unknown(name)
+    within = parts_of(inner)[1]
+    if around == EVOLUTION and (within or inner == EVOLUTION):
+        what = "a search" if within and within != around else "an evolution"
+        raise NotApplicable(f"{name!r} would evolve {what}; use 'evolver' or '<method>_evolver' once")
+    if around != EVOLUTION and within not in ("", EVOLUTION):
+        raise NotApplicable(f"{name!r} would search a search; use '<method>_{around}' once")
+    outer = find(EVOLUTION if around == EVOLUTION else "search")
+    assert outer is not None  # both are built in
+    if around == EVOLUTION:
+        return _build(EVOLUTION, outer, knobs, inner=_made(inner, knobs, find))
+    optimiser = OPTIMISERS.resolve(around)
+    built = optimiser.cls(**fields_from(around, optimiser.cls, knobs.get(around, {})))
+    return _build("search", outer, knobs, inner=_made(inner, _within_a_search(knobs), find), optimiser=built)
+
+
+def _within_a_search(knobs: Knobs) -> Knobs:
+    """One budget for both, as one word gives it, is that of the search: its evolutions have their generations."""
+    evolver, search = knobs.get("evolver", {}), knobs.get("search", {})
+    if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
+        return knobs
+    return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}
+
+
+def _require_no_evolved_evolution(name: str) -> None:
+    if name.removesuffix(SUFFIX) in ("", name):
+        return
+    if name.removesuffix(SUFFIX).endswith(SUFFIX):
+        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
+
+
+def _means(name: str) -> bool:
+    return name not in AROUND and (METHODS.has(name) or parts_of(name)[1] != "")
+
+
+def _build(name: str, entry: Entry, knobs: Knobs, **fixed: Any) -> Any:
+    return entry.cls(**fields_from(name, entry.cls, knobs.get(name, {})), **fixed)
+
+
+def _outlined(name: str) -> Entry | None:
+    if name in BUILT_IN and name not in METHODS.entries:
+        return Entry(outline(BUILT_IN[name], name), "")
+    return METHODS.find(name)
+
+
+def _unknown(name: str) -> Exception:
+    return METHODS.unknown(name, wrapped_like(name))
