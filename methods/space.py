@@ -5,7 +5,7 @@
     Space       all variables, in order; a `Point` is one number for each
 
 A method without genes of its own has `SCALE`: every member's change from the ancestor is multiplied by it before the
-merge, which any method allows. Standard library only: a command line is checked with it.
+merge, which any method allows. No torch: a command line is checked with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import Literal
+
+from methods.counted import counted
 
 Point = tuple[float, ...]
 """One number for each variable; of a choice, its place among the choices."""
@@ -103,6 +105,7 @@ def remark(space: Space, budget: int) -> str:
     if budget >= WELL * len(space):
         return ""
     return (
-        f"{len(space)} variables are searched with {budget} evaluations, {budget / len(space):.1f} for each; "
+        f"{counted(len(space), 'variable')} {'is' if len(space) == 1 else 'are'} searched with "
+        f"{counted(budget, 'evaluation')}, {budget / len(space):.1f} for each; "
         f"from {WELL} on a search can be expected to be worth more than chance"
     )

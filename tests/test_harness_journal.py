@@ -71,7 +71,8 @@ def test_a_cell_that_asks_for_no_score_leaves_no_file(opened: Callable[..., Jour
 def test_any_torn_end_costs_the_torn_score_alone(opened: Callable[..., Journal]) -> None:
     whole = filled(opened()).read_bytes()
     begins = [0, *(i + 1 for i, byte in enumerate(whole) if byte == ord("\n"))]
-    for size in range(len(whole)):
+    near = {begin + off for begin in begins for off in (-1, 0, 1)} & set(range(len(whole)))
+    for size in sorted(near | set(range(0, len(whole), 7))):
         opened().path.write_bytes(whole[:size])
         entries = max(0, sum(begin <= size for begin in begins[1:]) - 1)
         assert recalled(opened()) == list(SCORES[:entries])

@@ -236,7 +236,7 @@ def test_who_does_not_say_how_far_it_goes_tells_what_it_asked(world: World, cloc
     score = world.opened()
     score._progress = Progress(world.said.append, "searching")
     score({"w": torch.tensor([0.25])})
-    assert world.said == ["searching: 1 development scores, the best 0.2500"]
+    assert world.said == ["searching: 1 development score, the best 0.2500"]
 
 
 def test_short_searches_say_nothing(world: World) -> None:

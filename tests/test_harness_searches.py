@@ -13,6 +13,7 @@ from harness.cells.recipe import running_key
 from harness.cells.run import run
 from harness.data.corpus import MASKED, Split
 from harness.errors import BadJournal
+from harness.judging import progress
 from harness.judging.scoring import DevScorer
 from harness.records.record import RunRecord, Store
 from harness.storage import journal
@@ -164,6 +165,17 @@ def test_a_budget_that_is_small_for_the_space_is_said_once(
         search(lab, tmp_path, method)
     (line,) = [line for line in said if "variables" in line]
     assert line.startswith("5 variables are searched with 3 evaluations, 0.6 for each")
+
+
+def test_the_line_of_a_search_names_its_method_its_model_and_its_members(
+    small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    lab, said = make_lab(small_zoo, "search.budget=3"), list[str]()
+    lab.say = said.append
+    members = "+".join(search(lab, tmp_path, "simple_random").members)
+    line = f"searching simple_random with {lab.subject} on {members}: 2 of 3 development evaluations, the best 0."
+    assert any(told.startswith(line) for told in said)
 
 
 def test_a_session_has_the_same_record_as_a_cell_alone(project: Project, undisturbed: RunRecord) -> None:

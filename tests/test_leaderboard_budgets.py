@@ -155,6 +155,11 @@ def test_the_page_shows_the_table_with_words_and_the_terminal_the_scores(session
     assert "Same budget: 20 development evaluations, in domain\nmethod " in told and "rows scored" not in told
 
 
+def test_a_budget_of_one_is_one_evaluation(session: Session) -> None:
+    search(session, "ties_random", right(ROWS, 60), budget=1, scores=[0.5], apart=0.0)
+    assert table_of(session).title == "Same budget: 1 development evaluation, in domain"
+
+
 def test_a_trace_of_other_words_breaks_no_table(session: Session) -> None:
     made = search(session, "ties_random", right(ROWS, 60))
     for trace in (

@@ -259,7 +259,7 @@ def test_a_part_of_the_model_merged_by_itself_is_that_part_of_the_merge(method: 
 # -- what is kept stands for all -------------------------------------------------------------------------------------
 
 
-def mean_change(method: Any, draws: int = 400) -> tuple[Tensor, Tensor]:
+def mean_change(method: Any, draws: int = 200) -> tuple[Tensor, Tensor]:
     """The mean over mask seeds of what is added to the ancestor, and the standard error of that mean."""
     found = torch.stack(
         [merge(replace(method, mask_seed=seed), by_hand())["w"].double() - ANCESTOR for seed in range(draws)]

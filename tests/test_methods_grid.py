@@ -105,10 +105,11 @@ def test_the_range_and_the_step_can_be_set() -> None:
 
 
 def test_two_levels_that_do_not_fit_are_refused_with_what_to_do() -> None:
-    said = "a grid of two levels for 7 numbers has 128 points, and 94 evaluations are left for it; name fewer knobs"
+    said = r"for 7 numbers has 128 points, and search\.budget leaves 94 evaluations for it; name fewer"
     with pytest.raises(NotApplicable, match=said):
         points(numbers(7), 94)
-    with pytest.raises(NotApplicable, match="a grid of two levels for 1 numbers has 6 points, and 5 evaluations"):
+    said = r"a grid of two levels for 1 number has 6 points, and search\.budget leaves 5 evaluations"
+    with pytest.raises(NotApplicable, match=said):
         points(coefficients(5), 5)
     with pytest.raises(NotApplicable, match=r"set grid\.together=yes, name fewer"):
         points(coefficients(7), 94, together=False)

@@ -15,6 +15,7 @@ from harness.judging.progress import Progress, left
 from harness.judging.scoring import DevScorer
 from harness.storage.journal import Entry, Journal
 from methods import Merged
+from methods.counted import counted
 from methods.errors import Breach, MethodFailed
 from methods.merged import models_of
 
@@ -154,11 +155,12 @@ class Recalled:
             return
         best = "" if self.best is None else f", the best {self.best:.4f}"
         if self._expected is None:
-            self._progress.tick(f"{self.calls} development scores{best}")
+            self._progress.tick(f"{counted(self.calls, 'development score')}{best}")
             return
         more = max(0, self._expected - self.calls)
         time_left = left((time.monotonic() - self._began) / self._made * more)
-        self._progress.tick(f"{self.calls} of {self.calls + more} development evaluations{best}, {time_left}")
+        total = counted(self.calls + more, "development evaluation")
+        self._progress.tick(f"{self.calls} of {total}{best}, {time_left}")
 
     def __enter__(self) -> Recalled:
         return self

@@ -105,7 +105,7 @@ def _merged_by(
     head = {"cell": str(cell), "seed": seed, "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
     judges = lab.developers(cell.key, method.apart if isinstance(method, Search) else 0.0)
-    progress = Progress(lab.say, f"searching with {lab.subject} on {'+'.join(cell.key.members)}")
+    progress = Progress(lab.say, f"searching {cell.method} with {lab.subject} on {'+'.join(cell.key.members)}")
     with Recalled(judges.search, journal, judges.apart, progress, lab.say_once, lambda: statistics.waited) as score:
         referee = partial(referee_of, cell.method, method, population, score)
         merged = None if before is None else replayed(referee(), seed, before, lab)

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from harness.errors import BadJournal
 from harness.storage import chain
+from methods.counted import counted
 
 VERSION = 2  # of the file
 SYNC = 1.0  # seconds of scoring that a failing machine may lose; a killed process loses none
@@ -166,7 +167,9 @@ class Journal:
             self._lines = [chain.Line(self._head, self._link, 0)]
         if self._entries:
             os.utime(self.path)  # it is in use: no sweep of old journals shall take it
-            self._say(f"{len(self._entries)} development scores of an interrupted run are read back")
+            scores = counted(len(self._entries), "development score")
+            are = "is" if len(self._entries) == 1 else "are"
+            self._say(f"{scores} of an interrupted run {are} read back")
 
     def _believed(self, raw: bytes) -> tuple[list[chain.Line], int]:
         """The lines, the head first, and where the last whole one ends. Errors: `BadJournal`."""

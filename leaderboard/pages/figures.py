@@ -79,7 +79,7 @@ def _race(group: Group, place: str, table: SameBudget) -> Figure:
         panels[title] = {_short(table.block.rows[row][0]): race for row, race in own.items() if race}
     drawn = {title: races for title, races in panels.items() if races}
     says = f"best development score so far against evaluations, of {table.budget} in all"
-    svg = races_of(f"{place}, {table.budget} evaluations", drawn)
+    svg = races_of(f"{place}, {table.budget} evaluation{'' if table.budget == 1 else 's'}", drawn)
     return Figure(_name(group, table.block, f"searches{table.budget}"), says, svg, prose.RACES)
 
 

@@ -80,7 +80,8 @@ def same_budget(group: Group) -> list[SameBudget]:
                 by_budget[budget].append(row)
         for budget, rows in sorted(by_budget.items()):
             if any(is_budgeted(block.rows[row][0]) for row in rows):
-                title = f"Same budget: {budget:,} development evaluations, {column.title}"
+                evaluations = f"development evaluation{'' if budget == 1 else 's'}"
+                title = f"Same budget: {budget:,} {evaluations}, {column.title}"
                 families = _families(block.rows, rows)
                 found = _found(group, block, column.cells, list(families.values()))
                 tables.append(SameBudget(title, budget, found, _panels(block.rows, families), block))

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from methods.counted import counted
 from methods.errors import NotApplicable
 from methods.knobs import require_number
 from methods.optimisers import register
@@ -70,8 +71,8 @@ def require_a_generation(optimiser: str, population: int | None, budget: int) ->
     """Raise for a population that was asked for and of which not one generation can be scored."""
     if population is not None and population > budget:
         raise NotApplicable(
-            f"{optimiser}.population is {population} and {budget} evaluations are left for it, so that nothing would "
-            f"be learnt; lower {optimiser}.population or raise search.budget"
+            f"{optimiser}.population is {population} and search.budget leaves {counted(budget, 'evaluation')} for it, "
+            f"so that nothing would be learnt; lower {optimiser}.population or raise search.budget"
         )
 
 

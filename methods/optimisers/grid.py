@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
 
+from methods.counted import counted
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import require_number
 from methods.optimisers import register
@@ -66,8 +67,9 @@ class Grid:
         if (least := size(axes, levels)) > budget:
             how = "set grid.together=yes, " if not self.together else ""
             raise NotApplicable(
-                f"a grid of two levels for {len(axes)} numbers has {least} points, and {budget} evaluations are left "
-                f"for it; {how}name fewer knobs in search.over, or raise search.budget"
+                f"a grid of two levels for {counted(len(axes), 'number')} has {least} points, and "
+                f"search.budget leaves {counted(budget, 'evaluation')} for it; "
+                f"{how}name fewer knobs in search.over, or raise search.budget"
             )
         finest = max(2, round((self.high - self.low) / self.step) + 1)
         return Plan(space, axes, tuple(_raised(axes, levels, finest, budget)))
