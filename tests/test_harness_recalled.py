@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -16,11 +17,15 @@ from harness.cells.devrows import cut
 from harness.cells.recalled import Recalled
 from harness.judging.progress import Progress, left
 from harness.storage.journal import Journal
-from methods import Ensemble
+from methods import Ensemble, Population, Weights
 from methods.asking import expect, keeps_apart, score_apart, score_at
+from methods.contract import same_bits, toy_population
 from methods.errors import Breach, MethodFailed
 from methods.merged import models_of
+from methods.optimisers.random import Random
 from methods.refereed import Refereed
+from methods.search import Search
+from methods.space import Gene
 
 
 class Sums:
@@ -109,6 +114,29 @@ def test_a_candidate_that_cannot_be_made_is_remembered_in_its_place(world: World
         ask(world, score, "1")
         with pytest.raises(MethodFailed, match="ZeroDivisionError: no such weights"):
             score_at(score, "x", world.making("7"))  # it was not so before
+
+
+def test_a_search_takes_an_earlier_runs_word_that_a_candidate_could_not_be_made(world: World) -> None:
+    """What a machine had no room for yesterday may be made today; the search goes on as it would have then."""
+
+    @dataclass(frozen=True)
+    class Large:
+        searched: ClassVar[tuple[Gene, ...]] = (Gene("factor", 0.0, 4.0),)
+        factor: float = 1.0
+
+        def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+            if self.factor > 2 and not world.made:
+                raise RuntimeError("cannot allocate memory")
+            return {name: x * self.factor for name, x in population.members[0].items()}
+
+    def searched() -> Any:
+        with world.opened() as score:
+            return Search(Large(), Random(), budget=20).merge(toy_population(), score, torch.Generator())
+
+    wanted = searched()
+    world.made.append("room")
+    found = searched()
+    assert None in wanted.trace["scores"] and found.trace == wanted.trace and same_bits(found, wanted)
 
 
 @pytest.mark.parametrize("error", [Breach("x"), OSError("x"), MemoryError()], ids=repr)

@@ -11,7 +11,7 @@ import torch
 
 from methods.asking import expect, keeps_apart, say, score_apart, score_at
 from methods.base import DevScore, Merged, Population, is_finite
-from methods.errors import Breach, MergeboardError, Misfit
+from methods.errors import Breach, MergeboardError, MethodFailed, Misfit
 from methods.merged import models_of, with_trace
 from methods.searching.ledger import Counted, Ledger, hexed, key_of
 from methods.searching.spaces import Plan
@@ -173,7 +173,8 @@ class Trial:
         try:
             return ask(made)
         except Exception as error:
-            if not any(error is failure for failure in own):
+            told_before = isinstance(error, MethodFailed)  # by an earlier run, of a candidate that can be made today
+            if not told_before and not any(error is failure for failure in own):
                 raise
             self._failures.append(error)
             return math.nan
