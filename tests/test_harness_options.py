@@ -100,7 +100,7 @@ def refused(result: pytest.RunResult) -> str:
         (["--set=search.layers=block"], "no value of search.layers named 'block'. Did you mean 'blocks'?"),
         (
             ["--method=ties_cma", "--set=search.over=lamda"],
-            "search.over could name named 'lamda'. Did you mean 'lambda'?",
+            "for search.over named 'lamda'. Did you mean 'lambda'?",
         ),
         (["--method=ties_cma", "--set=search.bounds=k:1:0"], "search.bounds has 'k:1:0', which ends before it begins"),
         *(

@@ -1,12 +1,13 @@
 """Which knobs of a method a search varies, and between which bounds: what `search.over` and `search.bounds` say.
 
-Standard library only, so that a command line that asks for what cannot be searched is refused in a moment.
+No torch here, so that a command line that asks for what cannot be searched is refused in a moment.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,13 +71,13 @@ def is_local(gene: Gene, inner: Any) -> bool:
 
 def _known(knob: str, known: Mapping[str, Gene], where: str, inner: Any) -> Gene:
     if knob not in known:
-        raise UnknownName(f"knob of {_word(inner)} that {where} could name", knob, known)
+        raise UnknownName(f"knob of {_word(inner)} for {where}", knob, known)
     return known[knob]
 
 
 def _word(inner: Any) -> str:
-    """What the method is called in an error."""
-    return type(inner).__name__.lower()
+    """What the method is called in an error: its class by the rule for files."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(inner).__name__).lower()
 
 
 def _bounds(texts: Sequence[str], known: Mapping[str, Gene], inner: Any) -> dict[str, tuple[float, float]]:
