@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from methods.base import DevScore, Merged
+from methods.errors import Breach
+
+THE_END = (Breach, OSError, MemoryError, torch.OutOfMemoryError)
+"""What ends a search at any candidate: no other one would fare better, and none is remembered as one that failed."""
 
 
 def expect(score: DevScore, total: int, space: str = "") -> None:

@@ -15,8 +15,9 @@ from harness.judging.progress import Progress, left
 from harness.judging.scoring import DevScorer
 from harness.storage.journal import Entry, Journal
 from methods import Merged
+from methods.asking import THE_END
 from methods.counted import counted
-from methods.errors import Breach, MethodFailed
+from methods.errors import MethodFailed
 from methods.merged import models_of
 
 LOOKED_AT = 4096  # scalars of every tensor, evenly spread, by which weights are known again
@@ -107,7 +108,7 @@ class Recalled:
         merged: Merged | None = None
         try:
             merged = make()
-        except (Breach, OSError, MemoryError):
+        except THE_END:
             raise  # which ends the merge
         except Exception as error:
             failure = error

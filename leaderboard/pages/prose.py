@@ -103,9 +103,9 @@ A budget counts development evaluations: the start, every candidate, and every s
   shown. *exam* is its score on the test rows.
 - *best - exam* is what is not found again. *by luck* is how much of it chance alone is expected to give if all
   candidates are as good as the start: sqrt(p (1 - p) / m) sqrt(2 ln K), with p the start's score, m the rows that each
-  candidate is scored on and K the evaluations. It is a rough upper bound, made for scores that are shares of rows, such
-  as accuracy, and for candidates that do not resemble each other. Both are left out where the exam asks other corpora
-  than the search.
+  candidate is scored on and K the tries, second looks left out. It is a rough upper bound, made for scores that are
+  shares of rows, such as accuracy, and for candidates that do not resemble each other. Both are left out where the exam
+  asks other corpora than the search.
 - *minus random* is the difference on test rows to random search around the same method with the same numbers to search,
   which stands first: what an optimiser adds to trying at random. Its *p* is corrected for all rows of the table.
 - Fewer than 10 evaluations for each variable are few. An evolution breeds whole weights, so it has no variables.

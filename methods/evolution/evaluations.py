@@ -10,11 +10,9 @@ import hashlib
 import math
 from collections.abc import Callable
 
-import torch
-
-from methods.asking import score_at
+from methods.asking import THE_END, score_at
 from methods.base import DevScore, Merged
-from methods.errors import Breach, MethodFailed
+from methods.errors import MethodFailed
 from methods.searching.ledger import Counted
 
 
@@ -64,7 +62,7 @@ class Evaluations:
         def attempt() -> Merged:
             try:
                 return make()
-            except (Breach, OSError, MemoryError, torch.OutOfMemoryError):
+            except THE_END:
                 raise
             except Exception as error:
                 own.extend([error] if self.inner.failed is None else [])

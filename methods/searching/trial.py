@@ -9,16 +9,14 @@ from typing import Any
 
 import torch
 
-from methods.asking import expect, keeps_apart, say, score_apart, score_at
+from methods.asking import THE_END, expect, keeps_apart, say, score_apart, score_at
 from methods.base import DevScore, Merged, Population, is_finite
-from methods.errors import Breach, MergeboardError, MethodFailed, Misfit
+from methods.errors import MergeboardError, MethodFailed, Misfit
 from methods.merged import models_of, with_trace
 from methods.searching.ledger import Counted, Ledger, hexed, key_of
 from methods.searching.spaces import Plan
 from methods.searching.workbench import Workbench
 from methods.space import Point, remark
-
-THE_END = (Breach, OSError, MemoryError, torch.OutOfMemoryError)  # no other candidate would fare better
 
 
 class Trial:
