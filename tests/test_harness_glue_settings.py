@@ -19,6 +19,7 @@ from harness.cells.rowbook import RowBook
 from harness.cells.rows import ROWS, avg, domain_specific
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Split, concatenate
+from harness.errors import BadData
 from harness.judging.rowwise import whole
 from harness.protocol.protocols import named
 from harness.protocol.told import Told
@@ -284,6 +285,23 @@ def test_development_rows_are_held_out_or_the_halves_themselves(small_zoo: Path)
     assert held.rows.dev("cola", 1).fingerprint == held.rows.corpora["cola"].dev.fingerprint
     halves = [released.rows.train(half, 2) for half in COLA]
     assert released.rows.dev("cola", 2).fingerprint == concatenate(halves).fingerprint
+
+
+def test_rows_kept_apart_that_stand_in_an_order_of_labels_are_refused(small_zoo: Path) -> None:
+    """Whoever answers the last label alone would win there"""
+    texts, mixed = tuple(f"row {i}" for i in range(80)), np.arange(80)[:, None] % 2
+    for labels, apart, refused in (
+        (mixed, 0.25, False),
+        (np.sort(mixed, 0), 0.25, True),
+        (np.sort(mixed, 0), 0.0, False),
+    ):
+        lab = make_lab(small_zoo, "dev_rows=80", suite="glue")
+        swap(lab, "cola", dev=Split(texts, labels))
+        if refused:
+            with pytest.raises(BadData, match=r"cola: its development rows are in an order .*; shuffle the rows"):
+                lab.developers(SAME, apart)
+        else:
+            assert (lab.developers(SAME, apart).apart is not None) == (apart > 0)
 
 
 def test_the_rows_of_two_halves_by_hand(encoder: Lab, answered: Project) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 
 import harness.judging.progress
-from harness.cells.devrows import cut
+from harness.cells.devrows import cut, missing
 from harness.cells.recalled import Recalled
 from harness.judging.progress import Progress, left
 from harness.storage.journal import Journal
@@ -307,3 +308,10 @@ def test_a_search_does_not_see_the_rows_behind_its_own(
 def test_where_one_corpus_has_too_few_rows_none_are_kept_apart(rows: int, share: float) -> None:
     ends, short = cut({"a": 1000, "b": rows}, share, 0.25)
     assert short == ["b"] and ends == {"a": (round(share * 1000),) * 2, "b": (rows, rows)}
+
+
+def test_rows_in_an_order_of_labels_are_told_from_rows_without_rare_ones() -> None:
+    order = np.random.default_rng(1).permutation(200)
+    has = np.stack([np.arange(200) < 100, np.arange(200) >= 100, np.arange(200) < 8], axis=1)
+    assert missing(has, 150, 200) == [0], "the third is too rare to be sure"
+    assert missing(has[order], 150, 200) == missing(has, 75, 125) == []

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
+
+SURE = 10  # rows that chance would leave without one of a label once in 22,000 times
+
 
 def cut(rows: Mapping[str, int], share: float, apart: float) -> tuple[dict[str, tuple[int, int]], list[str]]:
     """Corpus -> where the rows that the search sees end, and where those kept apart behind them do.
@@ -24,6 +29,12 @@ def cut(rows: Mapping[str, int], share: float, apart: float) -> tuple[dict[str, 
 def share_within(rows: Mapping[str, int], ends: Mapping[str, int]) -> float:
     """The share of each corpus' rows, the first ones, that holds all rows before these ends, rounded or not."""
     return max((ends[corpus] / count for corpus, count in rows.items()), default=0.0)
+
+
+def missing(labels: npt.NDArray[np.bool_], begin: int, end: int) -> list[int]:
+    """Which labels, of (rows, labels), no row from `begin` to `end` has, though of rows in random order some would."""
+    expected = labels.mean(axis=0) * (end - begin)
+    return np.flatnonzero((expected >= SURE) & ~labels[begin:end].any(axis=0)).tolist()
 
 
 def _ends(rows: int, share: float, apart: float) -> tuple[int, int]:

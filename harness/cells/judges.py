@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, PopulationKey, Source
-from harness.cells.devrows import cut, share_within
+from harness.cells.devrows import cut, missing, share_within
 from harness.cells.rowbook import RowBook
 from harness.data.corpus import Split
 from harness.data.task import Task
+from harness.errors import BadData
 from harness.families.batches import Batches, prepare
 from harness.families.subject import Subject
 from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
@@ -110,8 +112,22 @@ class Judges:
         searched = scorer(start, 0)
         if not there or all(seen == whole for seen, whole in ends.values()):
             return Developers(searched, None, searched, rows, (seen, seen))
+        for corpus, split in there.items():
+            self._require_mixed(corpus, split, *ends[corpus])
         kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)
         return Developers(searched, kept, scorer(start, 1), rows, (seen, both))
+
+    def _require_mixed(self, corpus: str, split: Split, begin: int, end: int) -> None:
+        """Refuse rows kept apart that stand in an order of labels: who answers nothing else would win there."""
+        task = self._rows.task(corpus)
+        if task.kind == "regression":
+            return
+        has = split.labels == (1 if task.kind == "multi_label" else np.arange(len(task.outputs)))
+        if lacked := missing(has, begin, end):
+            raise BadData(
+                f"{corpus}: its development rows are in an order in which the last ones, which a search keeps apart, "
+                f"have none of {task.outputs[lacked[0]]}; shuffle the rows, or set search.apart=0"
+            )
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""
