@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -97,7 +98,9 @@ class Search(Replayable, PerMember):
         self.optimiser.begin(planned.space, seed, trial.left, 0.0)  # a space that it cannot search is not even begun
         trial.start()
         running = self.optimiser.begin(planned.space, seed, trial.left, trial.first)
-        while trial.left > 0 and (points := list(running.ask())):
+        while trial.left > 0 and (
+            points := list(islice(running.ask(), self.budget + 1))
+        ):  # who asks without end is cut
             told = trial.all_of(points)
             if len(told) == len(points):
                 running.tell(points, told)

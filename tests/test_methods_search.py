@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -286,6 +287,13 @@ def test_an_optimiser_that_asks_outside_of_the_space_is_told(point: Point) -> No
 def test_an_optimiser_that_asks_for_no_point_is_told(point: Any) -> None:
     with pytest.raises(MergeboardError, match=r"the optimiser asks for .*, and a point is 1 numbers"):
         searched(Search(Fails(), _Listens([[point]])))  # type: ignore[arg-type]
+
+
+def test_an_optimiser_that_asks_without_end_ends_with_the_budget() -> None:
+    forever: Any = ((1 + 1 / k,) for k in itertools.count(1))
+    optimiser = _Listens([forever])
+    trace = searched(Search(Fails(), optimiser, budget=9), Remembering([], apart=False)).trace  # type: ignore[arg-type]
+    assert trace["evaluations"] == 9 and len(optimiser.heard) == 1, "a generation cut short is not told"
 
 
 def test_an_optimiser_that_asks_for_half_a_choice_is_told() -> None:
