@@ -19,4 +19,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[PATCHES].undo()
+    if (patch := config.stash.get(PATCHES, None)) is not None:  # a session that was refused has shrunk nothing
+        patch.undo()

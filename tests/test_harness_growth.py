@@ -22,6 +22,7 @@ from methods import resolve
 from methods.catalogue import BUILT_IN, METHODS, register
 from methods.evolver import Evolver
 from methods.knobs import knob_of
+from methods.optimisers import OPTIMISERS
 from methods.ties import Ties
 from tests.emotion_cells import cell
 from tests.small_world import SMALL, Project, make_lab
@@ -51,6 +52,16 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("dare_linear", 1): DARE,
     ("dare_ties", 1): {**DARE, "trim": None},
     **{(name, 1): dict(knobs) for name, knobs in schema1.METHODS.items()},
+    ("evolver", 1): {**schema1.METHODS["evolver"], "budget": None, "statistics": "original", "adapt": "none"},
+    ("search", 1): {
+        **{"inner": None, "optimiser": None, "budget": 100, "over": None, "bounds": None, "start": "default"},
+        **{"layers": "all", "granularity": 1, "split": False, "best": 5, "apart": 0.25},
+    },
+    ("random", 1): {},
+    ("grid", 1): {"low": 0.1, "high": 0.9, "step": 0.05, "together": True},
+    ("coordinate", 1): {"step": 0.25, "least": 0.001},
+    ("catcma", 1): {"sigma": 1 / 6, "population": None, "mean": "start"},
+    ("cma", 1): {"sigma": 1 / 6, "population": None, "mean": "start", "separable": "auto", "lr_adapt": False},
 }
 CHANGED = "a default changed: raise the version of its class, and write the new defaults down here under it"
 NEW = "a new field: write its default down here, so that it cannot change unseen"
@@ -79,7 +90,13 @@ def test_no_default_of_a_protocol_changes_without_a_version(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_no_default_of_a_method_changes_without_a_version(name: str) -> None:
-    cls: Any = type(resolve(name))
+    cls: Any = METHODS.resolve(name).cls
+    assert unlike(PINNED[name, cls.version], defaults_of(cls)) == ""
+
+
+@pytest.mark.parametrize("name", OPTIMISERS.built_in)
+def test_no_default_of_an_optimiser_changes_without_a_version(name: str) -> None:
+    cls: Any = OPTIMISERS.resolve(name).cls
     assert unlike(PINNED[name, cls.version], defaults_of(cls)) == ""
 
 

@@ -71,9 +71,10 @@ def test_a_product_takes_some_time_in_both_types() -> None:
 def test_a_record_says_what_was_used(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for part in ("tiny", "members"):  # and no measurement of another test
         shutil.copytree(project.zoo / part, tmp_path / "zoo" / part)
+    monkeypatch.setattr(project, "zoo", tmp_path / "zoo")
 
     def session(*more: str) -> dict[str, Any]:
-        words = ("--method=simple", "-k", "in_domain and not diff", f"--zoo={tmp_path / 'zoo'}", *more)
+        words = ("--method=simple", "-k", "in_domain and not diff", *more)
         result = project.run(*words, small=SMALL)
         assert result.ret == 0
         return {"records": project.contents(), "said": result.stdout.str()}

@@ -21,6 +21,7 @@ from harness.storage.turns import if_free, turn
 from harness.storage.whole import checkpoints
 from harness.storage.zoo import RECIPE, Zoo
 
+HEAD = {"cell": "a cell", "seed": 1, "engine": "this one"}  # of its journal
 WANTED, OTHER = {"corpus": "isear"}, {"corpus": "tec"}
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 
@@ -162,9 +163,9 @@ def unfinished(tmp_path: Path, days: float) -> tuple[Path, Path]:
     saved = saved.with_name(f".{saved.name}.checkpoint-70")
     saved.mkdir(parents=True)
     (saved / "model.pt").write_text("x" * 10)
-    begun = Journal(kept, {}, lambda line: None)
+    begun = Journal(kept, HEAD, lambda line: None)
     begun.recall(0, "w")
-    begun.add(Entry("w", 0.5, 1.0))
+    begun.add(Entry(0.5, 1.0, weights="w"))
     begun.close()
     for path in (saved, kept):
         os.utime(path, (time.time() - days * 86_400,) * 2)
@@ -191,7 +192,7 @@ def test_an_old_journal_without_a_score_goes_too(tmp_path: Path) -> None:
 
 def test_an_old_journal_that_is_read_back_is_no_longer_old(tmp_path: Path) -> None:
     _, kept = unfinished(tmp_path, 2 * DAYS)
-    again = Journal(kept, {}, lambda line: None)
+    again = Journal(kept, HEAD, lambda line: None)
     assert again.recall(0, "w") is not None
     again.close()
     assert forget(tmp_path / "none", tmp_path / "results") == (0, 0) and kept.exists()
@@ -201,7 +202,7 @@ def test_an_old_journal_that_is_read_back_is_no_longer_old(tmp_path: Path) -> No
 def test_what_a_running_process_holds_is_never_too_old(tmp_path: Path) -> None:
     saved, kept = unfinished(tmp_path, 2 * DAYS)
     zoo, results = tmp_path / "zoo", tmp_path / "results"
-    writer = Journal(kept, {}, lambda line: None)
+    writer = Journal(kept, HEAD, lambda line: None)
     writer.recall(0, "w")
     os.utime(kept, (1, 1))  # as a search whose next score takes months
     with working(makes(zoo, tmp_path / "begun"), tmp_path / "begun"):
