@@ -33,6 +33,9 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
             yield f"dev.{name} is {told!r:.40}, wanted a number from -1 to 1"
     if (seen := record.dev.get("seen")) is not None and not (is_number(seen) and 0 <= seen <= 1):
         yield f"dev.seen is {seen!r:.40}, wanted a share from 0 to 1"
+    calls, asked = trace.get("calls"), record.dev.get("calls")
+    if calls is not None and calls != asked:
+        yield f"dev.calls is {asked!r:.40}, and its trace counts {calls!r:.40}"
     if scores is None:
         return
     if not isinstance(scores, list) or not scores or not all(s is None or _is_score(s) for s in scores):

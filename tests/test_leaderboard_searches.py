@@ -163,6 +163,7 @@ def test_random_search_could_have_ended_in_as_many_ways_as_it_had_candidates(ses
         ("dev", {"history": [0.5, 0.4]}, "dev.history falls, and the best score so far cannot"),
         ("dev", {"best": 0.9}, "dev.best is 0.9, and the best of trace.scores is 0.8"),
         ("dev", {"history": [0.5, *[0.9] * 17]}, "dev.history is not that of its trace"),
+        ("dev", {"calls": 400}, "dev.calls is 400, and its trace counts 20"),
         ("dev", {"best": "all"}, "dev.best is 'all', wanted a number from -1 to 1"),
         ("dev", {"seen": 1.5}, "dev.seen is 1.5, wanted a share from 0 to 1"),
     ],
