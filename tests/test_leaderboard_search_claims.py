@@ -140,6 +140,21 @@ def test_or_against_the_evolution_of_the_same_budget_where_there_is_one() -> Non
     assert one(TABLE5, tuned, grid).difference is None
 
 
+@pytest.mark.parametrize(("share", "decided"), [(0.3, True), (0.5, False)])
+def test_a_share_of_development_rows_that_both_were_told_of_parts_nobody(share: float, decided: bool) -> None:
+    def told(name: str, recipe: Recipe, share: float, score: float) -> list[RunRecord]:
+        knobs = {"budget": 50, "dev_fraction": share}
+        protocol = {"name": "quick", "epochs": 1, "search": {"dev_fraction": share}}
+        return rows(name, recipe, score, score, score, knobs=knobs, protocol=protocol)
+
+    found = one(
+        TABLE5,
+        told("simple_grid", search(SIMPLE, "grid", budget=50), 0.3, 0.40),
+        told("simple_evolver", evolution(SIMPLE, budget=50), share, 0.45),
+    )
+    assert (found.difference is not None) is decided
+
+
 def test_a_budget_of_a_hundred_is_equal_to_the_one_that_a_recipe_leaves_out() -> None:
     equal = rows("simple_evolver", evolution(SIMPLE, budget=100), 0.5, 0.5)
     default = rows("simple_evolver", evolution(SIMPLE), 0.9, 0.9)

@@ -82,16 +82,23 @@ def _paired(group: Group, block: Block, one: str, other: str) -> Difference | No
 def _rival(block: Block, ours: RunRecord, rival: str) -> str:
     """The row of the rival that ours is held against; "" where there is none."""
     around = list(_chain(ours))
-    there = {row: one for row, one in _rows(block) if one.method == rival and _plain(one) and _fits(one, around)}
+    rivals = {row: one for row, one in _rows(block) if one.method == rival and _fits(one, around)}
+    there = {row: one for row, one in rivals.items() if _plain(one, ours)}
     equal = [row for row, one in there.items() if is_budgeted(one) and budget_of(one) == budget_of(ours)]
     usual = usual_rows(block.rows).get(rival, "")
     return (equal or [usual if usual in there and not is_budgeted(there[usual]) else ""])[0]
 
 
-def _plain(record: RunRecord) -> bool:
-    """Whether nothing around the method inside was set besides the budget; a method without one inside is plain."""
-    told = own_knobs(record) & record.knobs.keys()
-    return len(list(_chain(record))) == 1 or told <= {BUDGET}
+def _plain(record: RunRecord, ours: RunRecord) -> bool:
+    """Whether nothing around the method inside was set besides the budget, and what searches see is the same for both;
+    a method without one inside is plain."""
+    seen, told = _seen(record), own_knobs(record) & record.knobs.keys()
+    return len(list(_chain(record))) == 1 or (told <= {BUDGET, *seen} and seen == _seen(ours))
+
+
+def _seen(record: RunRecord) -> Mapping[str, Any]:
+    """The part of a recipe's protocol that says what searches see."""
+    return part(part(record.recipe, "protocol"), "search")
 
 
 def _fits(record: RunRecord, around: list[str]) -> bool:
@@ -120,7 +127,7 @@ def _at(record: RunRecord, knob: str) -> str:
 
 
 def _but_for(record: RunRecord, knob: str) -> str:
-    """A recipe's method without this knob, and the part of its protocol that says what searches see."""
+    """A recipe's method without this knob, and what searches see."""
     method = part(record.recipe, "method")
     knobs = {name: value for name, value in part(method, "knobs").items() if name != knob}
-    return canonical([{**method, "knobs": knobs}, part(part(record.recipe, "protocol"), "search")])
+    return canonical([{**method, "knobs": knobs}, _seen(record)])
