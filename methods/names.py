@@ -128,7 +128,8 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
         return _build(name, entry, knobs)
     inner, around = parts_of(name)
     if not around or name in AROUND:
-        _require_no_evolved_evolution(name)
+        if name.endswith(2 * SUFFIX):
+            raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
         if name in AROUND or OPTIMISERS.has(name):
             suffix = "<optimiser>" if name in AROUND else name
             raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
@@ -154,13 +155,6 @@ def _within_a_search(knobs: Knobs) -> Knobs:
     if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
         return knobs
     return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}
-
-
-def _require_no_evolved_evolution(name: str) -> None:
-    if name.removesuffix(SUFFIX) in ("", name):
-        return
-    if name.removesuffix(SUFFIX).endswith(SUFFIX):
-        raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
 
 
 def _means(name: str) -> bool:

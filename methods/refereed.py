@@ -42,8 +42,7 @@ class Refereed:
 
     def say(self, line: str) -> None:
         """The same of a line for whoever watches."""
-        if (said := getattr(self._score, "say", None)) is not None:
-            said(line)
+        asking.say(self._score, line)
 
     def at(self, key: str, make: Callable[[], Merged]) -> float:
         """The score of the candidate known as `key`. That it cannot be made is no breach; it is for the search to say

@@ -98,9 +98,10 @@ class Search(Replayable, PerMember):
         self.optimiser.begin(planned.space, seed, trial.left, 0.0)  # a space that it cannot search is not even begun
         trial.start()
         running = self.optimiser.begin(planned.space, seed, trial.left, trial.first)
-        while trial.left > 0 and (
-            points := list(islice(running.ask(), self.budget + 1))
-        ):  # who asks without end is cut
+        while trial.left > 0:
+            points = list(islice(running.ask(), self.budget + 1))  # who asks without end is cut
+            if not points:
+                break
             told = trial.all_of(points)
             if len(told) == len(points):
                 running.tell(points, told)
