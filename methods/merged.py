@@ -1,11 +1,11 @@
-"""What a merge gives: one set of weights, or several models side by side. Nothing else tells the two apart but the
-referee, who has to look at what a stranger made."""
+"""What a merge gives: one set of weights; several models side by side; a route through the blocks of several; or what a
+model is made of for each task. What each of them says is found out in harness/judging/speaking.py alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -34,12 +34,50 @@ class Ensemble:
     trace: Mapping[str, Any] | None = None
 
 
-Merged = Weights | Ensemble
+@dataclass(frozen=True)
+class Hop:
+    """One block on the way of a token."""
+
+    source: int  # which of the route's members it is of
+    block: str  # what its tensors' names begin with: "model.layers.3"
+    scale: float = 1.0  # of what comes in, see `Route.scale`
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A way through the blocks of several models, each as often as it likes; nothing is copied.
+
+    What is no block (embeddings, final norm, head) is the first member's. A model of several stacks, as an
+    encoder-decoder, goes through each stack's hops in their order.
+    """
+
+    members: tuple[Weights, ...]
+    hops: tuple[Hop, ...]
+    scale: Literal["update", "stream"] = "update"
+    """What a hop's scale multiplies. update: what the block before it added last, its MLP's output (as the second
+    paper's code does). stream: all that comes in (as it is usually told)."""
+    trace: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PerTask:
+    """One set of weights and what turns it into each task's own: ancestor + scale * mask * (unified - ancestor)."""
+
+    unified: Weights
+    ancestor: Weights
+    masks: Mapping[str, Weights]  # task's corpus -> a bool tensor for each parameter that is masked
+    scales: Mapping[str, float]
+    trace: Mapping[str, Any] | None = None
+
+
+Merged = Weights | Ensemble | Route | PerTask
 
 
 def models_of(merged: Merged) -> tuple[Weights, ...]:
-    """Every set of weights in it; a row costs a forward pass through each."""
-    return merged.members if isinstance(merged, Ensemble) else (merged,)
+    """Every set of weights in it."""
+    if isinstance(merged, Ensemble | Route):
+        return merged.members
+    return (merged.unified,) if isinstance(merged, PerTask) else (merged,)
 
 
 def trace_of(merged: Merged) -> Mapping[str, Any] | None:
@@ -50,6 +88,6 @@ def trace_of(merged: Merged) -> Mapping[str, Any] | None:
 
 def with_trace(merged: Merged, trace: Mapping[str, Any] | None) -> Merged:
     """The same, remembering this."""
-    if isinstance(merged, Ensemble):
+    if isinstance(merged, Ensemble | Route | PerTask):
         return replace(merged, trace=None if trace is None else dict(trace))
     return dict(merged) if trace is None else Traced(merged, trace)

@@ -176,6 +176,8 @@ def answers(metric: str, seed: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
     if metric in OF_KIND["regression"]:
         gold = rng.integers(0, 26, 50) / 5
         return gold + rng.normal(0, 2, 50), gold
+    if metric in OF_KIND["generation"]:
+        return rng.random(50), np.ones(50)
     gold = rng.integers(0, 2, 50)
     return np.where(rng.random(50) < 0.3, 1 - gold, gold), gold
 
@@ -190,6 +192,7 @@ BY_THE_BOOK: dict[str, Callable[[Any, Any], float]] = {  # of classes and scores
     "matthews": matthews_corrcoef,
     "pearson": lambda gold, said: float(pearsonr(said, gold).statistic),
     "spearman": lambda gold, said: float(spearmanr(said, gold).statistic),
+    "mean_mark": lambda gold, said: float(np.average(said, weights=gold)),
 }
 
 

@@ -25,7 +25,7 @@ ALLOWED_OF_OURS = {
     "suites": {"harness", "leaderboard", "methods"},
 }
 ROOMS = (  # of harness/, from the ground up: a room knows those before it
-    *("records", "storage", "protocol", "checkpoints", "data", "suites", "families"),
+    *("records", "storage", "protocol", "checkpoints", "data", "grading", "suites", "families"),
     *("judging", "members", "cells", "session", "export"),
 )
 THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it

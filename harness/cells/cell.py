@@ -33,6 +33,7 @@ class PopulationKey:
     seed: int
     heads: Heads
     name: str = ""  # where neither "all" nor the members' names will do
+    chosen: tuple[str, ...] = ()  # corpora on whose development rows is chosen; none: the members' own
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -53,6 +54,11 @@ class PopulationKey:
     def corpora(self) -> tuple[str, ...]:
         """The corpora that the members were fine-tuned on, each once."""
         return tuple(dict.fromkeys(map(corpus_of, self.members)))
+
+    @property
+    def developed(self) -> tuple[str, ...]:
+        """The corpora on whose development rows is chosen."""
+        return self.chosen or self.corpora
 
     @property
     def population(self) -> str:
@@ -87,4 +93,5 @@ def seed_from(*names: object) -> int:
 
 def identity(key: PopulationKey) -> dict[str, Any]:
     """What a record says of its population in words."""
-    return {"members": list(key.members), "seeds": list(key.seeds), "heads": key.heads}
+    chosen = {"chosen": list(key.chosen)} if key.chosen else {}
+    return {"members": list(key.members), "seeds": list(key.seeds), "heads": key.heads, **chosen}

@@ -83,7 +83,7 @@ class Judges:
         return DevScorer(sheets, choosing.fitness, choosing.fitness_digits)
 
     def developer(self, key: PopulationKey, heads: Mapping[str, Weights]) -> DevScorer:
-        """Scores on the development rows of the members' corpora."""
+        """Scores on the development rows of the corpora that are chosen on."""
         return self.developers(key, heads, PLAIN.search, 0.0).search
 
     def developers(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search, apart: float) -> Developers:
@@ -91,7 +91,7 @@ class Judges:
 
         `apart`: the share that a search wants kept apart.
         """
-        splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.corpora}
+        splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.developed}
         bare = [corpus for corpus, split in splits.items() if not len(split)]
         there = {corpus: split for corpus, split in splits.items() if len(split)}
         counts = {corpus: len(split) for corpus, split in there.items()}

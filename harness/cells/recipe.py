@@ -86,7 +86,9 @@ def running_key(cell: Cell, lab: Lab) -> str:
 def question_recipe(cell: Cell, lab: Lab) -> Recipe:
     """What is asked of whom, whatever the method: the model, its members, the rows, and how they are scored."""
     key, corpora = cell.key, cell.setting.exam(cell.key.members, lab.rows.corpora)
-    tasks = {task.name: task for task in (lab.rows.task(c) for c in dict.fromkeys((*key.corpora, *corpora)))}
+    tasks = {
+        task.name: task for task in (lab.rows.task(c) for c in dict.fromkeys((*key.corpora, *key.developed, *corpora)))
+    }
     protocol = {"name": lab.protocol.name, "scoring": written(lab.told.scoring, PLAIN.scoring)}
     if any(map(lab.identity.trains, (*key.sources, *([key.together] if cell.method == "mtl" else [])))):
         protocol["training"] = lab.told.training_recipe()
@@ -100,7 +102,7 @@ def question_recipe(cell: Cell, lab: Lab) -> Recipe:
         "members": [lab.identity.key(source) for source in key.sources],
         "protocol": protocol,
         "data": {
-            "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.corpora},
+            "dev": {c: lab.rows.dev(c, key.seed).fingerprint for c in key.developed},
             "exam": {c: lab.rows.exam(cell, c).fingerprint for c in corpora},
             "tasks": {name: lab.identity.key(task) for name, task in tasks.items()},
         },

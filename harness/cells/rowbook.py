@@ -127,7 +127,7 @@ class RowBook:
 
     def _met(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
         """(rows,): whether a row's text stands in the training rows or in the development rows of a member."""
-        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in key.corpora]
+        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in key.developed]
         return self._repeated(split, key) | np.isin(split.text_hashes, np.concatenate(chosen))
 
     def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:

@@ -86,7 +86,7 @@ def _every_member(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> dict[str, d
 def dev_answers(cell: Cell, lab: Lab) -> dict[str, dict[str, Answers]]:
     """Member -> corpus -> what it says to all development rows; asked once in a laboratory's life, as exams are."""
     scorer = lab.developer(cell.key)
-    corpora = [c for c in cell.key.corpora if c not in scorer.bare]
+    corpora = [c for c in cell.key.developed if c not in scorer.bare]
     rows = {c: f"{lab.rows.task(c).name} {lab.rows.dev(c, cell.key.seed).fingerprint}" for c in corpora}
     table: dict[str, dict[str, Answers]] = {}
     for source in cell.key.sources:

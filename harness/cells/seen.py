@@ -21,7 +21,7 @@ def seen(cell: Cell, lab: Lab, scores: Mapping[str, float], exams: Mapping[str, 
         unseen = value if not repeats.rows.any() else _unseen(exams.get(corpus, ()), ~repeats.rows)
         told = {"rows": int(repeats.rows.sum()), "of": len(repeats.rows), "score_unseen": unseen}
         found["seen"][corpus] = {**told, "left_out": repeats.left_out} if repeats.left_out else told
-    for corpus in cell.key.corpora:
+    for corpus in cell.key.developed:
         rows = lab.rows.seen_dev(cell.key, corpus).rows
         found["seen_dev"][corpus] = {"rows": int(rows.sum()), "of": len(rows)}
     who = list(zip(cell.key.members, cell.key.sources, strict=True))

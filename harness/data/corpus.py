@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,24 @@ Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """(rows, task.width): 1, 0 or MASKED for every label; or one class number; or one score."""
 
 
+class Reference(NamedTuple):
+    """What a row's answer is held against, where models write their answers."""
+
+    answer: str
+    language: str = ""  # that the answer must be in, where a grader asks that
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of one corpus: texts, or pairs of texts, and their labels, (rows, task.width)."""
+    """Rows of one corpus: texts, or pairs of texts, and their labels, (rows, task.width).
+
+    Where models write answers, the label of a row is the mark of a right one, 1.0, and its reference is the answer.
+    """
 
     texts: tuple[str, ...]
     labels: Labels
     seconds: tuple[str, ...] | None = None  # the second text of every row, if rows are pairs
+    references: tuple[Reference, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -35,7 +46,8 @@ class Split:
         """The rows at these indices, in this order."""
         chosen = np.asarray(indices, dtype=np.int64)
         seconds = None if self.seconds is None else tuple(self.seconds[int(i)] for i in chosen)
-        return Split(tuple(self.texts[int(i)] for i in chosen), self.labels[chosen], seconds)
+        references = None if self.references is None else tuple(self.references[int(i)] for i in chosen)
+        return Split(tuple(self.texts[int(i)] for i in chosen), self.labels[chosen], seconds, references)
 
     def first(self, rows: int | None) -> Split:
         """The first `rows` rows (all, if None): prefixes of one fixed shuffle, so smaller subsets are nested."""
@@ -47,14 +59,15 @@ class Split:
 
     def asked(self, labels: Labels) -> Split:
         """The same texts with other labels."""
-        return Split(self.texts, labels, self.seconds)
+        return replace(self, labels=labels)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the content: the same rows in the same order, and nothing else, give the same."""
         rows = "texts" if self.seconds is None else "pairs"
         digest = hashlib.sha256(f"{rows} {self.labels.dtype.str} {self.labels.shape}:".encode() + self.labels.tobytes())
-        for text in (*self.texts, *(self.seconds or ())):
+        written = (word for reference in self.references or () for word in reference)
+        for text in (*self.texts, *(self.seconds or ()), *written):
             digest.update(_told_apart(text))
         return digest.hexdigest()[:16]
 
@@ -79,7 +92,10 @@ def concatenate(splits: Sequence[Split]) -> Split:
     """All rows of several splits of one task, one after the other."""
     pairs = all(s.seconds is not None for s in splits)
     seconds = tuple(t for s in splits for t in s.seconds or ()) if pairs else None
-    return Split(tuple(t for s in splits for t in s.texts), np.concatenate([s.labels for s in splits]), seconds)
+    written = all(s.references is not None for s in splits)
+    references = tuple(r for s in splits for r in s.references or ()) if written else None
+    texts = tuple(t for s in splits for t in s.texts)
+    return Split(texts, np.concatenate([s.labels for s in splits]), seconds, references)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +111,7 @@ class Corpus:
     published: bool = False  # whether the paper has numbers for these rows, so that by default none is left out
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # "2b" -> knobs of training, of soups
     source: str = ""  # org/name@commit of the hub's data set that its rows come from; empty for files
+    asker: Any = None  # who asks and marks its rows in the families' place; harness/judging/reply.py, `Asker`
 
     @property
     def everything(self) -> Split:

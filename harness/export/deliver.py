@@ -33,6 +33,7 @@ from harness.suites.setting import corpus_of
 from leaderboard.tables.answers import gold_of
 from methods import Ensemble, Merged, Weights
 from methods.catalogue import describe
+from methods.merged import models_of
 
 LINEAGE = "mergeboard.json"
 
@@ -133,7 +134,8 @@ def _changed(cell: Cell, lab: Lab, corpora: tuple[str, ...], merged: Merged, dty
     if isinstance(merged, Ensemble):
         coarse: Merged = Ensemble(tuple(map(cut, merged.members)), merged.annotated)
     else:
-        coarse = cut(merged)
+        (weights,) = models_of(merged)
+        coarse = cut(weights)
     before = lab.examiner(cell, corpora, own_heads=own).examine(merged)
     after = lab.examiner(cell, corpora, own_heads=False).examine(coarse)
     said = {c: (exam.predicted, after[c].predicted) for c, exam in before.items()}

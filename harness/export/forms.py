@@ -20,6 +20,8 @@ from harness.data.task import Task
 from harness.judging.scoring import SCOPE
 from harness.records.record import slug
 from methods import Ensemble, Merged, Weights
+from methods.errors import Misfit
+from methods.merged import PerTask, Route, models_of
 
 ENSEMBLE = "ensemble.json"
 
@@ -50,6 +52,8 @@ class Form:
 
 def form_of(cell: Cell, merged: Merged) -> Form:
     """The form of this cell's result."""
+    if isinstance(merged, Route | PerTask):
+        raise Misfit(f"{cell}: a {type(merged).__name__} cannot be written as a checkpoint yet")
     scoped = not isinstance(merged, Ensemble) and any(SCOPE in name for name in merged)
     several = cell.key.heads == "own" or scoped
     return Form(cell.key.corpora if several else (), cell.key.members if isinstance(merged, Ensemble) else ())
@@ -58,7 +62,7 @@ def form_of(cell: Cell, merged: Merged) -> Form:
 def pieces(cell: Cell, lab: Lab, merged: Merged) -> Iterator[Piece]:
     """The models of a result, one at a time."""
     form, heads = form_of(cell, merged), {} if cell.method == "mtl" else lab.populations.heads(cell.key)
-    parts: tuple[Weights, ...] = merged.members if isinstance(merged, Ensemble) else (merged,)
+    parts: tuple[Weights, ...] = models_of(merged)
     for corpus in form.corpora or cell.key.corpora[:1]:
         for place, weights in zip(Form((), form.members).places(), parts, strict=True):
             under = Path(slug(corpus)) if form.corpora else Path()

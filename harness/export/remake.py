@@ -47,8 +47,13 @@ def cell_of(record: RunRecord, model: ModelName) -> Cell:
         raise Misfit(f"{record.path}: it says of itself another cell than its recipe; the file was edited or damaged")
     own = set(map(corpus_of, members))
     elsewhere = tuple(c for c in record.scores if c not in own) or None
-    setting = Setting(record.suite, record.setting, members, (members,), elsewhere, (heads,), version)
-    return Cell(setting, Remembered(model, record.suite, members, members, seed, heads, dealt=seeds), record.method)
+    chosen = tuple(told.get("chosen", ()))
+    examined = tuple(record.scores) if chosen else elsewhere
+    setting = Setting(
+        record.suite, record.setting, members, (members,), examined, (heads,), version, chosen=chosen or None
+    )
+    key = Remembered(model, record.suite, members, members, seed, heads, chosen=chosen, dealt=seeds)
+    return Cell(setting, key, record.method)
 
 
 def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:

@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -18,12 +17,13 @@ from harness.data.task import Task
 from harness.families.base import Family
 from harness.families.batches import Batch, Batches
 from harness.judging.metrics import is_constant, official, score
+from harness.judging.reply import Predicted, Questions, Reply
+from harness.judging.speaking import speaking
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import models_of
 
-Predicted = npt.NDArray[Any]
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
 
 
@@ -48,23 +48,24 @@ class LiveModel:
             tensor = weights[name] if scoped is None else scoped
             parameter.data = tensor.to(self.device, self.dtype)
 
-    def logits(self, rows: Batches) -> Tensor:
-        """(rows, outputs) in float32, in the split's own order."""
+    def logits(self, rows: Batches, model: nn.Module | None = None) -> Tensor:
+        """(rows, outputs) in float32, in the split's own order; of a module made of this one's parts, if given."""
+        asked = self.model if model is None else model
         with torch.inference_mode():
-            parts = [self._answer(b) for b in rows]
+            parts = [self._answer(b, asked) for b in rows]
         out = torch.empty(len(rows), parts[0].shape[1])
         for batch, part in zip(rows, parts, strict=True):
             out[batch.index] = part
         return out
 
-    def _answer(self, batch: Batch) -> Tensor:
+    def _answer(self, batch: Batch, model: nn.Module) -> Tensor:
         inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
-        return self.family.logits(self.model, self.task, inputs).float().cpu()
+        return self.family.logits(model, self.task, inputs).float().cpu()
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """The rows of one corpus and what it takes to have them answered and marked."""
+    """Rows whose answers are read from logits (implements Questions)."""
 
     live: LiveModel
     rows: Batches
@@ -81,9 +82,16 @@ class Sheet:
         """(rows, outputs) of these weights; an ensemble's are the mean of its members'."""
         if isinstance(merged, Ensemble):
             return combine(torch.stack([self.logits(m) for m in merged.members]), merged.annotated)
-        with self.live.turn:
-            self.live.point_at({**merged, **self.head} if self.head else merged, self.scope)
-            return self.live.logits(self.rows)
+        with speaking(self.live, merged, self.scope, self.head) as model:
+            return self.live.logits(self.rows, model)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def reply(self, merged: Merged, written: bool = True, dense: bool = False) -> Reply:
+        """What the merge answers; there is nothing written and no right words, so the rest decides nothing."""
+        logits = self.logits(merged)
+        return Reply(self.predict(logits), logits)
 
     def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
         """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""
@@ -104,7 +112,7 @@ class Answers(NamedTuple):
     """What one set of weights answered on one corpus' rows."""
 
     task: Task
-    predicted: Predicted  # as Sheet.predict gives it
+    predicted: Predicted  # as Reply has it
     gold: Predicted  # the same shape; -100 where not annotated
 
 
@@ -113,7 +121,7 @@ class DevScorer:
 
     def __init__(
         self,
-        dev: Mapping[str, Sheet],
+        dev: Mapping[str, Questions],
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
         bare: Sequence[str] = (),
@@ -121,7 +129,7 @@ class DevScorer:
         """`bare`: corpora that have no development rows, for whose sake there is no score."""
         self.bare = tuple(bare)
         self._dev, self._fitness, self._digits = dict(dev), fitness, digits
-        self.rows = sum(len(sheet.rows) for sheet in self._dev.values())
+        self.rows = sum(map(len, self._dev.values()))
         self.calls = 0
         self.items = 0  # rows that were scored in these calls
         self.forwards = 0  # the same, times the models of an ensemble
@@ -140,7 +148,7 @@ class DevScorer:
 
     def answers(self, merged: Merged) -> dict[str, Answers]:
         """What these weights say to the rows of each corpus; no call is counted."""
-        return {name: Answers(s.task, s.predict(s.logits(merged)), s.gold) for name, s in self._dev.items()}
+        return {name: Answers(s.task, s.reply(merged).predicted, s.gold) for name, s in self._dev.items()}
 
     def of(self, answers: Mapping[str, Answers]) -> float:
         """The score of answers to these very rows."""
@@ -172,7 +180,7 @@ class Exam:
 
     task: Task
     score: float
-    predicted: Predicted  # as Sheet.predict gives it
+    predicted: Predicted  # as Reply has it
     gold: Predicted  # the same shape; -100 where not examined
     details: Mapping[str, Any]
 
@@ -180,7 +188,7 @@ class Exam:
 class Examiner:
     """Holds the test rows and never hands them out. Nothing that merges or chooses has it."""
 
-    def __init__(self, test: Mapping[str, Callable[[], Sheet]]) -> None:
+    def __init__(self, test: Mapping[str, Callable[[], Questions]]) -> None:
         self._test = dict(test)  # tokenised when they are asked, and not at all by a cell that fails before
 
     def examine(self, merged: Merged) -> dict[str, Exam]:
@@ -188,7 +196,7 @@ class Examiner:
         found = {}
         for corpus, make in self._test.items():
             sheet = make()
-            found[corpus] = exam = _mark(sheet, sheet.logits(merged))
+            found[corpus] = exam = _mark(sheet, sheet.reply(merged))
             if not math.isfinite(exam.score):
                 raise MergeboardError(
                     f"{corpus}: {exam.task.metric} of {len(exam.gold)} test rows is {exam.score}; a metric gives a "
@@ -197,17 +205,18 @@ class Examiner:
         return found
 
 
-def _mark(sheet: Sheet, logits: Tensor) -> Exam:
-    task, gold, predicted = sheet.task, sheet.gold, sheet.predict(logits)
+def _mark(sheet: Questions, reply: Reply) -> Exam:
+    task, gold, predicted = sheet.task, sheet.gold, reply.predicted
     marks = official(task, predicted, gold)
-    details: dict[str, Any] = {"rows": len(gold), **marks}
+    details: dict[str, Any] = {"rows": len(gold), **marks, **reply.details}
     if len(gold) and is_constant(task.metric, predicted, gold):
         details["constant"] = True  # else a bare 0 would look like a bad answer
     if task.kind == "multi_label":
         never = (gold != MASKED).any(axis=0) & ~(gold == 1).any(axis=0)
         if never.any():  # an F1 there is 0 whatever is answered
             details["no_positive"] = [name for name, absent in zip(task.outputs, never, strict=True) if absent]
-        at_zero = score(task.metric, sheet.predict(logits, 0.0), gold)  # D10: is it the threshold?
-        details[f"{task.metric}_at_logit_0"] = at_zero
+        if reply.logits is not None:
+            at_zero = (reply.logits >= 0).numpy().astype(np.int64)  # D10: is it the threshold?
+            details[f"{task.metric}_at_logit_0"] = score(task.metric, at_zero, gold)
         details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
     return Exam(task, float(details.pop("score")), predicted, gold, details)

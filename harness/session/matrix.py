@@ -90,4 +90,5 @@ class Matrix:
             heads = "none"
         elif heads == "same" and any(given_for(self._options.given, m, seed) is not None for m in group):
             heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
-        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads, setting.called(group))
+        called, chosen = setting.called(group), setting.chosen or ()
+        return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads, called, chosen)

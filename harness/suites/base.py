@@ -68,7 +68,7 @@ class Suite:
 
     def known(self) -> tuple[str, ...]:
         """All corpora that there may be, in order: those that a member is trained on come first."""
-        examined = itertools.chain.from_iterable(s.examined or () for s in self.settings)
+        examined = itertools.chain.from_iterable((*(s.chosen or ()), *(s.examined or ())) for s in self.settings)
         return tuple(dict.fromkeys((*self.trained(), *examined)))
 
     def trained(self) -> tuple[str, ...]:

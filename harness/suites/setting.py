@@ -43,11 +43,14 @@ class Setting:
     version: int = 1
     title: str = ""  # what stands above a table's column; the name, if empty
     caption: str = ""  # a sentence below it: what is merged, what is examined, what the score is
+    chosen: tuple[str, ...] | None = None
+    """Corpora on whose development rows is chosen; None: the members' own. Where they are named, what is examined are
+    test rows, also of a corpus that a member was fine-tuned on."""
 
     def __post_init__(self) -> None:
         listed = () if isinstance(self.groups, str) else itertools.chain.from_iterable(self.groups)
         trained = {corpus_of(m) for m in (*self.members, *listed)}
-        both = [c for c in self.examined or () if corpus_of(c) in trained]
+        both = [c for c in self.examined or () if corpus_of(c) in trained and self.chosen is None]
         if both:
             raise MergeboardError(
                 f"setting {self.name}: {', '.join(both)} is examined and a member is fine-tuned on it, so the exam "
@@ -93,7 +96,7 @@ class Setting:
     @property
     def unseen(self) -> bool:
         """Whether what is examined is what no member was fine-tuned on."""
-        return self.examined is not None or self.groups == "all_but_one"
+        return (self.examined is not None and self.chosen is None) or self.groups == "all_but_one"
 
     def exam(self, members: tuple[str, ...], available: Collection[str]) -> tuple[str, ...]:
         """The corpora that a population of these members is examined on."""

@@ -12,7 +12,12 @@ from harness.suites.paper import published
 from harness.suites.registry import SUITES
 from harness.suites.setting import Setting
 
-METRICS = {"macro_f1": "macro-F1", "matthews": "Matthews' correlation", "pearson": "Pearson's correlation"}
+METRICS = {
+    "macro_f1": "macro-F1",
+    "matthews": "Matthews' correlation",
+    "pearson": "Pearson's correlation",
+    "mean_mark": "mean mark",
+}
 GENERIC = "The score is the mean over all data sets that this setting examines."
 
 

@@ -13,6 +13,7 @@ from harness.judging.rowwise.base import Array, Rowwise, level, whole
 from harness.judging.rowwise.correlations import matthews, pearson, spearman
 from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
 from harness.judging.rowwise.labels import label_f1
+from harness.judging.rowwise.marks import mean_mark
 
 __all__ = [
     "METRICS",
@@ -26,6 +27,7 @@ __all__ = [
     "level",
     "macro_f1",
     "matthews",
+    "mean_mark",
     "micro_f1",
     "pearson",
     "spearman",
@@ -43,4 +45,5 @@ METRICS: Mapping[str, Callable[..., Rowwise]] = {  # (gold, said[, how many clas
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
+    "mean_mark": mean_mark,
 }
