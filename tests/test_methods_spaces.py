@@ -19,7 +19,7 @@ from methods.optimisers.cma import Cma
 from methods.optimisers.random import Random
 from methods.regmean import RegMean
 from methods.search import Search
-from methods.searching.layers import groups_of
+from methods.searching.layers import blocks_of, groups_of
 from methods.simple import Simple
 from methods.ties import Ties
 
@@ -133,6 +133,20 @@ def test_blocks_go_together_by_the_granularity() -> None:
         groups_of(weights(t5), 2)
     with pytest.raises(MergeboardError, match="about blocks, and this model has no tensors named after any"):
         groups_of(weights(["layer.weight", "head.weight"]), 2)
+
+
+def test_the_blocks_of_a_model_are_named_stack_by_stack_from_the_bottom_up() -> None:
+    llama = [f"model.layers.{i}.mlp.up_proj.weight" for i in (0, 10, 2)]
+    assert blocks_of(weights(llama)) == ("model.layers.0", "model.layers.2", "model.layers.10")
+    t5 = [
+        "shared.weight",
+        "decoder.block.0.layer.0.SelfAttention.q.weight",
+        "decoder.block.1.layer.2.layer_norm.weight",
+    ]
+    found = blocks_of(weights([*t5, "encoder.block.0.layer.0.SelfAttention.q.weight", "lm_head.weight"]))
+    assert found == ("encoder.block.0", "decoder.block.0", "decoder.block.1")
+    with pytest.raises(MergeboardError, match="no tensors named after its blocks"):
+        blocks_of(weights(["first.weight", "head.weight"]))
 
 
 def test_a_tied_head_is_with_the_embeddings() -> None:

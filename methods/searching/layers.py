@@ -76,6 +76,22 @@ def groups_of(weights: Weights, granularity: int = 1, split: bool = False) -> Gr
     return _of_numbers(groups, weights)
 
 
+def blocks_of(weights: Weights) -> tuple[str, ...]:
+    """The model's blocks, as what their tensors' names begin with: "model.layers.0", "model.layers.1", ...
+
+    Stack by stack, an encoder before its decoder, each from the bottom up.
+
+    Errors: `MergeboardError` where no tensor is named after a block.
+    """
+    found = {(stack, index) for stack, index, _ in filter(None, map(_block, weights))}
+    if not found:
+        raise MergeboardError(
+            "this model has no tensors named after its blocks, so no route leads through them; take another model"
+        )
+    stacks = sorted(dict.fromkeys(b[0] for b in map(_block, weights) if b), key=lambda stack: "decoder" in stack)
+    return tuple(f"{stack}.{index}" for stack, index in sorted(found, key=lambda b: (stacks.index(b[0]), b[1])))
+
+
 def _identity(name: str, tensor: Tensor) -> object:
     """What two names of one tensor have in common."""
     return (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
