@@ -6,9 +6,12 @@ import itertools
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from methods.errors import MergeboardError
+
+Role = Literal["", "off_target"]
+"""What an exam is asked for: to be good at it, or to see what that costs elsewhere, which nothing ranks by."""
 
 Heads = Literal["same", "diff", "own", "none"]
 """How the members' fresh heads start: equal, each from its own seed; or every task keeps its own head, which is not
@@ -46,8 +49,11 @@ class Setting:
     chosen: tuple[str, ...] | None = None
     """Corpora on whose development rows is chosen; None: the members' own. Where they are named, what is examined are
     test rows, also of a corpus that a member was fine-tuned on."""
+    role: Role = ""  # off_target: shown apart, and no ranks, best rows or answers come of it
 
     def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            raise MergeboardError(f"setting {self.name}: role is {self.role!r}, wanted off_target, or none")
         listed = () if isinstance(self.groups, str) else itertools.chain.from_iterable(self.groups)
         trained = {corpus_of(m) for m in (*self.members, *listed)}
         both = [c for c in self.examined or () if corpus_of(c) in trained and self.chosen is None]

@@ -31,6 +31,7 @@ def words_of(setting: Setting, metric: str) -> dict[str, Any]:
         "caption": setting.caption or GENERIC,
         "order": names.index(setting.name) if setting.name in names else len(names),
         "metric": "+".join(METRICS.get(name, plain(name)) for name in metric.split("+")),
+        **({"role": setting.role} if setting.role else {}),
     }
 
 

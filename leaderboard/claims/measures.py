@@ -102,9 +102,10 @@ def _fewer(block: Block, method: str) -> dict[float, str]:
 
 
 def asked(group: Group, where: Where | None) -> list[Block]:
-    """The columns of these settings of the group's suite; all of them, if none are named."""
-    named = None if where is None else where.get(group.key.suite, ())
-    return [b for b in group.blocks() if named is None or b.question.setting in named]
+    """The columns of these settings of the group's suite; all that are no asides, if none are named."""
+    if where is None:
+        return group.blocks()
+    return [b for b in group.every_block() if b.question.setting in where.get(group.key.suite, ())]
 
 
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:
@@ -124,4 +125,4 @@ def _above_base(group: Group, block: Block, method: str, base: str) -> Differenc
 @lru_cache(maxsize=1)  # contenders hold their answers
 def _columns(group: Group) -> Mapping[Block, Mapping[str, Contender]]:
     """The contenders of each column; a dozen claims ask for them."""
-    return {b: contenders(b.rows, group.score, group.answers) for b in group.blocks()}
+    return {b: contenders(b.rows, group.score, group.answers) for b in group.every_block()}

@@ -23,6 +23,7 @@ from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
+from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
@@ -76,9 +77,10 @@ def session(found: list[Group]) -> str:
 def block(found: list[Group]) -> str:
     """The README's table: scores of the question that most models were asked first, a column for each, from its leading
     group."""
-    first = Counter(ask for own in _by_model(found).values() for ask in dict.fromkeys(map(_first, own)))
+    aiming = [group for group in found if group.blocks()]
+    first = Counter(ask for own in _by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
     leading: dict[str, Group] = {}
-    for group in found:
+    for group in aiming:
         if _first(group) == first.most_common(1)[0][0]:
             leading.setdefault(group.key.model, group)
     if not leading:
@@ -111,8 +113,11 @@ def _index(found: list[Group]) -> str:
     for model, own in _by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         for group in own:
-            grid = grids.scores(headline(group), markdown.score, markdown.name)
-            parts += [f"### {text.escaped(group.heading)}\n", markdown.table(grid)]
+            parts.append(f"### {text.escaped(group.heading)}\n")
+            parts += [markdown.table(grids.scores(headline(group), markdown.score, markdown.name))] * bool(
+                group.blocks()
+            )
+            parts += _elsewhere(group)
         parts.append(f"[Differences, corpora, costs, figures, commands]({FOLDER}/{page_of(model)})\n")
     if not found:
         parts.append(prose.NOTHING)
@@ -144,7 +149,7 @@ def _diagram_of(world: str) -> str:
 def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
-        headline(group), per_corpus(group)
+        headline(group), per_corpus(group), elsewhere(group)
         yield group
 
 
@@ -173,10 +178,12 @@ def _answers(group: Group) -> Iterator[str]:
 
 def _tables(group: Group) -> Iterator[str]:
     yield f"### {text.escaped(group.heading)}\n"
-    yield from _scores(group, headline(group))
+    if group.blocks():
+        yield from _scores(group, headline(group))
     for table in certainty(group):
         yield f"**{text.escaped(table.title)}**\n"
         yield markdown.table(grids.certainty(table, markdown.name))
+    yield from _elsewhere(group)
     yield from _budgets(group)
     for table in per_corpus(group):
         yield from _scores(group, table)
@@ -186,6 +193,14 @@ def _tables(group: Group) -> Iterator[str]:
     spent = costs(group)
     yield f"**{text.escaped(spent.title)}**\n"
     yield markdown.table(grids.costs(spent, markdown.name))
+
+
+def _elsewhere(group: Group) -> Iterator[str]:
+    """What is no aim, apart from what is, so that no reader takes it for a reason to choose."""
+    table = elsewhere(group)
+    if table is not None:
+        yield from _scores(group, table)
+        yield prose.ELSEWHERE
 
 
 def _budgets(group: Group) -> Iterator[str]:

@@ -111,6 +111,11 @@ A budget counts development evaluations: the start, every candidate, and every s
 - Fewer than 10 evaluations for each variable are few. An evolution breeds whole weights, so it has no variables.
 """
 
+ELSEWHERE = """\
+Nothing is chosen, ranked or called best by these columns: they show what a merge that is made for the exam above pays
+on other rows. The models are the same, and chosen on the same development rows.
+"""
+
 RACES = """\
 The best score so far on the development rows that the search sees, against the evaluations made: the line is the mean
 over seeds, the band goes from the lowest seed to the highest. Random search is dashed. One panel for each method that

@@ -11,6 +11,7 @@ from leaderboard.claims.claims import Claim, Finding, verdict
 from leaderboard.pages import grids
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
+from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import asked, certainty, costs, headline, unseen
 from leaderboard.verdict.answer import SCOPE, answer
@@ -21,12 +22,12 @@ def tables(found: Iterable[Group]) -> str:
     parts = []
     for group in found:
         questions = "; ".join(asked(group, question) for question in group.questions())
+        heading = f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(questions)}"
         parts.append(
-            _table(
-                f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(questions)}",
-                grids.scores(headline(group), _starred, text.plain),
-            )
+            _table(heading, grids.scores(headline(group), _starred, text.plain)) if group.blocks() else heading
         )
+        beside = elsewhere(group)
+        parts += [_table(beside.title, grids.scores(beside, _starred, text.plain))] if beside else []
         parts += [_table(text.plain(t.title), grids.certainty(t, text.plain)) for t in certainty(group)]
         for equal in same_budget(group):
             parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, text.plain, wide=False)))

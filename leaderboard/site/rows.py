@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.records.record import RunRecord, slug
 from leaderboard.tables.cell import Cell
+from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.table import Cost, headline, spent_on
 
@@ -26,14 +27,13 @@ class Row:
     cell: Cell
     cost: Cost
     records: tuple[RunRecord, ...]
+    aside: bool = False  # one corpus of an exam that is no aim
 
     @property
     def anchor(self) -> str:
         """Names the row on its page; the digest keeps apart what an address could not."""
-        digest = hashlib.sha256("\n".join([self.method, *self.question, self.heads, self.exam]).encode()).hexdigest()[
-            :8
-        ]
-        return f"{slug(self.method)}-{digest}"
+        told = [self.method, *self.question, self.heads, self.exam, *([self.title] if self.aside else [])]
+        return f"{slug(self.method)}-{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:8]}"
 
     @property
     def best(self) -> bool:
@@ -43,7 +43,8 @@ class Row:
 
 def rows(group: Group) -> Iterator[Row]:
     """Every row of a group, in the order of its tables."""
-    for block, column in zip(group.blocks(), headline(group).columns, strict=True):
+    tables = [table for table in (headline(group), elsewhere(group)) if table is not None]
+    for block, column in ((b, c) for table in tables for b, c in zip(table.blocks, table.columns, strict=True)):
         for method in column.cells:
             own = block.rows[method]
             yield Row(
@@ -57,6 +58,7 @@ def rows(group: Group) -> Iterator[Row]:
                 cell=column.cells[method],
                 cost=spent_on(own),
                 records=own,
+                aside=bool(group.said(block.question).role),
             )
 
 

@@ -105,6 +105,14 @@ class Group:
 
     def blocks(self) -> list[Block]:
         """One block for each column of scores, in order; fewer corpora or another exam are another column."""
+        return [block for block in self.every_block() if not self.said(block.question).role]
+
+    def elsewhere(self) -> list[Block]:
+        """The same of what is asked beside that: nothing is ranked or chosen by it."""
+        return [block for block in self.every_block() if self.said(block.question).role]
+
+    def every_block(self) -> list[Block]:
+        """Both, in order."""
         return self._blocks
 
     @cached_property
@@ -133,8 +141,8 @@ class Group:
         return (self.said(question).order, question.setting, counts, question.coverage)
 
     def questions(self) -> tuple[Question, ...]:
-        """What was asked, in order."""
-        return tuple(dict.fromkeys(block.question for block in self.blocks()))
+        """What was asked, in order; what is asked beside it last."""
+        return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere())))
 
 
 @lru_cache(maxsize=2)  # the answers of all groups together would not fit in memory

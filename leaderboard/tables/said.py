@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from harness.records.record import RunRecord
 from harness.suites import words
 from harness.suites.paper import Published, published
 from harness.suites.registry import SUITES
+from harness.suites.setting import Role
 
 
 class Said(NamedTuple):
@@ -20,6 +21,7 @@ class Said(NamedTuple):
     caption: str  # a sentence
     order: int  # its place among the settings of its suite
     metric: str  # "macro-F1"
+    role: Role = ""  # off_target: what it costs elsewhere
 
 
 def said(record: RunRecord) -> Said:
@@ -32,6 +34,7 @@ def said(record: RunRecord) -> Said:
         caption=told.get("caption", words.GENERIC),
         order=told.get("order", 1000),
         metric=told.get("metric", record.metric),
+        role=told.get("role", ""),
     )
 
 
@@ -60,6 +63,8 @@ def unshowable(told: Mapping[str, Any], longest: int) -> str:
     number = told.get("published", {"value": 0.0, "doubt": ""})
     if not isinstance(number, Mapping) or set(number) != {"value", "doubt"}:
         return "published"
+    if told.get("role", "") not in get_args(Role):
+        return "role"
     texts = {n: told.get(n, "") for n in ("suite_title", "title", "caption", "metric")} | {"doubt": number["doubt"]}
     for name, text in texts.items():
         if not isinstance(text, str) or len(text) > (10 * longest if name in ("caption", "doubt") else longest):

@@ -68,7 +68,7 @@ def headline(group: Group) -> Scores:
         column = cells(block.rows, group.score, group.answers)
         papers = {row: number_of(block.rows[row][0]) for row in usual_rows(block.rows).values()}
         shown = {row: replace(cell, paper=papers.get(row)) for row, cell in column.items()}
-        columns.append(Column(_title(group, block), shown))
+        columns.append(Column(title_of(group, block), shown))
     rows = {row: own for block in blocks for row, own in block.rows.items()}
     return Scores("Scores", tuple(columns), tuple(in_order(rows)), blocks)
 
@@ -82,10 +82,10 @@ def per_corpus(group: Group) -> list[Scores]:
         corpora = sorted({corpus for record in block.records for corpus in record.scores})
         if len(populations) == 1 and corpora:
             columns = tuple(Column(c, cells(block.rows, _score_on(group, c), _answers_on(group, c))) for c in corpora)
-            title = f"Per corpus, {_title(group, block)}"
+            title = f"Per corpus, {title_of(group, block)}"
             tables.append(Scores(title, columns, tuple(block.rows), (block,)))
         elif len(populations) > 1:
-            title = f"Per population, {_title(group, block)}"
+            title = f"Per population, {title_of(group, block)}"
             columns = tuple(Column(p, cells(_of(block, p), group.score, group.answers)) for p in populations)
             tables.append(Scores(title, columns, tuple(block.rows), (block,)))
     return tables
@@ -108,7 +108,7 @@ def unseen(group: Group) -> list[Scores]:
             columns.append(Column(f"{corpus}, {100 * share:.0f} % seen", _alone(block, _score_on(group, corpus))))
             columns.append(Column("without them", _alone(block, _unseen_on(corpus))))
         if columns:
-            title = f"Texts that a member was trained on, {_title(group, block)}"
+            title = f"Texts that a member was trained on, {title_of(group, block)}"
             tables.append(Scores(title, tuple(columns), tuple(block.rows), (block,)))
     return tables
 
@@ -163,7 +163,7 @@ def _of(block: Block, population: str) -> Rows:
 def costs(group: Group) -> Costs:
     """Medians over seeds and populations of the group's first question."""
     question = group.questions()[0]
-    rows = rows_of([r for block in group.blocks() if block.question == question for r in block.records])
+    rows = rows_of([r for block in group.every_block() if block.question == question for r in block.records])
     return Costs(f"Cost, {asked(group, question)}", {row: spent_on(records) for row, records in rows.items()})
 
 
@@ -180,9 +180,9 @@ def _answers_on(group: Group, corpus: str) -> Answers:
     return lambda record: group.answers(record, corpus)
 
 
-def _title(group: Group, block: Block) -> str:
+def title_of(group: Group, block: Block) -> str:
     """`in-domain`, or with its coverage or heads, where two columns could be confused without them."""
-    blocks = [b for b in group.blocks() if b.question.setting == block.question.setting]
+    blocks = [b for b in group.every_block() if b.question.setting == block.question.setting]
     several = len({b.question for b in blocks}) > 1
     others = {b.heads for b in blocks} - {"diff", block.heads}
     title = asked(group, block.question) if several else group.said(block.question).title

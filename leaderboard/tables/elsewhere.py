@@ -1,0 +1,29 @@
+"""What a merge costs elsewhere: exams that are no aim of its setting, a column for each corpus, ranked by nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from leaderboard.tables.cell import Cell, Column, cells
+from leaderboard.tables.group import Block, Group
+from leaderboard.tables.rows import in_order
+from leaderboard.tables.table import Scores, title_of
+
+
+@lru_cache(maxsize=64)
+def elsewhere(group: Group) -> Scores | None:
+    """The table; None where nothing beside the aim was asked."""
+    columns, shown = list[Column](), list[Block]()
+    for block in group.elsewhere():
+        for corpus in sorted({corpus for record in block.records for corpus in record.scores}):
+            columns.append(Column(f"{title_of(group, block)}, {corpus}", _alone(group, block, corpus)))
+            shown.append(block)
+    rows = {row: own for block in shown for row, own in block.rows.items()}
+    return Scores("What it costs elsewhere", tuple(columns), tuple(in_order(rows)), tuple(shown)) if columns else None
+
+
+def _alone(group: Group, block: Block, corpus: str) -> dict[str, Cell]:
+    """Cells without a best: nobody tries to be good here."""
+    found = cells(block.rows, lambda r: group.score(r, corpus), lambda r: group.answers(r, corpus))
+    return {row: replace(cell, mark="", recovery=None, to_best=None, to_base=None) for row, cell in found.items()}
