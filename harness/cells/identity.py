@@ -13,6 +13,7 @@ from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.families.subject import Subject
+from harness.grading.named import graders_recipe
 from harness.members import fisher, given, gram
 from harness.members.descent import Descents
 from harness.members.joint import VERSION as FINETUNE_VERSION
@@ -80,9 +81,14 @@ class Identity:
     def key(self, what: Source | Task) -> str:
         """The hash of a member's recipe, or of a task's."""
         if what not in self._keys:
-            recipe = what.recipe(self._subject.generative) if isinstance(what, Task) else self.member(what)
+            recipe = self._asked(what) if isinstance(what, Task) else self.member(what)
             self._keys[what] = recipe_key(recipe)
         return self._keys[what]
+
+    def _asked(self, task: Task) -> Recipe:
+        """What decides a task, the versions of its graders too."""
+        graders = {"graders": graders_recipe(task.graders)} if task.graders else {}
+        return {**task.recipe(self._subject.generative), **graders}
 
     def member(self, source: Source) -> Recipe:
         """Everything that decides one fine-tuned model."""
@@ -96,7 +102,7 @@ class Identity:
             "model": self._subject.identity["fingerprint"],
             "family": self._subject.kind,
             "corpora": list(corpora),
-            "tasks": [self._rows.task(c).recipe(self._subject.generative) for c in corpora],
+            "tasks": [self._asked(self._rows.task(c)) for c in corpora],
         }
         if (key := self.brought(source)) is not None:
             other = {"config": "another"} if self.other_config(source) else {}

@@ -1,7 +1,7 @@
 """Graders by name: `@register("number")` puts one in, and a task that models answer in writing asks for it.
 
-A third-party package joins by an entry point in the group `mergeboard.graders`. Standard library and numpy only:
-whoever checks records grades again."""
+A third-party package joins by an entry point in the group `mergeboard.graders`. Nothing here needs torch: whoever
+checks records grades again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from methods.registration import require_class
 from methods.registry import Registry, path_of
 
 BUILT_IN = {  # name -> the file that registers it
+    "contains": "harness.grading.contains",
     "exact": "harness.grading.exact",
+    "language": "harness.grading.language",
+    "number": "harness.grading.number",
+    "number_sakana": "harness.grading.number_sakana",
+    "rouge_l": "harness.grading.rouge_l",
 }
 
 Class = TypeVar("Class", bound=type[Any])
@@ -32,11 +38,12 @@ def register(name: str) -> Callable[[Class], Class]:
     """Make a grader available under `name`.
 
     The class is a frozen dataclass whose fields all have defaults, with `mark(said, wanted)`; a class variable
-    `version` (1 if absent) goes into every record.
+    `version` (1 if absent) goes into every record: raise it when the grader's marks change.
     """
     GRADERS.require_word(name)
 
     def enter(cls: Class) -> Class:
+        require_class(name, cls, "mark(said, wanted)")
         GRADERS.enter(name, Entry(cls))
         return cls
 

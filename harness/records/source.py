@@ -15,6 +15,7 @@ from pathlib import Path
 from methods.catalogue import BUILT_IN
 from methods.optimisers import OPTIMISERS
 
+BUILT_INS = frozenset({*BUILT_IN.values(), *OPTIMISERS.built_in.values()})  # of methods and optimisers
 OURS = ("methods", "harness", "leaderboard")  # whose versions are kept by hand
 INSTALLED = {"site-packages", "dist-packages"}  # folders that packages of others are put into
 IMPORTERS = ("import_module", "__import__")
@@ -23,8 +24,9 @@ _PYTHON = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdli
 
 
 @cache
-def code_of(cls: type) -> str | None:
-    """16 hexadecimal digits of the code that makes a class what it is; None for a class that is built in.
+def code_of(cls: type, built_in: frozenset[str] = BUILT_INS) -> str | None:
+    """16 hexadecimal digits of the code that makes a class what it is; None for a class that is built in, which is one
+    of these modules.
 
     That is the source of its module, of those of its bases, and of all that they import, at whatever depth, as long as
     it is the author's own: not ours, nor Python's, nor of another package that was installed. Of a class without source
@@ -36,7 +38,7 @@ def code_of(cls: type) -> str | None:
     """
     found: dict[str, bytes] = {}
     for base in cls.__mro__:
-        if (base is cls and _joins(base.__module__)) or not _of_others(base.__module__, _top(cls.__module__)):
+        if (base is cls and _joins(base.__module__, built_in)) or not _of_others(base.__module__, _top(cls.__module__)):
             if (path := _file(base.__module__)) is None:
                 found[f"{base.__module__}.{base.__qualname__}"] = b"".join(_bytecode(base))
             else:
@@ -49,9 +51,9 @@ def code_of(cls: type) -> str | None:
     return digest.hexdigest()[:16]
 
 
-def _joins(module: str) -> bool:
+def _joins(module: str, built_in: frozenset[str]) -> bool:
     """Whether a file lies among ours and is not built in: a method, or an optimiser, that somebody is about to add."""
-    return _top(module) in OURS and module not in {*BUILT_IN.values(), *OPTIMISERS.built_in.values()}
+    return _top(module) in OURS and module not in built_in
 
 
 def _follow(name: str, path: Path, own: str, found: dict[str, bytes]) -> None:
