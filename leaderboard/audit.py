@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
+from leaderboard.routed import astray
 from leaderboard.sought import contradiction
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import Gold, every_answer, gold_of, rowwise
@@ -52,7 +53,7 @@ def load(store: Store) -> Loaded:
                 found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the cell again")
             else:
                 sound(record, place)
-                if said := contradiction(record):
+                if said := contradiction(record) or astray(record):
                     raise BadRecord(f"{place}: {said}; the file was edited or damaged")
                 record = replace(record, trace=shown_of(record.trace), says=dict(told_of(record)))
                 if record.path in found.places:

@@ -121,6 +121,11 @@ def amount(value: float | None, digits: int) -> str:
     return GAP if value is None else f"{value:.{digits}f}"
 
 
+def times(value: float | None) -> str:
+    """`3`, `1.9`, `2.03`, or a gap: two digits as far as they say something."""
+    return GAP if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 def listed(values: list[str], most: int = 3) -> str:
     """`a, b, c and 2 more`."""
     rest = len(values) - most

@@ -12,6 +12,7 @@ from harness.cells import answered
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
 from harness.cells.recipe import knobs_of, recipe_of
+from harness.cells.way import way
 from harness.judging.scoring import Exam
 from harness.records.earlier import COMMIT
 from harness.records.environment import environment
@@ -51,7 +52,12 @@ def record_of(
         metric=metric,
         members=cell.key.members,
         coverage=cell.setting.coverage(lab.rows.corpora),
-        details={**details, **_origin(cell, lab), "exams": {c: dict(e.details) for c, e in exams.items()}},
+        details={
+            **details,
+            **_origin(cell, lab),
+            **way(merged),
+            "exams": {c: dict(e.details) for c, e in exams.items()},
+        },
         predictions={c: answered.predictions(e, store) for c, e in exams.items()},
         dev=dev or {},
         cost=cost,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.records.record import RunRecord, slug
 from leaderboard import words
-from leaderboard.pages import prose
+from leaderboard.pages import prose, routes
 from leaderboard.plots.curves import curves, steps
 from leaderboard.plots.heat import heat
 from leaderboard.plots.pareto import Spent, pareto
@@ -42,6 +42,9 @@ def figures(group: Group) -> Iterator[Figure]:
         if len(spent) > 1:
             yield Figure(_name(group, block, "cost"), "score against cost", pareto(place, spent))
         yield from (_race(group, place, table) for table in budgets if table.block is block)
+        if ways := routes.ways(block):
+            says = "the routes through the models' blocks"
+            yield Figure(_name(group, block, "routes"), says, routes.figure(place, ways), routes.caption(ways))
         histories = _histories(block)
         if histories:
             says = "development score by generation, mean over seeds and the range between them"

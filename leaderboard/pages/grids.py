@@ -55,7 +55,8 @@ def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Nam
 
 
 def costs(table: Costs, name: Name) -> Grid:
-    """Medians of what each method spent."""
+    """Medians of what each method spent; what must be kept of it, where some record says."""
+    stored = any(cost.stored_parameters is not None for cost in table.rows.values())
     rows = [
         [
             name(method),
@@ -63,11 +64,13 @@ def costs(table: Costs, name: Name) -> Grid:
             text.amount(cost.statistics_seconds, 2),
             text.amount(cost.dev_calls, 0),
             text.amount(None if cost.peak_bytes is None else cost.peak_bytes / 2**20, 0),
-            text.amount(cost.inference_models, 0),
+            text.times(cost.inference_models),
+            *([text.count(cost.stored_parameters)] if stored else []),
         ]
         for method, cost in table.rows.items()
     ]
-    return ["method", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"], rows
+    headers = ["method", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"]
+    return [*headers, *(["parameters stored"] if stored else [])], rows
 
 
 def ranks(overall: Overall, name: Name) -> Grid:

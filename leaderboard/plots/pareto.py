@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from leaderboard.plots.axes import Frame, around, decades
 from leaderboard.plots.colours import colour, filled
+from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
 
@@ -57,6 +58,6 @@ def pareto(title: str, spent: Sequence[Spent]) -> str:
             draw.dot(where[s.method], colour(s.method), False, 9)
         draw.dot(where[s.method], colour(s.method), filled(s.method))
         draw.dot((frame.edge + 16, 56 + 20 * place), colour(s.method), filled(s.method))
-        times = f" (x {s.models:g})" if s.models > 1 else ""
-        draw.text((frame.edge + 28, 60 + 20 * place), s.method + times)
+        more = f" (x {times(s.models)})" if s.models > 1 else ""
+        draw.text((frame.edge + 28, 60 + 20 * place), s.method + more)
     return str(draw)

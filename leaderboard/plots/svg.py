@@ -45,17 +45,19 @@ class Drawing:
         """A faint surface inside points."""
         self._parts.append(f'<polygon points="{_points(points)}" fill="{colour}" opacity="0.15"/>')
 
-    def dot(self, at: Point, colour: str, filled: bool = True, radius: float = 5) -> None:
-        """A point of the figure; hollow where `filled` is not."""
+    def dot(self, at: Point, colour: str, filled: bool = True, radius: float = 5, said: str = "") -> None:
+        """A point of the figure; hollow where `filled` is not; `said` is shown to who points at it."""
         fill = f'fill="{colour}"' if filled else 'class="open"'
         self._parts.append(
-            f'<circle cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"/>'
+            f'<circle cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"'
+            + _end("circle", said)
         )
 
-    def box(self, at: Point, width: float, height: float, colour: str) -> None:
-        """A filled rectangle from its upper left corner."""
+    def box(self, at: Point, width: float, height: float, colour: str, said: str = "") -> None:
+        """A filled rectangle from its upper left corner; `said` as of a dot."""
         self._parts.append(
-            f'<rect x="{_n(at[0])}" y="{_n(at[1])}" width="{_n(width)}" height="{_n(height)}" fill="{colour}"/>'
+            f'<rect x="{_n(at[0])}" y="{_n(at[1])}" width="{_n(width)}" height="{_n(height)}" fill="{colour}"'
+            + _end("rect", said)
         )
 
     def text(self, at: Point, words: str, anchor: str = "start", kind: str = "", turn: float = 0) -> None:
@@ -74,6 +76,11 @@ def _n(value: float) -> str:
     """One decimal is a tenth of a pixel; no "-0", no ".0"."""
     text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+def _end(kind: str, said: str) -> str:
+    """Of an element: at once, or behind its own title."""
+    return f"><title>{_t(said)}</title></{kind}>" if said else "/>"
 
 
 def _t(words: str) -> str:

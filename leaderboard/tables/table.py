@@ -50,6 +50,7 @@ class Cost:
     dev_calls: float | None
     peak_bytes: float | None
     inference_models: float | None
+    stored_parameters: float | None  # where it is more, or less, than one model's
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,14 @@ def _spent(cost: Cost) -> str:
         return ""
     seconds, statistics = cost.merge_seconds + (cost.statistics_seconds or 0.0), cost.statistics_seconds or 0.0
     of_which = f", {_time(statistics)} of it for statistics" if statistics >= 0.1 else ""
-    models = "one model" if cost.inference_models == 1 else f"{cost.inference_models:.0f} models"
-    return f"It costs {_time(seconds)} to merge{of_which}, and runs {models} at inference."
+    return f"It costs {_time(seconds)} to merge{of_which}, and runs {_models(cost.inference_models)} at inference."
+
+
+def _models(count: float) -> str:
+    """`one model`, `3 models`; of a route, which costs a share, `2.03 times the blocks of one model`."""
+    if count == int(count):
+        return "one model" if count == 1 else f"{count:.0f} models"
+    return f"{text.times(count)} times the blocks of one model"
 
 
 def _time(seconds: float) -> str:

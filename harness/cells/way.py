@@ -1,0 +1,32 @@
+"""What a record tells of a route: its hops, and through how many blocks of which sources they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from methods.merged import Merged, Route, trace_of
+from methods.searching.layers import blocks_of
+
+
+def way(merged: Merged | None) -> dict[str, Any]:
+    """`{"route": {"hops": [[source, block, scale], ...], "scale", "stacks": {stack: [blocks of each source]}}}`, with
+    the sources' names where the method's trace has them; nothing of what is no route."""
+    if not isinstance(merged, Route):
+        return {}
+    stacks: dict[str, list[int]] = {}
+    for place, member in enumerate(merged.members):
+        for block in blocks_of(member):
+            counts = stacks.setdefault(block.rpartition(".")[0], [0] * len(merged.members))
+            counts[place] += 1
+    told = {
+        "hops": [[hop.source, hop.block, hop.scale] for hop in merged.hops],
+        "scale": merged.scale,
+        "stacks": stacks,
+    }
+    return {"route": {**told, **_named(trace_of(merged))}}
+
+
+def _named(trace: Mapping[str, Any] | None) -> dict[str, Any]:
+    sources = (trace or {}).get("sources")
+    return {"sources": list(sources)} if sources else {}
