@@ -16,9 +16,12 @@ from harness.cells.rowbook import RowBook
 from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadData
+from harness.families.asked import Asked
 from harness.families.batches import Batches, prepare
 from harness.families.subject import Subject
+from harness.judging.reply import Questions
 from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
+from harness.judging.written import AskersSheet, WrittenSheet, to_choose
 from harness.protocol.parts import Search
 from harness.protocol.told import PLAIN, Told
 from harness.suites.setting import corpus_of
@@ -69,9 +72,16 @@ class Judges:
             live.point_at(weights)
             return live.logits(self.prepared(task, split))
 
-    def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Sheet:
-        task, threshold = self._rows.task(corpus), self._told.scoring.threshold
-        return Sheet(self.live(task), self.prepared(task, split), threshold, task.name, heads.get(corpus, {}))
+    def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Questions:
+        """The rows, and who asks them: somebody else's harness; the model, who writes; or its logits are read."""
+        task, asker = self._rows.task(corpus), self._rows.corpora[corpus_of(corpus)].asker
+        live, own = self.live(task), (task.name, heads.get(corpus, {}))
+        if asker is not None:
+            return AskersSheet(live, asker, split, *own)
+        rows = self.prepared(task, split)
+        if task.kind == "generation" and isinstance(live.family, Asked):
+            return WrittenSheet(live, live.family, rows, split, self._told.protocol.batch_tokens, *own)
+        return Sheet(live, rows, self._told.scoring.threshold, *own)
 
     def trainer(self, source: Source) -> DevScorer | None:
         """Chooses the weights of a training; None where a corpus has no development rows, and the last are taken."""
@@ -79,7 +89,7 @@ class Judges:
         rows = {c: self._rows.dev(c, source.draw) for c in corpora}
         if not all(map(len, rows.values())):
             return None
-        sheets = {c: self._sheet(c, split, {}) for c, split in rows.items()}
+        sheets = {c: to_choose(self._sheet(c, split, {})) for c, split in rows.items()}
         return DevScorer(sheets, choosing.fitness, choosing.fitness_digits)
 
     def developer(self, key: PopulationKey, heads: Mapping[str, Weights]) -> DevScorer:
@@ -120,7 +130,7 @@ class Judges:
     def _require_mixed(self, corpus: str, split: Split, begin: int, end: int) -> None:
         """Refuse rows kept apart that stand in an order of labels: who answers nothing else would win there."""
         task = self._rows.task(corpus)
-        if task.kind == "regression":
+        if task.kind in ("regression", "generation"):
             return
         has = split.labels == (1 if task.kind == "multi_label" else np.arange(len(task.outputs)))
         if lacked := missing(has, begin, end):

@@ -68,11 +68,11 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
     return Batches(tuple(batches), labels, *family.gold(task, labels))
 
 
-def cuts(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
+def cuts(lengths: Sequence[int], most: int, overhead: int = OVERHEAD) -> list[tuple[int, int]]:
     """Where to cut ascending lengths into batches, so that padded tokens and batches together cost least.
 
     The best way to cut the first j rows ends with some batch [i, j), after the best way to cut the first i. A batch has
-    at most `most` padded tokens, or one row.
+    at most `most` padded tokens, or one row; it costs `overhead` tokens besides.
     """
     cost = np.zeros(len(lengths) + 1, dtype=np.int64)
     last = [0] * len(cost)  # where the batch that ends at j begins
@@ -80,7 +80,7 @@ def cuts(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
         begins = np.arange(max(0, j - max(1, most // max(1, longest))), j)
         costs = cost[begins] + longest * (j - begins)
         best = int(costs.argmin())
-        cost[j], last[j] = costs[best] + OVERHEAD, int(begins[best])
+        cost[j], last[j] = costs[best] + overhead, int(begins[best])
     found, stop = [], len(lengths)
     while stop > 0:
         found.append((last[stop], stop))

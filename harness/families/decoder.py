@@ -25,11 +25,15 @@ from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadModel
 from harness.families import prompts
-from harness.families.asked import Asked, flat, takes
+from harness.families.asked import Asked, flat, place
 from harness.families.base import Inputs, Loaded
+from harness.families.calls import takes
 from harness.families.door import opened
 from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of, continuation
+from harness.families.writing.pens import Continued, Pen
+from harness.families.writing.rows import PromptRow, answers_after, prompts_of
+from harness.families.writing.told import after_prompts, prompts_padded
 
 _AGREE = 1e-3  # largest difference between shared and plain prompts, as a share of the largest centred logit
 _LIMITS = ("window", "window_size", "attention_chunk_size", "max_position_embeddings", "n_positions")
@@ -83,8 +87,10 @@ class Decoder(Asked):
             ) from None
         return Loaded(model, frozenset(), (), found.classifier, found.notes)
 
-    def encode(self, task: Task, split: Split, max_length: int) -> list[DecoderRow]:
-        """Every row with the statements about what it is asked."""
+    def encode(self, task: Task, split: Split, max_length: int) -> Sequence[DecoderRow | PromptRow]:
+        """Every row with the statements about what it is asked; or as `prompt_rows` gives it."""
+        if task.kind == "generation":
+            return self.prompt_rows(task, split, max_length)
         lead = self.answers.lead
         words = {k: (*continuation(self.tokenizer, "a", f" {task.statements[k]}"), *lead) for k in task.asked}
         room = max(0, within(max_length, self.limit) - max(map(len, words.values()), default=0))
@@ -96,11 +102,21 @@ class Decoder(Asked):
         before, _ = prompts.special(self.tokenizer)
         return [tuple([*before, *ids][:room]) for ids in prompts.encoded(self.tokenizer, texts)]
 
-    def collate(self, rows: Sequence[DecoderRow]) -> Inputs:
+    def prompt_rows(self, task: Task, split: Split, max_length: int) -> list[PromptRow]:
+        """Every prompt, which with `task.tokens` new ones fits `max_length` and the table of positions."""
+        room = within(max_length, self.limit) - task.tokens
+        texts = prompts_of(self.tokenizer, task, split, room, after=False)
+        return list(map(PromptRow, texts, answers_after(self.tokenizer, task, split)))
+
+    def collate(self, given: Sequence[DecoderRow] | Sequence[PromptRow]) -> Inputs:
         """`shared_sentences` where that is right for the model and costs fewer tokens, else `one_by_one`.
 
-        Rows that each ask something else (shuffled training questions) share nothing.
+        Rows that each ask something else (shuffled training questions) share nothing. Prompts are told with their
+        right answers, see `told.after_prompts`.
         """
+        rows = [row for row in given if isinstance(row, DecoderRow)]
+        if len(rows) < len(given):
+            return self._told([row for row in given if isinstance(row, PromptRow)])
         union = {k: q for row in rows for k, q in zip(row.asked, row.questions, strict=True)}
         width = max(len(row.prefix) for row in rows) + sum(map(len, union.values()))
         alone = [len(row.prefix) + len(q) for row in rows for q in row.questions]
@@ -155,6 +171,13 @@ class Decoder(Asked):
         if not self._keeps:
             words = words[:, inputs["columns"]]
         return words[inputs["sequence"], inputs["at"]]
+
+    def _told(self, rows: Sequence[PromptRow]) -> Inputs:
+        return after_prompts(rows, prompts.padding(self.tokenizer))
+
+    def _pen(self, model: nn.Module, rows: Sequence[PromptRow], cached: bool) -> Pen:
+        inputs = prompts_padded(rows, prompts.padding(self.tokenizer))
+        return Continued(model, inputs["ids"].to(place(model)), inputs["mask"].to(place(model)), cached)
 
     def _try_out(self, model: Any) -> None:
         """Find out what the model can do: its answers to random words must be those to plain prompts."""

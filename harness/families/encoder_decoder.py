@@ -14,11 +14,15 @@ from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadModel
 from harness.families import prompts
-from harness.families.asked import Asked, flat, takes
+from harness.families.asked import Asked, flat, place
 from harness.families.base import Inputs, Loaded
+from harness.families.calls import takes
 from harness.families.door import opened
 from harness.families.encoder import within
 from harness.families.prompts import Answers, asked_of
+from harness.families.writing.pens import Answered, Pen
+from harness.families.writing.rows import PromptRow, answers_alone, prompts_of
+from harness.families.writing.told import beside_prompts
 
 _SENTINEL = "<extra_id_0>"  # the gap that T5 learned to fill
 
@@ -64,8 +68,10 @@ class EncoderDecoder(Asked):
             raise BadModel(f"{folder}: its config names no decoder_start_token_id, with which answers start")
         return Loaded(model.eval(), frozenset(), (), found.classifier, found.notes)
 
-    def encode(self, task: Task, split: Split, max_length: int) -> list[EncoderDecoderRow]:
-        """Every row once per output that it is asked about."""
+    def encode(self, task: Task, split: Split, max_length: int) -> Sequence[EncoderDecoderRow | PromptRow]:
+        """Every row once per output that it is asked about; or as `prompt_rows` gives it."""
+        if task.kind == "generation":
+            return self.prompt_rows(task, split, max_length)
         before, after = prompts.special(self.tokenizer)
         words = {k: f"{task.questions[k]} {_SENTINEL}" if self.sentinel else task.questions[k] for k in task.asked}
         shortest = {k: len(prompts.encoded(self.tokenizer, [question])[0]) for k, question in words.items()}
@@ -78,12 +84,23 @@ class EncoderDecoder(Asked):
             for a in asked
         ]
 
-    def collate(self, rows: Sequence[EncoderDecoderRow]) -> Inputs:
+    def prompt_rows(self, task: Task, split: Split, max_length: int) -> list[PromptRow]:
+        """Every prompt, which fits `max_length` and the table of positions, as do `task.tokens` new ones beside it."""
+        if self.limit is not None and task.tokens > self.limit:
+            raise BadModel(f"{task.name}: an answer has up to {task.tokens} tokens, the model's positions {self.limit}")
+        texts = prompts_of(self.tokenizer, task, split, within(max_length, self.limit), after=True)
+        return list(map(PromptRow, texts, answers_alone(self.tokenizer, task, split)))
+
+    def collate(self, given: Sequence[EncoderDecoderRow] | Sequence[PromptRow]) -> Inputs:
         """`ids`, `mask` (pairs, tokens): one sequence per row and question, padded on the right.
 
         Pair i is about output `output[i]` of row `row[i]`, (pairs,); `rows` is (rows,), for its length; `starts` is
-        (n,): what every answer begins with, after the token that starts the decoder.
+        (n,): what every answer begins with, after the token that starts the decoder. Prompts are told with their right
+        answers, see `told.beside_prompts`.
         """
+        rows = [row for row in given if isinstance(row, EncoderDecoderRow)]
+        if len(rows) < len(given):
+            return self._told([row for row in given if isinstance(row, PromptRow)])
         pairs = [(i, k) for i, row in enumerate(rows) for k in row.asked]
         return {
             **flat([text for row in rows for text in row.texts], prompts.padding(self.tokenizer)),
@@ -94,14 +111,25 @@ class EncoderDecoder(Asked):
         }
 
     def _words(self, model: nn.Module, inputs: Inputs) -> Tensor:
-        """(pairs, vocabulary) logits of the token after what every answer begins with."""
-        starts = nn.functional.pad(inputs["starts"], (1, 0), value=int(start_of(model) or 0))
+        """(pairs, vocabulary) logits of the token after what every answer begins with, or of an answer's tokens."""
+        written = "answers" in inputs
+        starts = nn.functional.pad(inputs["answers" if written else "starts"], (1, 0), value=int(start_of(model) or 0))
         starts = starts.expand(len(inputs["ids"]), -1)
         cache = {"use_cache": False} if takes(model, "use_cache") else {}
         words: Tensor = model(
             input_ids=inputs["ids"], attention_mask=inputs["mask"], decoder_input_ids=starts, **cache
         ).logits
+        if written:
+            return words[inputs["sequence"], inputs["at"]]
         return words[: len(inputs["row"]), -1]  # without the sequence that stands for none, see `flat`
+
+    def _told(self, rows: Sequence[PromptRow]) -> Inputs:
+        return beside_prompts(rows, prompts.padding(self.tokenizer))
+
+    def _pen(self, model: nn.Module, rows: Sequence[PromptRow], cached: bool) -> Pen:
+        inputs = self._told(rows)
+        ids, mask = inputs["ids"].to(place(model)), inputs["mask"].to(place(model))
+        return Answered(model, ids, mask, int(start_of(model) or 0), cached)
 
 
 def start_of(model: nn.Module) -> int | None:

@@ -1,0 +1,64 @@
+"""What ends an answer: a token of the tokenizer or of the generation config, or words that a task names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from harness.data.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The ends of one model's answers to one task."""
+
+    tokenizer: Any
+    tokens: frozenset[int]
+    words: tuple[str, ...]
+    silent: frozenset[int]  # special tokens, which are no part of a text
+
+    @staticmethod
+    def of(tokenizer: Any, model: nn.Module, task: Task) -> Ends:
+        """A word that is a special token of its own ("<|im_end|>") ends as a token does: texts do not show it."""
+        configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        tokens = {*_several(configured), *_several(tokenizer.eos_token_id)}
+        special = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+        tokens |= {special[word] for word in task.stop if word in special}
+        words = tuple(word for word in task.stop if word and word not in special)
+        return Ends(tokenizer, frozenset(tokens), words, frozenset(tokenizer.all_special_ids))
+
+    def reached(self, said: Sequence[int]) -> bool:
+        """Whether these new tokens end an answer, of which all but the last do not.
+
+        Words are looked for in the last tokens alone: a token says a byte at least, or nothing at all.
+        """
+        if said[-1] in self.tokens:
+            return True
+        if not self.words:
+            return False
+        spoken = [token for token in said if token not in self.silent]
+        most = max(len(word.encode()) for word in self.words)
+        near = self.decoded(spoken[-2 * most - 8 :])
+        return any(word in near for word in self.words) and self._place(self.decoded(said)) is not None
+
+    def text(self, said: Sequence[int]) -> tuple[str, bool]:
+        """The answer, and whether it came to an end; a sign whose bytes are not all there is written as U+FFFD."""
+        whole = self.decoded(said)
+        place = self._place(whole)
+        return (whole if place is None else whole[:place]), place is not None or bool(said and said[-1] in self.tokens)
+
+    def decoded(self, tokens: Sequence[int]) -> str:
+        """What they say, special tokens left out, blanks as they are."""
+        found: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return found
+
+    def _place(self, text: str) -> int | None:
+        """Where the first of the words begins."""
+        return min((at for at in map(text.find, self.words) if at >= 0), default=None)
+
+
+def _several(ids: int | Iterable[int] | None) -> tuple[int, ...]:
+    return () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)

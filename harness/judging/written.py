@@ -1,0 +1,147 @@
+"""Rows whose answers are written by the model and marked by the task's graders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.data.corpus import Reference, Split
+from harness.data.task import Task
+from harness.families.asked import Asked
+from harness.families.batches import Batches
+from harness.families.writing import PromptRow
+from harness.grading import GRADERS
+from harness.judging.reply import Asker, Predicted, Questions, Reply
+from harness.judging.scoring import LiveModel
+from harness.judging.speaking import speaking
+from methods.base import Merged, Weights
+from methods.knobs import fields_from
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenSheet:
+    """Rows that a model answers in its own words (implements Questions)."""
+
+    live: LiveModel
+    family: Asked  # the live model's
+    rows: Batches
+    split: Split  # the same rows, whose references the answers are held against
+    batch_tokens: int
+    scope: str = ""  # as of `Sheet`
+    head: Weights = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """What is asked."""
+        return self.live.task
+
+    @property
+    def gold(self) -> Predicted:
+        """(rows,): the mark of a right answer."""
+        return self.split.labels[:, 0]
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @cached_property
+    def _prompts(self) -> list[PromptRow]:
+        """In the split's own order."""
+        placed = {int(i): row for batch in self.rows for i, row in zip(batch.index, batch.rows, strict=True)}
+        return [row for i in range(len(placed)) if isinstance(row := placed[i], PromptRow)]
+
+    def reply(self, merged: Merged, written: bool = True, dense: bool = False) -> Reply:
+        """Marks of what is written, with the texts, and the likelihood of right answers if asked for.
+
+        `details["cut"]`: the rows that ran out of tokens before their answer came to an end.
+        """
+        likelihood, texts, details = None, None, dict[str, Any]()
+        predicted: Predicted = np.zeros(len(self))
+        with speaking(self.live, merged, self.scope, self.head) as model:
+            if dense:
+                likelihood = self.live.logits(self.rows, model)[:, 0].double().numpy()
+            if written:
+                found = self.family.write(model, self.task, self._prompts, self.batch_tokens)
+                texts, details["cut"] = tuple(w.text for w in found), sum(not w.ended for w in found)
+        if texts is not None:
+            predicted = marks(self.task, texts, self.split.references or ())
+        return Reply(predicted, None, texts, likelihood, details)
+
+
+def marks(task: Task, texts: Sequence[str], references: Sequence[Reference]) -> Predicted:
+    """(rows,): the product of the marks that the task's graders give."""
+    found = np.ones(len(texts))
+    for word in task.graders:
+        name, _, rest = word.partition(":")
+        cls = GRADERS.resolve(name).cls
+        knobs = dict(part.split("=", 1) for part in rest.split(",") if part)
+        grader = cls(**fields_from(name, cls, knobs))
+        found *= [grader.mark(*row) for row in zip(texts, references, strict=True)]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Likely:
+    """The same rows, each marked by how likely its right answer is (implements Questions).
+
+    The mark is the geometric mean of its tokens' probabilities. It costs one pass, where an answer that is written
+    costs one for every token, and tells apart what marks do not: so checkpoints of a training are chosen by it.
+    """
+
+    sheet: WrittenSheet
+
+    @property
+    def task(self) -> Task:
+        """What is asked."""
+        return self.sheet.task
+
+    @property
+    def gold(self) -> Predicted:
+        """(rows,): the mark of what is certain."""
+        return self.sheet.gold
+
+    def __len__(self) -> int:
+        return len(self.sheet)
+
+    def reply(self, merged: Merged, written: bool = True, dense: bool = False) -> Reply:
+        """Nothing is written, whatever is asked for."""
+        found = self.sheet.reply(merged, written=False, dense=True)
+        assert found.likelihood is not None
+        return Reply(np.exp(found.likelihood), likelihood=found.likelihood)
+
+
+@dataclass(frozen=True, eq=False)
+class AskersSheet:
+    """Rows that somebody else's harness asks and marks (implements Questions)."""
+
+    live: LiveModel
+    asker: Asker
+    split: Split
+    scope: str = ""  # as of `Sheet`
+    head: Weights = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """What is asked."""
+        return self.live.task
+
+    @property
+    def gold(self) -> Predicted:
+        """(rows,): the mark of a right answer."""
+        return self.split.labels[:, 0]
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def reply(self, merged: Merged, written: bool = True, dense: bool = False) -> Reply:
+        """What the asker says, whatever is asked for."""
+        with speaking(self.live, merged, self.scope, self.head) as model:
+            return self.asker.ask(model, self.live.family.tokenizer, self.split)
+
+
+def to_choose(sheet: Questions) -> Questions:
+    """The rows as they choose a checkpoint."""
+    return Likely(sheet) if isinstance(sheet, WrittenSheet) else sheet
