@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from harness.families.hops.view import hop_view
 from methods.errors import NotApplicable
 from methods.merged import Ensemble, Merged, PerTask, Route, Weights
 
@@ -28,7 +29,13 @@ def speaking(live: LiveModel, merged: Merged, scope: str = "", head: Weights | N
         scope: the corpus' name, by which a model of several tasks knows which head is meant.
         head: the task's own head, where heads are not merged.
     """
-    if isinstance(merged, Ensemble | Route | PerTask):
+    if isinstance(merged, Route):
+        first = merged.members[0]
+        with live.turn:
+            live.point_at({**first, **head} if head else first, scope)
+            yield hop_view(live.model, merged)
+        return
+    if isinstance(merged, Ensemble | PerTask):
         raise NotApplicable(f"a {type(merged).__name__} cannot be asked so")
     assert isinstance(merged, Mapping)
     with live.turn:
