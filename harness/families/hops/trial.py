@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.families.asked import takes
+from harness.families.calls import takes
 
 _TOKENS = 5
 
