@@ -26,7 +26,7 @@ ALLOWED_OF_OURS = {
 }
 ROOMS = (  # of harness/, from the ground up: a room knows those before it
     *("records", "storage", "protocol", "checkpoints", "data", "grading", "suites", "families"),
-    *("judging", "members", "cells", "session", "export"),
+    *("judging", "lm_eval", "members", "cells", "session", "export"),
 )
 THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know

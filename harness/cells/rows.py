@@ -51,6 +51,8 @@ def domain_specific(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult
     its test rows, so there it is their mean."""
     if cell.setting.unseen:
         raise NotApplicable(OUTSIDE)
+    if strange := [c for c in corpora if c not in cell.key.corpora]:
+        raise NotApplicable(f"domain_specific: no member was fine-tuned on {', '.join(strange)}")
     table = _every_member(cell, lab, corpora)
     own = {c: [exams[c] for member, exams in table.items() if corpus_of(member) == c] for c in corpora}
     return RowResult(_means(own), parts=own, cost={"inference_models": len(table)})

@@ -41,6 +41,7 @@ class Task:
     tokens: int = 0  # generation: the most new tokens of an answer; one that needs more is cut there, and counted
     stop: tuple[str, ...] = ()  # generation: an answer ends before the first of these
     graders: tuple[str, ...] = ()  # generation: as a user writes them, "number:locale=de"; marks are multiplied
+    asked_by: str = ""  # whose harness asks its rows and marks the answers, in which version and how; empty: ours
 
     def recipe(self, in_words: bool) -> Recipe:
         """What of it decides what a model learns and scores; the words, where the model is asked in words."""

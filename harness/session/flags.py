@@ -33,6 +33,15 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "FILE.toml",
         "help": "Your own task, corpora, members: suites/test_own.py",
     },
+    "lm-eval-task": {
+        "action": "append",
+        "metavar": "NAME",
+        "help": "Task of lm-eval, or NAME:metric,filter: suites/test_lm_eval.py; repeat it",
+    },
+    "lm-eval-tasks": {
+        "metavar": "FOLDER",
+        "help": "Folder with YAML files of tasks of your own, in lm-eval's form",
+    },
     "protocol": {
         "metavar": "NAME",
         "help": "paper, official_code, quick or sakana; paper by default, quick for tiny models",

@@ -79,9 +79,12 @@ class Matrix:
             return (
                 f"{model} knows only the words of its made-up world, which has no {asked.called} corpora; name a model"
             )
-        if asked.on_hub or not asked.data or not self._has.where(model).hub:
-            return ""
-        return f"the hub has no {asked.called} corpora: give --data=FOLDER with {asked.data} in it; {asked.origin}"
+        if not asked.on_hub and asked.data and self._has.where(model).hub:
+            return f"the hub has no {asked.called} corpora: give --data=FOLDER with {asked.data} in it; {asked.origin}"
+        if asked.kinds and (kind := self._has.family(model)) not in asked.kinds:
+            able = " and ".join(name.replace("_", "-") for name in asked.kinds)
+            return f"{model} is of the family {kind}, and {asked.called} ask what goes on from a text: {able}s do"
+        return ""
 
     def _key(
         self, setting: Setting, model: ModelName, group: tuple[str, ...], seed: int, heads: Heads

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.lm_eval import session as lm_eval
+from harness.lm_eval.words import OPTION
 from harness.session import selection
 from harness.session.bench import Bench
 from harness.suites import Setting, resolve
@@ -67,6 +69,8 @@ def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> It
     yield from selection.unused(items, bench.options)
     if (own := at_hand()) is not None and own.name not in names:
         yield "--task is not used: no file of this session asks about it; name suites/test_own.py too"
+    if (tasks := lm_eval.at_hand()) is not None and tasks.name not in names:
+        yield f"{OPTION} is not used: no file of this session asks it; name suites/{lm_eval.FILE} too"
     suites = [resolve(name) for name in names]
     kinds = {
         str(model): bench.has.family(model)

@@ -86,6 +86,7 @@ def read(config: pytest.Config) -> Options:
         sources.require_different(models)
         protocol, budget = get("--protocol"), parsing.evaluations_of(get("--budget-evaluations"))
         data = sources.data_in(get("--data"), models, config)
+        sources.of_lm_eval(get("--lm-eval-task") or (), get("--lm-eval-tasks"), get("--member"), models, config)
         members = {**sources.of_task(get("--task"), config), **sources.of_members(get("--member"))}
         given = {key: member.where for key, member in members.items()}
         options = Options(

@@ -11,6 +11,8 @@ import pytest
 from harness import parsing
 from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
+from harness.lm_eval import session as lm_eval
+from harness.lm_eval.words import OPTION
 from harness.records.record import slug
 from harness.suites import looked_up, near
 from harness.suites.own import session as own
@@ -44,6 +46,19 @@ def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.
     what = "--task {}, members of [corpora.{}]".format
     places = ((key, place, what(text, key[0])) for key, place in suite.given.items())
     return {key: Given(brought.place_of(said, place), said) for key, place, said in places}
+
+
+def of_lm_eval(
+    tasks: Sequence[str], folder: str | None, members: Sequence[str], models: Sequence[ModelName], config: pytest.Config
+) -> None:
+    """Begin with the tasks of lm-eval that are named; whatever is a member is one of theirs."""
+    place = None if folder is None else config.invocation_params.dir / Path(folder).expanduser()
+    suite = lm_eval.begin(tasks, place, members, base=not any(model.tiny for model in models))
+    if suite is None and any(Path(str(word).partition("::")[0]).name == lm_eval.FILE for word in config.args):
+        raise MergeboardError(
+            f"{lm_eval.FILE} asks tasks of lm-eval: name one with {OPTION}=NAME, the model with --model=BASE, and two "
+            f"or more that were made of it, each by {brought.OPTION} NAME=FOLDER"
+        )
 
 
 def of_members(asked: Sequence[str]) -> dict[brought.Key, Given]:

@@ -1,0 +1,117 @@
+"""Which documents choose, which examine, and which may be examples: no document is ever two of these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.errors import BadData
+from harness.lm_eval.opened import Opened
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """The documents of one task, by the JSON text of which lm-eval makes its own `doc_hash`."""
+
+    dev: tuple[str, ...]  # in a seeded order
+    test: tuple[str, ...]
+    told: str  # where they come from, for the user
+    examples: Mapping[str, Any]  # that may stand in front of a document, by their texts
+    _sources: dict[str, tuple[Any, int]] = field(default_factory=dict)  # text -> the data set and the place in it
+
+    def of(self, text: str) -> Any:
+        """The document of this text, as the task gives it."""
+        rows, place = self._sources[text]
+        return rows[place]
+
+
+def documents(asked: Opened, seed: int) -> Documents:
+    """Development documents are those of the task's validation split, else of its train split; where it has neither,
+    a seeded half of what is examined, and the other half is the exam.
+
+    Errors: `BadData` in one line where one of the two, or the examples, would have nothing.
+    """
+    exam = asked.task.eval_docs
+    sources: dict[str, tuple[Any, int]] = {}
+    split, own = _development(asked)
+    if own is None:
+        order = _order(asked, "halves", len(exam), seed)
+        half = len(exam) // 2
+        dev, test = (_texts(exam, part, sources) for part in (order[:half], order[half:]))
+        told = f"{len(dev):,} of its {len(exam):,} documents choose, by the seed, and the others examine"
+    else:
+        dev = _texts(own, _order(asked, "dev", len(own), seed), sources)
+        test = _texts(exam, _order(asked, "test", len(exam), seed), sources)
+        told = f"{len(dev):,} documents of its {split} split choose, and {len(test):,} of {asked.exam_split} examine"
+    if not dev or not test:
+        raise BadData(f"{asked.words}: {len(dev) + len(test)} documents are too few to choose and to examine")
+    examples = _examples(asked, dev, set(test), sources) if asked.shots else {}
+    return Documents(dev, test, told, examples, sources)
+
+
+def canonical(document: Any) -> str:
+    """The text that lm-eval hashes a document by."""
+    from lm_eval.utils import handle_non_serializable
+
+    return json.dumps(document, indent=2, default=handle_non_serializable, ensure_ascii=False)
+
+
+def hash_of(text: str) -> str:
+    """lm-eval's `doc_hash`."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _development(asked: Opened) -> tuple[str, Any]:
+    """The split of development documents and those; None where the task has no split for it."""
+    config, task = asked.task.config, asked.task
+    for name, there, take in (
+        (config.validation_split, task.has_validation_docs(), task.validation_docs),
+        (config.training_split, task.has_training_docs(), task.training_docs),
+    ):
+        if there and name != asked.exam_split and len(found := take()):
+            return str(name), found
+    return "", None
+
+
+def _order(asked: Opened, what: str, rows: int, seed: int) -> list[int]:
+    """A fixed shuffle that depends on the task's name and the seed alone; lm-eval's `limit` would take the first."""
+    digest = hashlib.sha256(f"lm_eval:{seed}:{asked.task.config.task}:{what}".encode()).digest()
+    order: list[int] = np.random.default_rng(int.from_bytes(digest[:8], "little")).permutation(rows).tolist()
+    return order
+
+
+def _texts(rows: Any, places: Sequence[int], sources: dict[str, tuple[Any, int]]) -> tuple[str, ...]:
+    found = []
+    for place in places:
+        text = canonical(rows[place])
+        sources.setdefault(text, (rows, place))
+        found.append(text)
+    return tuple(found)
+
+
+def _examples(asked: Opened, dev: Sequence[str], exam: set[str], sources: dict[str, tuple[Any, int]]) -> dict[str, Any]:
+    """What may stand in front of a document: the task's own examples, but development documents where those are of the
+    split that is examined. Whatever is examined is left out."""
+    task, config = asked.task, asked.task.config
+    split = task.fewshot_cfg.split or config.training_split or config.validation_split or config.test_split
+    fixed = task.fewshot_cfg.split is None and task.fewshot_cfg.samples is not None
+    if split == asked.exam_split and not fixed:
+        pool = [rows[place] for rows, place in sorted((sources[text] for text in dict.fromkeys(dev)), key=_place)]
+    else:
+        pool = list(task.fewshot_docs())
+    found = {text: document for document in pool if (text := canonical(document)) not in exam}
+    if len(found) < asked.shots + 2:  # one may be the document itself, one more is drawn in its place
+        raise BadData(
+            f"{asked.words}: {asked.shots} examples stand in front of each document, and {len(found)} documents that "
+            "are not examined can be one; set num_fewshot in its YAML to fewer"
+        )
+    return found
+
+
+def _place(source: tuple[Any, int]) -> int:
+    return source[1]
