@@ -11,7 +11,7 @@ from typing import Any
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.routes import way_of, wrong_with
-from leaderboard.tables.searches import is_number
+from leaderboard.tables.searches import is_number, part
 
 
 def astray(record: RunRecord) -> str:
@@ -30,7 +30,7 @@ def _astray(record: RunRecord) -> Iterator[str]:
     times = len(way.steps) / way.blocks if way else 0.0
     if not is_number(costs) or abs(costs - times) > ROUNDING:
         yield f"cost.inference_models is {costs!r:.40}, and its route has {len(told['hops'])} hops, {times:.4g} models"
-    traced = (record.trace or {}).get("hops")
+    traced = part(record.trace or {}, "route").get("hops")
     if traced is not None and not _same(traced, told["hops"]):
         yield "its route is not that of its trace"
 

@@ -158,7 +158,7 @@ def test_what_is_no_route_is_not_drawn_and_said(changes: dict[str, Any], said: s
 
 
 def test_a_record_whose_route_was_edited_is_not_believed(tmp_path: Path) -> None:
-    sound = routed(trace={"hops": [[0, f"{STACK}.0", 1.0], [1, f"{STACK}.2", 0.87000000001], *HOPS[2:]]})
+    sound = routed(trace={"route": {"hops": [HOPS[0], [1, f"{STACK}.2", 0.87000000001], *HOPS[2:]]}})
     edited = {**ROUTE, "hops": [HOPS[0], HOPS[3], HOPS[2], HOPS[3]]}
     for place, (made, said) in enumerate(
         (
@@ -169,7 +169,7 @@ def test_a_record_whose_route_was_edited_is_not_believed(tmp_path: Path) -> None
                 "cost.inference_models is 2.0, and its route has 4 hops, 1 models",
             ),
             (replace(sound, details={"route": {**ROUTE, "scale": 2}}), "its route has the scale 2"),
-            (replace(sound, trace={"hops": 3}), "its route is not that of its trace"),
+            (replace(sound, trace={"route": {"hops": 3}}), "its route is not that of its trace"),
             (replace(sound, details={"route": []}), "its route does not say how many blocks"),
         )
     ):

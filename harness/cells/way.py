@@ -11,7 +11,8 @@ from methods.searching.layers import blocks_of
 
 def way(merged: Merged | None) -> dict[str, Any]:
     """`{"route": {"hops": [[source, block, scale], ...], "scale", "stacks": {stack: [blocks of each source]}}}`, with
-    the sources' names where the method's trace has them; nothing of what is no route."""
+    the sources' names and the number of hops that were cut off where the method's trace has them; nothing of what is no
+    route."""
     if not isinstance(merged, Route):
         return {}
     stacks: dict[str, list[int]] = {}
@@ -24,9 +25,11 @@ def way(merged: Merged | None) -> dict[str, Any]:
         "scale": merged.scale,
         "stacks": stacks,
     }
-    return {"route": {**told, **_named(trace_of(merged))}}
+    return {"route": {**told, **_of_trace((trace_of(merged) or {}).get("route"))}}
 
 
-def _named(trace: Mapping[str, Any] | None) -> dict[str, Any]:
-    sources = (trace or {}).get("sources")
-    return {"sources": list(sources)} if sources else {}
+def _of_trace(route: Any) -> dict[str, Any]:
+    """What only the method knows: what the sources are called, and how many hops it cut off."""
+    known = route if isinstance(route, Mapping) else {}
+    names, cut = known.get("members"), known.get("cut")
+    return {**({"sources": list(map(str, names))} if names else {}), **({"cut": int(cut)} if cut else {})}

@@ -32,6 +32,7 @@ def caption(found: Mapping[str, Way]) -> str:
 def _paths(name: str, way: Way) -> Iterator[plot.Path]:
     """One for each stack of blocks, as an encoder and a decoder are."""
     below = f"{len(way.steps)} hops, and {way.blocks} blocks in one model: x {text.times(len(way.steps) / way.blocks)}"
+    below += f", {way.cut} cut off" if way.cut else ""
     for stack, counts in way.stacks.items():
         part = f", {stack.partition('.')[0]}" if len(way.stacks) > 1 else ""
         lanes = tuple(plot.Lane(source, blocks) for source, blocks in zip(way.sources, counts, strict=True))

@@ -1,7 +1,8 @@
 """The way through several models that a record tells of: its hops in order, each a block of a source, and their scales.
 
 A record has it in `details.route`: {"hops": [[source from 0, block, scale], ...], "scale": what a scale multiplies,
-"stacks": {stack: [blocks of each source]}, "sources": [names]}; names are left out where nobody gave any.
+"stacks": {stack: [blocks of each source]}, "sources": [names], "cut": hops that were cut off}; the last two are left
+out where there are none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Way(NamedTuple):
     stacks: Mapping[str, tuple[int, ...]]  # name -> how many blocks of it each source has
     steps: tuple[Step, ...]
     sources: tuple[str, ...]  # what they are called
+    cut: int  # hops that were more than a route may have
 
     @property
     def blocks(self) -> int:
@@ -90,4 +92,4 @@ def _way(told: Mapping[str, Any]) -> Way:
         steps.append(Step(source, stack, int(number), float(scale)))
     count = len(next(iter(stacks.values())))
     names = tuple(told.get("sources") or (f"source {k + 1}" for k in range(count)))
-    return Way(told["scale"], stacks, tuple(steps), names)
+    return Way(told["scale"], stacks, tuple(steps), names, whole(told.get("cut")) or 0)
