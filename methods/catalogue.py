@@ -30,6 +30,7 @@ BUILT_IN = {  # name -> the file that registers it
     "fisher": "methods.fisher",
     "greedy_soup": "methods.greedy_soup",
     "regmean": "methods.regmean",
+    "route": "methods.routes.route",
     "search": "methods.search",
     "simple": "methods.simple",
     "ties": "methods.ties",

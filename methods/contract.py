@@ -34,6 +34,7 @@ from methods.referee import Referee
 from methods.toys import ToyScore as ToyScore  # for authors, who know this module alone
 from methods.toys import kinds as kinds
 from methods.toys import mean_of as mean_of
+from methods.toys import toy_blocks as toy_blocks
 from methods.toys import toy_population as toy_population
 from methods.toys import toy_score as toy_score
 

@@ -146,7 +146,8 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
         return _build(EVOLUTION, outer, knobs, inner=_made(inner, knobs, find))
     optimiser = OPTIMISERS.resolve(around)
     built = optimiser.cls(**fields_from(around, optimiser.cls, knobs.get(around, {})))
-    return _build("search", outer, knobs, inner=_made(inner, _within_a_search(knobs), find), optimiser=built)
+    within_it = _tuned(inner, around, _within_a_search(knobs), find)
+    return _build("search", outer, knobs, inner=_made(inner, within_it, find), optimiser=built)
 
 
 def _within_a_search(knobs: Knobs) -> Knobs:
@@ -155,6 +156,12 @@ def _within_a_search(knobs: Knobs) -> Knobs:
     if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
         return knobs
     return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}
+
+
+def _tuned(inner: str, optimiser: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Knobs:
+    """The knobs of a method inside a search, with those that it has by default under this optimiser."""
+    usual = getattr(getattr(find(inner), "cls", None), "tuned", {}).get(optimiser, {})
+    return {**knobs, inner: {**usual, **knobs.get(inner, {})}} if usual else knobs
 
 
 def _means(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 PLAIN = {  # of this package, what is imported without torch
     *("methods.errors", "methods.knobs", "methods.searching.genes", "methods.space"),
 }
+KEPT = {"__post_init__", "space"}  # a check, and that a method brings a space of its own
 
 
 @cache
@@ -27,7 +28,7 @@ def outline(module: str, name: str) -> type[Any]:
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
     for drawn in classes:
         drawn.decorator_list = [d for d in drawn.decorator_list if "dataclass" in ast.unparse(d)]
-        drawn.body = [n for n in drawn.body if isinstance(n, ast.AnnAssign) or _name(n) == "__post_init__"]
+        drawn.body = [n for n in drawn.body if isinstance(n, ast.AnnAssign) or _name(n) in KEPT]
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     content: dict[str, Any] = {"__name__": module}
     for node in imports:

@@ -27,8 +27,8 @@ from methods.errors import MergeboardError, Misfit
 from methods.knobs import require_number
 from methods.merged import with_trace
 from methods.optimisers.base import Optimiser
-from methods.searching.genes import genes_of
-from methods.searching.ledger import from_hex
+from methods.searching.genes import genes_of, has_own_space, require_own
+from methods.searching.own import OwnPlan, own_plan
 from methods.searching.spaces import Plan, plan, space_of
 from methods.searching.trial import Trial
 
@@ -58,7 +58,9 @@ class Search(Replayable, PerMember):
         require_number("search.granularity", self.granularity, 1, 10_000)
         require_number("search.best", self.best, 1, 1_000)
         require_number("search.apart", self.apart, 0, 0.9)
-        if self.inner is not None:
+        if self.inner is not None and has_own_space(self.inner):
+            require_own(self)
+        elif self.inner is not None:
             genes_of(self.inner, self.over, self.bounds)
 
     def require_fits(self, members: int) -> None:
@@ -75,17 +77,24 @@ class Search(Replayable, PerMember):
             raise Misfit(
                 f"search.budget is {self.budget}, and its start alone costs {start}; give it more, or its method less"
             )
-        some = space_of(self.inner, genes_of(self.inner, self.over, self.bounds), [f"{i}" for i in range(members)])
-        self.optimiser.begin(some, 0, self.budget, 0.0)
+        if has_own_space(self.inner):
+            sketch = getattr(self.inner, "sketch", None)
+            some = None if sketch is None else sketch(members)
+        else:
+            some = space_of(self.inner, genes_of(self.inner, self.over, self.bounds), [f"{i}" for i in range(members)])
+        if some is not None:
+            self.optimiser.begin(some, 0, self.budget, 0.0)
 
     @property
     def moves_equal_members(self) -> str:
         return getattr(self.inner, "moves_equal_members", "") or "a searched knob may scale what members changed"
 
-    def plan(self, population: Population) -> Plan:
+    def plan(self, population: Population) -> Plan | OwnPlan:
         """The space of this search for this population. Errors: `MergeboardError` where there is none."""
         if self.inner is None or self.optimiser is None:
             raise MergeboardError("a search needs a method and an optimiser; ask for it as <method>_<optimiser>")
+        if has_own_space(self.inner):
+            return own_plan(self.inner, population)
         genes, how = genes_of(self.inner, self.over, self.bounds), (self.granularity, self.split)
         return plan(self.inner, genes, population, self.layers, *how, start=self.start)
 
@@ -115,7 +124,7 @@ class Search(Replayable, PerMember):
                 f"its trace is of the space {trace['space']}, and this search has {planned.space.key}; search again"
             )
         trial = Trial(planned, population, score, _repeated(rng), self.budget, 0)
-        return with_trace(trial.workbench.replay(from_hex(trace["point"]), trace["inner"]), trace)
+        return with_trace(trial.workbench.remade(trace), trace)
 
 
 def _repeated(rng: torch.Generator) -> Callable[[], torch.Generator]:

@@ -51,6 +51,9 @@ class Variable:
     start: float
     member: str = ""  # "" where one holds for all
     group: str = ""  # "" where one holds for the whole model
+    prior: tuple[float, ...] = ()
+    """Where a search looks at first: the chance of each choice, or of each of as many equal parts of a number's range.
+    They sum to 1; even, if empty."""
 
     @property
     def name(self) -> str:
@@ -95,8 +98,8 @@ class Space:
 
     @property
     def key(self) -> str:
-        """A hash of all names, bounds, starts and choices."""
-        told = [[v.name, v.low, v.high, v.start, list(v.choices)] for v in self.variables]
+        """A hash of all names, bounds, starts and choices, and of chances where some are not even."""
+        told = [[v.name, v.low, v.high, v.start, list(v.choices), *v.prior] for v in self.variables]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

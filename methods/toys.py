@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -20,6 +20,18 @@ SHAPES = {
     "head.weight": (4, 5),
     "head.bias": (4,),
 }
+DEPTH = 4
+BLOCKS = {  # of a model with blocks, which routes lead through
+    "model.embed_tokens.weight": (11, 6),
+    **{
+        f"model.layers.{i}.{part}": shape
+        for i in range(DEPTH)
+        for part, shape in (("mlp.weight", (6, 6)), ("norm.weight", (6,)))
+    },
+    "model.norm.weight": (6,),
+    "lm_head.weight": (4, 6),
+}
+Shapes = Mapping[str, tuple[int, ...]]
 LINEAR = {"layer.weight": 6, "conv.weight": 8, "head.weight": 5}  # parameter -> its number of inputs
 
 
@@ -36,31 +48,38 @@ class ToyScore:
         return -float(sum(distances))
 
 
-def toy_population(n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0) -> Population:
+def toy_population(
+    n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0, shapes: Shapes = SHAPES
+) -> Population:
     """`n` members near one ancestor, with Fisher and Gram statistics, a weight stored (in, out) and a 0-d parameter."""
     rng = torch.Generator().manual_seed(seed)
 
     def noise(shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, generator=rng)
 
-    ancestor = {name: noise(shape) for name, shape in SHAPES.items()}
+    ancestor = {name: noise(shape) for name, shape in shapes.items()}
     members = [{name: base + 0.3 * noise(base.shape) for name, base in ancestor.items()} for _ in range(n)]
-    fishers = tuple({name: noise(shape).square() for name, shape in SHAPES.items()} for _ in range(n))
-    inputs = [{name: noise((40, width)) for name, width in LINEAR.items()} for _ in range(n)]
+    fishers = tuple({name: noise(shape).square() for name, shape in shapes.items()} for _ in range(n))
+    inputs = [{name: noise((40, width)) for name, width in LINEAR.items() if name in shapes} for _ in range(n)]
     grams = tuple({name: x.T @ x / len(x) for name, x in own.items()} for own in inputs)
     return Population(
         tuple(_cast(member, dtype) for member in members),
         tuple(f"toy{i}" for i in range(n)),
         _cast(ancestor, dtype),
         statistics={"fisher": fishers, "gram": grams},
-        transposed=frozenset({"conv.weight"}),
+        transposed=frozenset({"conv.weight"}) & shapes.keys(),
     )
 
 
-def toy_score(seed: int = 1) -> ToyScore:
+def toy_blocks(n: int = 3, dtype: torch.dtype = torch.float32) -> Population:
+    """`n` members of four blocks each."""
+    return toy_population(n, dtype, shapes=BLOCKS)
+
+
+def toy_score(seed: int = 1, shapes: Shapes = SHAPES) -> ToyScore:
     """A score whose best point lies near no member in particular."""
     rng = torch.Generator().manual_seed(seed)
-    return ToyScore({name: torch.randn(shape, generator=rng) for name, shape in SHAPES.items()})
+    return ToyScore({name: torch.randn(shape, generator=rng) for name, shape in shapes.items()})
 
 
 def kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tuple[str, Population]]:

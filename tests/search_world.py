@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from methods import Merged
 from methods.contract import ToyScore, toy_score
+from methods.toys import SHAPES, Shapes
 
 
 class Killed(BaseException):
@@ -15,9 +16,11 @@ class Killed(BaseException):
 class Remembering:
     """A toy score with a journal of keys and values; it ends the process when `alive` new scores were given."""
 
-    def __init__(self, journal: list[tuple[str, float]], alive: int = 1_000_000, apart: bool = True) -> None:
+    def __init__(
+        self, journal: list[tuple[str, float]], alive: int = 1_000_000, apart: bool = True, shapes: Shapes = SHAPES
+    ) -> None:
         self.journal, self.made, self.calls = journal, 0, 0
-        self._alive, self._seen, self._hidden = alive, toy_score(1), toy_score(2)
+        self._alive, self._seen, self._hidden = alive, toy_score(1, shapes), toy_score(2, shapes)
         self.apart = self._examine if apart else None
         self.expected: tuple[int, str] = (0, "")
         self.lines: list[str] = []

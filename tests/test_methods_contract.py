@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from methods import NotApplicable, Population, Traced, Weights, known, resolve
+from methods import NotApplicable, Population, Traced, Weights, resolve
 from methods.contract import check_method
 from methods.evolver import Evolver
 from methods.simple import Simple
 from methods.ties import Ties
+from tests.toys import OF_TENSORS
 
-NAMES = known()
+NAMES = OF_TENSORS
 
 
 @pytest.mark.parametrize("name", [*NAMES, *(f"{name}_evolver" for name in NAMES if name != "evolver")])

@@ -22,12 +22,12 @@ from methods import (
     NotApplicable,
     Population,
     Traced,
-    known,
     resolve,
 )
 from methods.contract import same_bits, toy_population, toy_score
 from methods.errors import Breach, MethodFailed
 from methods.referee import Referee
+from tests.toys import OF_TENSORS
 
 Act = Callable[[Population, Any], Any]
 
@@ -352,7 +352,7 @@ def test_where_nothing_is_left_to_merge_there_is_no_population(members: Any) -> 
         Population(members, ("a", "b"), {})
 
 
-@pytest.mark.parametrize("name", [*known(), "ties_evolver", "best_evolver"])
+@pytest.mark.parametrize("name", [*OF_TENSORS, "ties_evolver", "best_evolver"])
 def test_every_method_of_this_package_passes_and_its_merge_is_what_it_was(name: str) -> None:
     method = resolve(name, {"evolver": {"generations": 2}})
     population = annotated_population()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from methods import MergeboardError, Merged, Population, Traced, Weights, known, resolve
+from methods import MergeboardError, Merged, Population, Traced, Weights, resolve
 from methods.contract import check_method, same_bits, toy_population, toy_score
 from methods.dare import DareTies
 from methods.evolver import Evolver
@@ -27,6 +27,7 @@ from methods.space import Gene, Point, Space
 from methods.tensorwise import Tensorwise
 from methods.ties import Ties
 from tests.search_world import Killed, Remembering
+from tests.toys import OF_TENSORS
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -39,7 +40,7 @@ def searched(method: Search, score: Any = None, population: Population | None = 
     return found
 
 
-@pytest.mark.parametrize("name", known())
+@pytest.mark.parametrize("name", OF_TENSORS)
 def test_a_search_around_every_method_keeps_the_contract(name: str) -> None:
     budget = {"best": 8, "greedy_soup": 12, "evolver": 14}.get(name, 3)  # two candidates of methods that ask scores
     check_method(resolve(f"{name}_random", {"search": {"budget": budget}, "evolver": {"generations": 1}}))

@@ -11,16 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Population, Weights, known, pieces, resolve
+from methods import Population, Weights, pieces, resolve
 from methods.child import write_child
 from methods.contract import same_bits
 from methods.draws import Draws
 from methods.loops import sweep
 from methods.pieces import blank_like
+from tests.toys import OF_TENSORS
 
 SIZES = {"a.weight": (300, 64), "b.weight": (64, 300), "b.bias": (300,)}
 KNOBS = {"fisher": {"normalize": "param"}, "evolver": {"generations": 1}}
-NAMES = known()
+NAMES = OF_TENSORS
 
 
 @pytest.fixture(params=["plain", "loops"])

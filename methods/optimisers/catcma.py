@@ -2,7 +2,7 @@
 
     sigma        the first step of numbers, as a share of every range
     population   points of one generation; 4 + 3 ln n of n variables, if None
-    mean         where numbers begin; choices begin with equal chances
+    mean         where numbers begin; choices begin with equal chances, unless the space has others
 
 It is the form with margin: no choice's chance ever reaches zero, so that none is lost for good to one bad generation,
 and, unlike the first form, it takes spaces of numbers alone and of choices alone. Numbers beyond a bound are cut off
@@ -74,8 +74,21 @@ class _Running:
             mean=np.array(start) if n else None,
             sigma=knobs.sigma,
             cov=np.eye(n) if n else None,
+            cat_param=self._chances(),
             seed=seed % 2**32,
         )
+
+    def _chances(self) -> Any:
+        """(choices, the most of one) of each choice at first; None where all are even."""
+        import numpy as np
+
+        chosen = [self._space.variables[i] for i in self._choices]
+        if not any(v.prior for v in chosen):
+            return None
+        found = np.zeros((len(chosen), max(len(v.choices) for v in chosen)))
+        for row, v in zip(found, chosen, strict=True):
+            row[: len(v.choices)] = v.prior or 1 / len(v.choices)
+        return found
 
     def ask(self) -> Sequence[Point]:
         """A generation; none where there is nothing to choose."""

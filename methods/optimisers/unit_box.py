@@ -30,11 +30,11 @@ def within(variable: Variable, value: float) -> float:
 
 def require_numbers_only(optimiser: str, space: Space, instead: Sequence[str]) -> None:
     """Raise for choices, which have no order and no middle."""
-    chosen = list(dict.fromkeys(v.gene.knob for v in space.variables if v.choices))
-    if chosen:
+    chosen = next((v for v in space.variables if v.choices), None)
+    if chosen is not None:
         raise NotApplicable(
-            f"{optimiser} searches numbers alone, and {chosen[0]} is one of "
-            f"{', '.join(str(c) for v in space.variables if v.gene.knob == chosen[0] for c in v.choices[:9])}; "
+            f"{optimiser} searches numbers alone, and {chosen.gene.knob} is one of "
+            f"{', '.join(map(str, chosen.choices[:9]))}; "
             f"search it with {', '.join(instead[:-1])} or {instead[-1]}, or leave it out of search.over"
         )
 

@@ -46,6 +46,24 @@ def searched_by(inner: Any) -> tuple[Gene, ...]:
     return tuple(getattr(inner, "searched", ()))
 
 
+def has_own_space(inner: Any) -> bool:
+    """Whether the method, or its outline, brings a space of its own, so that no knob of it is searched."""
+    return callable(getattr(type(inner), "space", None))
+
+
+def require_own(search: Any) -> None:
+    """Raise for what a search says of knobs and layers where its method has none that are searched."""
+    for knob, plain in {"over": None, "bounds": None, "layers": "all", "granularity": 1, "split": False}.items():
+        if getattr(search, knob) != plain:
+            raise MergeboardError(
+                f"search.{knob} is about knobs, and {_word(search.inner)} is searched in a space of its own; leave it"
+            )
+    if search.start != "default":
+        raise MergeboardError(
+            f"search.start={search.start} is about knobs, and {_word(search.inner)} has a start of its own; leave it"
+        )
+
+
 def is_scale(gene: Gene, inner: Any) -> bool:
     """Whether it is no knob of the method, but the scale of what members changed."""
     return gene.knob == SCALE.knob and all(own.knob != SCALE.knob for own in searched_by(inner))

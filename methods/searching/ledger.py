@@ -16,6 +16,7 @@ class Scored:
     """One point that was scored, or failed."""
 
     name: str  # "start", "candidate 37"
+    key: str  # of the candidate: two points may be one
     point: Point
     score: float | None  # None: its merge failed, or was no model
 
@@ -26,13 +27,13 @@ class Ledger:
     def __init__(self) -> None:
         self.scored: list[Scored] = []
         self.history: list[float | None] = []  # the best so far, after each
-        self._known: dict[Point, float | None] = {}
+        self._known: dict[str, float | None] = {}
 
-    def enter(self, point: Point, score: float) -> float:
+    def enter(self, key: str, point: Point, score: float) -> float:
         """Write down a score, and give the one to be told to an optimiser: worse than all, of a point that failed."""
         value = score if math.isfinite(score) else None
-        self.scored.append(Scored(f"candidate {len(self.scored)}" if self.scored else "start", point, value))
-        self._known[point] = value
+        self.scored.append(Scored(f"candidate {len(self.scored)}" if self.scored else "start", key, point, value))
+        self._known[key] = value
         seen = [known for known in (value, self.best) if known is not None]
         self.history.append(max(seen, default=None))
         return self.told(value)
@@ -46,20 +47,20 @@ class Ledger:
         """The best score so far."""
         return self.history[-1] if self.history else None
 
-    def knows(self, point: Point) -> bool:
+    def knows(self, key: str) -> bool:
         """Whether it was scored before."""
-        return point in self._known
+        return key in self._known
 
-    def score_of(self, point: Point) -> float | None:
+    def score_of(self, key: str) -> float | None:
         """What it scored."""
-        return self._known[point]
+        return self._known[key]
 
     def best_few(self, count: int) -> list[Scored]:
-        """The best distinct points, the earlier one of equals first."""
-        distinct: dict[Point, Scored] = {}
+        """The best distinct candidates, the earlier one of equals first."""
+        distinct: dict[str, Scored] = {}
         for entry in self.scored:
             if entry.score is not None:
-                distinct.setdefault(entry.point, entry)  # a point that is asked for again stays where it was
+                distinct.setdefault(entry.key, entry)  # one that is asked for again stays where it was
         return sorted(distinct.values(), key=lambda entry: -(entry.score or 0.0))[:count]
 
 

@@ -13,7 +13,8 @@ from methods.asking import THE_END, expect, keeps_apart, say, score_apart, score
 from methods.base import DevScore, Merged, Population, is_finite
 from methods.errors import MergeboardError, MethodFailed, Misfit
 from methods.merged import models_of, with_trace
-from methods.searching.ledger import Counted, Ledger, hexed, key_of
+from methods.searching.ledger import Counted, Ledger
+from methods.searching.own import OwnBench, OwnPlan
 from methods.searching.spaces import Plan
 from methods.searching.workbench import Workbench
 from methods.space import Point, remark
@@ -24,7 +25,7 @@ class Trial:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Plan | OwnPlan,
         population: Population,
         score: DevScore,
         draws: Callable[[], torch.Generator],
@@ -34,7 +35,11 @@ class Trial:
         """`budget`: development evaluations in all; `best`: how many are to be examined on rows that are kept apart."""
         self._plan, self._score, self._budget = plan, score, budget
         self._inner_score = Counted(score)
-        self.workbench = Workbench(plan, population, self._inner_score, draws)
+        self.workbench: Workbench | OwnBench = (
+            OwnBench(plan, population, score)
+            if isinstance(plan, OwnPlan)
+            else Workbench(plan, population, self._inner_score, draws)
+        )
         self._ledger = Ledger()
         self._again: list[dict[str, Any]] = []
         self._asked, self._calls = 0, score.calls
@@ -97,11 +102,11 @@ class Trial:
             say(self._score, f"{count} of {self._asked} candidates could not be made; the first: {first}")
         merged = self.workbench.merge(point)
         trace = {
-            **{"point": hexed(point), "winner": name, "space": self._plan.space.key},
+            **{"winner": name, "space": self._plan.space.key},
             **{"variables": len(self._plan.space), "optimiser": optimiser, "budget": self._budget},
             **{"scores": [entry.score for entry in self._ledger.scored], "history": self._ledger.history},
             **{"evaluations": self._spent, "again": self._again, "calls": self._score.calls - self._calls},
-            "inner": self.workbench.trace(point),
+            **self.workbench.found(point, merged),
         }
         return with_trace(merged, trace)
 
@@ -128,10 +133,11 @@ class Trial:
         return values
 
     def _try(self, point: Point) -> float:
-        if self._ledger.knows(point):
-            known = self._ledger.score_of(point)
+        key = self.workbench.key(point)
+        if self._ledger.knows(key):
+            known = self._ledger.score_of(key)
             self._asked += 1
-            return self._ledger.enter(point, math.nan if known is None else known)
+            return self._ledger.enter(key, point, math.nan if known is None else known)
         return self._enter(point, self._making(point))
 
     def _making(self, point: Point) -> Callable[[], Merged]:
@@ -142,9 +148,10 @@ class Trial:
 
     def _enter(self, point: Point, make: Callable[[], Merged]) -> float:
         """Score what is made, and write it down."""
-        value = self._of_what_can_be_made(make, lambda made: score_at(self._score, key_of(point), made))
+        key = self.workbench.key(point)
+        value = self._of_what_can_be_made(make, lambda made: score_at(self._score, key, made))
         self._asked += 1
-        return self._ledger.enter(point, math.nan if value is None else value)
+        return self._ledger.enter(key, point, math.nan if value is None else value)
 
     def _of_what_can_be_made(
         self, make: Callable[[], Merged], ask: Callable[[Callable[[], Merged]], float | None]
@@ -179,15 +186,15 @@ class Trial:
 
     def _examined(self, mean: Point | None) -> tuple[str, Point] | None:
         """The best on rows kept apart, of the best few and the middle of where the optimiser looks."""
-        asked = [(entry.name, entry.point, entry.score) for entry in self._ledger.best_few(self._best)]
+        asked = [(entry.name, entry.key, entry.point, entry.score) for entry in self._ledger.best_few(self._best)]
         room = self._budget - self._spent - len(asked)  # too little for a method that asks scores to merge once more
         middle = None if mean is None or room < self._each else self._checked(mean)
-        if middle is not None and all(point != middle for _, point, _ in asked):
-            known = self._ledger.score_of(middle) if self._ledger.knows(middle) else None
-            asked.append(("mean", middle, known))
+        if middle is not None and all(key != self.workbench.key(middle) for _, key, _, _ in asked):
+            key = self.workbench.key(middle)
+            asked.append(("mean", key, middle, self._ledger.score_of(key) if self._ledger.knows(key) else None))
         found: list[tuple[float, float, str, Point]] = []
-        for name, point, score in asked:
-            value = self._of_what_can_be_made(self._making(point), partial(score_apart, self._score, key_of(point)))
+        for name, key, point, score in asked:
+            value = self._of_what_can_be_made(self._making(point), partial(score_apart, self._score, key))
             if value is None:
                 return None
             self._asked += 1

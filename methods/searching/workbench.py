@@ -17,6 +17,7 @@ from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, 
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import trace_of
 from methods.searching.genes import is_scale
+from methods.searching.ledger import from_hex, hexed, key_of
 from methods.searching.spaces import Plan, Setting
 from methods.space import Point
 from methods.tensorwise import Part, Tensorwise, only
@@ -64,14 +65,19 @@ class Workbench:
         method, members = self._method(next(iter(self._plan.settings(point).values()))), len(self._population)
         return asks(method, members) - asks(self._plan.inner, members)
 
-    def trace(self, point: Point) -> Mapping[str, Any] | None:
-        """What the inner method's search at this point can be replayed from, if it made one."""
-        return self._traces.get(point)
+    def key(self, point: Point) -> str:
+        """What the candidate is called in a journal."""
+        return key_of(point)
 
-    def replay(self, point: Point, trace: Mapping[str, Any] | None) -> Merged:
-        """The same merge, without a score."""
-        if trace is not None:
-            self._traces[point] = trace
+    def found(self, point: Point, merged: Merged) -> dict[str, Any]:
+        """What the winner can be made again from: its point, and the trace of the inner method, if that searched."""
+        return {"point": hexed(point), "inner": self._traces.get(point)}
+
+    def remade(self, trace: Mapping[str, Any]) -> Merged:
+        """The merge that `found` told of, without a score."""
+        point = from_hex(trace["point"])
+        if trace["inner"] is not None:
+            self._traces[point] = trace["inner"]
         return self.merge(point)
 
     def _part(self, group: str, setting: Setting) -> Part:
