@@ -6,13 +6,13 @@ Asked while the trace is at hand, which tables do without.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import ROUNDING
-from leaderboard.tables.searches import EVOLVER, SEARCH, course, is_number, part, whole
+from leaderboard.tables.searches import EVOLVER, SEARCH, by_marks, course, is_number, part, whole
 
 WINNER = re.compile(r"start|mean|candidate \d{1,7}")
 
@@ -26,10 +26,11 @@ def contradiction(record: RunRecord) -> str:
 
 
 def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) -> Iterator[str]:
+    fits = _is_score if by_marks(record) else is_number  # what candidates are told may be no score, but its stand-in
     for name, history in (("dev.history", record.dev.get("history")), ("trace.history", trace.get("history"))):
-        yield from _course(name, history)
-    for name in ("best", "apart"):
-        if (told := record.dev.get(name)) is not None and not _is_score(told):
+        yield from _course(name, history, fits)
+    for name, well in (("best", fits), ("apart", _is_score)):
+        if (told := record.dev.get(name)) is not None and not well(told):
             yield f"dev.{name} is {told!r:.40}, wanted a number from -1 to 1"
     if (seen := record.dev.get("seen")) is not None and not (is_number(seen) and 0 <= seen <= 1):
         yield f"dev.seen is {seen!r:.40}, wanted a share from 0 to 1"
@@ -38,7 +39,7 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
         yield f"dev.calls is {asked!r:.40}, and its trace counts {calls!r:.40}"
     if scores is None:
         return
-    if not isinstance(scores, list) or not scores or not all(s is None or _is_score(s) for s in scores):
+    if not isinstance(scores, list) or not scores or not all(s is None or fits(s) for s in scores):
         yield "trace.scores are not a number from -1 to 1, or null, for each evaluation"
         return
     yield from _spent(record, trace, len(scores))
@@ -51,11 +52,11 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
     yield from _same_course(record.dev.get("history"), trace.get("history"))
 
 
-def _course(name: str, history: Any) -> Iterator[str]:
+def _course(name: str, history: Any, fits: Callable[[Any], bool]) -> Iterator[str]:
     if history is None:
         return
     known = [h for h in history if h is not None] if isinstance(history, list) else None
-    if known is None or not all(map(_is_score, known)):
+    if known is None or not all(map(fits, known)):
         yield f"{name} is not a list of numbers from -1 to 1"
     elif any(after < before - ROUNDING for before, after in pairwise(known)):
         yield f"{name} falls, and the best score so far cannot"

@@ -22,7 +22,7 @@ from harness.families.subject import Subject
 from harness.judging.reply import Questions
 from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
 from harness.judging.written import AskersSheet, WrittenSheet, to_choose
-from harness.protocol.parts import Search
+from harness.protocol.parts import Search, SearchBy
 from harness.protocol.told import PLAIN, Told
 from harness.suites.setting import corpus_of
 from methods import Weights
@@ -34,8 +34,8 @@ class Developers(NamedTuple):
     """Who scores on development rows while something is searched."""
 
     search: DevScorer  # on the rows that candidates are scored on
-    apart: DevScorer | None  # on those kept apart from it, if there are any
-    both: DevScorer
+    apart: DevScorer | None  # on those kept apart from it, if there are any; by the task's metric
+    both: DevScorer  # by the task's metric
     rows: int  # that the corpora have in all
     seen: tuple[float, float]  # the share of each corpus' rows that candidates are scored on; with those kept apart
 
@@ -112,16 +112,17 @@ class Judges:
                 "best that it finds is not examined again"
             )
 
-        def scorer(begins: Mapping[str, int], part: int) -> DevScorer:
+        def scorer(begins: Mapping[str, int], part: int, by: SearchBy = "marks") -> DevScorer:
             rows = {c: split.part(begins[c], ends[c][part]) for c, split in there.items()}
             sheets = {c: self._sheet(c, split, heads) for c, split in rows.items()}
-            return DevScorer(sheets, search.fitness, search.fitness_digits, bare)
+            return DevScorer(sheets, search.fitness, search.fitness_digits, bare, by)
 
         start, rows = dict.fromkeys(there, 0), sum(counts.values())
         seen, both = (share_within(counts, {c: own[part] for c, own in ends.items()}) for part in (0, 1))
-        searched = scorer(start, 0)
+        searched = scorer(start, 0, search.search_by)
         if not there or all(seen == whole for seen, whole in ends.values()):
-            return Developers(searched, None, searched, rows, (seen, seen))
+            marked = searched if search.search_by == "marks" else scorer(start, 0)
+            return Developers(searched, None, marked, rows, (seen, seen))
         for corpus, split in there.items():
             self._require_mixed(corpus, split, *ends[corpus])
         kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.cells.cell import Cell, identity
@@ -69,13 +70,19 @@ def _with_noted(told: Recipe, cell: Cell, lab: Lab, used: Collection[str]) -> Re
     """The same with the parts that only a run can tell."""
     row, protocol, data = cell.method in ROWS, dict(told["protocol"]), dict(told["data"])
     if "search" in used and not row:
-        protocol["search"] = written(lab.protocol.search, PLAIN.search)
+        protocol["search"] = written(_search(cell, lab, lab.protocol.search), PLAIN.search)
     for kind in (kind for kind in ("fisher", "gram") if kind in used and not row):
         settings: Any = lab.told.fisher() if kind == "fisher" else lab.told.gram
         made = {"made": lab.identity.statistics_version(kind)}
         protocol[kind] = written(settings, PLAIN.fisher if kind == "fisher" else PLAIN.gram) | made
         data[kind] = [lab.identity.statistics_rows(kind, source).fingerprint for source in cell.key.sources]
     return {**told, "protocol": protocol, "data": data}
+
+
+def _search(cell: Cell, lab: Lab, search: Search) -> Search:
+    """What a search of this cell is told; by what written answers are scored, only where some are written."""
+    writes = any(lab.rows.task(corpus).kind == "generation" for corpus in cell.key.developed)
+    return search if writes else replace(search, search_by="marks")
 
 
 def running_key(cell: Cell, lab: Lab) -> str:
@@ -135,6 +142,8 @@ def knobs_of(cell: Cell, lab: Lab, used: Collection[str]) -> dict[str, Any]:
         *(name for name in NOTED if name in used),
     ):
         own, usual = (_part(part, told) for told in (lab.told, lab.usual))
+        if isinstance(own, Search) and isinstance(usual, Search):
+            own, usual = (_search(cell, lab, search) for search in (own, usual))
         found |= {n: v for n, v in differing(own, usual).items() if n not in shared}
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from harness.cells.referee import referee_of, whole, with_plain_trace
 from harness.cells.replayed import replayed, same_merge
 from harness.cells.rows import ROWS, dev_answers
 from harness.cells.seen import seen
+from harness.judging.fitness import likelihood_of
 from harness.judging.meter import Meter
 from harness.judging.progress import Progress
 from harness.judging.scoring import Answers, Exam
@@ -112,7 +114,7 @@ def _merged_by(
         if merged is not None and before is not None:
             cost = {**before.cost, "inference_models": len(models_of(merged))}  # what it cost when it was made
             known = before.dev.get("predictions")  # records of before these were kept have none
-            said = {} if known else lab.developer(cell.key).answers(merged)
+            said = {} if known else lab.developer(cell.key).answers(merged, dense=True)
             return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
         judged = referee()
         with Meter() as merging:
@@ -129,7 +131,9 @@ def _merged_by(
         trace = trace_of(merged) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history")), **_seen(score, judges, merged)}
     every = lab.developer(cell.key)
-    said = every.answers(merged)
+    said = every.answers(merged, dense=True)
+    if (likely := likelihood_of(said)) is not None:
+        dev["likelihood"] = likely if math.isfinite(likely) else None
     if every.bare:
         return Found(merged, used, dev, cost, said)
     if not calls:

@@ -26,6 +26,16 @@ class Reply:
     texts: tuple[str, ...] | None = None  # (rows,), where they were written
     likelihood: npt.NDArray[np.float64] | None = None  # (rows,): mean log-probability of a token of the right answer
     details: Mapping[str, Any] = field(default_factory=dict)  # what a record says of them beside scores
+    parts: Mapping[str, Predicted] = field(default_factory=dict)  # grader's name -> (rows,), its marks
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a record keeps of answers that were written, beside their marks."""
+
+    split: Split  # the rows that were asked
+    texts: tuple[str, ...] | None  # (rows,); None where only the asker knows them
+    parts: Mapping[str, Predicted]  # as Reply has them
 
 
 class Questions(Protocol):
@@ -39,6 +49,11 @@ class Questions(Protocol):
     @property
     def gold(self) -> Predicted:
         """The labels in the form of `Reply.predicted`; of answers that are written, the mark of right ones."""
+        ...
+
+    @property
+    def split(self) -> Split | None:
+        """The rows, where answers are written: a record keeps what they were held against."""
         ...
 
     def __len__(self) -> int: ...

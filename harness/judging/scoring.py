@@ -6,19 +6,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.data.corpus import MASKED
+from harness.data.corpus import MASKED, Split
 from harness.data.task import Task
 from harness.families.base import Family
 from harness.families.batches import Batch, Batches
+from harness.judging.fitness import Answers as Answers
+from harness.judging.fitness import fitness
 from harness.judging.metrics import is_constant, official, score
-from harness.judging.reply import Predicted, Questions, Reply
+from harness.judging.reply import Predicted, Questions, Reply, Said
 from harness.judging.speaking import speaking
+from harness.protocol.parts import SearchBy
 from methods.base import Ensemble, Merged, Weights
 from methods.ensemble import combine
 from methods.errors import MergeboardError, NotApplicable
@@ -72,6 +75,7 @@ class Sheet:
     threshold: float  # on the raw logit of a label; equality counts, as the released code decides (D10)
     scope: str = ""  # the corpus' name, by which a model of several tasks knows which head is meant
     head: Weights = field(default_factory=dict)  # the task's own head, where heads are not merged
+    split: Split | None = None  # there are no references to keep
 
     @property
     def task(self) -> Task:
@@ -108,14 +112,6 @@ class Sheet:
         return labels if self.task.kind == "multi_label" else labels[:, 0]
 
 
-class Answers(NamedTuple):
-    """What one set of weights answered on one corpus' rows."""
-
-    task: Task
-    predicted: Predicted  # as Reply has it
-    gold: Predicted  # the same shape; -100 where not annotated
-
-
 class DevScorer:
     """Development score of merged weights: what a method may know about quality (implements methods.DevScore)."""
 
@@ -125,9 +121,11 @@ class DevScorer:
         fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean",
         digits: int | None = None,
         bare: Sequence[str] = (),
+        by: SearchBy = "marks",
     ) -> None:
-        """`bare`: corpora that have no development rows, for whose sake there is no score."""
-        self.bare = tuple(bare)
+        """`bare`: corpora that have no development rows, for whose sake there is no score. `by`: what a call tells of
+        answers that are written; `of` tells marks, whatever it is."""
+        self.bare, self._by = tuple(bare), by
         self._dev, self._fitness, self._digits = dict(dev), fitness, digits
         self.rows = sum(map(len, self._dev.values()))
         self.calls = 0
@@ -137,41 +135,48 @@ class DevScorer:
     def __call__(self, merged: Merged) -> float:
         """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better.
 
-        Errors: `NotApplicable` where a corpus has no development rows.
+        Of answers that are written it may be their stand-in, see `fitness`. Errors: `NotApplicable` where a corpus has
+        no development rows.
         """
         if self.bare:
             raise NotApplicable(f"it asks for development scores, and {', '.join(self.bare)} has no development rows")
         self.calls += 1
         self.items += self.rows
         self.forwards += self.rows * len(models_of(merged))
-        return self._rounded(self._mark(self.answers(merged)))
+        written, dense = self._by != "likelihood", self._by != "marks"
+        return self._rounded(self._mark(self._asked(merged, written, dense), self._by))
 
-    def answers(self, merged: Merged) -> dict[str, Answers]:
-        """What these weights say to the rows of each corpus; no call is counted."""
-        return {name: Answers(s.task, s.reply(merged).predicted, s.gold) for name, s in self._dev.items()}
+    def answers(self, merged: Merged, dense: bool = False) -> dict[str, Answers]:
+        """What these weights say to the rows of each corpus; no call is counted. `dense`: with the likelihood of right
+        answers, where answers are written."""
+        return self._asked(merged, True, dense)
+
+    def _asked(self, merged: Merged, written: bool, dense: bool) -> dict[str, Answers]:
+        found = {}
+        for name, sheet in self._dev.items():
+            reply = sheet.reply(merged, written, dense)
+            found[name] = Answers(sheet.task, reply.predicted, sheet.gold, reply.likelihood, _said(sheet, reply))
+        return found
 
     def of(self, answers: Mapping[str, Answers]) -> float:
         """The score of answers to these very rows."""
         return self._rounded(self._mark(answers))
 
-    def _mark(self, answers: Mapping[str, Answers]) -> float:
+    def _mark(self, answers: Mapping[str, Answers], by: SearchBy = "marks") -> float:
         found = list(answers.values())
         if self._fitness == "pooled" and len({a.task for a in found}) == 1:  # rows of two tasks have no one metric
             said, gold = (np.concatenate(parts) for parts in ([a.predicted for a in found], [a.gold for a in found]))
-            found = [Answers(found[0].task, said, gold)]
-        return float(np.mean([_finite(a.task, score(a.task.metric, a.predicted, a.gold)) for a in found]))
+            likely = [a.likelihood for a in found if a.likelihood is not None]
+            whole = np.concatenate(likely) if len(likely) == len(found) else None
+            found = [Answers(found[0].task, said, gold, whole)]
+        return float(np.mean([fitness(answers, by) for answers in found]))
 
     def _rounded(self, value: float) -> float:
         return value if self._digits is None else round(value, self._digits)
 
 
-def _finite(task: Task, value: float) -> float:
-    """The score. Errors: `MergeboardError` if it is none: no candidate could be compared with it."""
-    if not math.isfinite(value):
-        raise MergeboardError(
-            f"{task.metric} of the development rows of {task.name} is {value}; a metric must give a finite number"
-        )
-    return value
+def _said(sheet: Questions, reply: Reply) -> Said | None:
+    return None if sheet.split is None else Said(sheet.split, reply.texts, reply.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +188,7 @@ class Exam:
     predicted: Predicted  # as Reply has it
     gold: Predicted  # the same shape; -100 where not examined
     details: Mapping[str, Any]
+    said: Said | None = None  # of answers that were written
 
 
 class Examiner:
@@ -219,4 +225,4 @@ def _mark(sheet: Questions, reply: Reply) -> Exam:
             at_zero = (reply.logits >= 0).numpy().astype(np.int64)  # D10: is it the threshold?
             details[f"{task.metric}_at_logit_0"] = score(task.metric, at_zero, gold)
         details["predicted_positive"] = int((predicted.astype(bool) & (gold != MASKED)).sum())
-    return Exam(task, float(details.pop("score")), predicted, gold, details)
+    return Exam(task, float(details.pop("score")), predicted, gold, details, _said(sheet, reply))

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from harness.data.corpus import Reference, Split
+from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.families.asked import Asked
 from harness.families.batches import Batches
 from harness.families.writing import PromptRow
-from harness.grading import GRADERS
+from harness.grading.marks import grade
 from harness.judging.reply import Asker, Predicted, Questions, Reply
 from harness.judging.scoring import LiveModel
 from harness.judging.speaking import speaking
 from methods.base import Merged, Weights
-from methods.knobs import fields_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,28 +57,16 @@ class WrittenSheet:
         `details["cut"]`: the rows that ran out of tokens before their answer came to an end.
         """
         likelihood, texts, details = None, None, dict[str, Any]()
-        predicted: Predicted = np.zeros(len(self))
         with speaking(self.live, merged, self.scope, self.head) as model:
             if dense:
                 likelihood = self.live.logits(self.rows, model)[:, 0].double().numpy()
             if written:
                 found = self.family.write(model, self.task, self._prompts, self.batch_tokens)
                 texts, details["cut"] = tuple(w.text for w in found), sum(not w.ended for w in found)
-        if texts is not None:
-            predicted = marks(self.task, texts, self.split.references or ())
-        return Reply(predicted, None, texts, likelihood, details)
-
-
-def marks(task: Task, texts: Sequence[str], references: Sequence[Reference]) -> Predicted:
-    """(rows,): the product of the marks that the task's graders give."""
-    found = np.ones(len(texts))
-    for word in task.graders:
-        name, _, rest = word.partition(":")
-        cls = GRADERS.resolve(name).cls
-        knobs = dict(part.split("=", 1) for part in rest.split(",") if part)
-        grader = cls(**fields_from(name, cls, knobs))
-        found *= [grader.mark(*row) for row in zip(texts, references, strict=True)]
-    return found
+        if texts is None:
+            return Reply(np.zeros(len(self)), likelihood=likelihood)
+        marks = grade(self.task, texts, self.split.references or ())
+        return Reply(marks.total, None, texts, likelihood, details, marks.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +78,7 @@ class Likely:
     """
 
     sheet: WrittenSheet
+    split: None = None  # nothing is written that a record could keep
 
     @property
     def task(self) -> Task:

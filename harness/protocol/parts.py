@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 DType = Literal["fp32", "bf16"]
 Fitness = Literal["per_dataset_mean", "pooled"]
 FisherLabels = Literal["expected", "sampled", "hard", "empirical"]
+SearchBy = Literal["marks", "likelihood", "both"]
 GramPadding = Literal["masked", "counted"]
 Part = TypeVar("Part")
 
@@ -79,6 +80,7 @@ class Search:
     dev_fraction: float
     fitness: Fitness
     fitness_digits: int | None
+    search_by: SearchBy  # by which candidates are scored where answers are written; "marks" where none are
 
 
 @dataclass(frozen=True)

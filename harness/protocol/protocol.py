@@ -82,6 +82,7 @@ class Protocol:
     threshold: float = 0.5  # D10: on the raw logit, as published
     fitness: Literal["per_dataset_mean", "pooled"] = "per_dataset_mean"  # D8
     fitness_digits: int | None = None  # D5: the published code compares scores rounded to 5 digits
+    search_by: Literal["marks", "likelihood", "both"] = "marks"  # of candidates whose answers are written
     head_merge: Literal["label_aware", "label_aware_weight", "plain"] = "label_aware"  # D18
     dtype: Literal["fp32", "bf16"] = "fp32"  # of the weights while scoring
     batch_tokens: int = 4096  # padded tokens per scoring batch

@@ -25,6 +25,7 @@ from leaderboard.tables.searches import (
     again_of,
     best_so_far,
     budget_of,
+    by_marks,
     evaluations_of,
     is_budgeted,
     is_number,
@@ -157,10 +158,11 @@ def _of(records: Sequence[RunRecord], exam: Cell, to_random: Told | None) -> Fou
 
 
 def best_of(record: RunRecord) -> float | None:
-    """The best development score that a search saw."""
+    """The best development score that a search saw; of one that was told something else, that of its result."""
     history = record.dev.get("history")
     last = history[-1] if isinstance(history, list) and history else None
-    return next((float(v) for v in (record.dev.get("best"), last, record.dev.get("score")) if is_number(v)), None)
+    seen = (record.dev.get("best"), last) if by_marks(record) else ()
+    return next((float(v) for v in (*seen, record.dev.get("score")) if is_number(v)), None)
 
 
 def luck(record: RunRecord) -> float | None:
