@@ -14,19 +14,26 @@ from methods.errors import MergeboardError, Misfit, NotApplicable, UnknownMethod
 from methods.names import is_built_in, known, paper_of, require, resolve
 
 if TYPE_CHECKING:
-    from methods.base import DevScore, Ensemble, Merged, MergeMethod, Population, Statistics, Traced, Weights
+    from methods.base import DevScore, Merged, MergeMethod, Population, Statistics, Traced, Weights
+    from methods.merged import Ensemble, Hop, PerTask, Route
 
-_OF_TENSORS = ("DevScore", "Ensemble", "MergeMethod", "Merged", "Population", "Statistics", "Traced", "Weights")
+_OF_TENSORS = (
+    *("DevScore", "MergeMethod", "Population", "Statistics"),
+    *("Ensemble", "Hop", "Merged", "PerTask", "Route", "Traced", "Weights"),
+)
 
 __all__ = [
     "DevScore",
     "Ensemble",
+    "Hop",
     "MergeMethod",
     "MergeboardError",
     "Merged",
     "Misfit",
     "NotApplicable",
+    "PerTask",
     "Population",
+    "Route",
     "Statistics",
     "Traced",
     "UnknownMethod",

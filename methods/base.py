@@ -14,9 +14,13 @@ from torch import Tensor
 
 from methods.errors import Breach, Misfit, NotApplicable
 from methods.merged import Ensemble as Ensemble  # for methods, who find all words here
+from methods.merged import Hop as Hop
 from methods.merged import Merged as Merged
+from methods.merged import PerTask as PerTask
+from methods.merged import Route as Route
 from methods.merged import Traced as Traced
 from methods.merged import Weights as Weights
+from methods.merged import models_of, numbers_of
 
 LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one thread, which waits for no other
 
@@ -216,9 +220,10 @@ def require_layout(who: str, member: Weights, merged: object) -> None:
                 raise Breach(f"{who}: {key} is {met}, and {own} in the members; a merge must keep the {fact}")
 
 
-def is_finite(weights: Weights) -> bool:
-    """Whether no parameter holds NaN or an infinity."""
-    return all(tensor_is_finite(tensor) for tensor in weights.values())
+def is_finite(merged: Merged) -> bool:
+    """Whether no parameter of its models, and no number beside them, is NaN or an infinity."""
+    models = (tensor for weights in models_of(merged) for tensor in weights.values())
+    return all(map(math.isfinite, numbers_of(merged).values())) and all(map(tensor_is_finite, models))
 
 
 def tensor_is_finite(tensor: Tensor) -> bool:

@@ -12,7 +12,8 @@ was given is written to; N equal members give that member back; the order of mem
 and `replay` makes the same weights of it without a score.
 
 A method that breaks one of two promises on purpose says why in a class variable: `order_matters` or
-`moves_equal_members`. A method that has no meaning for some population says so with `NotApplicable`.
+`moves_equal_members`. A method that has no meaning for some population says so with `NotApplicable`. One that leads
+through blocks is tried on models that have some: `check_method(MyMethod(), toy_blocks)`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from torch import Tensor
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
 from methods.catalogue import describe, is_registered
 from methods.errors import MergeboardError, NotApplicable
-from methods.merged import models_of, trace_of
+from methods.merged import beside, models_of, trace_of, votes_of
 from methods.plain import NotPlain, plain
 from methods.referee import Referee
 from methods.toys import ToyScore as ToyScore  # for authors, who know this module alone
@@ -72,11 +73,15 @@ def _check_description(method: MergeMethod) -> None:
 
 
 def same_bits(a: Merged, b: Merged) -> bool:
-    """Whether two merges hold the same tensors, bit for bit (NaN equals itself, 0.0 is not -0.0)."""
-    pairs = list(zip(models_of(a), models_of(b), strict=False))
-    return len(models_of(a)) == len(models_of(b)) and all(
-        x.keys() == y.keys() and all(_bits(x[name]) == _bits(y[name]) for name in x) for x, y in pairs
-    )
+    """Whether two merges hold the same tensors, bit for bit (NaN equals itself, 0.0 is not -0.0), and do the same
+    with them."""
+    ours, theirs, votes, others = models_of(a), models_of(b), votes_of(a), votes_of(b)
+    if len(ours) != len(theirs) or beside(a) != beside(b) or (votes is None) != (others is None):
+        return False
+    if votes is not None and others is not None and not torch.equal(votes, others):
+        return False
+    pairs = zip(ours, theirs, strict=True)
+    return all(x.keys() == y.keys() and all(_bits(x[name]) == _bits(y[name]) for name in x) for x, y in pairs)
 
 
 def _check_merge(method: MergeMethod, where: str, population: Population, score: Callable[[], DevScore]) -> None:

@@ -1,16 +1,23 @@
 """What a merge gives: one set of weights; several models side by side; a route through the blocks of several; or what a
-model is made of for each task. What each of them says is found out in harness/judging/speaking.py alone."""
+model is made of for each task. Whatever is asked of a merge is a function here, the same for every kind; what each of
+them says to a row is found out in harness/judging/speaking.py alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
-Weights = Mapping[str, Tensor]
-"""Parameter name -> tensor. A tied tensor appears once; buffers do not appear."""
+from methods.composed import Composed, scalars
+from methods.composed import Ensemble as Ensemble
+from methods.composed import Hop as Hop
+from methods.composed import PerTask as PerTask
+from methods.composed import Route as Route
+from methods.composed import Weights as Weights
+from methods.errors import NotApplicable
 
 
 class Traced(dict[str, Tensor]):
@@ -25,59 +32,86 @@ class Traced(dict[str, Tensor]):
         self.trace = dict(trace)
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Several models whose raw outputs are averaged at inference; it costs N forward passes."""
-
-    members: tuple[Weights, ...]
-    annotated: Tensor | None = None  # (N, outputs) bool: a member votes only on outputs that it was trained on
-    trace: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Hop:
-    """One block on the way of a token."""
-
-    source: int  # which of the route's members it is of
-    block: str  # what its tensors' names begin with: "model.layers.3"
-    scale: float = 1.0  # of what comes in, see `Route.scale`
-
-
-@dataclass(frozen=True, eq=False)
-class Route:
-    """A way through the blocks of several models, each as often as it likes; nothing is copied.
-
-    What is no block (embeddings, final norm, head) is the first member's. A model of several stacks, as an
-    encoder-decoder, goes through each stack's hops in their order.
-    """
-
-    members: tuple[Weights, ...]
-    hops: tuple[Hop, ...]
-    scale: Literal["update", "stream"] = "update"
-    """What a hop's scale multiplies. update: what the block before it added last, its MLP's output (as the second
-    paper's code does). stream: all that comes in (as it is usually told)."""
-    trace: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class PerTask:
-    """One set of weights and what turns it into each task's own: ancestor + scale * mask * (unified - ancestor)."""
-
-    unified: Weights
-    ancestor: Weights
-    masks: Mapping[str, Weights]  # task's corpus -> a bool tensor for each parameter that is masked
-    scales: Mapping[str, float]
-    trace: Mapping[str, Any] | None = None
-
-
 Merged = Weights | Ensemble | Route | PerTask
 
 
+def is_one(merged: Merged) -> bool:
+    """Whether it is one set of weights."""
+    return not isinstance(merged, Composed)
+
+
 def models_of(merged: Merged) -> tuple[Weights, ...]:
-    """Every set of weights in it."""
-    if isinstance(merged, Ensemble | Route):
-        return merged.members
-    return (merged.unified,) if isinstance(merged, PerTask) else (merged,)
+    """Every set of weights that it answers with, laid out as members are: one of each task, where tasks differ."""
+    return merged.models if isinstance(merged, Composed) else (merged,)
+
+
+def tasks_of(merged: Merged) -> tuple[str, ...]:
+    """The corpora that it is made for, where it is another model for each; none where it answers whatever is asked."""
+    return merged.tasks if isinstance(merged, Composed) else ()
+
+
+def for_task(merged: Merged, *names: str) -> Merged:
+    """What answers the first of these corpora that it is made for; all of it, where it answers whatever is asked.
+
+    Errors: `NotApplicable` where it is made for other corpora alone.
+    """
+    tasks = tasks_of(merged)
+    if not tasks:
+        return merged
+    found = next((name for name in names if name in tasks), None)
+    if found is None:
+        raise NotApplicable(
+            f"the merge is a model of its own for each of {', '.join(tasks)}, and has none for {names[0]}; ask it those"
+        )
+    return models_of(merged)[tasks.index(found)]
+
+
+def with_models(merged: Merged, models: Sequence[Weights]) -> Merged:
+    """The same of other weights, in the order of `models_of`; of what `for_task` gave, and so of no task's own."""
+    assert not isinstance(merged, PerTask)
+    return replace(merged, members=tuple(models)) if isinstance(merged, Ensemble | Route) else models[0]
+
+
+def beside(merged: Merged) -> str:
+    """What decides its answers beside its weights and votes, in words: nothing, of one set of weights."""
+    said = merged.said() if isinstance(merged, Composed) else {}
+    return json.dumps(said, sort_keys=True) if said else ""
+
+
+def votes_of(merged: Merged) -> Tensor | None:
+    """(N, outputs) bool, where its models' answers are averaged and not all of them speak on every output."""
+    return merged.annotated if isinstance(merged, Ensemble) else None
+
+
+def is_averaged(merged: Merged) -> bool:
+    """Whether its answers are the mean of those of its models."""
+    return isinstance(merged, Ensemble)
+
+
+def route_of(merged: Merged) -> Route | None:
+    """What it is, where a row passes blocks in an order of its own."""
+    return merged if isinstance(merged, Route) else None
+
+
+def numbers_of(merged: Merged) -> Mapping[str, float]:
+    """The numbers beside its weights that must be finite, by what they are."""
+    return merged.numbers() if isinstance(merged, Composed) else {}
+
+
+def passes(merged: Merged) -> float:
+    """Forward passes of one model that a row costs; of a route, its hops over the blocks of a model."""
+    return merged.passes() if isinstance(merged, Composed) else 1
+
+
+def stored_parameters(merged: Merged) -> int:
+    """Scalars that must be kept to have it, each tensor once; a mask's scalar is a bit."""
+    return merged.stored() if isinstance(merged, Composed) else scalars(merged.values())
+
+
+def stand_in(merged: Merged) -> Weights:
+    """One set of weights that hangs on all of it, in float64 if it is not one: where nothing can be asked, as with
+    made-up models, numbers are compared. A route stands as if what it passes added up, so a member's own is it."""
+    return merged.stand_in() if isinstance(merged, Composed) else merged
 
 
 def trace_of(merged: Merged) -> Mapping[str, Any] | None:

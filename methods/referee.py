@@ -11,6 +11,7 @@ loses without being asked a row. A *result* that is not finite is a breach.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -23,21 +24,19 @@ from torch import Tensor
 
 from methods.base import (
     DevScore,
-    Ensemble,
     Merged,
     MergeMethod,
     Population,
     Replayable,
     Statistics,
-    Traced,
     Weights,
     is_finite,
-    require_layout,
     tensor_is_finite,
 )
 from methods.errors import Breach, MergeboardError, MethodFailed
-from methods.merged import models_of
+from methods.merged import models_of, numbers_of
 from methods.refereed import DRAWS, Refereed
+from methods.sound import sound
 from methods.surroundings import generators, generators_kept, settings_kept
 
 Digest = Callable[[Tensor], Any]
@@ -76,19 +75,22 @@ class Referee:
     def settle(self, merged: Any) -> Merged:
         """The merge, if the contract was kept. Errors: `Breach`."""
         who = f"the merge by {self._name}"
-        sound = _sound(who, self._member, merged)
-        for weights in models_of(sound):
+        found = sound(who, self._member, merged)
+        for what, number in numbers_of(found).items():
+            if not math.isfinite(number):
+                raise Breach(f"{who}: {what} is {number}, so it is not finite and no model")
+        for weights in models_of(found):
             for name, tensor in weights.items():
                 if not tensor_is_finite(tensor):
                     kind = "NaN" if bool(tensor.isnan().any()) else "an infinite value"
                     raise Breach(f"{who}: {name} holds {kind}, so it is not finite and no model")
         self.require_untouched()
-        return sound
+        return found
 
     def candidate(self, merged: Any) -> Merged | None:
         """What a method asks a score for, if it is finite. Errors: `Breach` if it is not laid out as a member."""
-        sound = _sound(f"a candidate of {self._name}", self._member, merged)
-        return sound if all(is_finite(weights) for weights in models_of(sound)) else None
+        found = sound(f"a candidate of {self._name}", self._member, merged)
+        return found if is_finite(found) else None
 
     def require_untouched(self) -> None:
         """Raise `Breach` naming the first tensor that is not what it was."""
@@ -165,29 +167,6 @@ class _Watched(Mapping[str, tuple[Weights, ...]]):
 
     def __len__(self) -> int:
         return len(self._statistics)
-
-
-def _sound(who: str, member: Weights, merged: Any) -> Merged:
-    """The same as plain dictionaries, in which nothing is computed any more. Errors: `Breach` for a wrong layout."""
-    if isinstance(merged, Ensemble):
-        if not merged.members:
-            raise Breach(f"{who} is an ensemble of nobody; it must have at least one member")
-        parts = tuple(_plain_weights(f"{who}, part {i}", member, part) for i, part in enumerate(merged.members))
-        known = merged.annotated
-        if known is not None and (not isinstance(known, Tensor) or known.dim() != 2 or len(known) != len(parts)):
-            raise Breach(f"{who} must say who is trained on what as a tensor of {len(parts)} rows, or as None")
-        return replace(merged, members=parts)
-    weights = _plain_weights(who, member, merged)
-    trace = getattr(merged, "trace", None)
-    if trace is not None and not isinstance(trace, Mapping):
-        raise Breach(f"{who} has a {type(trace).__name__} for a trace; it must be a mapping")
-    return weights if trace is None else Traced(weights, trace)
-
-
-def _plain_weights(who: str, member: Weights, merged: Any) -> dict[str, Tensor]:
-    held = {name: merged[name] for name in merged} if isinstance(merged, Mapping) else merged
-    require_layout(who, member, held)
-    return {name: held[name].detach() for name in held}
 
 
 def _in_words(error: Exception) -> str:

@@ -75,7 +75,7 @@ class Judges:
     def _sheet(self, corpus: str, split: Split, heads: Mapping[str, Weights]) -> Questions:
         """The rows, and who asks them: somebody else's harness; the model, who writes; or its logits are read."""
         task, asker = self._rows.task(corpus), self._rows.corpora[corpus_of(corpus)].asker
-        live, own = self.live(task), (task.name, heads.get(corpus, {}))
+        live, own = self.live(task), (corpus, heads.get(corpus, {}))
         if asker is not None:
             return AskersSheet(live, asker, split, *own)
         rows = self.prepared(task, split)

@@ -18,7 +18,7 @@ from methods import Merged
 from methods.asking import THE_END
 from methods.counted import counted
 from methods.errors import MethodFailed
-from methods.merged import models_of
+from methods.merged import beside, models_of, votes_of
 
 LOOKED_AT = 4096  # scalars of every tensor, evenly spread, by which weights are known again
 Make = Callable[[], Merged | None]
@@ -48,7 +48,7 @@ class Recalled:
         self._waited, self.say = waited, say
         self.calls = 0  # scores that were asked for, read back or not
         self.items = 0  # rows that were scored for them
-        self.forwards = 0  # the same, times the models of an ensemble
+        self.forwards = 0  # the same, times the passes of one model that a row costs
         self.best: float | None = None  # of the search's rows
         self.asked_apart = False
         self.seconds = 0.0  # that an earlier run spent on what was read back
@@ -171,8 +171,11 @@ class Recalled:
 
 
 def digest(merged: Merged) -> str:
-    """A short hash of weights, or of an ensemble's members, by a sample of every tensor: milliseconds for any model."""
-    found = hashlib.blake2b(digest_size=12)
+    """A short hash of a merge's weights, by a sample of every tensor, and of what it does with them: milliseconds for
+    any model."""
+    found = hashlib.blake2b(beside(merged).encode(), digest_size=12)
+    if (votes := votes_of(merged)) is not None:
+        found.update(repr(votes.tolist()).encode())
     for weights in models_of(merged):
         for name in sorted(weights):
             flat = weights[name].detach().reshape(-1)

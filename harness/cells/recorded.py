@@ -19,7 +19,7 @@ from harness.records.environment import environment
 from harness.records.record import RunRecord, Store, recipe_key
 from harness.suites.words import says
 from methods import Merged
-from methods.merged import models_of, trace_of
+from methods.merged import beside, models_of, trace_of
 
 
 def record_of(
@@ -78,11 +78,13 @@ def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
 
 
 def weights_sha256(merged: Merged) -> str:
-    """The hash of all tensors' names and bytes, in name order; of all members, for an ensemble."""
+    """The hash of all tensors' names and bytes, in name order, of every model in it, and of what else decides its
+    answers; but for an ensemble's votes, which its population decides."""
     digest = hashlib.sha256()
     for weights in models_of(merged):
         for name in sorted(weights):
             digest.update(name.encode())
             tensor = weights[name].detach().contiguous()
             digest.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")  # no copy
+    digest.update(beside(merged).encode())
     return digest.hexdigest()

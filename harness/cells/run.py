@@ -30,7 +30,7 @@ from harness.records.record import RunRecord, Store
 from harness.storage.journal import Journal, path_of
 from methods import Merged, MergeMethod, NotApplicable
 from methods.base import PerMember, Replayable
-from methods.merged import models_of, trace_of
+from methods.merged import is_one, passes, stored_parameters, trace_of
 from methods.search import Search
 
 
@@ -112,7 +112,7 @@ def _merged_by(
         referee = partial(referee_of, cell.method, method, population, score)
         merged = None if before is None else replayed(referee(), seed, before, lab)
         if merged is not None and before is not None:
-            cost = {**before.cost, "inference_models": len(models_of(merged))}  # what it cost when it was made
+            cost = {**before.cost, **_inference(merged)}  # what it cost when it was made
             known = before.dev.get("predictions")  # records of before these were kept have none
             said = {} if known else lab.developer(cell.key).answers(merged, dense=True)
             return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
@@ -126,7 +126,7 @@ def _merged_by(
             "merge_seconds": merging.seconds - statistics.waited + score.seconds,
             "statistics_seconds": statistics.seconds,
             "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
-            "inference_models": len(models_of(merged)),
+            **_inference(merged),
         }
         trace = trace_of(merged) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history")), **_seen(score, judges, merged)}
@@ -154,6 +154,12 @@ def _seen(score: Recalled, judges: Developers, merged: Merged) -> dict[str, Any]
     found = {"items": score.items, "forwards": score.forwards, "seen": judges.seen[score.asked_apart]}
     more = {"best": score.best, "apart": score.apart_of(merged)}
     return {**found, **{name: value for name, value in more.items() if value is not None}}
+
+
+def _inference(merged: Merged) -> dict[str, Any]:
+    """Forward passes of one model that a row costs; and how many scalars must be kept, where it is not one model."""
+    kept = {} if is_one(merged) else {"stored_parameters": stored_parameters(merged)}
+    return {"inference_models": passes(merged), **kept}
 
 
 def _numbers(history: Any) -> list[float]:

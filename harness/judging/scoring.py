@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal
@@ -20,12 +20,11 @@ from harness.judging.fitness import Answers as Answers
 from harness.judging.fitness import fitness
 from harness.judging.metrics import is_constant, official, score
 from harness.judging.reply import Predicted, Questions, Reply, Said
-from harness.judging.speaking import speaking
+from harness.judging.speaking import logits
 from harness.protocol.parts import SearchBy
-from methods.base import Ensemble, Merged, Weights
-from methods.ensemble import combine
+from methods.base import Merged, Weights
 from methods.errors import MergeboardError, NotApplicable
-from methods.merged import models_of
+from methods.merged import passes
 
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
 
@@ -44,12 +43,22 @@ class LiveModel:
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
         self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
 
-    def point_at(self, weights: Weights, scope: str = "") -> None:
-        """Use these weights from now on. They are read, never written; a head of this `scope` comes before others."""
-        for name, parameter in self._parameters.items():
-            scoped = weights.get(f"{scope}{SCOPE}{name}")
-            tensor = weights[name] if scoped is None else scoped
-            parameter.data = tensor.to(self.device, self.dtype)
+    def point_at(self, weights: Weights, scope: str = "", head: Weights | None = None) -> None:
+        """Use these weights from now on, as `brought` has them. They are read, never written."""
+        for name, tensor in self.brought(weights, scope, head):
+            self._parameters[name].data = tensor
+
+    def brought(self, weights: Weights, scope: str = "", head: Weights | None = None) -> Iterator[tuple[str, Tensor]]:
+        """The module's parameters in these weights, in its own dtype and on its device, one at a time.
+
+        A head in `weights` of this corpus comes before all others, and one of its task next; then `head`.
+        """
+        for name in self._parameters:
+            scoped = (weights.get(f"{whose}{SCOPE}{name}") for whose in (scope, self.task.name))
+            tensor = next((tensor for tensor in scoped if tensor is not None), None)
+            if tensor is None:
+                tensor = head[name] if head and name in head else weights[name]
+            yield name, tensor.to(self.device, self.dtype)
 
     def logits(self, rows: Batches, model: nn.Module | None = None) -> Tensor:
         """(rows, outputs) in float32, in the split's own order; of a module made of this one's parts, if given."""
@@ -73,7 +82,7 @@ class Sheet:
     live: LiveModel
     rows: Batches
     threshold: float  # on the raw logit of a label; equality counts, as the released code decides (D10)
-    scope: str = ""  # the corpus' name, by which a model of several tasks knows which head is meant
+    scope: str = ""  # the corpus' name, by which a model of several tasks knows which of them is meant
     head: Weights = field(default_factory=dict)  # the task's own head, where heads are not merged
     split: Split | None = None  # there are no references to keep
 
@@ -83,11 +92,8 @@ class Sheet:
         return self.live.task
 
     def logits(self, merged: Merged) -> Tensor:
-        """(rows, outputs) of these weights; an ensemble's are the mean of its members'."""
-        if isinstance(merged, Ensemble):
-            return combine(torch.stack([self.logits(m) for m in merged.members]), merged.annotated)
-        with speaking(self.live, merged, self.scope, self.head) as model:
-            return self.live.logits(self.rows, model)
+        """(rows, outputs) of these weights."""
+        return logits(self.live, self.rows, merged, self.scope, self.head)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -130,7 +136,7 @@ class DevScorer:
         self.rows = sum(map(len, self._dev.values()))
         self.calls = 0
         self.items = 0  # rows that were scored in these calls
-        self.forwards = 0  # the same, times the models of an ensemble
+        self.forwards = 0  # the same, times the passes of one model that a row costs
 
     def __call__(self, merged: Merged) -> float:
         """The mean over corpora of each task's metric, or the metric of all rows pooled (D8); higher is better.
@@ -142,7 +148,7 @@ class DevScorer:
             raise NotApplicable(f"it asks for development scores, and {', '.join(self.bare)} has no development rows")
         self.calls += 1
         self.items += self.rows
-        self.forwards += self.rows * len(models_of(merged))
+        self.forwards += round(self.rows * passes(merged))
         written, dense = self._by != "likelihood", self._by != "marks"
         return self._rounded(self._mark(self._asked(merged, written, dense), self._by))
 

@@ -1,8 +1,10 @@
 """One module that answers as a merge does, whatever kind of merge it is: the only place that knows kinds.
 
 one set of weights   the live module, pointed at them
-ensemble             not one module: whoever reads logits averages those of its members
+ensemble             a view of the live module for each member, whose logits are averaged step by step; where logits
+                     are all that is asked for, members answer one after the other and nothing is held beside one
 route                a view of the live module's blocks, in the order of its hops
+one for each task    that of the task that is asked, made tensor by tensor
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from harness.families.batches import Batches
 from harness.families.hops.view import hop_view
-from methods.errors import NotApplicable
-from methods.merged import Ensemble, Merged, PerTask, Route, Weights
+from harness.judging.chorus import Chorus, view
+from methods.ensemble import combine
+from methods.merged import Ensemble, Merged, Route, Weights, for_task
 
 if TYPE_CHECKING:
     from harness.judging.scoring import LiveModel
@@ -26,18 +31,30 @@ def speaking(live: LiveModel, merged: Merged, scope: str = "", head: Weights | N
     """The module, for as long as nobody else points the live one at something.
 
     Args:
-        scope: the corpus' name, by which a model of several tasks knows which head is meant.
+        scope: the corpus' name, by which a model of several tasks knows which of them is meant.
         head: the task's own head, where heads are not merged.
+
+    Errors: `NotApplicable` where the merge has nothing for this corpus.
     """
-    if isinstance(merged, Route):
-        first = merged.members[0]
-        with live.turn:
-            live.point_at({**first, **head} if head else first, scope)
-            yield hop_view(live.model, merged)
+    asked = for_task(merged, scope, live.task.name)
+    if isinstance(asked, Ensemble):
+        yield Chorus([view(live.model, dict(live.brought(m, scope, head))) for m in asked.members]).eval()
         return
-    if isinstance(merged, Ensemble | PerTask):
-        raise NotApplicable(f"a {type(merged).__name__} cannot be asked so")
-    assert isinstance(merged, Mapping)
+    if isinstance(asked, Route):
+        with live.turn:
+            live.point_at(asked.members[0], scope, head)
+            yield hop_view(live.model, asked)
+        return
+    assert isinstance(asked, Mapping)
     with live.turn:
-        live.point_at({**merged, **head} if head else merged, scope)
+        live.point_at(asked, scope, head)
         yield live.model
+
+
+def logits(live: LiveModel, rows: Batches, merged: Merged, scope: str = "", head: Weights | None = None) -> Tensor:
+    """(rows, outputs) of a merge; an ensemble's are the mean of its members', each of the outputs that it knows."""
+    asked = for_task(merged, scope, live.task.name)
+    if isinstance(asked, Ensemble):
+        return combine(torch.stack([logits(live, rows, m, scope, head) for m in asked.members]), asked.annotated)
+    with speaking(live, asked, scope, head) as model:
+        return live.logits(rows, model)

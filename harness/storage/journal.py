@@ -47,7 +47,7 @@ class Entry:
     failed: str = ""  # why it could not be made, if it could not
     peak_bytes: int = 0  # memory of the process until then
     items: int = 0  # rows that were scored
-    forwards: int = 0  # the same, times the models of an ensemble
+    forwards: int = 0  # the same, times the passes of one model that a row costs
 
 
 class Journal:

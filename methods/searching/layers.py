@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from methods.base import Weights
 from methods.errors import MergeboardError
+
+if TYPE_CHECKING:
+    from methods.composed import Weights  # which counts blocks itself
 
 Groups = Mapping[str, tuple[str, ...]]
 """The name of a group -> the names of its tensors."""

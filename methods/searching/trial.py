@@ -12,7 +12,7 @@ import torch
 from methods.asking import THE_END, expect, keeps_apart, say, score_apart, score_at
 from methods.base import DevScore, Merged, Population, is_finite
 from methods.errors import MergeboardError, MethodFailed, Misfit
-from methods.merged import models_of, with_trace
+from methods.merged import with_trace
 from methods.searching.ledger import Counted, Ledger
 from methods.searching.own import OwnBench, OwnPlan
 from methods.searching.spaces import Plan
@@ -165,7 +165,7 @@ class Trial:
         def made() -> Merged:
             try:
                 merged = make()
-                if not all(map(is_finite, models_of(merged))):
+                if not is_finite(merged):
                     raise MergeboardError("it holds a number that is not finite")
                 return merged
             except THE_END:
