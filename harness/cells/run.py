@@ -42,6 +42,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     corpora = cell.setting.exam(cell.key.members, lab.rows.corpora)
     if not corpora:
         raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
+    _require_writer(cell, lab, corpora)
     if cell.method in ROWS:
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
@@ -58,6 +59,14 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
     dev = {**found.dev, **({"predictions": answered.on_dev(found.answers, store)} if found.answers else {})}
     return record_of(cell, lab, store, found.used, scores, exams, found.merged, cost, details, dev)
+
+
+def _require_writer(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> None:
+    """Raise `NotApplicable` where an encoder is asked for answers that are written, before it is trained."""
+    asked = (*cell.key.members, *cell.key.developed, *corpora)
+    written = [corpus for corpus in asked if lab.rows.task(corpus).kind == "generation"]
+    if written and not lab.subject.generative:
+        raise NotApplicable(f"{lab.subject} is an encoder, and answers of {written[0]} are written; name a decoder")
 
 
 def _of_members(cell: Cell, lab: Lab, store: Store, test: Mapping[str, Mapping[str, Exam]]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Workshop:
         """Ask the model a few texts of every task. Errors: `BadModel` in one line, whatever goes wrong."""
         name, family = str(self._subject), self._subject.family
         trial.lengths(name, family, self._told.protocol.max_length, self._say)
-        for task in trial.tasks_to_try([corpus.task for corpus in self._rows.corpora.values()]):
+        for task in trial.tasks_to_try([corpus.task for corpus in self._rows.corpora.values()], family.generative):
             loaded = self._subject.fresh(task, seed=1)
             self._tell(loaded, task)
             weights = dict(loaded.model.named_parameters())

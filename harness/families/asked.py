@@ -20,7 +20,7 @@ from harness.families.prompts import Answers
 from harness.families.writing import PromptRow, Written, greedy, told
 from harness.families.writing.ends import Ends
 from harness.families.writing.pens import Pen
-from harness.families.writing.tryout import caches
+from harness.families.writing.tryout import caches, steady
 
 _BATCH = 4096  # tokens
 
@@ -72,6 +72,10 @@ class Asked(ABC):
         return greedy.write(
             lambda some: begin(some, cached), Ends.of(self.tokenizer, model, task), rows, task.tokens, most
         )
+
+    def writes_steadily(self, model: nn.Module) -> bool:
+        """Whether what it writes does not depend on how far its prompt is padded, tried on two short texts."""
+        return steady(self.tokenizer, partial(self._pen, model))
 
     def likelihood(self, model: nn.Module, task: Task, rows: Sequence[PromptRow], most: int = _BATCH) -> Tensor:
         """(rows,): the mean log-probability of a token of each right answer, see `told.likelihood`."""

@@ -53,6 +53,8 @@ class Encoder:
             AutoModelForSequenceClassification,
         )  # seconds, which who is answered from the store shall not pay
 
+        if task.kind == "generation":
+            raise BadModel(f"{folder} is an encoder, which writes no answers; name a decoder or an encoder-decoder")
         torch.manual_seed(seed)  # the fresh head is drawn inside from_pretrained
         found = opened(
             AutoModelForSequenceClassification,

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.checkpoints.folders import because, missing_library, one_line
-from harness.data.corpus import Split
+from harness.data.corpus import Reference, Split, concatenate
 from harness.data.task import Task
 from harness.errors import BadModel
+from harness.families.asked import Asked
 from harness.families.base import Family
 from methods.errors import MergeboardError
 
@@ -38,14 +39,17 @@ def run(name: str, family: Family, model: nn.Module, task: Task, max_length: int
             said = _cause(family, model, task, split, max_length, error)
             raise BadModel(f"{name} cannot be asked {'a pair' if task.pair else what}: {said}") from None
     try:
-        together = _ask(family, model, task, _both(short, long), max_length)
+        together = _ask(family, model, task, concatenate([short, long]), max_length)
     except Exception as error:
         raise BadModel(f"{name} cannot be asked two texts at once ({_said(error)})") from None
     apart = torch.cat(alone)
     scale = (apart - apart.mean(dim=1, keepdim=True)).abs().max()
     if not apart.isfinite().all():
         raise BadModel(f"{name} answers a plain text with numbers that are not finite")
-    if (together - apart).abs().max() > _AGREE * scale + 1e-5:
+    if task.kind == "generation":
+        scale = apart.abs().max()  # a logarithm
+    unsteady = isinstance(family, Asked) and task.kind == "generation" and not family.writes_steadily(model)
+    if unsteady or (together - apart).abs().max() > _AGREE * scale + 1e-5:
         raise BadModel(
             f"{name} answers a text otherwise when it is padded to the length of another, so its scores would depend "
             "on which texts are asked together; this architecture cannot be used"
@@ -127,16 +131,14 @@ def _ask(family: Family, model: nn.Module, task: Task, split: Split, max_length:
 
 
 def _split(task: Task, text: str) -> Split:
+    if task.kind == "generation":
+        longest = Reference(_LONG * task.tokens)
+        return Split((text,), np.ones((1, 1)), (text,) if task.pair else None, (longest,))
     if task.kind == "regression":
         labels = np.full((1, task.width), float(task.span[0]))
     else:
         labels = np.zeros((1, task.width), dtype=np.int64)
     return Split((text,), labels, (text,) if task.pair else None)
-
-
-def _both(one: Split, other: Split) -> Split:
-    seconds = None if one.seconds is None or other.seconds is None else one.seconds + other.seconds
-    return Split(one.texts + other.texts, np.concatenate([one.labels, other.labels]), seconds)
 
 
 def lengths(name: str, family: Family, max_length: int, say: Callable[[str], None]) -> None:
@@ -145,6 +147,8 @@ def lengths(name: str, family: Family, max_length: int, say: Callable[[str], Non
         say(f"{name}: it has positions for {family.limit} tokens, so max_length={max_length} is {family.limit} here")
 
 
-def tasks_to_try(tasks: Sequence[Task]) -> list[Task]:
-    """One that asks about single texts and one about pairs, as far as there are both."""
-    return list({task.pair: task for task in reversed(tasks)}.values())
+def tasks_to_try(tasks: Sequence[Task], writes: bool) -> list[Task]:
+    """One that asks about single texts and one about pairs, as far as there are both; and of those whose answers are
+    written, by models that do, every one: its prompt and its longest answer must fit."""
+    plain = {task.pair: task for task in reversed(tasks) if task.kind != "generation"}
+    return [*plain.values(), *dict.fromkeys(task for task in tasks if writes and task.kind == "generation")]

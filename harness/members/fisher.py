@@ -23,6 +23,7 @@ from harness.data.task import Kind
 from harness.families.batches import Batch, Batches
 from harness.members.allocator import memory_kept
 from harness.members.per_example import Directions, Logits, by_hooks, handles
+from methods.errors import NotApplicable
 
 VERSION = 2  # raise it when the same member and rows come to give other numbers
 Labels = Literal["expected", "sampled", "hard", "empirical"]
@@ -60,6 +61,8 @@ def cotangents(
     `multi_label`: p = sigmoid(z), d log p(v) / dz = v - p for each annotated output; `gold` is (rows, outputs).
     `classification`: p = softmax(z), d log p(c) / dz = 1[c] - p; `gold` is (rows, 1).
     `regression`: a normal distribution of variance 1 around z, d log p(v) / dz = v - z; `gold` is (rows, 1).
+    `generation`: z is the mean log-probability of a token of the right answer, so its own gradient is what is squared;
+    there are the given answers alone, `empirical`.
     `expected`   one direction per output, whose squares add up to the exact expectation over all answers
     `sampled`    one direction, with answers drawn from the model: the same in expectation, at the cost of one pass
     `empirical`  the same with the given labels
@@ -67,6 +70,10 @@ def cotangents(
                  a score, the given label's squared error without the half, so that squares are four times as large
     """
     z = logits.detach()
+    if kind == "generation":
+        if labels != "empirical":
+            raise NotApplicable(f"fisher_labels={labels}: of written answers only the given ones are known, empirical")
+        return [torch.ones_like(z)]
     if kind == "regression":
         return _of_scores(z, gold, labels, rng)
     if kind == "classification" or labels == "hard":

@@ -61,7 +61,8 @@ def matrices(
 
 def _steady(batch: Batch) -> Iterator[Batch]:
     """The batch, or its rows one by one where how they are asked depends on their company; not what asks nothing."""
-    together = "columns" in batch.inputs and ("segment" in batch.inputs or not batch.aligned)
+    questions = "columns" in batch.inputs and ("segment" in batch.inputs or not batch.aligned)
+    together = questions or "answers" in batch.inputs  # whose padding is not that of the mask
     for piece in batch.pieces(1) if together else [batch]:
         if len(piece.inputs.get("row", piece.inputs["mask"])):
             yield piece

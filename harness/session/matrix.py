@@ -84,6 +84,9 @@ class Matrix:
         if asked.kinds and (kind := self._has.family(model)) not in asked.kinds:
             able = " and ".join(name.replace("_", "-") for name in asked.kinds)
             return f"{model} is of the family {kind}, and {asked.called} ask what goes on from a text: {able}s do"
+        written = asked.tasks and all(task.kind == "generation" for task in asked.tasks)
+        if written and self._has.family(model) == "encoder":
+            return f"{model} is an encoder, which writes no answers; name a decoder or an encoder-decoder"
         return ""
 
     def _key(

@@ -1,4 +1,4 @@
-"""Whether a model that writes with a cache writes what it would without, found out by asking, not believed."""
+"""What can be found out of a model that writes by asking it, not believed: two short texts, a few words each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.families import prompts
 from harness.families.writing.pens import Pen
@@ -19,8 +20,8 @@ Begin = Callable[[Sequence[PromptRow], bool], Pen]  # prompts, and whether with 
 
 
 def caches(tokenizer: Any, begin: Begin) -> bool:
-    """Whether logits are the same in each of a few steps, in a batch that is padded."""
-    rows = [PromptRow(tuple(ids) or (prompts.padding(tokenizer),), ()) for ids in prompts.encoded(tokenizer, _TEXTS)]
+    """Whether the model writes with a cache what it would write without."""
+    rows = _rows(tokenizer)
     with torch.inference_mode():
         plain, cached = begin(rows, False), begin(rows, True)
         for _ in range(_STEPS):
@@ -29,10 +30,33 @@ def caches(tokenizer: Any, begin: Begin) -> bool:
                 found = cached.ask()
             except Exception:  # an architecture that cannot go on from its cache says so in its own way
                 return False
-            scale = (wanted - wanted.mean(dim=1, keepdim=True)).abs().max()
-            if found.shape != wanted.shape or not bool((found - wanted).abs().max() <= _AGREE * scale):
+            if not _agree(found, wanted):
+                return False
+            for pen in (plain, cached):
+                pen.say(wanted.argmax(dim=1))
+    return True
+
+
+def steady(tokenizer: Any, begin: Begin) -> bool:
+    """Whether each text is gone on from alone as it is beside the other, padded to its length."""
+    rows = _rows(tokenizer)
+    with torch.inference_mode():
+        together, alone = begin(rows, False), [begin([row], False) for row in rows]
+        for _ in range(_STEPS):
+            wanted = torch.cat([pen.ask() for pen in alone])
+            if not _agree(together.ask(), wanted):
                 return False
             tokens = wanted.argmax(dim=1)
-            plain.say(tokens)
-            cached.say(tokens)
+            together.say(tokens)
+            for pen, token in zip(alone, tokens, strict=True):
+                pen.say(token[None])
     return True
+
+
+def _rows(tokenizer: Any) -> list[PromptRow]:
+    return [PromptRow(tuple(ids) or (prompts.padding(tokenizer),), ()) for ids in prompts.encoded(tokenizer, _TEXTS)]
+
+
+def _agree(found: Tensor, wanted: Tensor) -> bool:
+    scale = (wanted - wanted.mean(dim=1, keepdim=True)).abs().max()
+    return found.shape == wanted.shape and bool((found - wanted).abs().max() <= _AGREE * scale)
