@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+Bottom = Mapping[str, Mapping[str, object]]
+"""Submodule of the first block -> what it alone has there: modules of its own, and flags that say so."""
 
-def bottom_of(blocks: Sequence[nn.Module]) -> Mapping[str, Mapping[str, object]]:
-    """Submodule of the first block -> what it alone has there: modules of its own, and flags that say so."""
+
+def bottom_of(blocks: Sequence[nn.Module]) -> Bottom:
+    """What the first block has and no other."""
     if len(blocks) < 2:
         return {}
     first, others = blocks[0], [dict(block.named_modules()) for block in blocks[1:]]
@@ -30,8 +33,18 @@ def bottom_of(blocks: Sequence[nn.Module]) -> Mapping[str, Mapping[str, object]]
     return found
 
 
-def settle(hop: nn.Module, bottom: Mapping[str, Mapping[str, object]]) -> None:
+def settle(hop: nn.Module, bottom: Bottom) -> None:
     """Give the first hop what its stack keeps at the bottom."""
     for name, parts in bottom.items():
         for part, value in parts.items():
             setattr(hop.get_submodule(name), part, value)
+
+
+def unsettle(hop: nn.Module, bottom: Bottom) -> None:
+    """Take it from a later hop, which is handed on what the first has made of it."""
+    for name, parts in bottom.items():
+        for part, value in parts.items():
+            if isinstance(value, nn.Module):
+                vars(hop.get_submodule(name))["_modules"].pop(part, None)
+            else:
+                setattr(hop.get_submodule(name), part, False)

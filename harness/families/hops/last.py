@@ -6,8 +6,7 @@ In a decoder of today it is the MLP, or the norm after it; in a block that norma
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,10 +14,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from harness.families.hops.trial import calls_of, in_float64
+from harness.families.hops.trial import Bench, calls_of, first_of
 
-_SURE = 1e-4  # of the largest number that it adds: more than rounding in float64, less than any other effect
-Ending = Callable[[str, Any], Any]
+SURE = 1e-4  # of the largest number that is added: more than rounding in float64, less than any other effect
 _KNOWN: WeakKeyDictionary[nn.Module, dict[object, str]] = WeakKeyDictionary()
 
 
@@ -29,56 +27,31 @@ def last_of(model: nn.Module, blocks: Mapping[str, nn.Module]) -> Mapping[str, s
     kinds = {name: _kind(block) for name, block in blocks.items()}
     if new := {kind: name for name, kind in reversed(kinds.items()) if kind not in known}:
         calls = calls_of(model, {name: blocks[name] for name in new.values()})
-        known |= {kind: last for kind, n in new.items() if n in calls and (last := _last(blocks[n], *calls[n]))}
+        for kind, name in new.items():
+            if name in calls and (found := added_last(Bench(blocks[name], *calls[name]))) is not None:
+                known[kind] = found[0]
     return {name: known[kind] for name, kind in kinds.items() if kind in known}
 
 
-def first_of(output: Any) -> Tensor | None:
-    """The tensor that a module gives, or the first of several."""
-    found = output[0] if isinstance(output, tuple | list) and output else output
-    return found if isinstance(found, Tensor) else None
+def added_last(bench: Bench) -> tuple[str, Tensor] | None:
+    """The submodule, and what it adds. All are tried, the last to end first."""
+    ended: dict[str, list[Tensor | None]] = {}
+    whole = bench.answer(lambda name, output: ended.setdefault(name, []).append(_copy(output)))
+    for name in reversed(ended):
+        added = ended[name][0]
+        if len(ended[name]) > 1 or added is None or added.numel() != whole.numel():
+            continue
+        added = added.reshape(whole.shape)
+        size, rest = float(added.abs().max()), whole - added
+        if not size or float(rest.abs().max()) <= SURE * size:  # what is all that there is was not added to anything
+            continue
+        if float((rest - bench.answer(partial(_silenced, name))).abs().max()) <= SURE * size:
+            return name, added
+    return None
 
 
 def _kind(block: nn.Module) -> object:
     return tuple((name, type(module)) for name, module in block.named_modules())
-
-
-def _last(block: nn.Module, args: Sequence[Any], words: dict[str, Any]) -> str | None:
-    """Try every submodule, the last to end first; a random stream, as a block may do little to the one it gets."""
-    block, args, words = copy.deepcopy(block).double(), in_float64(args), in_float64(words)
-    given = args[0] if args else words["hidden_states"]
-    stream = torch.randn(given.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(given.device)
-    args, words = ((stream, *args[1:]), words) if args else (args, {**words, "hidden_states": stream})
-    ended: dict[str, list[Tensor | None]] = {}
-    with torch.no_grad():
-        whole = _answer(block, args, words, lambda name, out: ended.setdefault(name, []).append(_copy(out)))
-        for name in reversed(ended):
-            added = ended[name][0]
-            if len(ended[name]) > 1 or added is None or added.numel() != whole.numel():
-                continue
-            added = added.reshape(whole.shape)
-            without = _answer(block, args, words, partial(_silenced, name))
-            size = float(added.abs().max())
-            rest = float((whole - added).abs().max())
-            if size > 0 and rest > _SURE * size and float((whole - added - without).abs().max()) <= _SURE * size:
-                return name
-    return None
-
-
-def _answer(block: nn.Module, args: Sequence[Any], words: dict[str, Any], ending: Ending) -> Tensor:
-    """What the block gives, where `ending` sees, and may replace, what each submodule gives."""
-    handles = [
-        module.register_forward_hook(lambda _, given, out, name=name: ending(name, out))
-        for name, module in block.named_modules()
-        if name
-    ]
-    try:
-        answer = first_of(block(*args, **words))
-    finally:
-        for handle in handles:
-            handle.remove()
-    assert answer is not None
-    return answer
 
 
 def _copy(output: Any) -> Tensor | None:

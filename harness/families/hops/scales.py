@@ -15,7 +15,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness.families.blocks import stacks
-from harness.families.hops.last import first_of, last_of
+from harness.families.hops.last import last_of
+from harness.families.hops.trial import first_of
 from methods.errors import NotApplicable
 from methods.merged import Hop, Route
 

@@ -1,7 +1,8 @@
-"""A few made-up tokens through a model, to see what its blocks do; what was found is kept as long as the model."""
+"""A few made-up tokens through a model, and a random stream through one of its blocks, to see what they do."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from harness.families.calls import takes
 
 _TOKENS = 5
+Ending = Callable[[str, Any], Any]  # the name of a submodule that has ended and what it gives -> what it shall give
 
 
 def calls_of(model: nn.Module, blocks: Mapping[str, nn.Module]) -> Mapping[str, tuple[Sequence[Any], dict[str, Any]]]:
@@ -46,12 +48,51 @@ def run(model: nn.Module) -> None:
         model(**words)
 
 
-def in_float64(value: Any) -> Any:
+class Bench:
+    """One block by itself in float64, which is given a random stream: it may do little to the one that it gets.
+
+    Args:
+        args, words: what the block was called with in its model.
+    """
+
+    def __init__(self, block: nn.Module, args: Sequence[Any], words: dict[str, Any]) -> None:
+        self.block = copy.deepcopy(block).double()
+        args, words = _in_float64(args), _in_float64(words)
+        given = args[0] if args else words["hidden_states"]
+        draw = torch.Generator().manual_seed(0)
+        stream = torch.randn(given.shape, generator=draw, dtype=torch.float64).to(given.device)
+        self._args = (stream, *args[1:]) if args else ()
+        self._words = words if args else {**words, "hidden_states": stream}
+
+    def answer(self, ending: Ending = lambda name, output: None) -> Tensor:
+        """What the block gives, where `ending` sees, and may replace, what each submodule gives."""
+        handles = [
+            module.register_forward_hook(lambda _, given, output, name=name: ending(name, output))
+            for name, module in self.block.named_modules()
+            if name
+        ]
+        try:
+            with torch.no_grad():
+                answer = first_of(self.block(*self._args, **self._words))
+        finally:
+            for handle in handles:
+                handle.remove()
+        assert answer is not None
+        return answer
+
+
+def first_of(output: Any) -> Tensor | None:
+    """The tensor that a module gives, or the first of several."""
+    found = output[0] if isinstance(output, tuple | list) and output else output
+    return found if isinstance(found, Tensor) else None
+
+
+def _in_float64(value: Any) -> Any:
     """Its floating tensors as float64, however deep they are."""
     if isinstance(value, Tensor):
         return value.double() if value.is_floating_point() else value
     if isinstance(value, Mapping):
-        return {key: in_float64(inner) for key, inner in value.items()}
+        return {key: _in_float64(inner) for key, inner in value.items()}
     if type(value) in (tuple, list):
-        return type(value)(map(in_float64, value))
+        return type(value)(map(_in_float64, value))
     return value

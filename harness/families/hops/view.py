@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness.families.blocks import Stacks, stacks
-from harness.families.hops.bottom import bottom_of, settle
+from harness.families.hops.bottom import bottom_of, settle, unsettle
 from harness.families.hops.depth import lengthen
 from harness.families.hops.scales import scale
 from harness.families.hops.slots import number, numbers_of
@@ -51,9 +51,11 @@ def _twin(model: nn.Module, found: Stacks, ways: Mapping[str, Sequence[Hop]], me
         own = list(found[stack].values())
         names = numbers_of(stack, own)
         hops = nn.ModuleList(_hop(found[stack][hop.block], hop, bring, memo) for hop in way)
-        settle(hops[0], copy.deepcopy(bottom_of(own), memo))
+        bottom = bottom_of(own)
         for place, hop in enumerate(hops):
             number(hop, place, names)
+            unsettle(hop, bottom)
+        settle(hops[0], copy.deepcopy(bottom, memo))
         memo[id(model.get_submodule(stack))] = hops
     return copy.deepcopy(model, memo)
 
