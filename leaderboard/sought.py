@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import ROUNDING
-from leaderboard.tables.searches import EVOLVER, SEARCH, by_marks, course, is_number, part, whole
+from leaderboard.tables.searches import EVOLVER, MARKS, SEARCH, course, is_number, part, told_by, whole
 
 WINNER = re.compile(r"start|mean|candidate \d{1,7}")
 
@@ -26,12 +26,12 @@ def contradiction(record: RunRecord) -> str:
 
 
 def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) -> Iterator[str]:
-    fits = _is_score if by_marks(record) else is_number  # what candidates are told may be no score, but its stand-in
+    fits, wanted = _TOLD.get(told_by(record), (is_number, "a number"))
     for name, history in (("dev.history", record.dev.get("history")), ("trace.history", trace.get("history"))):
-        yield from _course(name, history, fits)
-    for name, well in (("best", fits), ("apart", _is_score)):
+        yield from _course(name, history, fits, wanted)
+    for name, (well, this) in (("best", (fits, wanted)), ("apart", _TOLD[MARKS])):
         if (told := record.dev.get(name)) is not None and not well(told):
-            yield f"dev.{name} is {told!r:.40}, wanted a number from -1 to 1"
+            yield f"dev.{name} is {told!r:.40}, wanted {this}"
     if (seen := record.dev.get("seen")) is not None and not (is_number(seen) and 0 <= seen <= 1):
         yield f"dev.seen is {seen!r:.40}, wanted a share from 0 to 1"
     calls, asked = trace.get("calls"), record.dev.get("calls")
@@ -40,7 +40,7 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
     if scores is None:
         return
     if not isinstance(scores, list) or not scores or not all(s is None or fits(s) for s in scores):
-        yield "trace.scores are not a number from -1 to 1, or null, for each evaluation"
+        yield f"trace.scores are not {wanted}, or null, for each evaluation"
         return
     yield from _spent(record, trace, len(scores))
     best = max((s for s in scores if s is not None), default=None)
@@ -52,12 +52,12 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
     yield from _same_course(record.dev.get("history"), trace.get("history"))
 
 
-def _course(name: str, history: Any, fits: Callable[[Any], bool]) -> Iterator[str]:
+def _course(name: str, history: Any, fits: Callable[[Any], bool], wanted: str) -> Iterator[str]:
     if history is None:
         return
     known = [h for h in history if h is not None] if isinstance(history, list) else None
     if known is None or not all(map(fits, known)):
-        yield f"{name} is not a list of numbers from -1 to 1"
+        yield f"{name} is not a list, each of it {wanted}"
     elif any(after < before - ROUNDING for before, after in pairwise(known)):
         yield f"{name} falls, and the best score so far cannot"
 
@@ -124,3 +124,10 @@ def _are_objects(values: Any) -> bool:
 
 def _is_score(value: Any) -> bool:
     return is_number(value) and -1 - ROUNDING <= value <= 1 + ROUNDING
+
+
+_TOLD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    MARKS: (_is_score, "a number from -1 to 1"),
+    "likelihood": (lambda value: is_number(value) and value <= ROUNDING, "a logarithm of a probability"),
+    "both": (lambda value: is_number(value) and -ROUNDING <= value <= 1.1 + ROUNDING, "a number from 0 to 1.1"),
+}

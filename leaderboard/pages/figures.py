@@ -20,7 +20,7 @@ from leaderboard.tables.budgets import SameBudget, same_budget
 from leaderboard.tables.cell import Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import label
-from leaderboard.tables.searches import best_so_far, by_generation, part, searcher_of
+from leaderboard.tables.searches import MARKS, best_so_far, by_generation, part, searcher_of
 from leaderboard.tables.table import headline, per_corpus, spent_on
 
 
@@ -41,7 +41,7 @@ def figures(group: Group) -> Iterator[Figure]:
         spent = _spent(group, block, column)
         if len(spent) > 1:
             yield Figure(_name(group, block, "cost"), "score against cost", pareto(place, spent))
-        yield from (_race(group, place, table) for table in budgets if table.block is block)
+        yield from (figure for table in budgets if table.block is block for figure in _races(group, place, table))
         if ways := routes.ways(block):
             says = "the routes through the models' blocks"
             yield Figure(_name(group, block, "routes"), says, routes.figure(place, ways), routes.caption(ways))
@@ -74,16 +74,29 @@ def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
     return found
 
 
-def _race(group: Group, place: str, table: SameBudget) -> Figure:
-    """The courses of all searches of one budget, a panel for whatever they searched the same of."""
+def _races(group: Group, place: str, table: SameBudget) -> Iterator[Figure]:
+    """The courses of all searches of one budget; one figure for each kind of number that they were told."""
+    for by in dict.fromkeys(found.by for found in table.rows.values()):
+        panels = _panels(table, by)
+        if by != MARKS and not panels:
+            continue
+        kind = f"searches{table.budget}" + ("" if by == MARKS else f"-{slug(by)}")
+        said = f"{table.budget} evaluation{'' if table.budget == 1 else 's'}" + (
+            "" if by == MARKS else f", told by {by}"
+        )
+        says = f"best development score so far against evaluations, of {table.budget} in all"
+        logs = by == "likelihood"
+        svg = races_of(f"{place}, {said}", panels, *((1, "mean log-probability so far") if logs else ()))
+        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES)
+
+
+def _panels(table: SameBudget, by: str) -> dict[str, dict[str, Race]]:
+    """One for whatever was searched the same of, of those searches that were told this."""
     panels: dict[str, dict[str, Race]] = {}
     for title, rows in table.panels.items():
-        own = {row: _courses(table.block.rows[row]) for row in rows}
+        own = {row: _courses(table.block.rows[row]) for row in rows if table.rows[row].by == by}
         panels[title] = {_short(table.block.rows[row][0]): race for row, race in own.items() if race}
-    drawn = {title: races for title, races in panels.items() if races}
-    says = f"best development score so far against evaluations, of {table.budget} in all"
-    svg = races_of(f"{place}, {table.budget} evaluation{'' if table.budget == 1 else 's'}", drawn)
-    return Figure(_name(group, table.block, f"searches{table.budget}"), says, svg, prose.RACES)
+    return {title: races for title, races in panels.items() if races}
 
 
 def _short(record: RunRecord) -> str:

@@ -42,6 +42,7 @@ def certainty(table: Scores, name: Name) -> Grid:
 def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Name, wide: bool = True) -> Grid:
     """What searches of one budget found beside what it is worth; what they spent too, where there is room."""
     headers = ["method", "best seen", "kept apart", "exam", "best - exam", "by luck", "minus random"]
+    likely = any(found.likelihood is not None for found in table.rows.values())
     spent = ["evaluations", "rows scored", "forward passes", "variables", "budget / variables"]
     rows = []
     for method, found in table.rows.items():
@@ -50,8 +51,9 @@ def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Nam
         each = table.budget / found.variables if found.variables else None
         counts = [found.evaluations, found.items, found.forwards, found.variables]
         used = [*(text.count(n) for n in counts), text.amount(each, 1)] if wide else []
-        rows.append([name(method), *used, *scores, *worth])
-    return [headers[0], *(spent if wide else []), *headers[1:]], rows
+        right = [text.amount(found.likelihood, 3)] if likely else []
+        rows.append([name(method), *used, *scores, *worth, *right])
+    return [headers[0], *(spent if wide else []), *headers[1:], *(["likelihood"] if likely else [])], rows
 
 
 def costs(table: Costs, name: Name) -> Grid:

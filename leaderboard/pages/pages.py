@@ -27,7 +27,7 @@ from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
-from leaderboard.tables.searches import inner_of
+from leaderboard.tables.searches import MARKS, inner_of
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
 from leaderboard.verdict.answer import answer
 
@@ -212,6 +212,11 @@ def _budgets(group: Group) -> Iterator[str]:
         kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
         if kept:
             yield f"Found nothing better than the start: {text.escaped(text.listed(kept, 12))}.\n"
+        if any(found.likelihood is not None for found in table.rows.values()):
+            yield prose.LIKELIHOOD
+        other = [f"{row} by {found.by}" for row, found in table.rows.items() if found.by != MARKS]
+        if other:
+            yield f"{prose.TOLD_OTHERWISE} {text.escaped(text.listed(other, 12))}.\n"
     if tables:
         yield prose.SAME_BUDGET
 

@@ -116,6 +116,14 @@ Nothing is chosen, ranked or called best by these columns: they show what a merg
 on other rows. The models are the same, and chosen on the same development rows.
 """
 
+LIKELIHOOD = """\
+*likelihood* is the mean log-probability of a token of the right answers, to the model that was found: 0 is certain.
+"""
+
+TOLD_OTHERWISE = """\
+These searches were told a stand-in for the marks of written answers, how likely the right ones are, or the marks and a
+tenth of that; their *best seen* is what their result scores by marks on all development rows:"""
+
 RACES = """\
 The best score so far on the development rows that the search sees, against the evaluations made: the line is the mean
 over seeds, the band goes from the lowest seed to the highest. Random search is dashed. One panel for each method that

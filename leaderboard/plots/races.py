@@ -34,28 +34,41 @@ def _at(course: Course, place: int) -> float:
     return course[bisect_right(course, place, key=lambda point: point[0]) - 1][1]
 
 
-def races(title: str, panels: Mapping[str, Mapping[str, Race]]) -> str:
-    """The figure; what searches is named by its optimiser, with knobs behind it where it has some."""
-    lines = [race for races in panels.values() for race in races.values()]
-    scores = [100 * score for race in lines for course in race for _, score in course] or [0.0]
+def races(
+    title: str,
+    panels: Mapping[str, Mapping[str, Race]],
+    times: float = 100,
+    called: str = "best development score so far",
+) -> str:
+    """The figure; what searches is named by its optimiser, with knobs behind it where it has some.
+
+    Args:
+        times: what scores are multiplied by, and `called`: what they then are.
+    """
+    lines = [_scaled(race, times) for races in panels.values() for race in races.values()]
+    scores = [score for race in lines for course in race for _, score in course] or [0.0]
     last = max((course[-1][0] for race in lines for course in race), default=1)
     columns = min(2, max(1, len(panels)))
     wide = (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns
     deep = -(-len(panels) // columns) * (HIGH + GAP)
-    ends = (f"{name} in {what} {100 * _mean(race):.1f}" for what, own in panels.items() for name, race in own.items())
-    draw = Drawing(WIDTH, TOP + deep + 24, title, f"Best development score so far; at the end {', '.join(ends)}")
+    ends = (
+        f"{name} in {what} {times * _mean(race):.{1 if times > 1 else 2}f}"
+        for what, own in panels.items()
+        for name, race in own.items()
+    )
+    draw = Drawing(WIDTH, TOP + deep + 24, title, f"{called.capitalize()}; at the end {', '.join(ends)}")
     draw.text((LEFT, 24), title)
     for place, (what, own) in enumerate(panels.items()):
         left, top = LEFT + (wide + GAP) * (place % columns), TOP + 20 + (HIGH + GAP) * (place // columns)
         x, y = Scale(1, max(2, last), left, left + wide), Scale(*around(scores), top + HIGH, top)
         _panel(draw, what, x, y)
         for name, race in own.items():
-            _line(draw, name, race, x, y)
+            _line(draw, name, _scaled(race, times), x, y)
     for place, name in enumerate(sorted({name for own in panels.values() for name in own}, key=_rank)):
         draw.dot((WIDTH - RIGHT + 24, 64 + 20 * place), optimiser(_word(name)), radius=4)
         draw.text((WIDTH - RIGHT + 36, 68 + 20 * place), name)
     draw.text(((LEFT + WIDTH - RIGHT) / 2, TOP + deep + 14), "development evaluations", "middle", "soft")
-    draw.text((16, TOP + deep / 2), "best development score so far", "middle", "soft", turn=-90)
+    draw.text((16, TOP + deep / 2), called, "middle", "soft", turn=-90)
     return str(draw)
 
 
@@ -79,10 +92,14 @@ def _line(draw: Drawing, name: str, race: Race, x: Scale, y: Scale) -> None:
 
 def _stairs(course: Course, x: Scale, y: Scale) -> list[Point]:
     """A best score stays until a better one comes."""
-    found = [(x(course[0][0]), y(100 * course[0][1]))]
+    found = [(x(course[0][0]), y(course[0][1]))]
     for at, score in course[1:]:
-        found += [(x(at), found[-1][1]), (x(at), y(100 * score))]
+        found += [(x(at), found[-1][1]), (x(at), y(score))]
     return found
+
+
+def _scaled(race: Race, times: float) -> Race:
+    return [[(at, times * score) for at, score in course] for course in race]
 
 
 def _average(values: list[float]) -> float:

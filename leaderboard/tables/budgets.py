@@ -21,11 +21,11 @@ from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import Rows, base_of, label
 from leaderboard.tables.searches import (
     EVOLVER,
+    MARKS,
     RANDOM,
     again_of,
     best_so_far,
     budget_of,
-    by_marks,
     evaluations_of,
     is_budgeted,
     is_number,
@@ -33,6 +33,7 @@ from leaderboard.tables.searches import (
     own_knobs,
     part,
     searcher_of,
+    told_by,
     whole,
 )
 from leaderboard.tables.table import headline
@@ -56,6 +57,8 @@ class Found:
     to_random: Told | None
     starts: int  # searches that kept where they began
     runs: int
+    likelihood: float | None = None  # of right answers, to the result, where answers are written
+    by: str = MARKS  # what they were told of their candidates
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,8 @@ def _of(records: Sequence[RunRecord], exam: Cell, to_random: Told | None) -> Fou
         to_random=to_random,
         starts=sum(map(kept_start, records)),
         runs=len(records),
+        likelihood=_mean(records, lambda r: found if is_number(found := r.dev.get("likelihood")) else None),
+        by=", ".join(sorted(set(map(told_by, records)))),
     )
 
 
@@ -161,15 +166,18 @@ def best_of(record: RunRecord) -> float | None:
     """The best development score that a search saw; of one that was told something else, that of its result."""
     history = record.dev.get("history")
     last = history[-1] if isinstance(history, list) and history else None
-    seen = (record.dev.get("best"), last) if by_marks(record) else ()
+    seen = (record.dev.get("best"), last) if told_by(record) == MARKS else ()
     return next((float(v) for v in (*seen, record.dev.get("score")) if is_number(v)), None)
 
 
 def luck(record: RunRecord) -> float | None:
     """By how much the best of its candidates is expected to be too high if all are as good as the first.
 
-    Rough: for scores that are shares of rows, such as accuracy, and candidates that are right in other rows each.
+    Rough: for scores that are shares of rows, such as accuracy, and candidates that are right in other rows each. A
+    search by likelihood alone has no luck with rows.
     """
+    if told_by(record) not in (MARKS, "both"):
+        return None
     tries, start = (evaluations_of(record) or 0) - again_of(record), best_so_far(record)[:1]
     rows = {c: whole(part(part(record.dev, "predictions"), c).get("rows")) for c in part(record.dev, "predictions")}
     counts = [n for n in rows.values() if n]

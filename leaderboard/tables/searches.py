@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from harness.records.record import RunRecord
 
 EVOLVER, SEARCH = "evolver", "search"  # methods that are made around another one
+MARKS = "marks"
 RANDOM = "random"  # the optimiser that every other one is held against
 
 
@@ -104,21 +105,21 @@ def course(scores: Iterable[Any]) -> list[float | None]:
     return found
 
 
-def by_marks(record: RunRecord) -> bool:
-    """Whether a search was told the scores that are shown; else a stand-in for them, as it may be where answers are
-    written."""
-    return "search_by" not in part(part(record.recipe, "protocol"), "search")
+def told_by(record: RunRecord) -> str:
+    """What a search was told of its candidates: their "marks", which are the scores that are shown; of written answers
+    perhaps a stand-in, the "likelihood" of right ones, or "both"."""
+    return str(part(part(record.recipe, "protocol"), "search").get("search_by", MARKS))
 
 
 def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
     """How many evaluations were made, and the best score by then; of a record that tells it by generations, after each.
 
-    Empty for what is no search, for one that was told something else than scores, and where nothing can be read.
+    Empty for what is no search, and where nothing can be read. It is of whatever the search was told by.
     """
     calls, trace = evaluations_of(record), record.trace or {}
     by_score = trace.get("course")
     told: Any = by_score or record.dev.get("history")
-    if not searcher_of(record) or not by_marks(record) or not isinstance(told, list) or not told or not calls:
+    if not searcher_of(record) or not isinstance(told, list) or not told or not calls:
         return []
     if by_score or part(record.recipe, "method").get("name") == SEARCH:
         looks = len(told) + again_of(record)
@@ -134,7 +135,7 @@ def by_generation(record: RunRecord) -> list[float]:
     history, told = record.dev.get("history"), (record.trace or {}).get("course") or []
     if part(record.recipe, "method").get("name") == SEARCH or not isinstance(history, list) or len(history) < 2:
         return []
-    if not by_marks(record):
+    if told_by(record) != MARKS:
         return []
     known = [float(v) for v in history if is_number(v)]
     return known if len(known) == len(history) and len(known) != len(told) else []
