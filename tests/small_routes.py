@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -64,8 +65,9 @@ WRITERS = {**DECODERS, **ENCODER_DECODERS}
 ALL = {**ENCODERS, **WRITERS}
 
 
+@cache
 def model_of(name: str, seed: int = 0) -> nn.Module:
-    """The model, its norms and biases random too, so that nothing is hidden by a one or a nought."""
+    """The model, which nobody changes; its norms and biases are random too, so that no one or nought hides anything."""
     auto = transformers.AutoModelForCausalLM
     if name in ENCODERS:
         auto = transformers.AutoModelForSequenceClassification
