@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,20 @@ class Speaker:
             from lm_eval.models.huggingface import HFLM
 
             backend: Any = "seq2seq" if model.config.is_encoder_decoder else "causal"
-            self._lm = HFLM(model, backend, tokenizer=copy.deepcopy(tokenizer), batch_size=BATCH)
+            with _as_it_is(model):
+                self._lm = HFLM(model, backend, tokenizer=copy.deepcopy(tokenizer), batch_size=BATCH)
         return self._lm
+
+
+@contextmanager
+def _as_it_is(model: Any) -> Iterator[None]:
+    """Nobody ties the model's weights anew: where a checkpoint holds both of two that its configuration ties, it would
+    lose one."""
+    model.tie_weights = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        del model.tie_weights
 
 
 class LmEvalAsker:
