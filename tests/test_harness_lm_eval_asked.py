@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -37,7 +40,7 @@ from tests.brought import TWO, bring
 from tests.emotion_cells import answer
 from tests.lm_eval_world import METRICS, WRITTEN, Document, documents, task
 from tests.made_once import made_once
-from tests.small_world import Project
+from tests.small_world import ROOT, Project
 
 pytest.importorskip("lm_eval")
 AUTO = {"decoder": AutoModelForCausalLM, "encoder_decoder": AutoModelForSeq2SeqLM}
@@ -141,8 +144,6 @@ def test_weights_change_under_one_asker_and_no_answer_is_anothers(world: World) 
 
 
 def test_generators_settings_and_logs_are_put_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     logging.getLogger("lm_eval").setLevel(logging.INFO)
     datasets.enable_progress_bars()
@@ -205,8 +206,6 @@ def test_examples_are_never_examined_nor_the_document_itself(
 
 
 def _field(text: str) -> str:
-    import json
-
     return str(json.loads(text)["question"])
 
 
@@ -332,28 +331,33 @@ def test_the_key_changes_with_how_a_task_is_asked_and_not_with_where_it_lies(wor
     assert len({first, *others}) == 1 + len(others)
 
 
-def test_a_session_asks_tasks_of_a_folder(
+def test_the_page_of_docs_works_as_it_stands(
     world: World, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task(world.folder, "asked", split(world, validation=12, test=14))
+    page = (ROOT / "docs" / "lm-eval.md").read_text(encoding="utf-8")
+    (described,), (rows,) = (re.findall(rf"^```{kind}\n(.*?)^```", page, re.M | re.S) for kind in ("yaml", "json"))
     project = Project(pytester, pytester.path / "zoo", "lm_eval")
     monkeypatch.setenv("COLUMNS", "300")
-    folder = world.models["decoder"]
-    words = ["suites/", "-p", "no:cacheprovider", "--zoo=zoo", "--results=results", "--method=simple", "-n0"]
-    words += ["--lm-eval-task=asked", f"--lm-eval-tasks={world.folder / 'tasks'}", f"--model=mine={folder / 'base'}"]
-    members = [f"--member={name}={folder / own}" for name, own in zip(MEMBERS, TWO, strict=True)]
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(world.folder / "cache"))
+    (project.path / "mine").mkdir()
+    (project.path / "mine" / "capitals.yaml").write_text(described, encoding="utf-8")
+    (project.path / "capitals.jsonl").write_text(rows, encoding="utf-8")
+    words = re.findall(r"pytest (suites/test_lm_eval.py .*?)\n(?:```|$)", page, re.S)[1].replace("\\\n", "").split()
+    places = {"./base": "base", "./tuned-one": TWO[0], "./tuned-two": TWO[1]}
+    for said, name in places.items():
+        words = [
+            word.replace(said, f"mine={world.models['decoder'] / name}"[5 * (said != "./base") :]) for word in words
+        ]
 
     def run(*more: str) -> pytest.RunResult:
-        return project.pytester.runpytest_inprocess(*words, *more)
+        return pytester.runpytest_inprocess(*words, "-p", "no:cacheprovider", "--zoo=zoo", "--results=results", *more)
 
-    result = run(*members)
-    result.assert_outcomes(passed=1)
+    result = run("-n0")
+    result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
-        ["*12 documents of its validation split choose, and 14 of test examine; its score is acc*"]
+        ["*2 of its 4 documents choose, by the seed, and the others examine; its score is acc*"]
     )
-    (record,) = project.all_records()
-    assert (record.suite, record.setting, record.population) == ("lm_eval", "tasks", "one+two")
-    assert record.recipe["population"]["chosen"] == ["asked"] and record.seed == 1
-    run(*members).stdout.fnmatch_lines(["*1 cached*"])
-    listed = run(*members, "--collect-only", "-q")
-    listed.stdout.fnmatch_lines(["*test_tasks?mine-s1-one+two-simple?"])
+    record = project.records()["tasks/none/one+two/simple"]
+    assert record.recipe["population"]["chosen"] == ["capitals"] and record.seed == 1
+    run("-n0").stdout.fnmatch_lines(["*3 cached*"])
+    run("--collect-only", "-q").stdout.fnmatch_lines(["*test_tasks?mine-s1-one+two-simple?"])

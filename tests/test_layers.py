@@ -124,7 +124,7 @@ def test_suites_are_listed_without_torch() -> None:
         "assert pytest.main(['suites/', '--collect-only', '-q', '--model=roberta-base']) == 0\n"
         "searches = ['--method=ties_cma', '--method=dare_ties_catcma', '--set=search.budget=9']\n"
         "assert pytest.main(['suites/', '--collect-only', '-q', *searches]) == 0\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'cmaes'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'cmaes', 'lm_eval'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -172,6 +172,8 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         "--set=search.budgett=3",
         "--set=cma.sigma=0",
         "--budget-evaluations=0",
+        "--lm-eval-task=x",
+        "--lm-eval-tasks=none",
     )
     code = (
         "import sys, time, pytest\n"
@@ -179,7 +181,7 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         f"for word in {words}:\n"
         f"    data = [{f'--data={tmp_path}'!r}] if word.startswith('--model=/') else []\n"
         "    assert pytest.main(['suites/', word, *data, '-p', 'no:cacheprovider']) == 4, word\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba', 'cmaes'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba', 'cmaes', 'lm_eval'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         f"assert time.process_time() - start < 2 * {len(words)}\n"
     )
