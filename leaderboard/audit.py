@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
+from leaderboard.graded import misgraded
 from leaderboard.routed import astray
 from leaderboard.sought import contradiction
 from leaderboard.stats.chance import ROUNDING
@@ -88,6 +89,8 @@ def sound(record: RunRecord, path: Path) -> None:
     for said, kept in every_answer(record):
         if not re.fullmatch("[0-9a-f]{16}", str(kept.get("gold"))):
             raise BadRecord(f"{path}: {said} name no gold labels")
+        if "texts" in kept and not re.fullmatch("[0-9a-f]{16}", str(kept["texts"])):
+            raise BadRecord(f"{path}: {said} name no texts")
     for name, score in {"score": record.score, **record.scores}.items():
         if not _is_score(score):
             raise BadRecord(f"{path}: {name} is {score!r}, wanted a number from -1 to 1")
@@ -106,6 +109,7 @@ def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     for record, _ in found.files:
         yield from unlikely(record)
         yield from reproduce(record, gold)
+        yield from misgraded(record, gold, store)
     first = {record.path: record for record in found.records}
     for place, record in found.repeats:
         if abs(record.score - first[record.path].score) > APART:

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from harness.records import terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
+from leaderboard.graded import misgraded
 from leaderboard.pages import pages
-from leaderboard.tables.answers import gold_named_by, gold_of
+from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import groups
 
 LOCAL = Path(".mergeboard", "results")
@@ -26,7 +27,7 @@ def union(published: Iterable[RunRecord], local: Iterable[RunRecord]) -> list[Ru
 
 
 def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
-    """Copy healthy records and the gold labels they name, then write what is rendered from them.
+    """Copy healthy records and the gold labels and texts they name, then write what is rendered from them.
 
     A cell that is published already keeps its record: to replace one, remove its file first.
     Returns one line for everything that was done, and one for everything that was not and why.
@@ -37,13 +38,12 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     for record, place in found.files:
         if record.path in there:
             continue
-        faults = [*audit.unlikely(record), *audit.reproduce(record, known)]
+        faults = [*audit.unlikely(record), *audit.reproduce(record, known), *misgraded(record, known, local)]
         if faults:
             refused += faults
             continue
-        for name in sorted(gold_named_by(record)):
-            gold = Path("gold", f"{name}.json")
-            write_whole(target.root / gold, (local.root / gold).read_text(encoding="utf-8"))
+        for beside in sorted(files_named_by(record)):
+            write_whole(target.root / beside, (local.root / beside).read_text(encoding="utf-8"))
         text = (local.root / place).read_text(encoding="utf-8")
         write_whole(target.root / shelf.signed(record.path, text), text)
         there.add(record.path)

@@ -9,7 +9,9 @@ from pathlib import Path
 from harness.records import terrain
 from harness.records.record import BadRecord, Store
 from leaderboard.audit import Loaded, load
-from leaderboard.tables.answers import gold_named_by
+from leaderboard.tables.answers import files_named_by
+
+BESIDE = ("gold/", "texts/")  # what lies beside records, and is named by them
 
 
 def signed(path: Path, text: str) -> Path:
@@ -42,7 +44,7 @@ def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
 def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     """A line for each published file whose name is not what its content says, or that nothing asks for."""
     found = loaded or load(store)
-    told = {f"gold/{name}.json" for record, _ in found.files for name in gold_named_by(record)}
+    told = {path.as_posix() for record, _ in found.files for path in files_named_by(record)}
     for record, place in found.files:
         if place != signed(record.path, (store.root / place).read_text(encoding="utf-8")):
             yield f"{place}: its name does not hold the hash of its content: it was edited, or copied and not published"
@@ -52,5 +54,5 @@ def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
         if name.startswith(f"{terrain.FOLDER}/"):
             if name not in names:
                 yield f"{name}: no landscape of this name; publish it anew"
-        elif name not in told | records and not ((found.damaged or found.foreign) and name.startswith("gold/")):
+        elif name not in told | records and not ((found.damaged or found.foreign) and name.startswith(BESIDE)):
             yield f"{name}: nothing names it; remove it"

@@ -94,7 +94,7 @@ class RowBook:
                     )
             split = split.first(p.test_rows)
             split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
-            _require_readable(split, corpus)
+            _require_readable(split, corpus, task.tokens)
             return _annotated(split, task, corpus, "test")
 
         trained = (cell.key.members, cell.key.seed) if self._cuts(corpus) else ()
@@ -154,8 +154,16 @@ def _annotated(split: Split, task: Task, corpus: str, what: str) -> Split:
     return split
 
 
-def _require_readable(split: Split, corpus: str) -> None:
-    """Refuse an exam whose gold labels nobody would read back: known now, and not when the answers are there."""
+def _require_readable(split: Split, corpus: str, tokens: int) -> None:
+    """Refuse an exam whose gold labels, or answers of so many tokens, nobody would read back: known now, and not when
+    the answers are there."""
+    written = len(split) * (tokens + 40) + sum(len(answer) for answer, _ in split.references or ()) if tokens else 0
+    if written > LARGEST:  # a sign for each token, which is few
+        raise BadData(
+            f"{corpus}: {len(split):,} test rows with answers of up to {tokens:,} tokens are more than the "
+            f"{LARGEST / 1e6:.0f} MB that records hold of texts; examine on fewer, --set test_rows="
+            f"{len(split) * LARGEST // written // 100 * 100 or 1}"
+        )
     if 2 * split.labels.size < LARGEST // 10:  # most are; none has so few signs
         return
     size = len(canonical(split.labels.tolist()))

@@ -25,6 +25,11 @@ def pack_floats(numbers: Sequence[float]) -> str:
     return _zipped(struct.pack(f"<{len(numbers)}f", *numbers))
 
 
+def pack_marks(marks: Sequence[float]) -> str:
+    """Marks from 0 to 1: bits where all are one of the two, else floats; how many bytes there are tells which."""
+    return pack([[int(mark)] for mark in marks]) if all(mark in (0, 1) for mark in marks) else pack_floats(marks)
+
+
 def _zipped(raw: bytes) -> str:
     return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
 

@@ -4,9 +4,11 @@ Standard library only, so that the leaderboard reads results where no torch is i
 
     <root>/<suite>/<setting>/<model>/<method>-s<seed>-<key>.json     one record; published, -<digest> of its content too
     <root>/gold/<sha>.json                                           the gold labels that records' predictions refer to
+    <root>/texts/<sha>.json                                          what one model wrote, and what it was held against
 
 Gold labels are numbers without texts; they are kept once, named by their content, so that a later reader can count
-hits and misses per example (paired intervals) without the corpora.
+hits and misses per example (paired intervals) without the corpora. What was written is kept so that it can be read, and
+graded again.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from harness.records.files import write_whole as write_whole
 from harness.records.recipe import canonical as canonical  # for readers, who know this module alone
 from harness.records.recipe import exam_key
 from harness.records.recipe import recipe_key as recipe_key
+from harness.records.written import Written
 
 KEY = "[0-9a-f]{16}"  # of a recipe
 _DIGEST = r"-[0-9a-f]{8}\.json"
@@ -150,29 +153,50 @@ class Store:
 
     def put_gold(self, labels: list[list[int]]) -> str:
         """Keep gold labels, rows x outputs with -100 where an output is not annotated; returns their name."""
-        text = canonical(labels) + "\n"
+        return self._put("gold", canonical(labels) + "\n")
+
+    def gold(self, name: str) -> list[list[int]]:
+        """The gold labels kept under this name."""
+        labels: list[list[int]] = self._kept("gold", name, "gold labels")
+        return labels
+
+    def put_texts(self, written: Written) -> str:
+        """Keep what a model wrote; returns its name. Errors: `ValueError` for more than a reader would read."""
+        text = written.as_text()
+        if len(text.encode()) > LARGEST:
+            raise ValueError(f"{len(text.encode()) / 1e6:.0f} MB of texts, and up to {LARGEST / 1e6:.0f} are read")
+        return self._put("texts", text)
+
+    def texts(self, name: str) -> Written:
+        """What is kept under this name of what a model wrote."""
+        try:
+            return Written.of(self._kept("texts", name, "texts"))
+        except (TypeError, KeyError, ValueError) as error:
+            if isinstance(error, BadRecord):
+                raise
+            raise BadRecord(f"{self.root / 'texts' / name}.json: not what a model wrote ({error})") from None
+
+    def _put(self, kind: str, text: str) -> str:
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        path = self.root / "gold" / f"{name}.json"
+        path = self.root / kind / f"{name}.json"
         if not path.is_file() or path.read_bytes() != text.encode():  # not there, or damaged since
             write_whole(path, text)
         return name
 
-    def gold(self, name: str) -> list[list[int]]:
-        """The gold labels kept under this name."""
-        path = self.root / "gold" / f"{name}.json"
+    def _kept(self, kind: str, name: str, what: str) -> Any:
+        path = self.root / kind / f"{name}.json"
         try:
             text = path.read_bytes() if path.stat().st_size <= LARGEST else None
         except OSError as error:
-            raise BadRecord(f"{path}: gold labels named by a record cannot be read ({error.strerror})") from None
+            raise BadRecord(f"{path}: {what} named by a record cannot be read ({error.strerror})") from None
         if text is None:
-            raise BadRecord(f"{path}: gold labels of more than {LARGEST:,} bytes are not read")
+            raise BadRecord(f"{path}: {what} of more than {LARGEST:,} bytes are not read")
         if hashlib.sha256(text).hexdigest()[:16] != name:
             raise BadRecord(f"{path}: the content does not match its name; copy the file again")
         try:
-            labels: list[list[int]] = json.loads(text)
+            return json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise BadRecord(f"{path}: not gold labels ({error})") from None
-        return labels
+            raise BadRecord(f"{path}: not {what} ({error})") from None
 
     def paths(self) -> list[Path]:
         """Every record file, in a stable order."""

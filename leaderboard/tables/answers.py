@@ -42,6 +42,10 @@ def either(one: Gold, other: Gold) -> Gold:
 def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     """The predictions of a record on one corpus, against their gold labels. Raises ValueError where they do not fit."""
     rows, outputs = int(kept["rows"]), len(kept["outputs"])
+    if "marks" in kept:
+        if list(gold.shape) != [rows, 2] or metric_of(kept) not in OF_KIND["generation"]:
+            raise ValueError(f"gold labels are not {rows} rows of marks")
+        return METRICS[metric_of(kept)](gold[:, 0], marks_in(kept["marks"], rows))
     if list(gold.shape) != [rows, outputs if "bits" in kept else 1]:
         raise ValueError(f"gold labels are not {rows} rows x {outputs} outputs")
     if "bits" in kept:
@@ -62,16 +66,28 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     return METRICS[kept["metric"]](gold[:, 0], said, outputs)
 
 
+def marks_in(packed: str, rows: int) -> Array:
+    """(rows,): marks that were packed as bits or as floats. Raises ValueError where they are none of so many rows."""
+    raw = _unzip(packed, 4 * rows, (rows + 7) // 8)
+    if len(raw) < 4 * rows:
+        return np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=rows).astype(np.float64)
+    found = np.frombuffer(raw, "<f4").astype(np.float64)
+    if not ((found >= 0) & (found <= 1)).all():
+        raise ValueError("a mark lies from 0 to 1")
+    return found
+
+
 def metric_of(kept: Mapping[str, Any]) -> str:
     """The metric that predictions are told by; that of labels was once the only one and not told."""
     return str(kept["metric"] if "metric" in kept or "bits" not in kept else "macro_f1")
 
 
-def _unzip(text: str, size: int) -> bytes:
-    """What was packed, which has this size, or it is refused before it is unpacked any further: zeros shrink well."""
+def _unzip(text: str, size: int, *smaller: int) -> bytes:
+    """What was packed, which has this size, or one of the others, or it is refused before it is unpacked any further:
+    zeros shrink well."""
     unzip = zlib.decompressobj()
     raw = unzip.decompress(base64.b64decode(text, validate=True), size + 1)
-    if len(raw) != size or not unzip.eof:
+    if len(raw) not in (size, *smaller) or not unzip.eof:
         raise ValueError(f"these bytes of predictions cannot be what their rows and outputs ask for, {size} bytes")
     return raw
 
@@ -88,6 +104,17 @@ def every_answer(record: RunRecord) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def gold_named_by(record: RunRecord) -> set[str]:
     """The names of all gold labels that a record needs."""
     return {str(kept.get("gold")) for _, kept in every_answer(record)}
+
+
+def texts_named_by(record: RunRecord) -> set[str]:
+    """The names of all that it keeps of what was written."""
+    return {str(kept["texts"]) for _, kept in every_answer(record) if "texts" in kept}
+
+
+def files_named_by(record: RunRecord) -> set[Path]:
+    """The files of a store that a record needs beside its own."""
+    named = {"gold": gold_named_by(record), "texts": texts_named_by(record)}
+    return {Path(kind, f"{name}.json") for kind, names in named.items() for name in names}
 
 
 def _told(words: str, kept: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
