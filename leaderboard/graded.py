@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.grading.again import marked_again
+from harness.grading.again import Ungradable, marked_again
 from harness.records.record import RunRecord, Store
 from harness.records.written import Written
 from leaderboard.tables.answers import Gold, every_answer, marks_in
-from methods.errors import MergeboardError
 
 CLOSE = 1e-6  # of two marks: records hold them in single precision
 Texts = Callable[[str], Written]
@@ -26,7 +25,7 @@ def misgraded(record: RunRecord, gold: Gold, store: Store) -> list[str]:
             continue
         try:
             problems += [f"{record.path}: {said} {wrong}" for wrong in _wrong(kept, gold, store.texts)]
-        except MergeboardError as error:
+        except Ungradable as error:
             problems.append(f"{record.path}: {said} cannot be graded again: {error}")
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
             problems.append(f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})")
