@@ -83,7 +83,7 @@ class Route(Composed):
     """A way through the blocks of several models, each as often as it likes; nothing is copied.
 
     What is no block (embeddings, final norm, head) is the first member's. A model of several stacks, as an
-    encoder-decoder, goes through each stack's hops in their order; every stack must have one.
+    encoder-decoder, goes through each stack's hops in their order; a stack without any keeps the first member's blocks.
     """
 
     members: tuple[Weights, ...]
@@ -97,6 +97,13 @@ class Route(Composed):
     def models(self) -> tuple[Weights, ...]:
         return self.members
 
+    @property
+    def whole(self) -> tuple[Hop, ...]:
+        """Its hops and the blocks of stacks that have none."""
+        passed = {hop.block.rpartition(".")[0] for hop in self.hops}
+        kept = (block for block in blocks_of(self.members[0]) if block.rpartition(".")[0] not in passed)
+        return (*self.hops, *(Hop(0, block) for block in kept))
+
     def said(self) -> Mapping[str, Any]:
         return {"hops": [[hop.source, hop.block, hop.scale] for hop in self.hops], "scale": self.scale}
 
@@ -104,15 +111,15 @@ class Route(Composed):
         return {f"the scale of hop {i}": hop.scale for i, hop in enumerate(self.hops)}
 
     def passes(self) -> float:
-        return len(self.hops) / len(blocks_of(self.members[0]))
+        return len(self.whole) / len(blocks_of(self.members[0]))
 
     def stored(self) -> int:
-        blocks = [tensor for hop in self.hops for tensor in self._of(hop).values()]
+        blocks = [tensor for hop in self.whole for tensor in self._of(hop).values()]
         return scalars([*self._beside().values(), *blocks])
 
     def stand_in(self) -> Weights:
         whole = {name: tensor.double() for name, tensor in self._beside().items()}
-        for hop in self.hops:
+        for hop in self.whole:
             for name, tensor in self._of(hop).items():
                 whole[name] = whole.get(name, 0) + hop.scale * tensor.double()
         return {name: whole[name] if name in whole else x.double() * 0 for name, x in self.members[0].items()}

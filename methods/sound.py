@@ -57,9 +57,6 @@ def _route(who: str, member: Weights, merged: Route) -> Route:
     except MergeboardError as error:
         raise Breach(f"{who} is a route, and {error}") from None
     hops = tuple(_hop(f"{who}, hop {i}", hop, len(merged.members), blocks) for i, hop in enumerate(merged.hops))
-    passed = {hop.block.rpartition(".")[0] for hop in hops}
-    if lacking := [stack for stack in dict.fromkeys(b.rpartition(".")[0] for b in blocks) if stack not in passed]:
-        raise Breach(f"{who} is a route without a hop through {lacking[0]}; every stack must have at least one")
     return replace(merged, members=_parts(who, member, merged.members), hops=hops)
 
 

@@ -62,9 +62,9 @@ def bring(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> dict[s
     return members
 
 
-def lab_of(folder: Path, members: dict[str, Path], kind: str) -> Lab:
+def lab_of(folder: Path, members: dict[str, Path], kind: str, *settings: str) -> Lab:
     """The laboratory of a session with these members."""
-    p = protocol("threshold=0.0", tags=(kind, "emotion"))
+    p = protocol("threshold=0.0", *settings, tags=(kind, "emotion"))
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
         corpora = {name: _few(corpus) for name, corpus in world.load(SmallWorld(), p.split_seed).items()}

@@ -210,13 +210,12 @@ def test_a_model_without_blocks_has_no_routes() -> None:
         settled(lambda p: Route(p.members, (Hop(0, "layer"),)), population)
 
 
-def test_a_model_of_two_stacks_is_led_through_both() -> None:
-    weights = {f"{part}.block.0.weight": torch.ones(2) for part in ("encoder", "decoder")}
+def test_a_stack_that_no_hop_leads_through_keeps_the_blocks_of_the_first_member() -> None:
+    weights = {f"{part}.block.{i}.weight": torch.ones(2) for part in ("encoder", "decoder") for i in range(2)}
     population = Population((weights,), ("a",), weights)
-    both = (Hop(0, "encoder.block.0"), Hop(0, "decoder.block.0"))
-    assert passes(settled(lambda p: Route(p.members, both), population)) == 1
-    with pytest.raises(Breach, match=r"without a hop through decoder\.block; every stack must have at least one"):
-        settled(lambda p: Route(p.members, both[:1]), population)
+    twice = (Hop(0, "decoder.block.0"),) * 4
+    led = settled(lambda p: Route(p.members, twice), population)
+    assert passes(led) == 6 / 4 and stored_parameters(led) == 3 * 2
 
 
 def test_a_candidate_whose_scale_is_not_finite_loses_without_being_asked() -> None:

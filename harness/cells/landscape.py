@@ -22,7 +22,7 @@ from harness.records.record import BadRecord, Store, recipe_key
 from harness.records.terrain import Place, Terrain
 from harness.suites.setting import Setting
 from methods import NotApplicable, Population, Weights
-from methods.merged import models_of
+from methods.merged import is_one, models_of
 
 LOW, HIGH = -0.25, 1.25  # how far the square reaches along each task vector: the members are at 1
 VERSION = 1  # raise it when a landscape comes to mean something else
@@ -113,7 +113,9 @@ def survey(
     for b in axis:
         scores.append(tuple(_mean(examiner.examine(plane.at(a, b))) for a in axis))
         progress.tick(f"{len(scores)} of {points} rows")
-    ones = {m: models[0] for m, f in found.items() if len(models := models_of(f.merged)) == 1}
+    ones = {m: models_of(f.merged)[0] for m, f in found.items() if is_one(f.merged)}
+    for method in [m for m in found if m not in ones]:
+        lab.say(f"{method}: it has no place in a landscape, as it is not one set of weights")
     places = {m: Place(*plane.place(weights), _mean(examiner.examine(weights))) for m, weights in ones.items()}
     made = recipe(setting, key, {m: f.used for m, f in found.items()}, lab, points)
     return Terrain(

@@ -23,7 +23,8 @@ def title(facts: Facts) -> str:
         what = f"{count} models fine-tuned from {record.model} ({names}), side by side: their answers are averaged."
     else:
         head = f"# {record.model}: {record.method} of {count}"
-        what = f"One model, merged by `{record.method}` from {count} models fine-tuned from {record.model} ({names})."
+        one = f"A model for each of {len(facts.form.corpora)} tasks" if facts.form.corpora else "One model"
+        what = f"{one}, merged by `{record.method}` from {count} models fine-tuned from {record.model} ({names})."
         if record.method == "mtl":
             what = f"One model, fine-tuned from {record.model} on the rows of all {count} members ({names}) together."
     return f"{head}\n\n{what}\n\n## How it was chosen\n\n{facts.why}"
@@ -34,7 +35,7 @@ def use(facts: Facts) -> str:
     lines = [f"## Use\n\n```python\n{_code(facts)}\n```"]
     if facts.form.corpora:
         folders = ", ".join(f"`{slug(corpus)}/`" for corpus in facts.form.corpora)
-        lines.append(f"Every task keeps its own head, so there is a folder for each: {folders}.")
+        lines.append(f"Every task has a model or a head of its own, so there is a folder for each: {folders}.")
     if facts.form.members:
         members = ", ".join(f"`{slug(member)}/`" for member in facts.form.members)
         lines.append(f"The answer is the mean of the logits of {members}; `{ENSEMBLE}` says so for programs.")
@@ -91,6 +92,8 @@ def made_by(facts: Facts) -> str:
         ["merge", f"{float(record.cost.get('merge_seconds') or 0):.1f} s"],
         ["models at inference", str(record.cost.get("inference_models", 1))],
     ]
+    if (kept := record.cost.get("stored_parameters")) is not None:
+        rows.append(["parameters kept", f"{kept:,}"])
     text = json.dumps(recipe, indent=1, ensure_ascii=False)
     said = "The record without its predictions is in `mergeboard.json`: recipe, trace of the search, environment."
     return f"## How it was made\n\n{_table(['', ''], rows)}\n\n```json\n{text}\n```\n\n{said}"

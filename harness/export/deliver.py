@@ -18,6 +18,7 @@ from harness.cells.rows import ROWS
 from harness.data.task import Task
 from harness.export.ancestry import origin_of
 from harness.export.card import card
+from harness.export.deeper import deeper
 from harness.export.facts import Facts, Reading
 from harness.export.forms import Form, form_of, pieces, say_how_to_average
 from harness.export.kin import dtype_of, members_of
@@ -31,9 +32,9 @@ from harness.judging.scoring import SCOPE
 from harness.records.record import BadRecord, RunRecord, Store, read
 from harness.suites.setting import corpus_of
 from leaderboard.tables.answers import gold_of
-from methods import Ensemble, Merged, Weights
+from methods import Merged, Weights
 from methods.catalogue import describe
-from methods.merged import models_of
+from methods.merged import for_task, models_of, votes_of, with_models
 
 LINEAGE = "mergeboard.json"
 
@@ -110,16 +111,19 @@ def _models(
     blanks = {task: Blank.of(lab, task) for task in tasks}  # before there are weights beside them
     merged = remade(cell, lab, record, results)
     changed = {} if dtype == torch.float32 else _changed(cell, lab, tuple(record.scores), merged, dtype)
-    written = []
+    written, form = [], form_of(cell, merged)
     for piece in pieces(cell, lab, merged):
         blank, there = blanks[piece.task], folder / piece.place
+        weights: Weights = weights_of(blank, piece.weights, piece.head, piece.scope)
+        if piece.route is not None:
+            blank, weights = deeper(lab, piece.task, piece.route, weights)
         there.mkdir(parents=True, exist_ok=True)
-        digest = blank.write(weights_of(blank, piece.weights, piece.head, piece.scope), there, dtype)
+        digest = blank.write(weights, there, dtype)
         written.append(_Written(piece.place, piece.task, blank, digest))
-    if isinstance(merged, Ensemble):
+    if form.members:
         for above, task in {one.place.parent: one.task for one in written}.items():
-            say_how_to_average(folder / above, cell, task, merged)
-    return written, form_of(cell, merged), changed
+            say_how_to_average(folder / above, form, task, votes_of(merged))
+    return written, form, changed
 
 
 def _changed(cell: Cell, lab: Lab, corpora: tuple[str, ...], merged: Merged, dtype: torch.dtype) -> dict[str, int]:
@@ -131,15 +135,14 @@ def _changed(cell: Cell, lab: Lab, corpora: tuple[str, ...], merged: Merged, dty
     def cut(weights: Weights) -> Weights:
         return {name: as_written(tensor, dtype) for name, tensor in {**weights, **heads}.items()}
 
-    if isinstance(merged, Ensemble):
-        coarse: Merged = Ensemble(tuple(map(cut, merged.members)), merged.annotated)
-    else:
-        (weights,) = models_of(merged)
-        coarse = cut(weights)
     before = lab.examiner(cell, corpora, own_heads=own).examine(merged)
-    after = lab.examiner(cell, corpora, own_heads=False).examine(coarse)
-    said = {c: (exam.predicted, after[c].predicted) for c, exam in before.items()}
-    return {c: int((a != b).reshape(len(a), -1).any(axis=1).sum()) for c, (a, b) in said.items()}
+    changed = {}
+    for corpus, exam in before.items():
+        asked = for_task(merged, corpus, lab.rows.task(corpus).name)
+        coarse = with_models(asked, [cut(weights) for weights in models_of(asked)])
+        after = lab.examiner(cell, (corpus,), own_heads=False).examine(coarse)[corpus]
+        changed[corpus] = int((exam.predicted != after.predicted).reshape(len(exam.predicted), -1).any(axis=1).sum())
+    return changed
 
 
 def _sources(lab: Lab, corpora: Iterable[str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The form that a result takes on the disk: one model, a model for each task, or members whose answers are averaged.
 
 FOLDER/                     one model
-FOLDER/<corpus>/            where every task keeps its own head: the merged trunk with the head of this task
+FOLDER/<corpus>/            where every task keeps its own head: the merged trunk with the head of this task; or where
+                            every task has a model of its own
 FOLDER/<member>/            an ensemble; ensemble.json says how to average
 FOLDER/<corpus>/<member>/   both
 """
@@ -14,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
 from harness.data.task import Task
 from harness.judging.scoring import SCOPE
 from harness.records.record import slug
-from methods import Ensemble, Merged, Weights
-from methods.errors import Misfit
-from methods.merged import PerTask, Route, models_of
+from methods import Merged, Weights
+from methods.merged import Route, for_task, is_averaged, models_of, route_of, tasks_of
 
 ENSEMBLE = "ensemble.json"
 
@@ -35,6 +37,7 @@ class Piece:
     weights: Weights
     head: Weights  # of this task alone, where heads were not merged
     scope: str  # the corpus that the head answers
+    route: Route | None = None  # that leads through it, where it is deeper than these weights, the route's first member
 
 
 @dataclass(frozen=True)
@@ -52,31 +55,38 @@ class Form:
 
 def form_of(cell: Cell, merged: Merged) -> Form:
     """The form of this cell's result."""
-    if isinstance(merged, Route | PerTask):
-        raise Misfit(f"{cell}: a {type(merged).__name__} cannot be written as a checkpoint yet")
-    scoped = not isinstance(merged, Ensemble) and any(SCOPE in name for name in merged)
-    several = cell.key.heads == "own" or scoped
-    return Form(cell.key.corpora if several else (), cell.key.members if isinstance(merged, Ensemble) else ())
+    models = models_of(merged)
+    scoped = any(SCOPE in name for name in models[0])
+    several = cell.key.heads == "own" or scoped or bool(tasks_of(merged))
+    own = (
+        cell.key.members if len(models) == len(cell.key.members) else tuple(f"part-{i + 1}" for i in range(len(models)))
+    )
+    return Form(cell.key.corpora if several else (), own if is_averaged(merged) else ())
 
 
 def pieces(cell: Cell, lab: Lab, merged: Merged) -> Iterator[Piece]:
-    """The models of a result, one at a time."""
+    """The models of a result, one at a time.
+
+    Errors: `NotApplicable` where it has none for a corpus.
+    """
     form, heads = form_of(cell, merged), {} if cell.method == "mtl" else lab.populations.heads(cell.key)
-    parts: tuple[Weights, ...] = models_of(merged)
     for corpus in form.corpora or cell.key.corpora[:1]:
-        for place, weights in zip(Form((), form.members).places(), parts, strict=True):
-            under = Path(slug(corpus)) if form.corpora else Path()
-            yield Piece(under / place, lab.rows.task(corpus), weights, heads.get(corpus, {}), corpus)
+        task, head, under = lab.rows.task(corpus), heads.get(corpus, {}), Path(slug(corpus)) if form.corpora else Path()
+        asked = for_task(merged, corpus, task.name)
+        route = route_of(asked)
+        models = models_of(asked) if route is None else route.members[:1]
+        for place, weights in zip(Form((), form.members).places(), models, strict=True):
+            yield Piece(under / place, task, weights, head, corpus, route)
 
 
-def say_how_to_average(folder: Path, cell: Cell, task: Task, merged: Ensemble) -> None:
+def say_how_to_average(folder: Path, form: Form, task: Task, votes: Tensor | None) -> None:
     """Write how the members' answers become one, beside their folders."""
     content: dict[str, Any] = {
         "average": "the mean of the members' logits, output by output",
-        "members": [slug(member) for member in cell.key.members],
+        "members": [slug(member) for member in form.members],
         "outputs": list(task.outputs),
     }
-    if (votes := merged.annotated) is not None:
+    if votes is not None:
         content["average"] += "; only members with a vote on an output count there, and without votes the logit is 0"
-        content["votes"] = {slug(m): v.int().tolist() for m, v in zip(cell.key.members, votes, strict=True)}
+        content["votes"] = {slug(m): v.int().tolist() for m, v in zip(form.members, votes, strict=True)}
     (folder / ENSEMBLE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

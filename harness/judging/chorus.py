@@ -20,10 +20,13 @@ OF_EACH = ("past_key_values", "encoder_last_hidden_state")  # of an output: what
 
 
 def view(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The same module with other parameters, which are these very tensors; buffers are shared with it."""
+    """The same module with other parameters, which are these very tensors; buffers are shared with it.
+
+    Whether gradients may be asked for stays, as torch multiplies in another order where they may.
+    """
     known: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
     for name, parameter in model.named_parameters():
-        known[id(parameter)] = nn.Parameter(weights[name], requires_grad=False)
+        known[id(parameter)] = nn.Parameter(weights[name], requires_grad=parameter.requires_grad)
     return copy.deepcopy(model, known)  # which takes what it knows for copied
 
 
