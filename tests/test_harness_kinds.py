@@ -67,21 +67,22 @@ def plug_ins() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(METHODS, "entries", dict(METHODS.entries))
         for kind in KINDS:
-            _register(kind)
+            _register(kind, f"gives_{kind}")
+        _register("route", "gives_scaled", share=0.75)
         yield
 
 
-def _register(kind: str) -> None:
+def _register(kind: str, name: str, share: float = 0.5) -> None:
     def merge(self: Any, population: Population, score: Any, rng: torch.Generator) -> Merged:
         return with_trace(made(kind, population, self.share), {"share": self.share})
 
     def replay(self: Any, population: Population, trace: Any, score: Any, rng: torch.Generator) -> Merged:
         return with_trace(made(kind, population, trace["share"]), trace)
 
-    own = {"merge": merge, "replay": replay, "searched": (Gene("share", 0.0, 1.0, local=False),), "share": 0.5}
+    own = {"merge": merge, "replay": replay, "searched": (Gene("share", 0.0, 1.0, local=False),), "share": share}
     hints = {"share": float, "searched": ClassVar[tuple[Gene, ...]]}
-    cls = type(f"Gives{kind}", (), {**own, "__annotations__": hints, "__module__": __name__})
-    register(f"gives_{kind}", paper="none")(dataclass(frozen=True)(cls))
+    cls = type(name, (), {**own, "__annotations__": hints, "__module__": __name__})
+    register(name, paper="none")(dataclass(frozen=True)(cls))
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +197,10 @@ def test_a_route_is_a_deeper_model_that_gives_the_same_logits(
 
 
 def test_a_route_that_no_plain_model_is_leaves_nothing_and_says_so(
-    labs: Mapping[str, Lab], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labs: Mapping[str, Lab], store: Store, tmp_path: Path
 ) -> None:
     lab = labs["decoder"]
-    cell = Cell(SETTING, key_of(lab), "gives_route")
-    monkeypatch.setattr(METHODS.find("gives_route").cls, "share", 0.75)  # type: ignore[union-attr]  # a scale that is not 1
-    record = run(cell, lab, store, replay=False)
+    record = record_of(lab, store, "gives_scaled")
     with pytest.raises(NotApplicable, match=r"multiplies all that comes in by .*, which no plain model does"):
         written(record, lab, store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
