@@ -12,14 +12,24 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import ROUNDING
-from leaderboard.tables.searches import EVOLVER, MARKS, SEARCH, course, is_number, part, told_by, whole
+from leaderboard.tables.searches import (
+    MARKS,
+    course,
+    is_number,
+    is_search,
+    part,
+    searcher_of,
+    stages_of,
+    told_by,
+    whole,
+)
 
 WINNER = re.compile(r"start|mean|candidate \d{1,7}")
 
 
 def contradiction(record: RunRecord) -> str:
     """The first thing in which a search contradicts itself, as one line; empty where there is none, or no search."""
-    if part(record.recipe, "method").get("name") not in (SEARCH, EVOLVER):
+    if not searcher_of(record):
         return ""
     trace = record.trace or {}
     return next(_contradictions(record, trace, trace.get("scores")), "")
@@ -42,13 +52,20 @@ def _contradictions(record: RunRecord, trace: Mapping[str, Any], scores: Any) ->
     if not isinstance(scores, list) or not scores or not all(s is None or fits(s) for s in scores):
         yield f"trace.scores are not {wanted}, or null, for each evaluation"
         return
-    yield from _spent(record, trace, len(scores))
+    yield from _spent(part(part(record.recipe, "method"), "knobs").get("budget"), trace, len(scores))
     best = max((s for s in scores if s is not None), default=None)
     told = record.dev.get("best")  # a method that asks for scores itself may have been told of more
     if trace.get("inner") is None and is_number(told) and (best is None or abs(told - best) > ROUNDING):
         yield f"dev.best is {told}, and the best of trace.scores is {best}"
-    if part(record.recipe, "method").get("name") == SEARCH and best is not None:
-        yield from _found(record, trace, scores, best)
+    if is_search(record):
+        yield from _of_history(trace.get("history"), scores)
+        if "stages" in trace:
+            yield from _staged(trace, scores)
+        else:
+            yield from _chosen(trace, scores)
+        found, told = apart_of(trace), record.dev.get("apart")
+        if found is not None and is_number(told) and abs(told - found) > ROUNDING:
+            yield f"dev.apart is {told}, and its winner scored {found} on the rows kept apart"
     yield from _same_course(record.dev.get("history"), trace.get("history"))
 
 
@@ -70,9 +87,9 @@ def _same_course(told: Any, traced: Any) -> Iterator[str]:
         yield "dev.history is not that of its trace"
 
 
-def _spent(record: RunRecord, trace: Mapping[str, Any], scored: int) -> Iterator[str]:
-    knobs = part(part(record.recipe, "method"), "knobs")
-    told = [budget for budget in (knobs.get("budget"), trace.get("budget")) if budget is not None]
+def _spent(given: Any, trace: Mapping[str, Any], scored: int) -> Iterator[str]:
+    """What is wrong with its counts; `given`: the budget in its recipe, if that has one."""
+    told = [budget for budget in (given, trace.get("budget")) if budget is not None]
     made = trace.get("evaluations", scored)
     if whole(made) is None or made < scored:
         yield f"trace.evaluations is {made!r:.40}, and it has {scored} scores"
@@ -82,13 +99,19 @@ def _spent(record: RunRecord, trace: Mapping[str, Any], scored: int) -> Iterator
         yield f"it made {made} evaluations, and its budget is {told[0]}"
 
 
-def _found(record: RunRecord, trace: Mapping[str, Any], scores: list[float | None], best: float) -> Iterator[str]:
-    history = trace.get("history")
+def _of_history(history: Any, scores: list[float | None]) -> Iterator[str]:
     if isinstance(history, list) and len(history) == len(scores):
         pairs = [(told, meant) for told, meant in zip(history, course(scores), strict=True) if meant is not None]
         if any(told is None or abs(told - meant) > ROUNDING for told, meant in pairs):
             yield "trace.history is not the best of trace.scores so far"
+
+
+def _chosen(trace: Mapping[str, Any], scores: list[float | None]) -> Iterator[str]:
+    """What is wrong with the winner of a search, or of a stage of one."""
+    best = max((s for s in scores if s is not None), default=None)
     winner, again = trace.get("winner"), trace.get("again") or []
+    if best is None:
+        return
     if not isinstance(winner, str) or not WINNER.fullmatch(winner) or _number(winner) >= len(scores):
         yield f"its winner is {winner!r:.40}, wanted start, mean or one of {len(scores)} candidates"
         return
@@ -103,8 +126,37 @@ def _found(record: RunRecord, trace: Mapping[str, Any], scores: list[float | Non
         yield "trace.again does not say what each candidate scored on the rows kept apart"
     elif not _is_score(apart.get(winner)) or apart[winner] < max(known) - ROUNDING:
         yield f"its winner, {winner}, scored {apart.get(winner)} on the rows kept apart, and another one {max(known)}"
-    elif is_number(told := record.dev.get("apart")) and abs(told - apart[winner]) > ROUNDING:
-        yield f"dev.apart is {told}, and its winner scored {apart[winner]} on the rows kept apart"
+
+
+def apart_of(trace: Mapping[str, Any]) -> float | None:
+    """What its winner scored on the rows kept apart; None where it was not examined there."""
+    again = trace.get("again")
+    looks: list[Mapping[str, Any]] = list(again or []) if _are_objects(again) else []
+    found = next((a.get("apart") for a in looks if _named(a.get("candidate")) == trace.get("winner")), None)
+    return found if is_number(found) else None
+
+
+def _staged(trace: Mapping[str, Any], scores: list[float | None]) -> Iterator[str]:
+    """What is wrong with the stages of a search: each is one of its own, and together they are the whole."""
+    stages = stages_of(trace)
+    counts = [whole(stage.get("scored")) or 0 for stage in stages]
+    if not stages or 0 in counts or sum(counts) != len(scores):
+        yield f"its stages scored {' and '.join(map(str, counts)) or 'nothing'}, and it has {len(scores)} scores"
+        return
+    begin = 0
+    for place, (stage, count) in enumerate(zip(stages, counts, strict=True), 1):
+        own = scores[begin : begin + count]
+        for said in (*_spent(None, stage, count), *_chosen(stage, own)):
+            yield f"stage {place}: {said}"
+        begin += count
+    for name in ("evaluations", "budget"):
+        told = [whole(stage.get(name)) for stage in stages]
+        if None in told or sum(n or 0 for n in told) != trace.get(name):
+            yield f"its stages' {name} are {' and '.join(map(str, told))}, and trace.{name} is {trace.get(name)!r:.40}"
+    last, before = str(stages[-1].get("winner")), len(scores) - counts[-1]
+    meant = last if last == "mean" else f"candidate {before + _number(last)}"
+    if trace.get("winner") != meant:
+        yield f"its winner is {trace.get('winner')!r:.40}, and that of its last stage is {meant}"
 
 
 def _number(winner: str) -> int:

@@ -13,7 +13,7 @@ from leaderboard.stats.chance import ROUNDING
 from leaderboard.tables.answers import readable
 from leaderboard.tables.group import Group
 from leaderboard.tables.rows import base_of
-from leaderboard.tables.searches import SEARCH, part
+from leaderboard.tables.searches import is_search, part
 
 SHARE = "dev_fraction"  # of the development rows, the first ones, that searches are told of
 APART = 0.25  # share that a search keeps apart where its recipe does not say
@@ -73,7 +73,7 @@ def _of_base(group: Group, record: RunRecord, base: RunRecord) -> float | None:
     if base.method not in DRAW_NOTHING or not alike or search.keys() - {SHARE} or "start" in part(method, "knobs"):
         return None
     share = _number(search.get(SHARE, 1.0)) or 1.0
-    some = method.get("name") == SEARCH and ("apart" in record.dev or record.dev.get("seen", 1) != 1)
+    some = is_search(record) and ("apart" in record.dev or record.dev.get("seen", 1) != 1)
     kept = _number(part(method, "knobs").get("apart", APART)) if some else None
     if share == 1 and not kept:
         return _number(base.dev.get("score"))

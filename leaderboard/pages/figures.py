@@ -20,7 +20,7 @@ from leaderboard.tables.budgets import SameBudget, same_budget
 from leaderboard.tables.cell import Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import label
-from leaderboard.tables.searches import MARKS, best_so_far, by_generation, part, searcher_of
+from leaderboard.tables.searches import MARKS, best_so_far, by_generation, is_named, part, searcher_of
 from leaderboard.tables.table import headline, per_corpus, spent_on
 
 
@@ -100,7 +100,9 @@ def _panels(table: SameBudget, by: str) -> dict[str, dict[str, Race]]:
 
 
 def _short(record: RunRecord) -> str:
-    """What searched, and what it was given itself: `cma sigma=0.1`."""
+    """What searched, and what it was given itself: `cma sigma=0.1`; of a search with a name of its own, that."""
+    if is_named(record):
+        return label(record.method, {knob: value for knob, value in record.knobs.items() if knob != "budget"})
     knobs = part(part(part(part(record.recipe, "method"), "knobs"), "optimiser"), "knobs")
     return label(searcher_of(record), {k: v for k, v in record.knobs.items() if k in knobs})
 

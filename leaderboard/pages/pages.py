@@ -212,6 +212,9 @@ def _budgets(group: Group) -> Iterator[str]:
         kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
         if kept:
             yield f"Found nothing better than the start: {text.escaped(text.listed(kept, 12))}.\n"
+        for row, found in table.rows.items():
+            if found.stages:
+                yield f"Stages of {text.escaped(row)}: {text.escaped(', then '.join(found.stages))}.\n"
         if any(found.likelihood is not None for found in table.rows.values()):
             yield prose.LIKELIHOOD
         other = [f"{row} by {found.by}" for row, found in table.rows.items() if found.by != MARKS]

@@ -133,8 +133,8 @@ is searched; all panels have the same axes.
 ROUTES = """\
 A route is the way of a token through the blocks of several models: hops from left to right, a lane for each source with
 its blocks from the bottom up, and a line from each hop to the next. Below it stands what each hop is scaled by, from 1
-up or down; `update` scales what the block before added last, `stream` all that comes in. One seed is shown. In words,
-each hop is its source, from 1, its block, from 0, and its scale where that is not 1:
+up or down; `update` scales what the block before added last, `stream` all that comes in. The first seed is shown.
+In words, each hop is its source, from 1, its block, from 0, and its scale where that is not 1:
 """
 
 BELOW_BLOCK = """\

@@ -14,7 +14,11 @@ from leaderboard.tables.routes import Way, way_of
 def ways(block: Block) -> Mapping[str, Way]:
     """`dfs budget=200, seed 1` -> its route; of several seeds and populations, the first one's."""
     first = {row: min(records, key=lambda r: (r.seed, r.population)) for row, records in block.rows.items()}
-    found = {f"{row}, seed {record.seed}": way_of(record) for row, record in first.items()}
+    several = len(block.populations) > 1
+    found = {
+        f"{row}, seed {record.seed}" + (f", {record.population}" if several else ""): way_of(record)
+        for row, record in first.items()
+    }
     return {name: way for name, way in found.items() if way is not None}
 
 

@@ -28,11 +28,13 @@ from leaderboard.tables.searches import (
     budget_of,
     evaluations_of,
     is_budgeted,
+    is_named,
     is_number,
     kept_start,
     own_knobs,
     part,
     searcher_of,
+    stages_of,
     told_by,
     whole,
 )
@@ -57,6 +59,7 @@ class Found:
     to_random: Told | None
     starts: int  # searches that kept where they began
     runs: int
+    stages: tuple[str, ...] = ()  # of several, what each was given, in words
     likelihood: float | None = None  # of right answers, to the result, where answers are written
     by: str = MARKS  # what they were told of their candidates
 
@@ -101,10 +104,11 @@ def _families(rows: Rows, own: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _panels(rows: Rows, families: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Rows of a family that searched the same numbers; evolutions, which search none, with each of them."""
+    """Rows of a family that searched the same numbers; evolutions, which search none, with each of them, and searches
+    that have names of their own."""
     found: dict[str, tuple[str, ...]] = {}
     for base, family in families.items():
-        bred = [row for row in family if searcher_of(rows[row][0]) == EVOLVER]
+        bred = [row for row in family if _stands_alone(rows[row][0])]
         drawn: dict[str, list[str]] = defaultdict(list)
         for row in (row for row in family if row not in bred):
             knobs = {knob: value for knob, value in _asked(rows[row][0]).items() if knob != "budget"}
@@ -124,14 +128,19 @@ def _found(
 
 
 def _yardstick(rows: Rows, row: str, family: Iterable[str]) -> str:
-    """The random search that a row is held against: of the same numbers; of an evolution, which has none, the one of
-    fewest knobs; "" where there is none."""
-    randoms = [other for other in family if searcher_of(rows[other][0]) == RANDOM]
+    """The random search that a row is held against: of the same numbers; of an evolution, which has none, and of a
+    search that has a name of its own, the one of fewest knobs; "" where there is none."""
+    randoms = [other for other in family if searcher_of(rows[other][0]) == RANDOM and not is_named(rows[other][0])]
     if row in randoms:
         return ""
-    if searcher_of(rows[row][0]) == EVOLVER:
+    if _stands_alone(rows[row][0]):
         return min(randoms, key=lambda other: len(rows[other][0].knobs), default="")
     return next((other for other in randoms if _asked(rows[other][0]) == _asked(rows[row][0])), "")
+
+
+def _stands_alone(record: RunRecord) -> bool:
+    """Whether its knobs are not those of other searches around the same method."""
+    return searcher_of(record) == EVOLVER or is_named(record)
 
 
 def _asked(record: RunRecord) -> dict[str, object]:
@@ -157,9 +166,18 @@ def _of(records: Sequence[RunRecord], exam: Cell, to_random: Told | None) -> Fou
         to_random=to_random,
         starts=sum(map(kept_start, records)),
         runs=len(records),
+        stages=_stages(records[0]),
         likelihood=_mean(records, lambda r: found if is_number(found := r.dev.get("likelihood")) else None),
         by=", ".join(sorted(set(map(told_by, records)))),
     )
+
+
+def _stages(record: RunRecord) -> tuple[str, ...]:
+    told = [
+        (stage.get("evaluations"), stage.get("variables"), stage.get("optimiser"))
+        for stage in stages_of(record.trace or {})
+    ]
+    return tuple(f"{made} evaluations of {variables} variables by {by}" for made, variables, by in told)
 
 
 def best_of(record: RunRecord) -> float | None:

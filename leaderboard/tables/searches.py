@@ -8,23 +8,33 @@ from typing import Any, TypeGuard
 
 from harness.records.record import RunRecord
 
-EVOLVER, SEARCH = "evolver", "search"  # methods that are made around another one
+EVOLVER, SEARCH = "evolver", "search"  # methods that are made around another one, and called so
 MARKS = "marks"
+OF_STAGES = ("evaluations", "variables", "optimiser", "winner", "again")
 RANDOM = "random"  # the optimiser that every other one is held against
 
 
 def called(method: Mapping[str, Any]) -> str:
     """The name by which a recipe's method is called: `ties`, `ties_evolver`, `ties_cma`, `ties_evolver_random`."""
     name, inner = str(method.get("name")), _inner(method)
-    return f"{called(inner)}_{around(method)}" if inner else name
+    return f"{called(inner)}_{around(method)}" if inner and name in (EVOLVER, SEARCH) else name
 
 
 def around(method: Mapping[str, Any]) -> str:
     """What a recipe's method is made by, around another one: `evolver`, `cma`; "" where there is no other one."""
     if not _inner(method):
         return ""
-    optimiser = part(part(method, "knobs"), "optimiser")
-    return str(optimiser.get("name")) if method.get("name") == SEARCH else EVOLVER
+    return EVOLVER if method.get("name") == EVOLVER else str(part(part(method, "knobs"), "optimiser").get("name", ""))
+
+
+def is_search(record: RunRecord) -> bool:
+    """Whether an optimiser asked for its candidates, whatever it is called: `ties_cma`, `dfs`."""
+    return searcher_of(record) not in ("", EVOLVER)
+
+
+def is_named(record: RunRecord) -> bool:
+    """Whether it is a search that has a name of its own, `dfs`, and not that of a method and an optimiser."""
+    return is_search(record) and part(record.recipe, "method").get("name") != SEARCH
 
 
 def inner_of(record: RunRecord) -> str:
@@ -65,7 +75,7 @@ def budget_of(record: RunRecord) -> int | None:
 def is_budgeted(record: RunRecord) -> bool:
     """Whether it was told a budget, as every search is, and an evolution only if the user gives it one."""
     method = part(record.recipe, "method")
-    return method.get("name") == SEARCH or (method.get("name") == EVOLVER and "budget" in part(method, "knobs"))
+    return is_search(record) or (method.get("name") == EVOLVER and "budget" in part(method, "knobs"))
 
 
 def evaluations_of(record: RunRecord) -> int | None:
@@ -76,13 +86,21 @@ def evaluations_of(record: RunRecord) -> int | None:
 
 def again_of(record: RunRecord) -> int:
     """How many of them examined a candidate again, on rows kept apart."""
-    told = (record.trace or {}).get("again")
-    return len(told) if isinstance(told, list) else whole(told) or 0
+    trace = record.trace or {}
+    told = [stage.get("again") for stage in stages_of(trace)] or [trace.get("again")]
+    return sum(len(looks) if isinstance(looks, list) else whole(looks) or 0 for looks in told)
 
 
 def kept_start(record: RunRecord) -> bool:
-    """Whether nothing that the search found was better than where it began."""
-    return (record.trace or {}).get("winner") == "start"
+    """Whether nothing that the search found was better than where it began, in any stage."""
+    trace = record.trace or {}
+    return all(stage.get("winner") == "start" for stage in stages_of(trace) or [trace])
+
+
+def stages_of(trace: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What each stage of a search told by itself, where it had several, one after the other."""
+    told = trace.get("stages")
+    return told if isinstance(told, list) and all(isinstance(stage, Mapping) for stage in told) else []
 
 
 def shown_of(trace: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -93,6 +111,8 @@ def shown_of(trace: Mapping[str, Any] | None) -> dict[str, Any] | None:
     found["again"] = len(again) if isinstance(again := trace.get("again"), list) else 0
     told = trace.get("variables")
     variables = len(told) if isinstance(told, list) else whole(told)
+    if stages := stages_of(trace):
+        found["stages"] = [{name: stage.get(name) for name in OF_STAGES} for stage in stages]
     return {**found, "course": course(scores), **({} if variables is None else {"variables": variables})}
 
 
@@ -121,7 +141,7 @@ def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
     told: Any = by_score or record.dev.get("history")
     if not searcher_of(record) or not isinstance(told, list) or not told or not calls:
         return []
-    if by_score or part(record.recipe, "method").get("name") == SEARCH:
+    if by_score or is_search(record):
         looks = len(told) + again_of(record)
         first = each = max(1, calls // looks)  # more than one where the method inside asks for some
     else:
@@ -133,7 +153,7 @@ def best_so_far(record: RunRecord) -> list[tuple[int, float]]:
 def by_generation(record: RunRecord) -> list[float]:
     """The course of what is told by generations, as evolutions without a budget once were; empty for any other."""
     history, told = record.dev.get("history"), (record.trace or {}).get("course") or []
-    if part(record.recipe, "method").get("name") == SEARCH or not isinstance(history, list) or len(history) < 2:
+    if is_search(record) or not isinstance(history, list) or len(history) < 2:
         return []
     if told_by(record) != MARKS:
         return []
@@ -158,4 +178,4 @@ def part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _inner(method: Mapping[str, Any]) -> Mapping[str, Any]:
-    return part(part(method, "knobs"), "inner") if method.get("name") in (EVOLVER, SEARCH) else {}
+    return part(part(method, "knobs"), "inner")

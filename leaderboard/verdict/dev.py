@@ -10,7 +10,7 @@ from typing import Any
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, drawn_for, first_rows
-from leaderboard.tables.searches import RANDOM, SEARCH, part, searcher_of
+from leaderboard.tables.searches import RANDOM, is_search, part, searcher_of
 
 Drawn = Mapping[Path, tuple[Sheet, ...]]  # record -> its sheet of each corpus
 
@@ -40,7 +40,7 @@ def results(record: RunRecord) -> float:
     of its scores, which is what it goes by. Of an evolution or a soup two for each score: kept, or not.
     """
     scores = calls(record)
-    if part(record.recipe, "method").get("name") != SEARCH:
+    if not is_search(record):
         return scores * math.log(2)
     return math.log(max(1, scores)) if searcher_of(record) == RANDOM else math.lgamma(scores + 1)
 
