@@ -1,4 +1,5 @@
-"""What a merge of memory-mapped checkpoints holds in memory at its peak, in sizes of one model.
+"""What a merge of memory-mapped checkpoints, or a route through their blocks, holds in memory at its peak, in sizes of
+one model.
 
 Three members of a Llama's shape in bf16, random weights, written as safetensors and mapped as a cell maps them.
 `--speed-shape=llama-1.1b` takes TinyLlama's shape (1.1 billion parameters, 9 GB of disk, minutes), `llama-31m` a small
@@ -81,6 +82,38 @@ def test_merge_holds_no_more_than_its_members_and_two(
         )
     assert isinstance(merged, Mapping) and set(merged) == set(ancestor)
     assert held <= (MEMBERS + 2 + SLACK) * one + FIXED
+
+
+def test_a_route_candidate_copies_no_weights(
+    checkpoints: list[Path], request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten routes, each three times as deep as a model: the members that they lead through, and besides activations."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.families.hops.view import hop_view
+    from harness.storage.zoo import load_weights
+    from methods.merged import Hop, Route
+    from methods.searching.layers import blocks_of
+
+    torch.set_num_threads(1)
+    config = LlamaConfig(**SHAPES[request.config.getoption("--speed-shape")])
+    model = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16).eval()
+    members = tuple(map(load_weights, checkpoints[1:3]))
+    for name, parameter in model.named_parameters():
+        parameter.data = members[0][name]
+    blocks, ids = blocks_of(members[0]), torch.arange(1, 33)[None]
+    with Meter() as before:
+        pass
+    with Meter() as meter, torch.inference_mode():
+        for k in range(10):
+            hops = [Hop((i + k) % 2, block, 1 + 0.01 * (k + i)) for i, block in enumerate(blocks * 3)]
+            hop_view(model, Route(members, tuple(hops)))(input_ids=ids, use_cache=False)
+    one = sum(p.numel() * p.element_size() for p in members[0].values())
+    held = meter.peak_bytes - before.peak_bytes
+    with capsys.disabled():
+        print(f"\n  ten routes in {meter.seconds:.1f} s, {held / one:.2f} models in memory at the peak", end="")
+    assert held <= (2 + SLACK) * one + FIXED
 
 
 class _Never:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import transformers
 from torch import Tensor, nn
 
 from methods.merged import Hop, Route, Weights
+from methods.searching.layers import blocks_of
 
 WORDS, DEPTH = 24, 3
 _BASE: Mapping[str, Any] = {
@@ -88,18 +89,13 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 def own_path(weights: Weights) -> tuple[Hop, ...]:
     """The first member's own blocks in their order."""
-    from methods.searching.layers import blocks_of
-
     return tuple(Hop(0, block) for block in blocks_of(weights))
 
 
-def back_and_forth(members: tuple[Weights, ...]) -> Route:
-    """In each stack 1, 0, 1, 2, 2, and back to 0, of two members in turn."""
-    from methods.searching.layers import blocks_of
-
-    names = blocks_of(members[0])
-    stacks = dict.fromkeys(name.rpartition(".")[0] for name in names)
-    hops = [Hop(i % 2, f"{stack}.{block}") for stack in stacks for i, block in enumerate((1, 0, 1, 2, 2, 0))]
+def back_and_forth(members: tuple[Weights, ...], path: Sequence[int] = (1, 0, 1, 2, 2, 0)) -> Route:
+    """This path through the blocks of every stack, of the first two members in turn."""
+    stacks = dict.fromkeys(name.rpartition(".")[0] for name in blocks_of(members[0]))
+    hops = [Hop(i % 2, f"{stack}.{block}") for stack in stacks for i, block in enumerate(path)]
     return Route(members, tuple(hops))
 
 
