@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.records.record import RunRecord, canonical
 from leaderboard import text
-from leaderboard.tables.group import Group
+from leaderboard.tables.group import Block, Group
 from leaderboard.tables.table import Scores, asked
+from leaderboard.tables.written import all_or_nothing, cut_off
 
 
 def caption(group: Group, scores: Scores) -> str:
     """What the settings ask, and how to get the table again."""
     records, asks = scores.records, []
     for question in scores.questions:
-        own = [r for block in scores.blocks if block.question == question for r in block.records]
+        blocks = list(dict.fromkeys(block for block in scores.blocks if block.question == question))
+        own = [r for block in blocks for r in block.records]
         corpora = sorted({corpus for r in own for corpus in r.scores})
         names = text.escaped(text.listed(corpora, 12)) or "not named"
         caption = text.sentence(group.said(question).caption)
-        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.")
+        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.{_written(blocks)}")
     made = [
         f"Protocol: {group.key.protocol} ({group.key.digest})",
         f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",
@@ -32,6 +34,15 @@ def caption(group: Group, scores: Scores) -> str:
         if len(engines := _engines(block.records)) > 1
     ]
     return "\n".join([*asks, f"- {text.escaped('; '.join(made))}", *mixed]) + "\n"
+
+
+def _written(blocks: Sequence[Block]) -> str:
+    """What is to be known of answers that were written, behind the other sentences."""
+    said = ""
+    if all_or_nothing(r for block in blocks for r in block.records):
+        said += " Each answer is right or wrong, so a score is the share of right ones."
+    counts = [f"{row} {cut:,} of {rows:,}" for row, (cut, rows) in cut_off(blocks).items()]
+    return f"{said} Answers that ran out of tokens: {text.escaped(text.listed(counts, 12))}." if counts else said
 
 
 def _engines(records: Iterable[RunRecord]) -> list[str]:

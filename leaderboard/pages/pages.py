@@ -29,6 +29,7 @@ from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import MARKS, inner_of
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
+from leaderboard.tables.written import all_or_nothing
 from leaderboard.verdict.answer import answer
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
@@ -93,7 +94,8 @@ def block(found: list[Group]) -> str:
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
-    below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {told.metric}"))
+    metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
+    below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
     return "\n".join([markdown.table((["method", *columns], rows)), below, *lines]) + "\n"
 
 
