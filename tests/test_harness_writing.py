@@ -23,7 +23,7 @@ from harness.judging.written import WrittenSheet, to_choose
 from tests.test_harness_families import TEXTS, byte_level, gpt2, llama, no_sentinel, t5
 
 TASK = Task(
-    *("sums", "generation", ("mark",), "mean_mark", (), ()),
+    *("mood", "generation", ("mark",), "mean_mark", (), ()),
     prompt="Text: {text}\nMood:",
     tokens=8,
     graders=("exact",),

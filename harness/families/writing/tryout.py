@@ -20,7 +20,7 @@ Begin = Callable[[Sequence[PromptRow], bool], Pen]  # prompts, and whether with 
 
 
 def caches(tokenizer: Any, begin: Begin) -> bool:
-    """Whether the model writes with a cache what it would write without."""
+    """Whether the model writes with a cache what it would write without, also when a row has left it."""
     rows = _rows(tokenizer)
     with torch.inference_mode():
         plain, cached = begin(rows, False), begin(rows, True)
@@ -34,7 +34,8 @@ def caches(tokenizer: Any, begin: Begin) -> bool:
                 return False
             for pen in (plain, cached):
                 pen.say(wanted.argmax(dim=1))
-    return True
+        last = torch.tensor([len(rows) - 1], device=wanted.device)
+        return not cached.keep(last) or (plain.keep(last) and _agree(cached.ask(), plain.ask()))
 
 
 def steady(tokenizer: Any, begin: Begin) -> bool:
