@@ -110,10 +110,10 @@ def test_what_is_written_is_what_transformers_generates_row_by_row(kind: str) ->
     found = asked.write(model, TASK, rows)
     assert [list(w.tokens) for w in found] == wanted
     assert [list(asked.write(model, TASK, [row])[0].tokens) for row in rows] == wanted
-    assert asked._caches
-    asked._caches = False
+    assert asked.caches
+    asked.caches = False
     assert [list(w.tokens) for w in asked.write(model, TASK, rows)] == wanted
-    asked._caches = None
+    asked.caches = None
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bart"])

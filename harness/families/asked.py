@@ -17,10 +17,9 @@ from harness.families.base import Inputs
 from harness.families.batches import cuts
 from harness.families.encoder import padded
 from harness.families.prompts import Answers
-from harness.families.writing import PromptRow, Written, greedy, told
+from harness.families.writing import PromptRow, Written, greedy, told, tryout
 from harness.families.writing.ends import Ends
 from harness.families.writing.pens import Pen
-from harness.families.writing.tryout import caches, steady
 
 _BATCH = 4096  # tokens
 
@@ -31,7 +30,7 @@ class Asked(ABC):
     generative = True
     tokenizer: Any
     answers: Answers
-    _caches: bool | None = None  # whether it may write with a cache; found out by the first that does
+    caches: bool | None = None  # whether it may write with a cache; found out by the first that does
 
     def logits(self, model: nn.Module, task: Task, inputs: Inputs) -> Tensor:
         """(rows, outputs), see `prompts.scores`; where answers are written, (rows, 1), see `told.likelihood`."""
@@ -66,16 +65,16 @@ class Asked(ABC):
             most: tokens of a batch, padding and the task's new ones among them; a single row may have more.
         """
         begin = partial(self._pen, model)
-        if self._caches is None:
-            self._caches = caches(self.tokenizer, begin)
-        cached = self._caches
+        if self.caches is None:
+            self.caches = tryout.caches(self.tokenizer, begin)
+        cached = self.caches
         return greedy.write(
             lambda some: begin(some, cached), Ends.of(self.tokenizer, model, task), rows, task.tokens, most
         )
 
     def writes_steadily(self, model: nn.Module) -> bool:
         """Whether what it writes does not depend on how far its prompt is padded, tried on two short texts."""
-        return steady(self.tokenizer, partial(self._pen, model))
+        return tryout.steady(self.tokenizer, partial(self._pen, model))
 
     def likelihood(self, model: nn.Module, task: Task, rows: Sequence[PromptRow], most: int = _BATCH) -> Tensor:
         """(rows,): the mean log-probability of a token of each right answer, see `told.likelihood`."""
