@@ -10,6 +10,7 @@ import pytest
 from harness.records.record import RunRecord, Store
 from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict
 from leaderboard.claims.rules import APART
+from leaderboard.claims.searches import over
 from leaderboard.tables import paper
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -259,3 +260,51 @@ def test_a_broken_rule_breaks_a_build(pytester: pytest.Pytester, monkeypatch: py
     result = pytester.runpytest("-p", "leaderboard.plugin", "--results=results", "-k", "never_below")
     result.assert_outcomes(failed=1, deselected=len(CLAIMS) - 1)
     result.stdout.fnmatch_lines(["*= FAILURES =*", "*1 of 1 broke it: emotion/in_domain/roberta-base/ties_cma-s1-*"])
+
+
+# -- searches of different things ------------------------------------------------------------------------------------
+
+ROUTES = method("route")
+
+
+def named(name: str, *scores: float, budget: int = 100, **fields: Any) -> list[RunRecord]:
+    """Searches of routes that have names of their own."""
+    recipe = method(name, inner=ROUTES, optimiser=method("cma"), budget=budget)
+    return rows(name, recipe, *scores, trace={"budget": budget}, **fields)
+
+
+def measured(records: list[list[RunRecord]], method_: str, rival: str, where: Any = None) -> Any:
+    (group,) = groups([record for own in records for record in own])
+    return over(where, method_, rival)(group)
+
+
+def test_searches_of_different_things_are_held_against_each_other_at_equal_budget() -> None:
+    records = [
+        named("dfs", 0.4, 0.4),
+        named("dfs", 0.8, 0.8, budget=200),
+        rows("dare_ties_cma", search(DARE, "cma", budget=100, layers="blocks"), 0.5, 0.5),
+        rows("dare_ties_cma", search(DARE, "cma", budget=50), 0.1, 0.1),
+    ]
+    found = measured(records, "dare_ties_cma", "dfs")
+    assert found.mean == pytest.approx(0.1), "of the row of 50 there is no equal"
+    assert measured(records, "dfs", "dare_ties_cma").mean == pytest.approx(-0.1)
+    assert measured(records[1:2] + records[2:], "dfs", "dare_ties_cma") == "no row of dare_ties_cma to be held against"
+
+
+def test_a_search_that_was_told_something_else_is_no_equal() -> None:
+    likely = {"name": "quick", "epochs": 1, "search": {"search_by": "likelihood"}}
+    records = [named("dfs", 0.4), rows("dare_ties_cma", search(DARE, "cma", budget=100), 0.5, protocol=likely)]
+    assert measured(records, "dfs", "dare_ties_cma") == "no row of dare_ties_cma to be held against"
+
+
+def test_what_searches_nothing_is_a_rival_of_every_budget() -> None:
+    records = [named("dfs", 0.4), named("dfs", 0.6, budget=200), rows("layer_swap", method("layer_swap"), 0.3)]
+    assert measured(records, "dfs", "layer_swap").mean == pytest.approx(0.2)
+    assert measured(records, "layer_swap", "dfs") == "no row of dfs to be held against", "which of two is not said"
+    assert measured([records[0], records[2]], "layer_swap", "dfs").mean == pytest.approx(-0.1)
+
+
+def test_settings_of_any_suite_may_be_named() -> None:
+    records = [named("dfs", 0.4, setting="recipe"), rows("layer_swap", method("layer_swap"), 0.3, setting="recipe")]
+    assert measured(records, "dfs", "layer_swap", {"*": ("recipe",)}).mean == pytest.approx(0.1)
+    assert measured(records, "dfs", "layer_swap", {"*": ("off_target",)}) == "not asked"

@@ -34,6 +34,7 @@ KINDS = {
     "dev_size": Kind(measures.dev_size, paper.dev_size),
     "above": Kind(searches.above, paper.searched),
     "below": Kind(searches.below, paper.not_searched),
+    "over": Kind(searches.over, _nothing),
     "twins": Kind(searches.twins, _nothing),
     "never_below_start": Kind(rules.never_below_start, _nothing, rule=True),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from harness.suites.papers import Where
+from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.cell import contenders
@@ -105,7 +105,8 @@ def asked(group: Group, where: Where | None) -> list[Block]:
     """The columns of these settings of the group's suite; all that are no asides, if none are named."""
     if where is None:
         return group.blocks()
-    return [b for b in group.every_block() if b.question.setting in where.get(group.key.suite, ())]
+    named = {*where.get(group.key.suite, ()), *where.get(ANY_SUITE, ())}
+    return [b for b in group.every_block() if b.question.setting in named]
 
 
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:

@@ -62,6 +62,30 @@ def _side(sign: int, where: Where | None, method: str, rival: str) -> Measure:
 above, below = partial(_side, 1), partial(_side, -1)
 
 
+def over(where: Where | None, method: str, rival: str) -> Measure:
+    """`method` minus `rival`, whatever each of them searches: of each row of the one that row of the other which was
+    told the same and has the same budget; of what searches nothing, its only row or that at its protocol's values."""
+
+    def measure(group: Group) -> Difference | str:
+        rows = [(block, row, one) for block in asked(group, where) for row, one in _rows(block)]
+        ours = [place for place in rows if place[2].method == method]
+        found = [(block, row, _equal(block, one, rival)) for block, row, one in ours]
+        pairs = [(block, row, other) for block, row, other in found if other]
+        return _held(group, ours, pairs, f"no row of {rival} to be held against")
+
+    return measure
+
+
+def _equal(block: Block, ours: RunRecord, rival: str) -> str:
+    """The rival's row that may stand beside ours, that of fewest knobs if there are several; "" where there is none."""
+    there = {row: one for row, one in _rows(block) if one.method == rival}
+    if not (is_budgeted(ours) and any(map(is_budgeted, there.values()))):
+        usual = usual_rows(block.rows).get(rival, "")
+        return usual if usual in there else ""
+    equal = {r: o for r, o in there.items() if budget_of(o) == budget_of(ours) and _seen(o) == _seen(ours)}
+    return min(equal, key=lambda row: (len(equal[row].knobs), row), default="")
+
+
 def _held(group: Group, ours: list[Any], pairs: list[tuple[Block, str, str]], alone: str) -> Difference | str:
     """The mean of all pairs' differences, or why there is none."""
     if not ours or not pairs:

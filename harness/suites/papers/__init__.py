@@ -1,7 +1,7 @@
 """What papers claim, one JSON file for each paper: sentences, and by which comparison of records each is decided.
 
     {"called", "title", "arxiv",
-     "settings": {name: {suite: [setting, ...]}},
+     "settings": {name: {suite, or "*" for any: [setting, ...]}},
      "claims": [{"name", "of": [...], "says", "asks", "in", and the words of what it asks}, ...]}
 
 A claim is made for each of `of`, which stands in its texts where `{}` is. `asks` names a comparison, which the reader
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 Where = Mapping[str, tuple[str, ...]]  # suite -> its settings
+ANY_SUITE = "*"  # whose settings of these names are meant, of a user's file too
 
 
 @dataclass(frozen=True)
