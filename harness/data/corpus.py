@@ -138,9 +138,14 @@ def _has_words(text: str) -> bool:
 
 
 def require_learnable(name: str, rows: Split) -> None:
-    """Refuse a corpus without a text, or in which no label changes: nothing can be learned, and scores mean nothing."""
+    """Refuse a corpus without a text, or in which no label, or no answer, changes: nothing can be learned, and scores
+    mean nothing."""
     if not any(map(_has_words, (*rows.texts, *(rows.seconds or ())))):
         raise BadData(f"{name}: all {len(rows)} texts are empty; nothing can be learned from it")
+    if rows.references is not None:
+        if len(set(rows.references)) > 1 or len(rows) == 1:
+            return
+        raise BadData(f"{name}: all {len(rows)} rows want the same answer; nothing can be learned from it")
     for output in range(rows.labels.shape[1]):
         column = rows.labels[:, output]
         seen = column[column != MASKED]

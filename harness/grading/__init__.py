@@ -31,6 +31,11 @@ class Entry:
     cls: type[Any]
 
 
+def asks_language(grader: Any) -> bool:
+    """Whether a grader wants `Reference.language`: its class says `asks_language = True`."""
+    return bool(getattr(grader, "asks_language", False))
+
+
 GRADERS: Registry[Entry] = Registry("grader", "mergeboard.graders", BUILT_IN, lambda entry: path_of(entry.cls))
 
 

@@ -39,6 +39,7 @@ class Language:
     """
 
     version: ClassVar[int] = 1
+    asks_language: ClassVar[bool] = True
     threshold: float = 0.5  # the share must lie above
     unsure: Literal["fails", "passes"] = "fails"
     by: Literal["letters", "chances"] = "letters"

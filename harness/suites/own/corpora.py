@@ -12,12 +12,15 @@ from harness.data.corpus import Corpus, Split, require_learnable
 from harness.data.repositories import WHOLE
 from harness.data.task import Task
 from harness.errors import BadData
+from harness.grading.named import graders_of
 from harness.suites.own import draw, rows
+from harness.suites.own.answers import references
 from harness.suites.own.described import HUB, SPLITS, Described, File
 from harness.suites.own.labels import Reader, told
 from harness.suites.own.questions import LARGEST, Asked
 from harness.suites.own.rows import Part
 
+NO_CLASSES = ("regression", "generation")  # whose labels no train row has to have
 Say = Callable[[str], None]
 
 
@@ -50,7 +53,7 @@ def _task(asked: Asked, corpora: Iterable[Described], parts: Mapping[str, Mappin
             if asked.kind == "regression":
                 if split != "test":
                     scores += _numbers(corpus, part)
-            elif asked.labels is None:
+            elif asked.writes is None and asked.labels is None:
                 names = part.table.classes.get(corpus.columns.labels[0])
                 labels |= dict.fromkeys(told(asked, corpus.columns, rows.cells_of(corpus, part), names))
     if len(pairs) > 1:
@@ -60,7 +63,7 @@ def _task(asked: Asked, corpora: Iterable[Described], parts: Mapping[str, Mappin
     if asked.kind == "regression":
         span = asked.span or ((min(scores), max(scores)) if scores else (0.0, 1.0))
         return asked.task((), pairs.pop(), span if span[0] < span[1] else (span[0], span[0] + 1))
-    if asked.labels is None:
+    if asked.writes is None and asked.labels is None:
         listed = ", ".join(list(labels)[:12]) + (f", and {len(labels) - 12} more" if len(labels) > 12 else "")
         say(f"{asked.name}: labels are not named; the rows have {listed}, in this order")
     return asked.task(tuple(labels), pairs.pop())
@@ -81,14 +84,19 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     splits: dict[str, Split] = {}
     places: dict[str, Part] = {}
     out = by_place = 0
+    value, graders = ("a label", {}) if asked.writes is None else ("an answer", graders_of(asked.writes.graders))
     for name, part in parts.items():
-        reader = Reader(task, corpus.columns, part.table.classes, strict=asked.span is not None)
-        splits[name], places[name], lost = rows.labelled(corpus, part, reader)
-        out, by_place = out + lost, by_place + reader.by_place
+        if asked.writes is None:
+            reader = Reader(task, corpus.columns, part.table.classes, strict=asked.span is not None)
+            splits[name], places[name], lost = rows.labelled(corpus, part, reader)
+            by_place += reader.by_place
+        else:
+            splits[name], places[name], lost = rows.referred(corpus, part, references(corpus, part, graders))
+        out += lost
         if not len(splits[name]):
-            raise BadData(f"{corpus.where}: no row of {'its data' if name == WHOLE else name} has a text and a label")
+            raise BadData(f"{corpus.where}: no row of {'its data' if name == WHOLE else name} has a text and {value}")
     if out:
-        say(f"{corpus.name}: {out:,} rows without a text or a label are left out")
+        say(f"{corpus.name}: {out:,} rows without a text or {value} are left out")
     if by_place:
         listed = ", ".join(f"{k} is {label}" for k, label in enumerate(task.outputs[:5]))
         say(f"{corpus.name}: {by_place:,} labels are numbers, taken as places: {listed}{', ...' * (task.width > 5)}")
@@ -144,7 +152,7 @@ def _require_sound(corpus: Described, task: Task, splits: Mapping[str, Split]) -
             )
     learned = splits["train"] if len(splits["train"]) else splits["test"]
     require_learnable(f"{corpus.where}: {'train' if len(splits['train']) else 'test'}", learned)
-    if task.kind == "regression" or not len(splits["train"]):
+    if task.kind in NO_CLASSES or not len(splits["train"]):
         return
     known = _met(task, splits["train"])
     for name in ("dev", "test"):
@@ -171,7 +179,7 @@ def _require_known(file: File, corpora: Mapping[str, Corpus]) -> None:
     for name in file.unseen:
         task, test = corpora[name].task, corpora[name].everything
         others = [c.train for n, c in corpora.items() if n not in file.unseen and c.task == task and len(c.train)]
-        if task.kind == "regression" or not others:
+        if task.kind in NO_CLASSES or not others:
             continue
         known = np.logical_or.reduce([_met(task, split) for split in others])
         if (unknown := np.flatnonzero(_met(task, test) & ~known)).size:

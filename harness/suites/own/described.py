@@ -23,11 +23,15 @@ class Columns:
     labels: tuple[str, ...] = ("label",)  # one; or one for each label, of 0 and 1
     separator: str | None = None  # between the labels in a cell
     split: str | None = None  # the column that says which split a row is of
+    answer: str = ""  # where answers are written; then there are no labels
+    language: str = ""  # that the answer is wanted in, where rows say it
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every column that is read, each once."""
-        return tuple(dict.fromkeys((*self.texts, *self.labels, *((self.split,) if self.split else ()))))
+        return tuple(
+            dict.fromkeys((*self.texts, *self.labels, *filter(None, (self.answer, self.language, self.split))))
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Described:
     skip: bool  # whether rows with a missing value are left out
     members: Mapping[int | None, str]  # seed -> folder, or org/name@revision
     soup: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # what members of a soup are called, and what they differ by
+    language: str = ""  # of all its answers, where no column says it
 
     def style(self, path: Path) -> Style:
         """How cells of this file are told apart."""

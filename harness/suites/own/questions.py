@@ -9,8 +9,10 @@ from typing import get_args
 from unicodedata import normalize
 
 from harness.data.task import MOST_CLASSES, OF_KIND, Kind, Task
+from harness.suites.own import writing
 from harness.suites.own.entries import Entries
 from harness.suites.own.named import plain
+from harness.suites.own.writing import Writes
 from methods.errors import MergeboardError, UnknownName
 
 _ALSO = {  # what is reported beside the metric that counts
@@ -20,7 +22,7 @@ _ALSO = {  # what is reported beside the metric that counts
 }
 _LONGEST = 100  # characters of a label
 LARGEST = 1e9  # a score; training on more would leave no number at all
-KEYS = ("kind", "labels", "pair", "metric", "span", "words")
+KEYS = ("kind", "labels", "pair", "metric", "span", "words", *writing.KEYS)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,12 @@ class Asked:
     metric: str
     span: tuple[float, float] | None  # of a regression; None: that of the rows
     words: Mapping[str, tuple[str, str]]  # label -> statement, question
+    writes: Writes | None = None  # of a generation
 
     def task(self, labels: Sequence[str], pair: bool, span: tuple[float, float] = (0.0, 1.0)) -> Task:
         """The task, with what the rows had to tell. Errors: `MergeboardError` for labels that no model could have."""
+        if self.writes is not None:
+            return self.writes.task(self.name, self.metric)
         outputs = tuple(labels) if self.kind != "regression" else (self.labels or ("score",))[:1]
         _require_labels(self.where, self.kind, outputs)
         if self.metric == "f1" and len(outputs) != 2:
@@ -54,6 +59,8 @@ class Asked:
 
     def outline(self) -> Task:
         """The task as far as it is known without a look at the rows."""
+        if self.writes is not None:
+            return self.writes.task(self.name, self.metric)
         labels = self.labels or (("first", "second") if self.kind != "regression" else ("score",))
         return Task(self.name, self.kind, labels, self.metric, labels, labels, bool(self.pair))
 
@@ -80,6 +87,10 @@ def read(entries: Entries, name: str) -> Asked:
     metric = entries.take("metric", str, usual=OF_KIND[kind][0])
     if metric not in OF_KIND[kind]:
         raise MergeboardError(f"{entries.where}: {UnknownName(f'metric of {kind}', metric, OF_KIND[kind])}")
+    if kind == "generation":
+        writes = writing.read(entries)
+        return Asked(entries.where, name, kind, None, writes.pair, metric, None, {}, writes)
+    writing.refuse(entries, kind)
     labels = entries.texts("labels")
     if labels is not None:
         labels = tuple(normalize("NFC", label) for label in labels)

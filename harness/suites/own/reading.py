@@ -7,16 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from harness.protocol.protocol import LIMITS
+from harness.suites.own import columns as columns_
 from harness.suites.own import entries, questions
-from harness.suites.own.described import SPLITS, Columns, Described, File, Shares
+from harness.suites.own.described import SPLITS, Described, File, Shares
 from harness.suites.own.entries import Entries
 from harness.suites.own.questions import Asked
 from methods.errors import MergeboardError, UnknownName
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+CORPUS = (
+    *("task", "data", "files", "columns", "split", "language", "delimiter", "quote", "missing", "members", "soup"),
+)
 SETTABLE: Mapping[str, type[int] | type[float]] = {  # what members of a soup differ by
     **{"learning_rate": float, "epochs": int, "steps": int, "batch_size": int, "warmup": float, "head_rate": float}
 }
@@ -56,7 +59,9 @@ def _task(table: Entries, name: str) -> Asked:
 
 def _corpus(table: Entries, name: str, tasks: Mapping[str, Asked]) -> Described:
     _require_name(table.where, name)
-    table.only("task", "data", "files", "columns", "split", "delimiter", "quote", "missing", "members", "soup")
+    table.only(
+        "task", "data", "files", "columns", "split", "delimiter", "quote", "missing", "members", "soup", "language"
+    )
     task = table.take("task", str, usual=next(iter(tasks)) if len(tasks) == 1 else None)
     if task is None:
         raise MergeboardError(f"{table.where}: task is missing; write one of {', '.join(tasks)}")
@@ -68,7 +73,8 @@ def _corpus(table: Entries, name: str, tasks: Mapping[str, Asked]) -> Described:
             f'{table.where}: no rows; write data = "FILE", or files = {{train = "...", test = "..."}}'
         )
     shares, column = _split(table, given=bool(files))
-    columns = _columns(table, tasks[task], column)
+    language = table.take("language", str, usual="")
+    columns = columns_.read(table, tasks[task], column, language)
     if files and columns.split:
         raise MergeboardError(f"{table.where}: files and a split column both say what is train and test; leave one out")
     missing = table.take("missing", str, usual="refuse")
@@ -78,7 +84,9 @@ def _corpus(table: Entries, name: str, tasks: Mapping[str, Asked]) -> Described:
     members = _members(table)
     soup = _soup(table, members)
     skip = missing == "skip"
-    return Described(table.where, name, task, data, files, columns, shares, delimiter, quote, skip, members, soup)
+    return Described(
+        table.where, name, task, data, files, columns, shares, delimiter, quote, skip, members, soup, language
+    )
 
 
 def _files(table: Entries) -> dict[str, tuple[str, ...]]:
@@ -121,32 +129,6 @@ def _split(table: Entries, given: bool) -> tuple[Shares, str | None]:
     if not 0 <= seed <= 1_000_000:
         raise MergeboardError(f"{said.where}: seed is {seed}; write a whole number from 0 to 1,000,000")
     return found, None
-
-
-def _columns(table: Entries, asked: Asked, split: str | None) -> Columns:
-    said = (table.table("columns") or Entries(table.where, {})).only("text", "second", "label", "separator", "split")
-    texts, second = said.texts("text") or ("text",), said.take("second", str)
-    texts = (*texts, second) if second else texts
-    labels, separator = said.texts("label") or ("label",), said.take("separator", str)
-    own = said.take("split", str)
-    if own and split and own != split:
-        raise MergeboardError(f"{said.where}: split is {own}, and {split} in [corpora]; leave one out")
-    if len(texts) > 2 or (asked.pair is not None and (len(texts) == 2) != asked.pair):
-        wanted = 'two columns, text = ["...", "..."]' if asked.pair else 'one column, text = "..."'
-        raise MergeboardError(f"{said.where}: text names {', '.join(texts)}; the task asks about {wanted}")
-    if len(labels) > 1 and asked.kind != "multi_label":
-        raise MergeboardError(f"{said.where}: label names {len(labels)} columns; a {asked.kind} has one")
-    read = (*texts, *labels, *((own or split,) if own or split else ()))
-    if twice := [name for k, name in enumerate(read) if name in read[:k]]:
-        raise MergeboardError(f"{said.where}: {twice[0]} is named twice; text, label and split are a column each")
-    by_name = [name for name in labels if normalize("NFC", name) in (asked.labels or ())]
-    if len(labels) > 1 and asked.labels and (by_name or len(labels) != len(asked.labels)):
-        for name in labels:  # some by name and some by place would be a guess
-            if name not in by_name:
-                raise MergeboardError(f"{said.where}: label: {UnknownName('label', name, asked.labels)}")
-    if separator is not None and (asked.kind != "multi_label" or len(labels) > 1 or not separator):
-        raise MergeboardError(f"{said.where}: separator stands between several labels in one cell; leave it out here")
-    return Columns(texts, labels, separator, own or split)
 
 
 def _signs(table: Entries) -> tuple[str | None, bool]:

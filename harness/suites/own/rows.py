@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.data import repositories, tables
-from harness.data.corpus import Split
+from harness.data.corpus import Reference, Split
 from harness.data.repositories import WHOLE
 from harness.data.tables import Table, shown
 from harness.errors import BadData
 from harness.suites.own.described import HUB, SPLITS, Described
 from harness.suites.own.labels import Reader, Row
 
+Value = TypeVar("Value")
 _WORDS = {**{name: name for name in SPLITS}, "validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
 
 
@@ -103,24 +104,38 @@ def cells_of(corpus: Described, part: Part) -> list[Row]:
 
 def labelled(corpus: Described, part: Part, reader: Reader) -> tuple[Split, Part, int]:
     """The rows with their labels, where each stands, and how many were left out for want of a value."""
+    what = f"no label in column {', '.join(corpus.columns.labels)}"
+    texts, labels, left, out = _kept(corpus, part, reader.read(cells_of(corpus, part), part.where), what)
+    return Split(texts[0], reader.array(labels), texts[1] if texts[1:] else None), left, out
+
+
+def referred(corpus: Described, part: Part, wanted: Iterator[Reference | None]) -> tuple[Split, Part, int]:
+    """The same of rows whose answers are written, with what each wants."""
+    what = f"no answer in column {corpus.columns.answer}" + ", or no language" * bool(corpus.columns.language)
+    texts, found, left, out = _kept(corpus, part, wanted, what)
+    right = np.ones((len(found), 1))
+    return Split(texts[0], right, texts[1] if texts[1:] else None, tuple(found)), left, out
+
+
+def _kept(
+    corpus: Described, part: Part, values: Iterator[Value | None], lack: str
+) -> tuple[list[tuple[str, ...]], list[Value], Part, int]:
+    """The texts and the values of the rows that have both, where each stands, and how many have not."""
     texts = [_texts(part, name) for name in corpus.columns.texts]
-    kept, labels = [], list[list[float]]()
-    for k, found in enumerate(reader.read(cells_of(corpus, part), part.where)):
+    kept, found = list[int](), list[Value]()
+    for k, value in enumerate(values):
         lacking = next((name for name, own in zip(corpus.columns.texts, texts, strict=True) if own[k] is None), None)
-        if found is not None and lacking is None:
+        if value is not None and lacking is None:
             kept.append(k)
-            labels.append(found)
+            found.append(value)
         elif not corpus.skip:
-            what = (
-                f"no text in column {lacking}" if lacking else f"no label in column {', '.join(corpus.columns.labels)}"
-            )
+            what = f"no text in column {lacking}" if lacking else lack
             raise BadData(
                 f'{part.where(k)}: {what}; give it one, or leave such rows out with missing = "skip" in '
                 f"[corpora.{corpus.name}]"
             )
-    first, *rest = (tuple(own[k] or "" for k in kept) for own in texts)
-    split = Split(first, reader.array(labels), rest[0] if rest else None)
-    return split, Part(part.table, part.rows[kept]), len(part.rows) - len(kept)
+    columns = [tuple(own[k] or "" for k in kept) for own in texts]
+    return columns, found, Part(part.table, part.rows[kept]), len(part.rows) - len(kept)
 
 
 def _texts(part: Part, name: str) -> list[str | None]:
