@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from harness.cells.cell import PopulationKey, Source
+from harness.cells import run
+from harness.cells.cell import Cell, PopulationKey, Source
 from harness.cells.lab import Lab
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Reference, Split
@@ -24,9 +26,15 @@ from harness.families.encoder import Encoder
 from harness.families.encoder_decoder import EncoderDecoder
 from harness.members import gram
 from harness.protocol.protocols import named
+from harness.records.record import Store
+from harness.session import matrix
+from harness.session.holdings import Holdings
+from harness.session.options import Options
 from harness.storage.zoo import Zoo
-from harness.suites import resolve
+from harness.suites import Suite, Where, resolve
+from harness.suites.setting import Setting
 from harness.suites.tailoring import protocol_of
+from methods import NotApplicable
 from tests.test_harness_families import metaspace, saved, t5, word_level
 
 SAYS = Task(
@@ -114,14 +122,32 @@ def test_gram_matrices_of_written_answers_hold_the_inputs_of_every_token_and_no_
     together = gram.matrices(model, logits, prepare(family, task, split, 24, 1000))
     alone = gram.matrices(model, logits, prepare(family, task, split, 24, 1))
     assert len(together) > 4
-    for weight, matrix in alone.items():
-        torch.testing.assert_close(together[weight], matrix, rtol=1e-4, atol=1e-6)
+    for weight, wanted in alone.items():
+        torch.testing.assert_close(together[weight], wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_an_encoder_is_asked_for_no_written_answer() -> None:
     with pytest.raises(BadModel, match="is an encoder, which writes no answers; name a decoder"):
         Encoder(word_level()).load(Path("folder"), SAYS, 0)
     assert trial.tasks_to_try([SAYS], writes=False) == [] and trial.tasks_to_try([SAYS], writes=True) == [SAYS]
+
+
+def test_cells_that_ask_encoders_for_written_answers_are_skipped_before_anything_is_trained(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = tuple(lab.rows.corpora)
+    key = PopulationKey(lab.subject.model, "says", members, members, 1, "none")
+    cell = Cell(Setting("says", "all", members, "all"), key, "avg")
+    encoder = SimpleNamespace(rows=lab.rows, subject=SimpleNamespace(generative=False))
+    with pytest.raises(NotApplicable, match="is an encoder, and answers of one are written; name a decoder"):
+        run.run(cell, cast(Lab, encoder), cast(Store, None))
+    suite = Suite()
+    suite.tasks, suite.in_world = (SAYS,), True
+    monkeypatch.setattr(matrix, "resolve", lambda name: suite)
+    for kind, reason in (("encoder", "small is an encoder, which writes no answers"), ("decoder", "")):
+        has = SimpleNamespace(family=lambda model, kind=kind: kind, where=lambda model: Where())
+        found = matrix.Matrix(cast(Options, None), cast(Holdings, has)).elsewhere("says", lab.subject.model)
+        assert found.startswith(reason) and bool(found) == bool(reason)
 
 
 def test_a_prompt_that_leaves_no_room_for_its_answer_is_told_before_anything_is_trained(lab: Lab) -> None:
