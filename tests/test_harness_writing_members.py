@@ -20,6 +20,8 @@ from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus, Reference, Split
 from harness.data.task import Task
 from harness.errors import BadModel
+from harness.export import chapters
+from harness.export.facts import Facts, Reading
 from harness.families import trial
 from harness.families.batches import Batch, prepare
 from harness.families.encoder import Encoder
@@ -148,6 +150,15 @@ def test_cells_that_ask_encoders_for_written_answers_are_skipped_before_anything
         has = SimpleNamespace(family=lambda model, kind=kind: kind, where=lambda model: Where())
         found = matrix.Matrix(cast(Options, None), cast(Holdings, has)).elsewhere("says", lab.subject.model)
         assert found.startswith(reason) and bool(found) == bool(reason)
+
+
+def test_the_card_of_a_model_that_writes_says_from_what_prompt_and_up_to_which_end() -> None:
+    told = chapters._how_read(
+        cast(Facts, SimpleNamespace(tasks={"one": replace(SAYS, stop=("day",))}, reading=Reading("decoder", 16, 0.0)))
+    )
+    for words in ("'sentence 1: {text} says'", "3 times at most", "or 'day'", "marked by exact", "fit 16 tokens"):
+        assert words in told
+    assert "yes" not in told
 
 
 def test_a_prompt_that_leaves_no_room_for_its_answer_is_told_before_anything_is_trained(lab: Lab) -> None:

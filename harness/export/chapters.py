@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from harness.data.task import Task
 from harness.export.facts import Facts, Member, Reading
 from harness.export.forms import ENSEMBLE
 from harness.export.scores import Scored, Span
@@ -123,6 +124,8 @@ def _code(facts: Facts) -> str:
 def _how_read(facts: Facts) -> str:
     task, reading = next(iter(facts.tasks.values())), facts.reading
     labels = ", ".join(f"`{name}`" for name in task.outputs)
+    if task.kind == "generation":
+        return _written(task, reading)
     if reading.family != "encoder":
         return f"{_asked(reading)} Outputs, in order: {labels}."
     if task.kind == "multi_label":
@@ -138,6 +141,18 @@ def _asked(reading: Reading) -> str:
     return (
         "The model is asked in words, once for each output, and the answer is the logit of the token of yes minus that "
         f"of no ({words}). Texts are cut so that everything fits {reading.max_length} tokens."
+    )
+
+
+def _written(task: Task, reading: Reading) -> str:
+    """How a model whose answers are written was asked."""
+    if task.asked_by:
+        return f"It was asked and its answers were marked by somebody else's harness ({task.asked_by})."
+    ends = ["the tokenizer's end of a text", *map(repr, task.stop)]
+    return (
+        f"The model goes on from the prompt {task.prompt!r}, each time with the most likely token, {task.tokens} times "
+        f"at most, up to {' or '.join(ends)}. Answers are marked by {' times '.join(task.graders)}. Texts are cut so that "
+        f"prompts, a decoder's with their answers, fit {reading.max_length} tokens."
     )
 
 

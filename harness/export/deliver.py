@@ -172,7 +172,7 @@ def _beside(record: RunRecord, kept: Store) -> list[RunRecord]:
 def _reading(lab: Lab, task: Task) -> Reading:
     family, scoring = lab.subject.family, lab.told.scoring
     asked: dict[str, Any] = {}
-    if isinstance(family, Asked):
+    if isinstance(family, Asked) and task.kind != "generation":
         asked = {"yes": family.answers.yes, "no": family.answers.no, "before both": list(family.answers.lead)}
     return Reading(family.kind, within(scoring.max_length, family.limit), scoring.threshold, asked)
 

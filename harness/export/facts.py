@@ -30,7 +30,7 @@ class Reading:
     family: str  # "encoder", "decoder", "encoder_decoder"
     max_length: int  # tokens that texts are cut at
     threshold: float  # on the raw logit of a label
-    asked: Mapping[str, Any] = field(default_factory=dict)  # of models that answer in words: the tokens of yes and no
+    asked: Mapping[str, Any] = field(default_factory=dict)  # of models that answer yes or no in words: their tokens
 
 
 @dataclass(frozen=True)
