@@ -151,8 +151,8 @@ def _written(task: Task, reading: Reading) -> str:
     ends = ["the tokenizer's end of a text", *map(repr, task.stop)]
     return (
         f"The model goes on from the prompt {task.prompt!r}, each time with the most likely token, {task.tokens} times "
-        f"at most, up to {' or '.join(ends)}. Answers are marked by {' times '.join(task.graders)}. Texts are cut so that "
-        f"prompts, a decoder's with their answers, fit {reading.max_length} tokens."
+        f"at most, up to {' or '.join(ends)}. Answers are marked by {' times '.join(task.graders)}. Texts are cut so "
+        f"that prompts, a decoder's with their answers, fit {reading.max_length} tokens."
     )
 
 
