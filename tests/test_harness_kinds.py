@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ from methods.space import Gene
 from tests.brought import SETTING, TWO, bring, lab_of, record_of
 from tests.test_harness_writing import TASK, family, rows_of
 
+Ask = Callable[[str, str], RunRecord]
 KINDS = ("ensemble", "route", "per_task")
 FAMILIES = ("encoder", "decoder")
 
@@ -96,6 +98,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("results") / "results")
 
 
+@pytest.fixture(scope="module")
+def ask(labs: Mapping[str, Lab], store: Store) -> Ask:
+    """The record of a family and a method, made once."""
+    return cache(lambda kind, method: record_of(labs[kind], store, method))
+
+
 def key_of(lab: Lab) -> PopulationKey:
     heads: Any = "diff" if lab.subject.family.kind == "encoder" else "none"
     return PopulationKey(lab.subject.model, "emotion", TWO, IN_DOMAIN, 1, heads)
@@ -108,10 +116,10 @@ def count(weights: Weights) -> int:
 @pytest.mark.parametrize("family_kind", FAMILIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cell_of_each_kind_is_answered_recorded_and_made_again(
-    kind: str, family_kind: str, labs: Mapping[str, Lab], store: Store
+    kind: str, family_kind: str, labs: Mapping[str, Lab], store: Store, ask: Ask
 ) -> None:
     lab = labs[family_kind]
-    record = record_of(lab, store, f"gives_{kind}")
+    record = ask(family_kind, f"gives_{kind}")
     assert record.trace == {"share": 0.5} and len(record.weights_sha256) == 64
     cell = cell_of(record, lab.subject.model)
     again = remade(cell, lab, record, store)
@@ -123,10 +131,10 @@ def test_a_cell_of_each_kind_is_answered_recorded_and_made_again(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_around_each_kind_counts_its_passes_and_is_replayed(
-    kind: str, labs: Mapping[str, Lab], store: Store
+    kind: str, labs: Mapping[str, Lab], store: Store, ask: Ask
 ) -> None:
     lab = labs["encoder"]
-    record = record_of(lab, store, f"gives_{kind}_random")
+    record = ask("encoder", f"gives_{kind}_random")
     assert record.dev["calls"] > 8 and record.trace is not None
     assert record.dev["forwards"] == pytest.approx(
         record.dev["items"] * record.cost["inference_models"], abs=record.dev["calls"]
@@ -154,9 +162,11 @@ def written(record: RunRecord, lab: Lab, store: Store, target: Path) -> Path:
     return target
 
 
-def test_a_model_for_each_task_is_a_folder_for_each(labs: Mapping[str, Lab], store: Store, tmp_path: Path) -> None:
+def test_a_model_for_each_task_is_a_folder_for_each(
+    labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
+) -> None:
     lab = labs["encoder"]
-    record = record_of(lab, store, "gives_per_task")
+    record = ask("encoder", "gives_per_task")
     folder = written(record, lab, store, tmp_path / "out")
     merged = remade(cell_of(record, lab.subject.model), lab, record, store)
     for corpus in TWO:
@@ -168,10 +178,10 @@ def test_a_model_for_each_task_is_a_folder_for_each(labs: Mapping[str, Lab], sto
 
 
 def test_an_ensemble_of_others_than_the_members_is_a_folder_for_each_part(
-    labs: Mapping[str, Lab], store: Store, tmp_path: Path
+    labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
 ) -> None:
     lab = labs["encoder"]
-    folder = written(record_of(lab, store, "gives_ensemble"), lab, store, tmp_path / "out")
+    folder = written(ask("encoder", "gives_ensemble"), lab, store, tmp_path / "out")
     told = json.loads((folder / "ensemble.json").read_text())
     assert told["members"] == ["part-1", "part-2", "part-3"]
     assert all((folder / part / "model.safetensors").is_file() for part in told["members"])
@@ -179,10 +189,10 @@ def test_an_ensemble_of_others_than_the_members_is_a_folder_for_each_part(
 
 @pytest.mark.parametrize("family_kind", FAMILIES)
 def test_a_route_is_a_deeper_model_that_gives_the_same_logits(
-    family_kind: str, labs: Mapping[str, Lab], store: Store, tmp_path: Path
+    family_kind: str, labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
 ) -> None:
     lab = labs[family_kind]
-    record = record_of(lab, store, "gives_route")
+    record = ask(family_kind, "gives_route")
     folder, corpus = written(record, lab, store, tmp_path / "out"), TWO[0]
     auto = AutoModelForSequenceClassification if family_kind == "encoder" else AutoModelForCausalLM
     deep, task = auto.from_pretrained(folder).eval(), lab.rows.task(corpus)
@@ -197,10 +207,10 @@ def test_a_route_is_a_deeper_model_that_gives_the_same_logits(
 
 
 def test_a_route_that_no_plain_model_is_leaves_nothing_and_says_so(
-    labs: Mapping[str, Lab], store: Store, tmp_path: Path
+    labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
 ) -> None:
     lab = labs["decoder"]
-    record = record_of(lab, store, "gives_scaled")
+    record = ask("decoder", "gives_scaled")
     with pytest.raises(NotApplicable, match=r"multiplies all that comes in by .*, which no plain model does"):
         written(record, lab, store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -237,7 +247,7 @@ def by_hand(asked: Asked, members: list[nn.Module], prompt: tuple[int, ...], new
 def test_an_ensemble_writes_what_the_mean_of_its_logits_says_step_by_step(kind: str) -> None:
     asked, model = family(kind)
     weights = members_of(model)
-    rows = asked.prompt_rows(TASK, rows_of(), 64)
+    rows = asked.prompt_rows(TASK, rows_of(), 64)[:4]
     live = LiveModel(asked, TASK, model)
     before = {name: p.data_ptr() for name, p in model.named_parameters()}
     with speaking(live, Ensemble(tuple(weights))) as chorus:

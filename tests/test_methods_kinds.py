@@ -19,8 +19,11 @@ from methods.contract import check_method, toy_blocks
 from methods.errors import Breach
 from methods.evolver import Evolver
 from methods.merged import beside, for_task, models_of, passes, stored_parameters, tasks_of, trace_of, with_trace
+from methods.optimisers.random import Random as RandomSearch
 from methods.referee import Referee
+from methods.search import Search
 from methods.simple import Simple
+from methods.space import Gene
 from methods.toys import DEPTH, toy_score
 
 BLOCKS = tuple(f"model.layers.{i}" for i in range(DEPTH))
@@ -260,6 +263,28 @@ def test_what_is_made_for_other_tasks_says_so() -> None:
     with pytest.raises(NotApplicable, match="a model of its own for each of toy0, toy1, and has none for elsewhere"):
         for_task(merged, "elsewhere")
     assert for_task(POPULATION.members[0], "elsewhere") is POPULATION.members[0]
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """A route whose scale is no number where it is searched far enough."""
+
+    searched = (Gene("by", 0.0, 1.0, local=False),)
+    by: float = 0.25
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Merged:
+        return straight(population, Hop(1, BETWEEN, NAN if self.by > 0.5 else self.by))
+
+
+def test_a_search_goes_on_where_a_candidate_s_scale_is_not_finite() -> None:
+    search, lines = Search(Breaks(), RandomSearch(), budget=30, apart=0), list[str]()
+    asked: Any = toy_score()
+    asked.say = lines.append
+    found = search.merge(toy_blocks(3), asked, torch.Generator().manual_seed(1))
+    assert is_finite(found) and passes(found) == 5 / 4 and asked.calls > 0
+    assert len(lines) == 1 and "could not be made; the first: it holds a number that is not finite" in lines[0]
+    again = search.replay(toy_blocks(3), trace_of(found) or {}, toy_score(), torch.Generator())
+    assert weights_sha256(again) == weights_sha256(found)
 
 
 def test_weights_evolve_around_a_method_of_every_kind() -> None:
