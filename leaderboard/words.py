@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 HEADS = ("none", "own", "same", "diff")
 PROTOCOLS = ("paper", "official_code", "quick", "sakana")
 
 ABOVE = ("avg", "best")
 BELOW = ("domain_specific", "mtl")
 REFERENCES = frozenset(ABOVE + BELOW)  # yardsticks: never bold, never tied
+SOURCE = re.compile(r"source_(\d{1,4})")  # so is a member alone, by its place
 MERGES = (  # the paper's order of rows
     "ensemble",
     "greedy_soup",
@@ -42,6 +45,8 @@ def method_rank(method: str, inner: str = "") -> Rank:
     """
     if method in ABOVE:
         return (0, ABOVE.index(method))
+    if member := SOURCE.fullmatch(method):
+        return (0, len(ABOVE), int(member[1]))
     if method in BELOW:
         return (2, BELOW.index(method))
     if method in MERGES:
@@ -74,4 +79,5 @@ def row_rank(row: str, inner: str = "") -> Rank:
 
 def yardstick(row: str) -> bool:
     """Whether a row does not compete."""
-    return method_of(row) in REFERENCES
+    method = method_of(row)
+    return method in REFERENCES or SOURCE.fullmatch(method) is not None

@@ -111,6 +111,12 @@ def test_a_model_page_shows_its_routes_and_says_each_hop_in_words() -> None:
     assert not [found for found in figures(groups([record("simple")])[0]) if "-routes-" in found.name]
 
 
+def test_a_stack_that_a_route_leaves_as_it_is_has_no_panel() -> None:
+    (group,) = groups([routed({**T5, "hops": T5["hops"][:1]})])
+    words = [t.text for t in ElementTree.fromstring(figure("x", ways(group.blocks()[0]))).iter(f"{SVG}text")]
+    assert "dfs, seed 1, encoder" in words and "dfs, seed 1, decoder" not in words
+
+
 def test_hostile_names_are_words(tmp_path: Path) -> None:
     evil = "</title><script>alert(1)</script>|"
     (group,) = groups([routed({**ROUTE, "sources": [evil, "b"]}, method=evil)])

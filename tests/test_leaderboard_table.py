@@ -93,6 +93,21 @@ def test_a_tie_is_decided_by_paired_differences() -> None:
     assert {m: c.mark for m, c in found.items()} == {"ties": "best", "simple": "tied", "fisher": ""}
 
 
+def test_a_member_alone_is_a_yardstick_and_stands_with_them_by_its_place() -> None:
+    names = ["simple", "source_10", "source_2", "best", "domain_specific", "source_code"]
+    assert sorted(names, key=words.method_rank) == [
+        "best",
+        "source_2",
+        "source_10",
+        "simple",
+        "source_code",
+        "domain_specific",
+    ]
+    made = cells(record("source_1", score=0.9), record("simple", score=0.5), record("source_code", score=0.4))
+    assert (made["source_1"].mark, made["simple"].mark) == ("", "best") and words.yardstick("source_2 x=1")
+    assert made["source_code"].mark == "unknown", "a method of somebody's own"
+
+
 def test_yardsticks_are_never_best() -> None:
     found = cells(record("domain_specific", score=0.9), record("avg", score=0.8), record("ensemble", score=0.3))
     assert {m for m, c in found.items() if c.mark} == {"ensemble"}

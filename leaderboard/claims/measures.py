@@ -42,7 +42,7 @@ def lead(where: Where | None, method: str) -> Measure:
         if not blocks:
             return NOT_ASKED
         columns = [c for b in blocks if method in (c := _of(group, b))]
-        rivals = {m for c in columns for m in c} - words.REFERENCES - {method}
+        rivals = {m for c in columns for m in c if not words.yardstick(m)} - {method}
         means = {r: sum(c[method].mean - c[r].mean for c in columns) for r in rivals if all(r in c for c in columns)}
         if not means:
             return f"{method} is incomplete or has no rival"

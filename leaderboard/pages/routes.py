@@ -41,7 +41,8 @@ def _paths(name: str, way: Way) -> Iterator[plot.Path]:
         part = f", {stack.partition('.')[0]}" if len(way.stacks) > 1 else ""
         lanes = tuple(plot.Lane(source, blocks) for source, blocks in zip(way.sources, counts, strict=True))
         hops = tuple(plot.Hop(s.source, s.block, s.scale) for s in way.steps if s.stack == stack)
-        yield plot.Path(name + part, below, lanes, hops, f"scale ({way.mode})")
+        if hops:
+            yield plot.Path(name + part, below, lanes, hops, f"scale ({way.mode})")
 
 
 def _words(way: Way) -> Iterator[str]:
