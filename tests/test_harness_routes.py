@@ -140,7 +140,7 @@ def test_scales_multiply_as_the_released_code_does_or_as_it_is_told(kind: Any) -
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["GPT-2", "Falcon", "T5"])
+@pytest.mark.parametrize("name", ["GPT-2", "T5"])
 def test_an_update_is_no_stream_but_at_scale_one_where_both_are_plain_stacking(name: str) -> None:
     live, *members = pair(name)
     route = back_and_forth(tuple(members))
@@ -151,7 +151,7 @@ def test_an_update_is_no_stream_but_at_scale_one_where_both_are_plain_stacking(n
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in view.modules())  # it costs nothing
 
 
-@pytest.mark.parametrize("name", sorted(POST_NORM))
+@pytest.mark.parametrize("name", ["BERT", "DistilBERT", "DeBERTa-v2", "BART"])
 def test_a_block_that_normalises_last_has_no_update_to_scale(name: str) -> None:
     live, *members = pair(name)
     route = scaled(back_and_forth(tuple(members)), 0.5)
@@ -160,7 +160,7 @@ def test_a_block_that_normalises_last_has_no_update_to_scale(name: str) -> None:
     assert torch.isfinite(logits(hop_view(live, replace(route, scale="stream")), name)).all()
 
 
-@pytest.mark.parametrize("name", ["T5", "mT5"])
+@pytest.mark.parametrize("name", ["T5"])
 def test_positions_are_the_first_members_wherever_a_route_begins(name: str) -> None:
     live, own, other = pair(name)
     table = "relative_attention_bias"

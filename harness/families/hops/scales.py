@@ -14,18 +14,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from harness.families.blocks import stacks
+from harness.families.blocks import Stacks
 from harness.families.hops.last import last_of
 from harness.families.hops.trial import first_of
 from methods.errors import NotApplicable
 from methods.merged import Hop, Route
 
 
-def scale(model: nn.Module, twin: nn.Module, ways: Mapping[str, Sequence[Hop]], route: Route) -> None:
+def scale(model: nn.Module, found: Stacks, twin: nn.Module, ways: Mapping[str, Sequence[Hop]], route: Route) -> None:
     """Let the hops of `twin` multiply what comes in.
 
     Args:
-        model: the live one, whose blocks are tried to find out what they add last.
+        model, found: the live one and its blocks, which are tried to find out what they add last.
 
     Errors: `NotApplicable` for an update's scale in a model whose blocks add nothing last.
     """
@@ -33,7 +33,7 @@ def scale(model: nn.Module, twin: nn.Module, ways: Mapping[str, Sequence[Hop]], 
         hops = twin.get_submodule(stack)
         assert isinstance(hops, nn.ModuleList)
         scaled = [place for place, hop in enumerate(way) if hop.scale != 1]
-        last = last_of(model, stacks(model)[stack]) if scaled and route.scale == "update" else {}
+        last = last_of(model, found[stack]) if scaled and route.scale == "update" else {}
         for place in scaled:
             size = way[place].scale
             if route.scale == "stream":

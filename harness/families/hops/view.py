@@ -37,7 +37,7 @@ def hop_view(model: nn.Module, route: Route) -> nn.Module:
         require_walked(model, _twin(model, found, longer, route.members), list(found))
     ways = ways_of(route, found)
     twin = _twin(model, found, ways, route.members)
-    scale(model, twin, ways, route)
+    scale(model, found, twin, ways, route)
     return twin
 
 
