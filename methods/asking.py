@@ -32,6 +32,17 @@ def keeps_apart(score: DevScore) -> bool:
     return getattr(score, "apart", None) is not None
 
 
+class KeepsApart:
+    """A search whose best few are examined again on a share of the development rows, which it does not see before."""
+
+    apart: float
+
+
+def kept_apart(method: object) -> float:
+    """That share; 0 of what is no such search."""
+    return method.apart if isinstance(method, KeepsApart) else 0.0
+
+
 def score_at(score: DevScore, key: str, make: Callable[[], Merged]) -> float:
     """The score of the candidate known as `key`, which is only made if no earlier run of this search has scored it."""
     asked = getattr(score, "at", None)

@@ -25,18 +25,23 @@ BUILT_IN = {  # name -> the file that registers it
     "best": "methods.reference",
     "dare_linear": "methods.dare",
     "dare_ties": "methods.dare",
+    "dfs": "methods.routes.dfs",
     "ensemble": "methods.ensemble",
     "evolver": "methods.evolver",
     "fisher": "methods.fisher",
     "greedy_soup": "methods.greedy_soup",
+    "layer_swap": "methods.layer_swap",
+    "ps_dfs": "methods.routes.ps_dfs",
     "regmean": "methods.regmean",
     "route": "methods.routes.route",
     "search": "methods.search",
     "simple": "methods.simple",
+    "source": "methods.source",
     "ties": "methods.ties",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
 AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method
+NUMBERED = frozenset({"source"})  # nor these: `source_1` is the first member
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -50,7 +55,7 @@ class Entry:
 
 
 METHODS: Registry[Entry] = Registry(
-    "merging method", "mergeboard.methods", BUILT_IN, lambda entry: path_of(entry.cls), UnknownMethod, AROUND
+    "merging method", "mergeboard.methods", BUILT_IN, lambda entry: path_of(entry.cls), UnknownMethod, AROUND | NUMBERED
 )
 
 

@@ -3,17 +3,20 @@
     <method>                 a registered method
     <method>_evolver         the method inside Evolver
     <method>_<optimiser>     a search of the method's knobs; methods/optimisers has the optimisers
+    source_<k>               the k-th member alone
 
 Both may be had at once: `ties_evolver_cma` searches the knobs of an evolution."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from methods.catalogue import AROUND, BUILT_IN, METHODS, Entry
-from methods.errors import NotApplicable
+from methods import staged
+from methods.catalogue import AROUND, BUILT_IN, METHODS, NUMBERED, Entry
+from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import fields_from
 from methods.optimisers import OPTIMISERS
 from methods.outline import outline
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 EVOLUTION = "evolver"
 SUFFIX = f"_{EVOLUTION}"
 
+NUMBER = re.compile(r"(\w+)_([1-9]\d{0,3})")
 Knobs = Mapping[str, Mapping[str, Any]]
 """Method name -> knob -> value, e.g. {"ties": {"k": 0.3}, "evolver": {"generations": "5"}}."""
 
@@ -70,8 +74,14 @@ def parts_of(name: str) -> tuple[str, str]:
     return name, ""
 
 
-def all_parts_of(name: str) -> list[str]:
-    """`name` and all whose knobs reach it: ties_evolver_cma -> itself, ties_evolver, ties, cma, search, evolver."""
+def all_parts_of(name: str, knobs: Knobs | None = None) -> list[str]:
+    """`name` and all whose knobs reach it: ties_evolver_cma -> itself, ties_evolver, ties, cma, search, evolver.
+
+    `knobs`: what the session gives, which may say what a method is made of.
+    """
+    if name in staged.SEARCHES:
+        first = staged.first_of(name, knobs or {})
+        return [name, "route", staged.optimiser_of(name, knobs or {}), *(all_parts_of(first) if first else [])]
     inner, around = parts_of(name)
     if not around:
         return [name]
@@ -80,8 +90,8 @@ def all_parts_of(name: str) -> list[str]:
 
 
 def known() -> list[str]:
-    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver`, but for evolver, and
-    as `<name>_<optimiser>`."""
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver` and as
+    `<name>_<optimiser>`, but for those that are evolutions or searches themselves."""
     return METHODS.known()
 
 
@@ -90,7 +100,9 @@ def is_built_in(name: str) -> bool:
     if name in METHODS.entries and name not in BUILT_IN:
         return False  # a plug-in that took the name of an evolution
     if name in BUILT_IN:
-        return name not in AROUND
+        return name not in AROUND | NUMBERED
+    if _numbered(name):
+        return True
     inner, around = parts_of(name)
     ours = around == EVOLUTION or around in OPTIMISERS.built_in
     return bool(around) and ours and inner != EVOLUTION and is_built_in(inner)
@@ -101,6 +113,8 @@ def paper_of(name: str) -> str:
     entry = METHODS.find(name)
     if entry is not None:
         return entry.paper
+    if numbered := _numbered(name):
+        return METHODS.resolve(numbered[0]).paper
     resolve(name)  # raises for a name that means nothing
     inner, around = parts_of(name)
     outer = METHODS.find(around) if around == EVOLUTION else OPTIMISERS.find(around)
@@ -110,10 +124,12 @@ def paper_of(name: str) -> str:
 
 def wrapped_like(name: str) -> list[str]:
     """Names of evolutions and searches that somebody who wrote `name` may have meant."""
-    wrapped = [f"{inner}{SUFFIX}" for inner in known() if inner != EVOLUTION] if SUFFIX[:3] in name else []
+    plain = [inner for inner in known() if inner not in staged.SEARCHES]
+    wrapped = [f"{inner}{SUFFIX}" for inner in plain if inner != EVOLUTION] if SUFFIX[:3] in name else []
+    wrapped += [f"{some}_1" for some in NUMBERED]
     last = name.rpartition("_")[2]
     meant = difflib.get_close_matches(last, OPTIMISERS.known(), n=1) if last else []
-    return [*wrapped, *(f"{inner}_{optimiser}" for optimiser in meant for inner in known())]
+    return [*wrapped, *(f"{inner}_{optimiser}" for optimiser in meant for inner in plain)]
 
 
 def _resolve(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
@@ -124,8 +140,16 @@ def _resolve(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> An
 
 
 def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
-    if name not in AROUND and (entry := find(name)) is not None:
+    if name in staged.SEARCHES and name in BUILT_IN:
+        return _made_in_stages(name, knobs, find)
+    if name not in AROUND | NUMBERED and (entry := find(name)) is not None:
         return _build(name, entry, knobs)
+    if numbered := _numbered(name):
+        entry = find(numbered[0])
+        assert entry is not None  # it is built in
+        return entry.cls(number=numbered[1])
+    if name in NUMBERED:
+        raise NotApplicable(f"{name!r} is one member alone; say which by its place, as {name}_1")
     inner, around = parts_of(name)
     if not around or name in AROUND:
         if name.endswith(2 * SUFFIX):
@@ -134,6 +158,8 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
             suffix = "<optimiser>" if name in AROUND else name
             raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
         raise _unknown(name)
+    if inner in staged.SEARCHES:
+        raise NotApplicable(f"{name!r} would {'evolve' if around == EVOLUTION else 'search'} a search; use {inner!r}")
     within = parts_of(inner)[1]
     if around == EVOLUTION and (within or inner == EVOLUTION):
         what = "a search" if within and within != around else "an evolution"
@@ -144,10 +170,34 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
     assert outer is not None  # both are built in
     if around == EVOLUTION:
         return _build(EVOLUTION, outer, knobs, inner=_made(inner, knobs, find))
-    optimiser = OPTIMISERS.resolve(around)
-    built = optimiser.cls(**fields_from(around, optimiser.cls, knobs.get(around, {})))
+    built = _optimiser(around, knobs.get(around, {}))
     within_it = _tuned(inner, around, _within_a_search(knobs), find)
     return _build("search", outer, knobs, inner=_made(inner, within_it, find), optimiser=built)
+
+
+def _made_in_stages(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
+    entry, by = find(name), staged.optimiser_of(name, knobs)
+    assert entry is not None  # it is built in
+    parts = {"inner": _made("route", staged.of_routes(name, knobs), find)}
+    parts["optimiser"] = _optimiser(by, staged.of_optimiser(knobs.get(by, {})))
+    if first := staged.first_of(name, knobs):
+        within, last = parts_of(first)
+        if first in staged.SEARCHES or last in ("", EVOLUTION) or within == "route":
+            what = "searches no weights" if last or first in staged.SEARCHES else "is no search"
+            raise MergeboardError(f"{name}.ps is {first!r}, which {what}; name a search of a method, as {staged.PS}")
+        parts["first_stage"] = _made(first, staged.of_first(knobs), find)
+    return _build(name, entry, knobs, **parts)
+
+
+def _optimiser(name: str, given: Mapping[str, Any]) -> Any:
+    found = OPTIMISERS.resolve(name).cls
+    return found(**fields_from(name, found, given))
+
+
+def _numbered(name: str) -> tuple[str, int] | None:
+    """What `source_2` means: a method, and a place."""
+    match = NUMBER.fullmatch(name)
+    return (match[1], int(match[2])) if match and match[1] in NUMBERED else None
 
 
 def _within_a_search(knobs: Knobs) -> Knobs:

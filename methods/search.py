@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
-from methods.asking import asks
+from methods.asking import KeepsApart, asks
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable
 from methods.catalogue import name_of, register
 from methods.errors import MergeboardError, Misfit
@@ -35,7 +35,7 @@ from methods.searching.trial import Trial
 
 @register("search", paper="Akiba et al., arXiv:2403.13187")
 @dataclass(frozen=True)
-class Search(Replayable, PerMember):
+class Search(Replayable, PerMember, KeepsApart):
     """An inner method whose knobs are searched by an optimiser."""
 
     version: ClassVar[int] = 1

@@ -23,6 +23,7 @@ from harness.records.record import SCHEMA, Store, recipe_key
 from leaderboard.audit import load
 from leaderboard.publish import PUBLISHED, outputs
 from methods import known, resolve
+from methods.staged import SEARCHES
 
 if TYPE_CHECKING:
     from methods import Population
@@ -93,7 +94,10 @@ def measure(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> Measure:
     return measured
 
 
-@pytest.mark.parametrize("method", [*known(), *(f"{name}_evolver" for name in known() if name != "evolver")])
+MERGES = [name for name in known() if name not in SEARCHES]
+
+
+@pytest.mark.parametrize("method", [*MERGES, *(f"{name}_evolver" for name in MERGES if name != "evolver")])
 def test_merge(tools: Any, method: str, population: Population, measure: Measure, model: Any) -> None:
     """One whole merge; Evolver's for a single generation, with a score that is free."""
     merge: Callable[..., Any] = resolve(method, {"evolver": {"generations": 1}}).merge

@@ -20,7 +20,7 @@ class Remembering:
         self, journal: list[tuple[str, float]], alive: int = 1_000_000, apart: bool = True, shapes: Shapes = SHAPES
     ) -> None:
         self.journal, self.made, self.calls = journal, 0, 0
-        self._alive, self._seen, self._hidden = alive, toy_score(1, shapes), toy_score(2, shapes)
+        self._alive, self.seen, self._hidden = alive, toy_score(1, shapes), toy_score(2, shapes)
         self.apart = self._examine if apart else None
         self.expected: tuple[int, str] = (0, "")
         self.lines: list[str] = []
@@ -32,10 +32,10 @@ class Remembering:
         self.lines.append(line)
 
     def __call__(self, merged: Merged) -> float:
-        return self._asked("", lambda: merged, self._seen)
+        return self._asked("", lambda: merged, self.seen)
 
     def at(self, key: str, make: Callable[[], Merged]) -> float:
-        return self._asked(key, make, self._seen)
+        return self._asked(key, make, self.seen)
 
     def _examine(self, key: str, make: Callable[[], Merged]) -> float:
         return self._asked(f"{key} apart", make, self._hidden)

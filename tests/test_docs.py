@@ -31,7 +31,7 @@ from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
 from methods import NotApplicable, describe, resolve
-from methods.catalogue import BUILT_IN, METHODS
+from methods.catalogue import BUILT_IN, METHODS, NUMBERED
 from methods.contract import check_method
 from methods.knobs import knob_of
 from methods.names import require_knobs
@@ -174,7 +174,7 @@ def wanted(kind: Any) -> str:
         return " or ".join(wanted(part) if part is not type(None) else "`none`" for part in arguments)
     if typing.get_origin(kind) is tuple:
         return "words with commas" if str in arguments else "numbers with commas"
-    return {int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
+    return {str: "name", int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
 
 
 def table(*rows: tuple[str, ...]) -> str:
@@ -268,12 +268,12 @@ def training_table() -> str:
 
 def method_table() -> str:
     rows = []
-    known = [(name, METHODS.resolve(name).cls) for name in BUILT_IN]
+    known = [(name, METHODS.resolve(name).cls) for name in BUILT_IN if name not in NUMBERED]
     known += [(name, OPTIMISERS.resolve(name).cls) for name in sorted(OPTIMISERS.built_in)]
     for name, cls in known:
         kinds = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            if field.name in ("inner", "optimiser"):  # chosen by name: <method>_evolver, <method>_cma
+            if field.name in ("inner", "optimiser", "first_stage"):  # chosen by name: <method>_evolver, <method>_cma
                 continue
             knob = knob_of(field.name)
             set_by = [

@@ -29,9 +29,9 @@ from harness.records.environment import engine
 from harness.records.record import RunRecord, Store
 from harness.storage.journal import Journal, path_of
 from methods import Merged, MergeMethod, NotApplicable
+from methods.asking import kept_apart
 from methods.base import PerMember, Replayable
 from methods.merged import is_one, passes, stored_parameters, trace_of
-from methods.search import Search
 
 
 def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
@@ -115,7 +115,7 @@ def _merged_by(
     assert isinstance(statistics, LazyStatistics)  # the laboratory made it
     head = {"cell": str(cell), "seed": seed, "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
-    judges = lab.developers(cell.key, method.apart if isinstance(method, Search) else 0.0)
+    judges = lab.developers(cell.key, kept_apart(method))
     progress = Progress(lab.say, f"searching {cell.method} with {lab.subject} on {'+'.join(cell.key.members)}")
     with Recalled(judges.search, journal, judges.apart, progress, lab.say_once, lambda: statistics.waited) as score:
         referee = partial(referee_of, cell.method, method, population, score)

@@ -39,6 +39,7 @@ def knobs_set(method: MergeMethod, usual: MergeMethod) -> dict[str, Any]:
     found = {knob_of(n): told[knob_of(n)] for n in differing(method, usual) if not _inner(method, n)}
     for name in (f.name for f in dataclasses.fields(cast(Any, method)) if _inner(method, f.name)):
         inner, before = getattr(method, name), getattr(usual, name)
+        before = before if type(before) is type(inner) else type(inner)()  # another knob decides what it is
         for knob, value in knobs_set(inner, before).items():
             found[f"{told[knob_of(name)]['name']}.{knob}" if knob in told else knob] = value
     return found

@@ -56,7 +56,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     },
     "budget-evaluations": {
         "metavar": "N",
-        "help": "Development evaluations of each search and evolution: search.budget and evolver.budget in one word",
+        "help": "Development evaluations of each search and evolution: search.budget, dfs.budget and so on in one word",
     },
     "member": {
         "action": "append",

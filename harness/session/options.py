@@ -23,7 +23,7 @@ from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
 
 HEADS = ("same", "diff")
-BUDGETS = ("search.budget", "evolver.budget")  # knobs that --budget-evaluations sets
+BUDGETS = ("search.budget", "evolver.budget", "dfs.budget", "ps_dfs.budget")  # knobs that --budget-evaluations sets
 AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),

@@ -86,7 +86,8 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
 
 def _parts(options: Options) -> set[str]:
     """All whose knobs reach a method of the session."""
-    return {part for asked in options.methods for part in all_parts_of(asked)}
+    given = options.protocol_of(options.models[0]).methods
+    return {part for asked in options.methods for part in all_parts_of(asked, given)}
 
 
 def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Sequence[Protocol]) -> str:

@@ -9,14 +9,17 @@ from typing import Any, TypeGuard
 from harness.records.record import RunRecord
 
 EVOLVER, SEARCH = "evolver", "search"  # methods that are made around another one, and called so
+NUMBERED = "source"  # a member by its place: source_1
 MARKS = "marks"
 OF_STAGES = ("evaluations", "variables", "optimiser", "winner", "again")
 RANDOM = "random"  # the optimiser that every other one is held against
 
 
 def called(method: Mapping[str, Any]) -> str:
-    """The name by which a recipe's method is called: `ties`, `ties_evolver`, `ties_cma`, `ties_evolver_random`."""
+    """The name by which a recipe's method is called: `ties`, `ties_evolver`, `ties_cma`, `dfs`, `source_2`."""
     name, inner = str(method.get("name")), _inner(method)
+    if name == NUMBERED:
+        return f"{name}_{part(method, 'knobs').get('number', 1)}"
     return f"{called(inner)}_{around(method)}" if inner and name in (EVOLVER, SEARCH) else name
 
 
@@ -53,6 +56,8 @@ def own_knobs(record: RunRecord) -> set[str]:
     """The knobs in a recipe that belong to what is around a method, and so not to the method inside."""
     knobs = part(part(record.recipe, "method"), "knobs")
     told = {*knobs, *part(part(knobs, "optimiser"), "knobs"), *part(part(record.recipe, "protocol"), "search")}
+    if is_named(record):
+        told -= {"preset"}  # which says what it searches, as it does of `route_random`
     return told | {"budget"}  # it is set for a whole session, perhaps to what is a method's own value
 
 
