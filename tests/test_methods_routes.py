@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from methods import MergeboardError, NotApplicable, Population, resolve
-from methods.contract import toy_blocks, toy_population
+from methods.contract import check_method, toy_blocks, toy_population, toy_score
 from methods.merged import Route as Way
+from methods.optimisers.random import Random
 from methods.routes.decoding import Track
 from methods.routes.route import Route
 from methods.routes.slots import Slot, Stack, stacks_of
+from methods.routes.variables import variables_of
 from methods.search import Search
-from methods.space import Point, Space
+from methods.space import Gene, Point, Space, Variable
 from methods.toys import BLOCKS, DEPTH
 
 
@@ -84,12 +87,23 @@ def test_the_start_of_a_search_is_the_prior_and_lies_in_its_bounds() -> None:
     for preset, width in (("pair", 24 + 64), ("hop", 16 + 16)):
         space = Route(preset=preset).space(two())  # type: ignore[arg-type]
         assert len(space) == width
-        assert all(v.low <= v.start <= v.high and (not v.prior or sum(v.prior) == 1) for v in space.variables)
+        assert all(v.low <= v.start <= v.high for v in space.variables)
+        assert {tuple(sorted(v.prior)) for v in space.variables} == {(), (1 - 0.9, 0.9)}
         on = [v.name for v in space.variables if v.gene.knob == "on" and v.start > 0]
         assert on == ["on[toy0] in model.layers.1, pass 1", "on[toy0] in model.layers.2, pass 1"]
     offset = Route().space(two()).start[1]
     crossed = sum(offset + torch.randn(20_000, generator=rng()) / 3 <= 0) / 20_000
     assert abs(float(crossed) - 0.1) < 0.01, "a first step of a sixth of the range turns one place in ten"
+
+
+def test_of_many_places_about_three_change_at_once_unless_the_user_says_otherwise() -> None:
+    for depth, passes, least in ((4, 2, 0.9), (30, 2, 0.94), (400, 3, 0.99)):
+        for preset in ("pair", "hop"):
+            track = Track(Stack(tuple(f"h.{i}" for i in range(depth)), 1), preset, passes, "concat", True, 9)  # type: ignore[arg-type]
+            places = list(islice(variables_of(track, ["a"], None, 2.0), depth * passes))
+            changed = sum(v.prior[0 if v.start > 0 else -1] for v in places)
+            assert changed < 3.3 and all(max(v.prior) >= least and v.low <= v.start <= v.high for v in places)
+    assert {max(v.prior) for v in Route(prior=0.6).space(two()).variables if v.prior} == {0.6}
 
 
 def test_nothing_on_is_the_first_and_the_last_block() -> None:
@@ -247,6 +261,41 @@ def test_a_search_of_routes_begins_at_a_and_ends_no_worse(name: str) -> None:
     assert [list(hop) for hop in trace["route"]["hops"]] == [[h.source, h.block, h.scale] for h in found.hops]
     again = method.replay(two(), trace, score, rng())
     assert again.hops == found.hops and again.trace == trace
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A method with a space of its own and nothing else: the first member, times a power of two."""
+
+    order_matters: ClassVar[str] = "it is the first member's"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Any:
+        return self.at(population, self.space(population).start)
+
+    def space(self, population: Population) -> Space:
+        return Space((Variable(Gene("power", -2.0, 2.0), -2.0, 2.0, 0.0),))
+
+    def at(self, population: Population, point: Point) -> Any:
+        factor, first = 2 ** point[0], population.members[0]
+        return {name: x * factor if x.is_floating_point() else x for name, x in first.items()}
+
+
+def test_any_method_may_bring_a_space_of_its_own() -> None:
+    search = Search(Dial(), Random(), budget=9)
+    check_method(search)
+    found: Any = search.merge(toy_population(2), toy_score(), rng())
+    scores = found.trace["scores"]
+    assert scores[0] == toy_score()(toy_population(2).members[0]) and len(set(scores)) == 9
+    assert len(found.trace["point"]) == 1 and "route" not in found.trace, "it is made again from its point"
+
+
+def test_a_space_without_variables_is_nothing_to_search() -> None:
+    class Nothing(Dial):
+        def space(self, population: Population) -> Space:
+            return Space(())
+
+    with pytest.raises(MergeboardError, match="its space has no variables, so there is nothing to search"):
+        Search(Nothing(), Random()).merge(toy_population(2), toy_score(), rng())
 
 
 class _Asks:

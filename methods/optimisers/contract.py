@@ -28,8 +28,8 @@ def _number(name: str, low: float = 0.0, high: float = 1.0, start: float = 0.5) 
     return Variable(Gene(name, low, high), low, high, start)
 
 
-def _choice(name: str, *of: str | bool) -> Variable:
-    return Variable(Gene(name, choices=of), 0.0, len(of) - 1.0, 0.0)
+def _choice(name: str, *of: str | bool, chances: tuple[float, ...] = ()) -> Variable:
+    return Variable(Gene(name, choices=of), 0.0, len(of) - 1.0, 0.0, prior=chances)
 
 
 _SHARE = Gene("coefficients", 0.0, 1.0, "share", each="member")
@@ -39,6 +39,9 @@ SPACES = {
     "bounds below zero, and a start on one of them": Space(tuple(_number(f"x{i}", -3.0, -1.0, -1.0) for i in range(5))),
     "the shares of three members": Space(tuple(Variable(_SHARE, 0.0, 1.0, 1 / 3, name) for name in "abc")),
     "choices": Space(tuple(_choice(f"c{i}", False, True) for i in range(4))),
+    "choices of which one is likelier": Space(
+        (_choice("on", False, True, chances=(0.9, 0.1)), _choice("order", "a", "b", "c"), _number("k"))
+    ),
     "numbers and choices": Space((_number("k"), _choice("order", "a", "b", "c"), _number("density", 0.1, 0.9, 0.1))),
 }
 Told = list[tuple[list[Point], list[float]]]

@@ -8,7 +8,7 @@
     keep_ends   every route begins with A's first block and ends with A's last
     max_hops    the most hops, in each stack; 2.5 times A's blocks, if None
     first       which member is A, whose embeddings, final norm and head are the route's; sources: who takes part
-    prior       the chance of a place to be as in A's own way in first draws
+    prior       the chance of a place to be as in A's own way in first draws; by the number of places, if None
     reach       how many times larger or smaller than 1 a scale may be
 
 Without a search the route is A's own way, and says what A says. `route_cma`, `route_catcma`, `route_random` search it,
@@ -63,7 +63,7 @@ class Route(Replayable, PerMember):
     max_hops: int | None = None
     sources: tuple[int, ...] | None = None  # who takes part, counted from 1; all, if None
     first: int = 1
-    prior: float = 0.9
+    prior: float | None = None
     reach: float = 2.0
 
     def __post_init__(self) -> None:
