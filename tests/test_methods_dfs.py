@@ -208,6 +208,8 @@ def test_a_wrong_word_is_refused_in_one_line(name: str, knobs: dict[str, Any], l
         ("ps_dfs", {}, 1, "ps_dfs merges several models before it leads through them, and there is one; use dfs"),
         ("ps_dfs", {"ps_dfs": {"partner": 3}}, 2, "ps_dfs.partner is 3, and there are 2 members; name one of them"),
         ("dfs", {"route": {"first": 3}}, 2, "a route is asked to use member 3, and there are 2 members"),
+        ("dfs", {"cma": {"population": 99}, "dfs": {"budget": 9}}, 2, "lower cma.population or raise dfs.budget"),
+        ("ps_dfs", {"cma": {"population": 99}}, 2, "ps_dfs.budget leaves 50 evaluations for it"),
         ("source_3", {}, 2, "source_3 is member 3, and there are 2 members"),
         ("layer_swap", {}, 1, "layer_swap needs member 2, and there are 1 member"),
     ],

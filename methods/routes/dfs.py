@@ -16,7 +16,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -58,7 +59,8 @@ class Dfs(Replayable, PerMember, KeepsApart):
 
     def require_fits(self, members: int) -> None:
         """As the search says."""
-        self.search().require_fits(members)
+        with in_words_of("dfs"):
+            self.search().require_fits(members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Merged:
         return self.search().merge(population, score, rng)
@@ -66,6 +68,16 @@ class Dfs(Replayable, PerMember, KeepsApart):
     def replay(self, population: Population, trace: Mapping[str, Any], score: DevScore, rng: torch.Generator) -> Merged:
         """The route that won, made again; nothing is scored."""
         return self.search().replay(population, trace, score, rng)
+
+
+@contextmanager
+def in_words_of(name: str) -> Iterator[None]:
+    """What a search says of its budget, said of the one that holds it."""
+    try:
+        yield
+    except MergeboardError as error:
+        error.args = (str(error).replace("search.budget", f"{name}.budget"),)
+        raise
 
 
 def search_of_routes(

@@ -30,7 +30,7 @@ from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.knobs import require_number
 from methods.merged import trace_of, with_trace
 from methods.optimisers.base import Optimiser
-from methods.routes.dfs import search_of_routes
+from methods.routes.dfs import in_words_of, search_of_routes
 from methods.routes.stage import Stage, joined, mark_of
 from methods.routes.told import told_together
 from methods.search import Search
@@ -92,8 +92,9 @@ class PsDfs(Replayable, PerMember, KeepsApart):
                 f"the first stage of ps_dfs has {first.budget} evaluations, and its start alone costs {start}; "
                 "raise ps_dfs.budget or ps_dfs.share"
             )
-        first.require_fits(members)
-        second.require_fits(2)
+        with in_words_of("ps_dfs"):
+            first.require_fits(members)
+            second.require_fits(2)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Merged:
         self.require_fits(len(population))
