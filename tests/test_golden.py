@@ -21,9 +21,12 @@ from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
 from methods.loops import sweep
+from methods.model_stock import ModelStock
 from methods.pieces import blank_like
 from methods.regmean import RegMean
 from methods.simple import Simple
+from methods.spherical import Slerp
+from methods.task_arithmetic import TaskArithmetic
 from methods.ties import Ties
 from tests.golden_cases import Case, Run, runs
 
@@ -86,6 +89,26 @@ def test_simple_average_is_the_reference(run: Run) -> None:
     for name, tensor in merged.items():
         assert tensor.dtype == population.members[0][name].dtype
     run.require({name: tensor for name, tensor in merged.items() if not _excluded(name, run.knobs.get("exclude", ()))})
+
+
+@pytest.mark.usefixtures("formulas")
+@pytest.mark.parametrize("run", runs("task_arithmetic"))
+def test_task_arithmetic_is_the_reference(run: Run) -> None:
+    scale = run.knobs["lambda"]
+    several = isinstance(scale, list)
+    method = TaskArithmetic(1.0, tuple(scale)) if several else TaskArithmetic(scale)
+    run.require(method.merge(run.case.population(), NEVER, rng()))
+
+
+@pytest.mark.parametrize("run", runs("slerp"))
+def test_slerp_is_the_reference(run: Run) -> None:
+    run.require(Slerp(run.knobs["t"]).merge(run.case.population(), NEVER, rng()))
+
+
+@pytest.mark.parametrize("run", runs("model_stock"))
+def test_model_stock_is_the_reference_which_does_not_clamp(run: Run) -> None:
+    method = ModelStock(run.knobs["filter_wise"], clamp=False)
+    run.require(method.merge(run.case.population(), NEVER, rng()))
 
 
 @pytest.mark.usefixtures("formulas")
