@@ -29,6 +29,7 @@ from tests.small_world import SMALL, Project, make_lab
 from tests.test_harness_recipe import PARTS
 
 DARE = {"density": 0.5, "weights": None, "rescale": "inverse", "normalize": False, "lambda": 1.0, "mask_seed": 0}
+ROUTED = {"preset": "pair", "budget": 100, "best": 5, "apart": 0.25}
 PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its defaults; a line may be added, none changed
     ("Training", 1): {
         **{"epochs": 30, "steps": None, "check_every": None, "learning_rate": 1e-5, "head_rate": 1.0},
@@ -41,16 +42,38 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
         "batch_tokens": None,
     },
     ("Scoring", 1): {"threshold": 0.5, "dtype": "fp32", "max_length": 128, "batch_tokens": None},
-    ("Search", 1): {"dev_fraction": 1.0, "fitness": "per_dataset_mean", "fitness_digits": None},
+    ("Search", 1): {
+        **{"dev_fraction": 1.0, "fitness": "per_dataset_mean", "fitness_digits": None, "search_by": "marks"},
+    },
     ("Heads", 1): {"head_merge": "label_aware"},
     ("FisherSettings", 1): {
         **{"fisher_labels": "expected", "fisher_per_example": True, "fisher_rows": 1000, "max_length": 128},
         "batch_tokens": None,
     },
     ("GramSettings", 1): {"gram_rows": 16000, "gram_padding": "masked", "max_length": 128, "batch_tokens": None},
-    ("Task", 1): {"pair": False, "span": (0.0, 1.0), "also": (), "version": 1},
+    ("Task", 1): {
+        **{"pair": False, "span": (0.0, 1.0), "also": (), "version": 1},
+        **{"prompt": "", "tokens": 0, "stop": (), "graders": (), "asked_by": ""},
+    },
     ("dare_linear", 1): DARE,
     ("dare_ties", 1): {**DARE, "trim": None},
+    ("task_arithmetic", 1): {"lambda": 0.3, "weights": None},
+    ("linear", 1): {"weights": None, "normalize": True},
+    ("slerp", 1): {"t": 0.5},
+    ("multislerp", 1): {"weights": None},
+    ("karcher", 1): {"weights": None, "steps": 10, "tolerance": 1e-05},
+    ("model_stock", 1): {"filter_wise": False, "clamp": True},
+    ("layer_swap", 1): {"bottom": None, "top": None, "transition": None, "outer": 1, "inner": 2},
+    ("source", 1): {"number": 1},
+    ("route", 1): {
+        **{"preset": "pair", "passes": None, "layout": "concat", "scale": "update", "keep_ends": True},
+        **{"max_hops": None, "sources": None, "first": 1, "prior": 0.9, "reach": 2.0},
+    },
+    ("dfs", 1): {**ROUTED, "inner": None, "optimiser": None},
+    ("ps_dfs", 1): {
+        **{**ROUTED, "ps": "dare_ties_cma", "partner": 1, "share": 0.5},
+        **{"first_stage": None, "inner": None, "optimiser": None},
+    },
     **{(name, 1): dict(knobs) for name, knobs in schema1.METHODS.items()},
     ("evolver", 1): {**schema1.METHODS["evolver"], "budget": None, "statistics": "original", "adapt": "none"},
     ("search", 1): {

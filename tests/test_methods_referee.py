@@ -356,6 +356,7 @@ def test_where_nothing_is_left_to_merge_there_is_no_population(members: Any) -> 
 def test_every_method_of_this_package_passes_and_its_merge_is_what_it_was(name: str) -> None:
     method = resolve(name, {"evolver": {"generations": 2}})
     population = annotated_population()
+    population = population.subset((0, 1)) if name == "slerp" else population  # which takes two
     referee = Referee(name, method, population, toy_score(), digest)
     found: Any = referee.settle(referee.merge(torch.Generator().manual_seed(0)))
     plain: Any = method.merge(population, toy_score(), torch.Generator().manual_seed(0))
