@@ -101,7 +101,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     keys = [] if bench is None else list(met.populations(bench, marker.args[0]))
     metafunc.parametrize("population", keys, indirect=True, scope="session")
     if "method" in metafunc.fixturenames:
-        metafunc.parametrize("method", () if bench is None else bench.options.methods)
+        metafunc.parametrize("method", () if bench is None else bench.options.methods_of(marker.args[0].suite))
 
 
 @pytest.hookimpl(wrapper=True)

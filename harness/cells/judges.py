@@ -140,6 +140,10 @@ class Judges:
                 f"have none of {task.outputs[lacked[0]]}; shuffle the rows, or set search.apart=0"
             )
 
+    def sheet(self, corpus: str, seed: int) -> Questions:
+        """The development rows of a corpus, with no head of its own."""
+        return self._sheet(corpus, self._rows.dev(corpus, seed), {})
+
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""
         return Examiner({c: partial(self._sheet, c, self._rows.exam(cell, c), heads) for c in corpora})

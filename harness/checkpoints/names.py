@@ -23,10 +23,11 @@ ALIASES: Mapping[str, tuple[str, str]] = {  # the paper's models, under the name
     "minicpm": ("openbmb/MiniCPM-2B-sft-bf16", "decoder"),
     "t5-v1_1-base": ("google/t5-v1_1-base", "encoder_decoder"),
 }
-TINY: Mapping[str, str] = {  # name -> family; built by harness/members/tiny.py
+TINY: Mapping[str, str] = {  # name -> family; built by harness/members/tiny.py and tiny_llama.py
     "tiny-encoder": "encoder",
     "tiny-decoder": "decoder",
     "tiny-encoder-decoder": "encoder_decoder",
+    "tiny-llama": "decoder",
 }
 LONGEST = 120  # characters of a name; a record with a longer one is refused by `leaderboard check`
 

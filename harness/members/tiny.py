@@ -20,6 +20,7 @@ from harness.data.world import World
 from harness.families import family_of, quieten
 from harness.families.base import Family
 from harness.families.prompts import fewer_negatives
+from harness.members import tiny_llama
 from harness.members.joint import Joint, Part
 from harness.records.environment import engine
 from harness.records.recipe import Recipe
@@ -39,6 +40,8 @@ _SPREAD = 0.06  # initializer_range: the usual 0.02 is for width 768; at 64 it l
 
 def build(name: str, world: World, zoo: Zoo) -> Path:
     """The folder of the tiny model of this name, in transformers' layout; made on first use, in seconds."""
+    if name == tiny_llama.NAME:
+        return tiny_llama.build(zoo)  # which lives in a world of its own
     return zoo.get("tiny", recipe(name, world), lambda folder: _make(name, folder, world), f"building {name}")
 
 

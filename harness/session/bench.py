@@ -18,7 +18,9 @@ from harness.session.matrix import Matrix
 from harness.session.options import Options
 from harness.session.trials import Trials
 from harness.storage import journal
+from harness.suites import resolve
 from harness.suites.setting import Setting
+from methods.errors import MergeboardError
 
 
 class Bench:
@@ -33,6 +35,7 @@ class Bench:
         self._lab: tuple[object, object] | None = None
         self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for
         self._told: set[str] = set()  # methods whose code changed, and the user knows
+        self._dead: dict[PopulationKey, str] = {}  # of a made-up world -> why it ranks nothing, or ""
         self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
 
     def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
@@ -54,6 +57,7 @@ class Bench:
                 return stored, True
             self._tell_of_changed_code(cell, lab)
         self._trials.require(cell, lab)
+        self._require_alive(cell, lab)
         record = kept(run(cell, lab, self.store, replay=not self.options.rerun), self.store, self.say)
         journal.forget(self.store.root, running_key(cell, lab))
         return record, False
@@ -63,6 +67,18 @@ class Bench:
         from harness.checkpoints.pickles import as_given
 
         return as_given(str(what), self._copies)
+
+    def _require_alive(self, cell: Cell, lab: Any) -> None:
+        """Refuse to rank anything in a made-up world that is dead. Errors: `MergeboardError` in one line."""
+        from harness.cells.gates import dead
+
+        suite, key = resolve(cell.setting.suite), cell.key
+        if not suite.gates or not key.model.tiny:
+            return
+        if key not in self._dead:
+            self._dead[key] = dead(suite, key, lab)
+        if self._dead[key]:
+            raise MergeboardError(self._dead[key])
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""
@@ -81,7 +97,7 @@ class Bench:
         from harness.records import terrain
 
         lab = self.lab(key.model, setting)
-        methods = tuple(m for m in self.options.methods if m not in (*ROWS, "ensemble"))
+        methods = tuple(m for m in self.options.methods_of(setting.suite) if m not in (*ROWS, "ensemble"))
         there = None if self.options.rerun else stored(setting, key, methods, lab, points, self.store.root)
         if there is None:
             there = terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))

@@ -75,10 +75,12 @@ class Matrix:
     def elsewhere(self, suite: str, model: ModelName) -> str:
         """Why no question of this suite can be asked of a model, and what to do; empty if it can."""
         asked = resolve(suite)
-        if model.tiny and not asked.in_world:
+        if model.tiny and not (asked.in_world and model.where in asked.tiny):
             return (
                 f"{model} knows only the words of its made-up world, which has no {asked.called} corpora; name a model"
             )
+        if not model.tiny and asked.only_in_world:
+            return f"{asked.called} corpora are made up, in words that {model} does not know; {asked.origin}"
         if not asked.on_hub and asked.data and self._has.where(model).hub:
             return f"the hub has no {asked.called} corpora: give --data=FOLDER with {asked.data} in it; {asked.origin}"
         if asked.kinds and (kind := self._has.family(model)) not in asked.kinds:

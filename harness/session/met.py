@@ -28,7 +28,7 @@ def require_models(bench: Bench, whole: bool) -> None:
 def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
     """Raise for a model that no family takes, for malformed corpora, for members of other architectures and, where
     those of the hub shall be fetched, for those that are not there: all wrong words of the command line."""
-    for model in bench.options.models:
+    for model in bench.options.models_of(suite):
         if bench.matrix.elsewhere(suite, model):
             continue
         if bench.options.hub:
@@ -40,7 +40,7 @@ def require_usable(bench: Bench, suite: str, fetch: bool) -> None:
 
 def require_asked(bench: Bench, suites: Sequence[str]) -> None:
     """Raise for a model that no suite of the session can be asked of."""
-    for model in bench.options.models:
+    for model in dict.fromkeys(model for suite in suites for model in bench.options.models_of(suite)):
         reasons = [bench.matrix.elsewhere(suite, model) for suite in suites]
         if reasons and all(reasons):
             raise pytest.UsageError(f"--model {model}: {reasons[0]}")
@@ -48,7 +48,7 @@ def require_asked(bench: Bench, suites: Sequence[str]) -> None:
 
 def populations(bench: Bench, setting: Setting) -> Iterator[Any]:
     """A parameter for every population of a setting; those that cannot be asked are skipped with the reason."""
-    for model in bench.options.models:
+    for model in bench.options.models_of(setting.suite):
         if reason := bench.matrix.elsewhere(setting.suite, model):
             yield _skipped(bench.matrix.unasked(setting, model), pytest.mark.skip(f"{setting.name}: {reason}"))
             continue

@@ -37,7 +37,8 @@ class Options:
     """What the user asked for."""
 
     models: tuple[ModelName, ...]
-    methods: tuple[str, ...]
+    any_tiny: bool  # whether tiny models are meant of which each suite has its own
+    asked: tuple[str, ...]  # methods that were named
     data: Path | None
     hub: bool  # rows come from the hub
     trust: frozenset[str]  # where models and members lie whose own code may run
@@ -57,6 +58,20 @@ class Options:
     threads: int | None
     points: int  # per side of a landscape
     command: str
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of the session, of whatever suite."""
+        return self.asked or DEFAULT_METHODS
+
+    def methods_of(self, suite: str) -> tuple[str, ...]:
+        """The methods that this suite is asked with."""
+        return self.asked or resolve(suite).methods or DEFAULT_METHODS
+
+    def models_of(self, suite: str) -> tuple[ModelName, ...]:
+        """The models that this suite is asked of: of tiny ones, where none was named, those that know its words."""
+        known = resolve(suite).tiny
+        return tuple(m for m in self.models if not (self.any_tiny and m.tiny and m.where not in known))
 
     def protocol_of(
         self,
@@ -91,7 +106,8 @@ def read(config: pytest.Config) -> Options:
         given = {key: member.where for key, member in members.items()}
         options = Options(
             models=models,
-            methods=_methods(get("--method"), get("--export") is not None),
+            any_tiny=not get("--model") or "tiny" in get("--model"),
+            asked=_methods(get("--method"), get("--export") is not None),
             data=data,
             hub=sources.from_hub(get("--data"), models, config),
             trust=sources.trusted(get("--trust-remote-code"), models, given),
@@ -172,8 +188,8 @@ def _settings(asked: Sequence[str], budget: int | None) -> tuple[str, ...]:
 
 
 def _methods(asked: Sequence[str] | None, export: bool) -> tuple[str, ...]:
-    """Those of the session; an export is held against the members, so their rows are always among them."""
-    return tuple(dict.fromkeys((*asked, *(AGAINST if export else ())))) if asked else DEFAULT_METHODS
+    """Those that were named; an export is held against the members, so their rows are always among them."""
+    return tuple(dict.fromkeys((*asked, *(AGAINST if export else ())))) if asked else ()
 
 
 def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> Path | None:

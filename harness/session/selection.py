@@ -61,9 +61,10 @@ def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) ->
     """A line for each word of the command line that changes nothing in this session; `kinds` is model -> its family."""
     if len(options.heads) == 1 and not any(kind == "encoder" for kind in kinds.values()):
         yield f"--heads={options.heads[0]} changes nothing: no head is trained where models answer in words"
-    protocols = [options.protocol_of(m, s.name, {kinds[str(m)]}) for m in options.models for s in suites]
+    pairs = [(m, s.name) for s in suites for m in options.models_of(s.name) if str(m) in kinds]
+    protocols = [options.protocol_of(m, name, {kinds[str(m)]}) for m, name in pairs]
     searching = {name.partition(".")[0] for name in BUDGETS}
-    if options.budget is not None and not searching & _parts(options):
+    if options.budget is not None and not searching & _parts(options, suites):
         yield f"--budget-evaluations={options.budget} changes nothing: no method of this session searches or evolves"
     for setting in options.settings:
         name = setting.partition("=")[0]
@@ -84,14 +85,18 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
             yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
 
 
-def _parts(options: Options) -> set[str]:
+def _methods(options: Options, suites: Sequence[Suite]) -> set[str]:
+    return {method for suite in suites for method in options.methods_of(suite.name)}
+
+
+def _parts(options: Options, suites: Sequence[Suite]) -> set[str]:
     """All whose knobs reach a method of the session."""
     given = options.protocol_of(options.models[0]).methods
-    return {part for asked in options.methods for part in all_parts_of(asked, given)}
+    return {part for asked in _methods(options, suites) for part in all_parts_of(asked, given)}
 
 
 def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Sequence[Protocol]) -> str:
-    methods = _parts(options)
+    methods = _parts(options, suites)
     method, dot, _ = name.partition(".")
     if dot and method not in methods:
         return f"no method of this session is {method} or holds it"
@@ -103,7 +108,7 @@ def _idle(name: str, options: Options, suites: Sequence[Suite], protocols: Seque
     if not {suite.name for suite in askers} & {suite.name for suite in suites}:
         who = " and ".join(suite.name for suite in askers)
         return f"it is asked by the suite {who} alone" if who else "no suite asks it"
-    plain = all(asked in ROWS or is_built_in(asked) for asked in options.methods)
+    plain = all(asked in ROWS or is_built_in(asked) for asked in _methods(options, suites))
     for start, reads in OF_A_METHOD.items():
         if name.startswith(start) and plain and reads not in methods:
             return f"no method of this session reads {reads}'s statistics"

@@ -20,7 +20,7 @@ from harness.suites.setting import corpus_of
 from methods.errors import MergeboardError, UnknownName
 
 HUB = "hub"  # --data=hub
-OWN = "test_own.py"
+OWN, RECIPES = "test_own.py", "test_recipes.py"
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,14 @@ def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.
         )
     suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
     if suite is None:
-        if any(Path(str(word).partition("::")[0]).name == OWN for word in config.args):
+        if _names(config, OWN):
             raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
         return {}
+    if suite.setting("recipe") is None and _names(config, RECIPES):
+        raise MergeboardError(
+            f'--task {text}: {RECIPES} asks about a target, and the file names none; write sources = ["ONE", "OTHER"] '
+            'and target = ["CORPUS"] in it'
+        )
     what = "--task {}, members of [corpora.{}]".format
     places = ((key, place, what(text, key[0])) for key, place in suite.given.items())
     return {key: Given(brought.place_of(said, place), said) for key, place, said in places}
@@ -59,6 +64,11 @@ def of_lm_eval(
             f"{lm_eval.FILE} asks tasks of lm-eval: name one with {OPTION}=NAME, the model with --model=BASE, and two "
             f"or more that were made of it, each by {brought.OPTION} NAME=FOLDER"
         )
+
+
+def _names(config: pytest.Config, file: str) -> bool:
+    """Whether the command line names this file of suites."""
+    return any(Path(str(word).partition("::")[0]).name == file for word in config.args)
 
 
 def of_members(asked: Sequence[str]) -> dict[brought.Key, Given]:

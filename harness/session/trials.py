@@ -37,7 +37,7 @@ class Trials:
         Errors: what this cell's own trials met; those of others are said, and end only their cells.
         """
         setting = cell.setting
-        for model in self._options.models:
+        for model in self._options.models_of(setting.suite):
             tried = self._options.given or not model.tiny  # what is built in place needs no trial, members do
             if tried and (model, setting.suite, "") not in self._met:
                 self._try(model, setting, lab if model == cell.key.model else None, lab.rows.corpora)

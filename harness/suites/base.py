@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.data.world import World
 from harness.protocol.own import Own
 from harness.protocol.protocols import Line
 from harness.records.recipe import Recipe
+from harness.suites.gates import Gate
 from harness.suites.setting import Setting, corpus_of
 
 
@@ -57,6 +59,11 @@ class Suite:
     on_hub: bool = False  # whether `find` can fetch the rows where the user has no folder
     paper: Path | None = None  # a file of the numbers that its paper printed; see harness/suites/paper.py
     in_world: bool = False  # whether `find` makes all its corpora up in the world of the tiny models
+    only_in_world: bool = False  # whether there are no others
+    tiny: tuple[str, ...] = ("tiny-encoder", "tiny-decoder", "tiny-encoder-decoder")  # those that know its words
+    gates: tuple[Gate, ...] = ()  # of its made-up world, see harness/suites/gates.py
+    farthest: float = math.inf  # that a member of that world may lie from its base, as a share of the base's length
+    methods: tuple[str, ...] = ()  # asked where the user names none; the usual ones, if empty
     tasks: tuple[Task, ...] = ()  # what its corpora ask
     settings: tuple[Setting, ...] = ()  # in the order in which they are shown
     knobs: type[Own] = Own

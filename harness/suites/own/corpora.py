@@ -41,7 +41,14 @@ def load(file: File, say: Say) -> dict[str, Corpus]:
         for corpus in own:
             found[corpus.name] = _corpus(corpus, task, asked, parts.pop(corpus.name), say)
     _require_known(file, found)
-    return {name: found[name] for name in file.corpora}
+    given = {name: _without_rows(name, found[file.aims.target[0]]) for name in file.brought}
+    return {**{name: found[name] for name in file.corpora}, **given}
+
+
+def _without_rows(name: str, target: Corpus) -> Corpus:
+    """What a model that is brought was trained on, nobody knows; it answers as the target's task asks."""
+    none = target.test.take([])
+    return Corpus(name, target.task, none, none, none, target.annotated)
 
 
 def _task(asked: Asked, corpora: Iterable[Described], parts: Mapping[str, Mapping[str, Part]], say: Say) -> Task:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.data.stream import Style
 from harness.data.tables import style_of
+from harness.suites.own.aims import Aims
 from harness.suites.own.questions import Asked
 
 SPLITS = ("train", "dev", "test")
@@ -77,6 +78,19 @@ class File:
     tasks: Mapping[str, Asked]
     corpora: Mapping[str, Described]
     unseen: tuple[str, ...] = field(default=())  # corpora that no member is fine-tuned on
+    aims: Aims = field(default_factory=Aims)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The corpora that members are fine-tuned on."""
+        if self.aims.sources:
+            return tuple(name for name in self.corpora if name in self.aims.sources)
+        return tuple(name for name in self.corpora if name not in self.unseen)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """The sources that are no corpus of the file, and so come from elsewhere."""
+        return tuple(name for name in self.aims.sources if name not in self.corpora)
 
     @property
     def folder(self) -> Path:

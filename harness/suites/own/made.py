@@ -10,7 +10,7 @@ from typing import Any
 from harness.data import tables
 from harness.data.corpus import Corpus
 from harness.suites.base import Suite, Where
-from harness.suites.own import corpora, reading
+from harness.suites.own import aims, corpora, reading
 from harness.suites.own.described import File
 from harness.suites.registry import SUITES, register
 from harness.suites.setting import VARIANT, Setting
@@ -31,12 +31,12 @@ class OwnSuite(Suite):
         self._notes: dict[str, None] = {}
 
     def known(self) -> tuple[str, ...]:
-        """The corpora that the file names, in its order."""
-        return tuple(self.file.corpora)
+        """The corpora that the file names, in its order; and the sources that it has no rows of."""
+        return (*self.file.corpora, *self.file.brought)
 
     def trained(self) -> tuple[str, ...]:
         """Those that are not for the exam alone."""
-        return tuple(name for name in self.file.corpora if name not in self.file.unseen)
+        return (*self.file.trained, *self.file.brought)
 
     def find(self, where: Where, knobs: Any, seed: int) -> Mapping[str, Corpus]:
         """All corpora, wherever the file says that they lie; splits are drawn by the file's own seeds."""
@@ -86,7 +86,7 @@ def opened(path: Path) -> OwnSuite:
 
 
 def _settings(file: File) -> list[Setting]:
-    trained = [name for name in file.corpora if name not in file.unseen]
+    trained = file.trained
     by_task = [tuple(c for c in trained if file.corpora[c].task == task) for task in file.tasks]
     several = [group for group in by_task if len(group) > 1]
     found = []
@@ -106,7 +106,7 @@ def _settings(file: File) -> list[Setting]:
     if soups:
         said = "Models of one corpus that differ by seed or training become one"
         found.append(_made(file, "soup", soups, said, heads=("diff",)))
-    return found
+    return found + aims.settings(file.name, file.aims)
 
 
 def _made(

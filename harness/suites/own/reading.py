@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.protocol.protocol import LIMITS
+from harness.suites.own import aims, entries, questions
 from harness.suites.own import columns as columns_
-from harness.suites.own import entries, questions
+from harness.suites.own.aims import Aims
 from harness.suites.own.described import SPLITS, Described, File, Shares
 from harness.suites.own.entries import Entries
 from harness.suites.own.questions import Asked
@@ -27,7 +28,7 @@ SETTABLE: Mapping[str, type[int] | type[float]] = {  # what members of a soup di
 
 def read(path: Path) -> File:
     """The file. Errors: `MergeboardError` in one line that names the place in it."""
-    top = entries.read(path).only("name", "title", "tasks", "corpora", "unseen", *questions.KEYS)
+    top = entries.read(path).only("name", "title", "tasks", "corpora", "unseen", *aims.KEYS, *questions.KEYS)
     name = top.take("name", str)
     if name is None or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise MergeboardError(
@@ -49,7 +50,16 @@ def read(path: Path) -> File:
     for corpus in unseen:
         if corpus not in corpora:
             raise MergeboardError(f"{path}: unseen: {UnknownName('corpus', corpus, corpora)}")
-    return File(path, name, title, tasks, corpora, unseen)
+    return File(path, name, title, tasks, corpora, unseen, _aims(top, path, corpora, unseen))
+
+
+def _aims(top: Entries, path: Path, corpora: Mapping[str, Described], unseen: Sequence[str]) -> Aims:
+    found = aims.read(top, corpora)
+    for name in found.sources:
+        _require_name(f"{path}: sources", name)
+    _require_apart(path, "corpora", list(dict.fromkeys((*corpora, *found.sources))))
+    aims.require_named(path, found, unseen)
+    return found
 
 
 def _task(table: Entries, name: str) -> Asked:

@@ -1,0 +1,1 @@
+"""Merging recipes: a model that speaks a language and models that calculate in another, and the made-up world."""
