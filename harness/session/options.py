@@ -66,7 +66,8 @@ class Options:
 
     def methods_of(self, suite: str) -> tuple[str, ...]:
         """The methods that this suite is asked with."""
-        return self.asked or resolve(suite).methods or DEFAULT_METHODS
+        usual = self.asked or resolve(suite).methods or DEFAULT_METHODS
+        return tuple(dict.fromkeys((*usual, *(AGAINST if self.export is not None else ()))))
 
     def models_of(self, suite: str) -> tuple[ModelName, ...]:
         """The models that this suite is asked of: of tiny ones, where none was named, those that know its words."""
