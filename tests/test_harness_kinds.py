@@ -204,6 +204,8 @@ def test_a_route_is_a_deeper_model_that_gives_the_same_logits(
     with speaking(lab.judges.live(task), made("route", lab.populations.of(key_of(lab)), 0.5), corpus) as view_of_it:
         wanted = lab.judges.live(task).logits(rows, view_of_it)
     torch.testing.assert_close(alone.logits(rows), wanted, rtol=0, atol=0)
+    hops = len(record.details["route"]["hops"])
+    assert f"a block for each of the {hops} hops of a route" in (folder / "README.md").read_text()
 
 
 def test_a_route_that_no_plain_model_is_leaves_nothing_and_says_so(
