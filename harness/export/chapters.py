@@ -28,8 +28,8 @@ def title(facts: Facts) -> str:
         what = f"{one}, merged by `{record.method}` from {count} models fine-tuned from {record.model} ({names})."
         if (route := record.details.get("route")) is not None:
             what += (
-                f" It has a block for each of the {len(route['hops'])} hops of a route through theirs. The record lists "
-                "the hops; their scales are in its weights."
+                f" It has a block for each of the {len(route['hops'])} hops of a route through theirs. The record "
+                "lists the hops; their scales are in its weights."
             )
         if record.method == "mtl":
             what = f"One model, fine-tuned from {record.model} on the rows of all {count} members ({names}) together."
