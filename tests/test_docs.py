@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 
 from harness.checkpoints.names import ALIASES, TINY
+from harness.data.corpus import Reference
 from harness.data.task import Task
+from harness.grading import GRADERS
+from harness.grading.named import grader_of
 from harness.protocol.changed import knobs_of
 from harness.protocol.own import Own
 from harness.protocol.protocol import Protocol
@@ -85,8 +88,9 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(METHODS, "entries", dict(METHODS.entries))
     monkeypatch.setattr(OPTIMISERS, "entries", dict(OPTIMISERS.entries))
     monkeypatch.setattr(SUITES, "entries", dict(SUITES.entries))
+    monkeypatch.setattr(GRADERS, "entries", dict(GRADERS.entries))
     yield
-    for name in ("pasted", "my_method", "my_optimiser", "my_reviews", "mergeboard_weather.suite"):
+    for name in ("pasted", "my_method", "my_optimiser", "my_grader", "my_reviews", "mergeboard_weather.suite"):
         sys.modules.pop(name, None)
 
 
@@ -380,6 +384,21 @@ def test_add_an_optimiser_names_every_one_that_is_built_in() -> None:
         r"^\| `([a-z]+)` \|", text_of(DOCS / "add-an-optimiser.md").partition("## Those that")[2], re.MULTILINE
     )
     assert sorted(rows) == sorted(OPTIMISERS.built_in)
+
+
+def test_every_block_of_add_a_grader_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None) -> None:
+    code = blocks(DOCS / "add-a-grader.md")
+    paste(code[0], tmp_path, monkeypatch, "my_grader")
+    pasted = paste("\n".join(code[1:]), tmp_path, monkeypatch)
+    pasted.test_close_keeps_the_contract()
+    assert grader_of("close:within=0.05").mark("104", Reference("100")) == 1
+
+
+def test_add_a_grader_names_every_one_that_is_built_in() -> None:
+    rows = re.findall(
+        r"^\| `([a-z_]+)` \|", text_of(DOCS / "add-a-grader.md").partition("## Those that")[2], re.MULTILINE
+    )
+    assert sorted(rows) == sorted(GRADERS.built_in)
 
 
 def test_the_suite_of_add_a_suite_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

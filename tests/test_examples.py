@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-METHOD, OPTIMISER, SUITE = (ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "suite"))
+METHOD, OPTIMISER, GRADER, SUITE = (
+    ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "grader", "suite")
+)
 
 ONE_FILE = """
 from dataclasses import dataclass
@@ -31,10 +33,12 @@ BETWEEN = "-- the next question --\n"
 STRANGER = f"""
 import json, sys, pytest
 sys.stderr = sys.stdout  # in order
+from harness.grading.named import grader_of
 from methods import known, resolve
 
 print(resolve("median"), resolve("median_evolver"), "median" in known())
 print(resolve("median_climb"))
+print(grader_of("choice"))
 for words in sys.argv[1:]:
     print({BETWEEN!r}, end="")
     print("ended with", int(pytest.main(["-q", "-p", "no:cacheprovider", *json.loads(words)])))
@@ -54,7 +58,7 @@ def run(*words: str, path: Path) -> str:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that all were installed into; built from copies, so that nothing is left in the tree."""
-    examples = (METHOD, OPTIMISER, SUITE)
+    examples = (METHOD, OPTIMISER, GRADER, SUITE)
     target, sources = tmp_path_factory.mktemp("target"), [tmp_path_factory.mktemp(p.name) for p in examples]
     for example, source in zip(examples, sources, strict=True):
         shutil.copytree(example, source, dirs_exist_ok=True)
@@ -74,7 +78,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
     (installed / "first_mean.py").write_text(ONE_FILE)
     small = [f"--set={name}" for name in ("epochs=1", "train_rows=32", "dev_rows=16", "test_rows=16")]
     sessions = (
-        [str(METHOD / "tests"), str(OPTIMISER / "tests")],
+        [str(package / "tests") for package in (METHOD, OPTIMISER, GRADER)],
         ["suites/test_emotion.py", "--method=median", "--collect-only"],
         [
             *("suites/test_emotion.py", "-k", "pairwise and dailydialog+isear", "--seeds=1", "--model=tiny-encoder"),
@@ -93,13 +97,14 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
 
 
 def test_the_installed_package_is_found_by_name(said: list[str]) -> None:
-    method, search, *_ = said[0].splitlines()
+    method, search, grader, *_ = said[0].splitlines()
     assert method.startswith("Median() Evolver(inner=Median(), ") and method.endswith("True")
     assert search.startswith("Search(inner=Median(), optimiser=Climb(step=0.2)")
+    assert grader == "Choice(letters='ABCD')"
 
 
 def test_their_own_tests_pass(said: list[str]) -> None:
-    assert "5 passed" in said[1]
+    assert "7 passed" in said[1]
 
 
 def test_the_benchmark_lists_its_cells(said: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 from harness.data.corpus import Reference
 from harness.data.task import Task
 from harness.grading import BUILT_IN, GRADERS, detector, register, scripts
+from harness.grading.contract import check_grader
 from harness.grading.marks import grade
 from harness.grading.named import grader_of, graders_of, graders_recipe, require_gradable, spelled
 from methods.errors import MergeboardError
@@ -330,3 +332,65 @@ def test_a_class_that_cannot_grade_is_refused_when_it_is_registered() -> None:
 
 def test_built_in_graders_are_registered_by_the_files_that_the_registry_names() -> None:
     assert {name: GRADERS.resolve(name).cls.__module__ for name in BUILT_IN} == BUILT_IN
+
+
+# -- the contract ------------------------------------------------------------------------------------------------------
+
+EXAMPLES: dict[str, tuple[list[tuple[str, Reference]], list[tuple[str, Reference]]]] = {
+    "exact": ([(" a ", Reference("a"))], [("ab", Reference("a"))]),
+    "contains": ([("so a", Reference("a"))], [("so", Reference("a"))]),
+    "number": ([("so 7.0", Reference("7"))], [("7 8", Reference("7"))]),
+    "number_sakana": ([("-7", Reference("7"))], [("1,007", Reference("1007"))]),
+    "language": ([("答え", Reference("7", "ja"))], [("the answer", Reference("7", "ja"))]),
+    "rouge_l": ([("a b c", Reference("a b c"))], [("c a", Reference("a b c"))]),
+}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_grader_that_is_built_in_keeps_the_contract(name: str) -> None:
+    if name == "rouge_l":
+        pytest.importorskip("rouge_score")
+    check_grader(grader_of(name), *EXAMPLES[name])
+
+
+def odd(marks: Any, **more: Any) -> Any:
+    """A grader that is somehow wrong, registered for the time of a test."""
+
+    def mark(self: Any, said: str, wanted: Reference) -> Any:
+        return marks(said)
+
+    cls = dataclass(frozen=True)(type("Odd", (), {"mark": mark, "__module__": __name__, **more}))
+    return register("odd")(cls)()
+
+
+RIGHT, WRONG = [("a", Reference("a"))], [("b", Reference("a"))]
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (lambda said: 1.0, "a right answer got 1.0, and a wrong one 1.0"),
+        (lambda said: 2.0 * (said == "a"), "'a' got 2.0; a mark is a number from 0 to 1"),
+        (lambda said: np.nan, "'a' got nan; a mark is a number"),
+        (lambda said: None, "'a' got None; a mark is a number"),
+        (lambda said: float(said[0] == "a"), "it fails on '' .*; a model may write anything"),
+        (lambda said: random.random() * 0 + (said == "a"), "it draws from a generator that all share"),
+        (lambda said: float(said == "a") * next(DOWN), "got .*, and .* when other answers were marked before"),
+    ],
+)
+def test_a_grader_that_breaks_a_promise_is_told_which(marks: Any, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        check_grader(odd(marks), RIGHT, WRONG)
+
+
+DOWN = (1 / k for k in range(1, 10_000))
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_grader_that_refuses_its_own_example_is_told_so() -> None:
+    def require(self: Any, wanted: Reference) -> None:
+        raise MergeboardError("no")
+
+    with pytest.raises(AssertionError, match="it refuses the reference of 'a', which it marks: no"):
+        check_grader(odd(lambda said: float(said == "a"), require=require), RIGHT, WRONG)
