@@ -6,10 +6,11 @@
 
 The phenotype of a child is what is judged: the child itself (no inner method; the best member is returned), or the
 inner method's merge of the population with the child in its parent's place (`ties_evolver`: one score for all, the last
-merge is returned). With inner = simple this is what the authors' released code runs under the name Evolver. Either way
-the development score never falls, and costs 1 + generations * N scores (N + generations * N without inner method). A
-`budget` in place of generations buys as many as it can, the last one cut short; scores that an inner method asks for
-count, and a child at which the inner method fails costs one and loses.
+merge is returned, of whatever kind: around a route members evolve, and the way stays the method's). With inner = simple
+this is what the authors' released code runs under the name Evolver. Either way the development score never falls, and
+costs 1 + generations * N scores (N + generations * N without inner method). A `budget` in place of generations buys as
+many as it can, the last one cut short; scores that an inner method asks for count, and a child at which the inner
+method fails costs one and loses.
 
 F = Cr = 0.5 and 15 generations are the published values; `adapt` learns F and Cr (methods/evolution/adapt.py). The more
 generations, the closer the development split is fitted: give it rows enough. Fisher and Gram statistics stay those of

@@ -75,6 +75,8 @@ def _per_task(who: str, member: Weights, merged: PerTask) -> PerTask:
     masks, scales = merged.masks, merged.scales
     if not isinstance(masks, Mapping) or not masks:
         raise Breach(f"{who} is made for no task; it must have masks, if empty ones, for at least one")
+    if odd := [task for task in masks if not isinstance(task, str)]:
+        raise Breach(f"{who} is made for {odd[0]!r:.40}; a task is told by its name")
     if not isinstance(scales, Mapping) or set(scales) != set(masks):
         raise Breach(f"{who} has masks for {_some(masks)}; it must have a scale for each of these, and no others")
     unified = _plain(f"{who}, unified", member, merged.unified)

@@ -176,6 +176,7 @@ WRONG: Mapping[str, tuple[Callable[[Population], Any], str]] = {
     "a part": (lambda p: replace(straight(p), members=({},)), "part 0 has no model.embed_tokens.weight"),
     "a trace": (lambda p: replace(straight(p), trace=[1]), "has a list for a trace"),
     "no task": (lambda p: replace(halved(p), masks={}, scales={}), "made for no task"),
+    "a task of no name": (lambda p: replace(halved(p), masks={0: {}}, scales={0: 1.0}), "made for 0; a task is told"),
     "no scale": (lambda p: replace(halved(p), scales={}), "masks for toy0, toy1, toy2; it must have a scale for each"),
     "a NaN scale": (lambda p: halved(p, scale=NAN), "the scale of toy0 is nan"),
     "half a unified": (lambda p: replace(halved(p), unified={}), "unified has no model.embed_tokens.weight"),
