@@ -56,6 +56,8 @@ DECODERS: Mapping[str, Callable[[], Any]] = {
     "OPT": lambda: transformers.OPTConfig(**_BASE, ffn_dim=24, word_embed_proj_dim=16),
     "Phi": lambda: transformers.PhiConfig(**_BASE),
     "Falcon": lambda: transformers.FalconConfig(**_BASE),
+    "Granite": lambda: transformers.GraniteConfig(**_BASE, **_KV, residual_multiplier=0.5),
+    "Mixtral": lambda: transformers.MixtralConfig(**_BASE, **_KV, num_local_experts=2, num_experts_per_tok=1),
 }
 ENCODER_DECODERS: Mapping[str, Callable[[], Any]] = {
     "T5": lambda: transformers.T5Config(**_T5),

@@ -75,6 +75,7 @@ def test_a_written_route_is_read_back_as_a_deeper_model_with_the_same_answers(na
             r"^hop 3 of transformer\.h multiplies all that comes in by 0\.5, which no plain model does",
         ),
         ("GPT-2", 0, "update", r"^the first hop of transformer\.h multiplies the embeddings by 0\.5"),
+        ("Mixtral", 2, "update", r"^what model\.layers\.0 adds last has no weights of its own that its scale could be"),
         ("ModernBERT", 2, "update", r"makes model\.layers\.0\.attn_norm\.weight otherwise than the route has it there"),
     ],
 )

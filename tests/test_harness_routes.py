@@ -97,7 +97,7 @@ def test_the_own_path_writes_what_the_member_writes(name: str) -> None:
 
 
 LAST = {  # the weights of what a block adds last, by hand
-    **dict.fromkeys(("Llama", "Mistral", "Qwen2", "Qwen3"), "mlp.down_proj"),
+    **dict.fromkeys(("Llama", "Mistral", "Qwen2", "Qwen3", "Granite"), "mlp.down_proj"),
     **{"GPT-2": "mlp.c_proj", "Gemma2": "post_feedforward_layernorm", "GPT-NeoX": "mlp.dense_4h_to_h", "OPT": "fc2"},
     **{"Phi": "mlp.fc2", "Falcon": "mlp.dense_4h_to_h", "ModernBERT": "mlp.Wo"},
     **dict.fromkeys(("T5", "mT5"), "DenseReluDense.wo"),

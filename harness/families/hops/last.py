@@ -1,5 +1,5 @@
 """What a block adds to the stream last, found by trial: the submodule without whose output the block gives that much
-less.
+less, or a fixed multiple of it.
 
 In a decoder of today it is the MLP, or the norm after it; in a block that normalises last, as BERT's, there is none.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -16,13 +16,22 @@ from torch import Tensor, nn
 
 from harness.families.hops.trial import Bench, calls_of, first_of
 
-SURE = 1e-4  # of the largest number that is added: more than rounding in float64, less than any other effect
-_KNOWN: WeakKeyDictionary[nn.Module, dict[object, str]] = WeakKeyDictionary()
+SURE = 1e-4  # of the largest number that is added: more than rounding, less than any other effect
 
 
-def last_of(model: nn.Module, blocks: Mapping[str, nn.Module]) -> Mapping[str, str]:
-    """The name of a block -> the name, within it, of the submodule whose output it adds last; a block that has none
-    is not there. Blocks that are made alike are tried once."""
+class Last(NamedTuple):
+    """What a block adds last."""
+
+    module: str  # the name, within the block, of the submodule that gives it
+    times: float  # what its output is multiplied by before it is added, as in Granite; mostly 1
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, dict[object, Last]] = WeakKeyDictionary()
+
+
+def last_of(model: nn.Module, blocks: Mapping[str, nn.Module]) -> Mapping[str, Last]:
+    """The name of a block -> what it adds last; a block that has none is not there. Blocks that are made alike are
+    tried once."""
     known = _KNOWN.setdefault(model, {})
     kinds = {name: _kind(block) for name, block in blocks.items()}
     if new := {kind: name for name, kind in reversed(kinds.items()) if kind not in known}:
@@ -33,20 +42,21 @@ def last_of(model: nn.Module, blocks: Mapping[str, nn.Module]) -> Mapping[str, s
     return {name: known[kind] for name, kind in kinds.items() if kind in known}
 
 
-def added_last(bench: Bench) -> tuple[str, Tensor] | None:
-    """The submodule, and what it adds. All are tried, the last to end first."""
+def added_last(bench: Bench) -> tuple[Last, Tensor] | None:
+    """What the block adds last, by name and in numbers. All submodules are tried, the last to end first."""
     ended: dict[str, list[Tensor | None]] = {}
     whole = bench.answer(lambda name, output: ended.setdefault(name, []).append(_copy(output)))
     for name in reversed(ended):
-        added = ended[name][0]
-        if len(ended[name]) > 1 or added is None or added.numel() != whole.numel():
+        output = ended[name][0]
+        if len(ended[name]) > 1 or output is None or output.numel() != whole.numel() or not output.any():
             continue
-        added = added.reshape(whole.shape)
-        size, rest = float(added.abs().max()), whole - added
-        if not size or float(rest.abs().max()) <= SURE * size:  # what is all that there is was not added to anything
+        output, rest = output.reshape(whole.shape), bench.answer(partial(_silenced, name))
+        added = whole - rest
+        times, size = float((added * output).sum() / (output * output).sum()), float(added.abs().max())
+        if float(rest.abs().max()) <= SURE * size:  # what is all that there is was not added to anything
             continue
-        if float((rest - bench.answer(partial(_silenced, name))).abs().max()) <= SURE * size:
-            return name, added
+        if size and float((added - times * output).abs().max()) <= SURE * size:
+            return Last(name, 1.0 if abs(times - 1) <= SURE else times), added
     return None
 
 

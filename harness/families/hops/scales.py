@@ -47,17 +47,18 @@ def scale(model: nn.Module, found: Stacks, twin: nn.Module, ways: Mapping[str, S
             if place == 0:
                 _before(hops[place], partial(mul, size))
             else:
-                _more_of(hops[place - 1].get_submodule(last[way[place - 1].block]), hops[place], size)
+                module, times = last[way[place - 1].block]
+                _more_of(hops[place - 1].get_submodule(module), hops[place], (size - 1) * times)
 
 
 def _more_of(adding: nn.Module, hop: nn.Module, size: float) -> None:
-    """Add (size - 1) times what one module gives to what comes into another."""
+    """Add `size` times what one module gives to what comes into another."""
     more: list[Tensor] = []
 
     def catch(module: nn.Module, given: Any, output: Any) -> None:
         added = first_of(output)
         assert added is not None
-        more[:] = [(size - 1) * added]  # now: a block may add to what it was given in place
+        more[:] = [size * added]  # now: a block may add to what it was given in place
 
     adding.register_forward_hook(catch)
     _before(hop, lambda stream: stream + more.pop().reshape(stream.shape))
