@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.lm_eval.words import INSTALL, OPTION, Wanted
-from methods.errors import MergeboardError, UnknownName
+from harness.lm_eval.words import FOLDER, INSTALL, OPTION, Wanted
+from methods.errors import MergeboardError
 
-_ENTRY = re.compile(r"^(task|group|tag)[ \t]*:[ \t]*(\S.*)?$", re.M)  # at the top level
+_ENTRY = re.compile(r"^[\"']?(task|group|tag)[\"']?[ \t]*:[ \t]*(\S.*)?$", re.M)  # at the top level
 _ITEM = re.compile(r"(?:[ \t]*-[ \t]*(\S.*)\n?)")
 
 
@@ -51,7 +52,7 @@ def listed(folder: Path) -> Listed:
 def found(wanted: Iterable[Wanted], folder: Path | None) -> dict[str, Path]:
     """Task -> the file that describes it: in the user's folder, else among lm-eval's own.
 
-    Errors: `MergeboardError` in one line for a group, `UnknownName` with a hint.
+    Errors: `MergeboardError` in one line for a group and for a name that means nothing, with those near it.
     """
     place, own = installed() / "tasks", Listed() if folder is None else listed(folder)
     files = {}
@@ -60,7 +61,10 @@ def found(wanted: Iterable[Wanted], folder: Path | None) -> dict[str, Path]:
         if one.task in there.groups and one.task not in there.tasks:
             raise MergeboardError(f"{one.words}: it is a group of several tasks; name each of those that you mean")
         if one.task not in there.tasks:
-            raise UnknownName("task of lm-eval", one.task, [*own.tasks, *there.tasks])
+            near = get_close_matches(one.task, [*own.tasks, *there.tasks], n=5)
+            places = "lm-eval" if folder is None else f"lm-eval and {folder}"
+            cure = f"; near it is {', '.join(near)}" if near else f"; {FOLDER}=FOLDER says where yours lie"
+            raise MergeboardError(f"{one.words}: there is no such task in {places}{cure}")
         files[one.task] = there.tasks[one.task]
     return files
 
