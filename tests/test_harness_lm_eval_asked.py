@@ -8,6 +8,7 @@ import os
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +35,10 @@ from harness.suites.base import Where
 from harness.suites.tailoring import protocol_of
 from leaderboard.audit import reproduce
 from leaderboard.tables.answers import gold_of
-from methods import NotApplicable
+from methods import Merged, NotApplicable
 from methods.errors import MergeboardError
+from methods.merged import Ensemble, Hop, Route
+from methods.searching.layers import blocks_of
 from tests.brought import TWO, bring
 from tests.emotion_cells import answer
 from tests.lm_eval_world import METRICS, WRITTEN, Document, documents, task
@@ -107,7 +110,7 @@ def test_the_marks_are_those_that_lm_eval_itself_gives(world: World, kind: str, 
     theirs = {s["doc_hash"]: s[metric] for s in found["samples"][name] if s["filter"] in ("none", "first")}
     reply = ask(world, corpus, kind)
     assert {h[:16]: mark for h, mark in theirs.items()} == dict(
-        zip(reply.details["documents"], reply.predicted, strict=True)
+        zip(reply.details["documents"].split(), reply.predicted, strict=True)
     )
     assert 0 < reply.predicted.mean() < 1
     assert reply.predicted.mean() == pytest.approx(
@@ -287,10 +290,30 @@ def test_a_record_recomputes_without_lm_eval(world: World, tmp_path: Path) -> No
     exam = record.details["exams"]["choose"]
     assert exam["rows"] == 6 == record.predictions["choose"]["rows"]
     rows = lab.rows.exam(cell_of(lab, suite, "simple"), "choose")
-    assert exam["documents"] == [hash_of(text)[:16] for text in rows.texts]
+    assert exam["documents"].split() == [hash_of(text)[:16] for text in rows.texts]
     assert {name: len(lab.rows.dev(name, 1)) for name in ("choose", "say")} == {"choose": 5, "say": 5}
     with pytest.raises(NotApplicable, match="no member was fine-tuned on choose, say"):
         answer(lab, store, cell_of(lab, suite, "domain_specific"))
+
+
+def test_an_ensemble_and_a_route_are_asked_as_one_model_is(world: World) -> None:
+    task(world.folder, "choose", split(world, validation=12, test=14))
+    task(world.folder, "say", {"test": documents(world.words, 13, 9)}, **WRITTEN)
+    lab, suite = lab_of(world, "choose", "say", settings=("dev_rows=5",))
+    key = cell_of(lab, suite, "simple").key
+    population = lab.populations.of(key)
+    one, other = population.members
+
+    def said(merged: Merged, asked: str) -> list[float]:
+        only = replace(key, chosen=(asked,))
+        return list(lab.developer(only).answers(merged)[asked].predicted)
+
+    blocks = blocks_of(one)
+    own = Route(population.members, tuple(Hop(0, block) for block in blocks))
+    assert said(Ensemble((one, one)), "choose") == said(own, "choose") == said(one, "choose")
+    assert said(own, "say") == said(one, "say")
+    with pytest.raises(NotApplicable, match="answered in writing, by one model and not by several"):
+        said(Ensemble((one, other)), "say")
 
 
 def test_examined_documents_choose_nothing(world: World, tmp_path: Path) -> None:

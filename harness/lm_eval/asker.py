@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from torch import nn
-from transformers import PreTrainedModel
 
 from harness.checkpoints.folders import one_line
 from harness.data.corpus import Split
@@ -34,15 +33,16 @@ class Speaker:
         self._lm: Any = None
 
     def of(self, model: nn.Module, tokenizer: Any) -> Any:
-        """The one that speaks for this module."""
+        """The one that speaks for this module, which answers as one of transformers' does."""
         if self._lm is None or self._lm.model is not model:
-            if not isinstance(model, PreTrainedModel):
-                raise NotApplicable("lm-eval asks one model of transformers, and this merge is none")
             from lm_eval.models.huggingface import HFLM
 
-            backend: Any = "seq2seq" if model.config.is_encoder_decoder else "causal"
-            with _as_it_is(model):
-                self._lm = HFLM(model, backend, tokenizer=copy.deepcopy(tokenizer), batch_size=BATCH)
+            one: Any = model
+            backend: Any = "seq2seq" if one.config.is_encoder_decoder else "causal"
+            if not hasattr(one, "device"):  # several models side by side
+                one.device = next(one.parameters()).device
+            with _as_it_is(one):
+                self._lm = HFLM(one, backend, tokenizer=copy.deepcopy(tokenizer), batch_size=BATCH)
         return self._lm
 
 
@@ -81,13 +81,16 @@ class LmEvalAsker:
                 raise BadData(
                     f"{self._asked.words}: lm-eval cannot ask it ({type(error).__name__}: {one_line(error):.300})"
                 ) from error
-        hashes = [hash_of(text)[:16] for text in split.texts]
-        return Reply(np.array(marks), details={"lm_eval": dict(self._facts), "documents": hashes})
+        hashes = " ".join(hash_of(text)[:16] for text in split.texts)
+        kept = np.array(marks, dtype=np.float32).astype(np.float64)  # as records keep them
+        return Reply(kept, details={"lm_eval": dict(self._facts), "documents": hashes})
 
     def _marks(self, lm: Any, texts: Sequence[str]) -> list[float]:
         rows = [[_fresh(request) for request in self._asked_of(text)] for text in texts]
         requests = [request for row in rows for request in row]
         for kind in dict.fromkeys(request.request_type for request in requests):
+            if kind == "generate_until" and not hasattr(lm.model, "generate"):
+                raise NotApplicable(f"{self._asked.words}: it is answered in writing, by one model and not by several")
             own = [request for request in requests if request.request_type == kind for _ in range(request.repeats)]
             for request, answer in zip(own, getattr(lm, kind)(own, disable_tqdm=True), strict=True):
                 request.resps.append(answer)
