@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from torch import Tensor
 
-from harness.cells.lab import Lab
-from harness.export.deeper import deeper
 from harness.families import family_of
 from harness.families.batches import Batches, prepare
 from harness.families.decoder import Decoder, one_by_one
@@ -21,7 +18,6 @@ from harness.families.hops.plain import plain
 from harness.families.hops.view import hop_view
 from harness.judging.scoring import LiveModel, Sheet
 from methods.errors import NotApplicable
-from methods.merged import Hop
 from tests.small_routes import asked, back_and_forth, model_of, weights_of
 from tests.test_harness_families import TASK, gpt2, llama, saved, split_of, t5, word_level
 
@@ -86,20 +82,3 @@ def test_what_no_plain_model_does_is_said_in_one_line(name: str, place: int, sca
     with pytest.raises(NotApplicable, match=line) as error:
         built(plain(live, replace(route, hops=tuple(hops), scale=scale)))
     assert "\n" not in str(error.value)
-
-
-def test_a_route_of_the_laboratory_is_written_after_its_answers_were_compared(lab: Lab, tmp_path: Path) -> None:
-    corpus = next(iter(lab.rows.corpora))
-    task = lab.rows.task(corpus)
-    live = lab.judges.live(task)
-    own = {name: tensor.clone() for name, tensor in weights_of(live.model).items()}
-    route = back_and_forth((own, other_than(own)), path=(1, 0, 1))
-    blank, weights = deeper(lab, task, route, own)
-    digest = blank.write(weights, tmp_path, torch.float32)
-    rows = prepare(lab.subject.family, task, lab.rows.dev(corpus, 1), 64, 4096)
-    sheet = Sheet(live, rows, 0.0)
-    read = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
-    torch.testing.assert_close(live.logits(rows, read), sheet.logits(route), rtol=1e-4, atol=1e-5)
-    assert read.config.num_hidden_layers == 3 and len(digest) == 64
-    with pytest.raises(NotApplicable, match="take the scale 'stream', or leave all scales at 1"):
-        sheet.logits(replace(route, hops=(Hop(0, route.hops[0].block), replace(route.hops[1], scale=0.5))))

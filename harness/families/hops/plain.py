@@ -27,7 +27,7 @@ def plain(model: nn.Module, route: Route) -> nn.Module:
         if scaled and route.scale == "stream":
             raise NotApplicable(
                 f"hop {scaled[0] + 1} of {stack} multiplies all that comes in by {way[scaled[0]].scale:g}, which no "
-                "plain model does; search with the scale 'update' to write routes"
+                "plain model does; a route can be written whose scale is 'update', or whose scales are 1"
             )
         if 0 in scaled:
             raise NotApplicable(
