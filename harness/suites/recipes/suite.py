@@ -40,6 +40,9 @@ OFF_TARGET = Setting(
 )
 
 
+BUDGETS = {name: {"budget": 60} for name in ("search", "dfs", "ps_dfs")}  # claims compare those of one budget
+
+
 @register("recipes")
 class Recipes(Suite):
     """Merging recipes, as in Akiba et al., arXiv:2403.13187, in a made-up world."""
@@ -74,7 +77,7 @@ class Recipes(Suite):
     tailored = (
         ("quick", "tiny", {"seeds": (1,), "train_rows": None, "dev_rows": 128, "test_rows": 400}),
         ("quick", "tiny", {"epochs": 4, "batch_size": 32, "learning_rate": 3e-4, "checkpoint": "last"}),
-        ("quick", "tiny", {"methods": {"evolver": {"generations": 5}, "search": {"budget": 60}}}),
+        ("quick", "tiny", {"methods": {"evolver": {"generations": 5}, **BUDGETS}}),
     )
 
     def find(self, where: Where, knobs: Any, seed: int) -> Mapping[str, Corpus]:
