@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.cells.identity import Identity
 from harness.data.corpus import Reference
 from harness.data.task import Task
 from harness.grading import BUILT_IN, GRADERS, detector, register, scripts
 from harness.grading.contract import check_grader
 from harness.grading.marks import grade
 from harness.grading.named import grader_of, graders_of, graders_recipe, require_gradable, spelled
+from harness.grading.number import Number
 from methods.errors import MergeboardError
 
 
@@ -304,6 +306,20 @@ def test_a_recipe_tells_what_decides_the_marks_and_no_default() -> None:
         {"name": "language", "version": 1, "knobs": {"unsure": "passes"}},
     ]
     assert graders_recipe(["number"]) == graders_recipe([" number :locale=en"])
+
+
+def test_a_tasks_key_changes_with_its_graders_version_and_knobs_and_not_with_their_spelling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def key(*graders: str) -> str:
+        subject: Any = SimpleNamespace(generative=True)
+        nothing: Any = None
+        return Identity(subject, nothing, nothing, {}).key(task(*graders))
+
+    before = key("number")
+    assert key("number:locale=en") == before != key("number:locale=de") and key("number", WORDS) != before
+    monkeypatch.setattr(Number, "version", 2)
+    assert key("number") != before and key("exact") == key(" exact ")
 
 
 @pytest.mark.usefixtures("registered")
