@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.rowbook import RowBook
@@ -18,7 +20,10 @@ from harness.data.corpus import Reference
 from harness.protocol.protocol import Protocol
 from harness.suites.own import reading
 from harness.suites.setting import Setting
+from leaderboard import audit
 from methods.errors import MergeboardError
+from tests.small_world import Project
+from tests.test_harness_families import byte_level
 from tests.test_harness_own_data import load, one, table, toml
 
 HEAD = (
@@ -205,3 +210,48 @@ def test_an_exam_whose_texts_no_record_could_hold_is_refused_before_anything_is_
     with pytest.raises(MergeboardError, match=r"de: 80 test rows with answers of up to 12 tokens .*--set test_rows="):
         RowBook(corpora, Protocol(repeats="kept")).exam(cell, "de")
     assert np.isfinite(corpora["de"].test.labels).all()
+
+
+# -- a session -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with a tiny decoder in `model`, and sums of two kinds."""
+    project = Project(pytester, pytester.path / "zoo", "own")
+    monkeypatch.setenv("COLUMNS", "300")
+    tokenizer = byte_level()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(project.path / "model")
+    tokenizer.save_pretrained(project.path / "model")
+    for name, more in {"de": 0, "fr": 3}.items():
+        rows = [{"question": f"{name}: {k} and {k}?", "answer": k % 7 + more} for k in range(30)]
+        jsonl(project.path, f"{name}.jsonl", rows)
+    toml(project.path, HEAD.replace("12", "4").replace('"number"', '"number", "contains"') + "".join(
+        f'[corpora.{name}]\ndata = "{name}.jsonl"\n{ASKED}' for name in ("de", "fr")
+    ))  # fmt: skip
+    return project
+
+
+def test_a_session_keeps_what_was_written_and_who_checks_grades_it_again(own: Project) -> None:
+    knobs = ("epochs=1", "batch_size=8", "search.budget=2", "search_by=both")
+    result = own.pytester.runpytest_inprocess(
+        *("suites/", "-n0", "-p", "no:cacheprovider", "--zoo=zoo", "--results=results", "--task=task.toml"),
+        *("--model=small=model", "--protocol=quick", "--seeds=1", *(f"--set={knob}" for knob in knobs)),
+        *("--method=simple", "--method=simple_random"),
+    )
+    result.assert_outcomes(passed=2)
+    store, (simple, searched) = own.store(), sorted(own.all_records(), key=lambda record: record.method)
+    assert list(audit.faults(store)) == []
+    assert "search" not in simple.recipe["protocol"]
+    assert searched.recipe["protocol"]["search"] == {"search_by": "both"} and searched.knobs["search_by"] == "both"
+    for record in (simple, searched):
+        assert record.metric == "mean_mark" and record.dev["likelihood"] < 0 <= record.dev["score"] <= 1
+        for corpus, kept in record.predictions.items():
+            assert {"marks", "graders", "texts"} <= set(kept) and "texts" not in record.dev["predictions"][corpus]
+            assert 0 <= record.details["exams"][corpus]["cut"] <= kept["rows"]
+            assert all(row.answer and row.said is not None for row in store.texts(kept["texts"]).rows)
+    path = store.root / "texts" / f"{simple.predictions['de']['texts']}.json"
+    path.write_text(path.read_text().replace('", "", "', '", "", "7', 1))
+    assert any("content does not match its name" in line for line in audit.faults(store))
