@@ -16,6 +16,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from harness.grading import BUILT_IN as BUILT_IN_GRADERS
 from harness.members.garbage import imports_left_out
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from methods import known
@@ -33,7 +34,10 @@ threadpool_limits(1)  # NumPy's
 os.environ["OMP_NUM_THREADS"] = "1"  # those of the processes that tests start
 
 # Sessions inside a session forget what they imported, but registries would not: let them know everything before.
-for _module in (*BUILT_IN.values(), *OPTIMISERS.built_in.values(), *BUILT_IN_SUITES.values()):
+for _module in (
+    *(*BUILT_IN.values(), *OPTIMISERS.built_in.values()),
+    *(*BUILT_IN_GRADERS.values(), *BUILT_IN_SUITES.values()),
+):
     import_module(_module)
 
 
