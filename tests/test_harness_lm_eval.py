@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness.checkpoints.names import ModelName
 from harness.lm_eval import files
 from harness.lm_eval.files import found, listed
 from harness.lm_eval.session import asked, at_hand, begin
 from harness.lm_eval.words import Wanted, wanted_of
+from harness.session.matrix import Matrix
+from harness.suites import Where
 from methods.errors import MergeboardError
 
 MEMBERS = ("one=a", "two=b")
@@ -101,6 +105,20 @@ def test_without_lm_eval_the_line_says_how_to_install_it(folder: Path, monkeypat
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     with pytest.raises(MergeboardError, match=r'pip install "mergeboard\[lm-eval\]"'):
         begin(["plain"], folder, MEMBERS, True)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "encoder_decoder"])
+def test_encoders_are_skipped_with_the_reason(folder: Path, kind: str) -> None:
+    begin(["plain"], folder, MEMBERS, True)
+    has = SimpleNamespace(family=lambda model: kind, where=lambda model: Where(hub=True))
+    try:
+        reason = Matrix(None, has).elsewhere("lm_eval", ModelName("mine", "mine"))  # type: ignore[arg-type]
+    finally:
+        begin([], None, [], False)
+    wanted = (
+        "mine is of the family encoder, and lm-eval tasks ask what goes on from a text: decoders and encoder-decoders"
+    )
+    assert reason.startswith(wanted) if kind == "encoder" else reason == ""
 
 
 def test_any_name_may_be_a_members_and_tasks_choose_and_examine(folder: Path) -> None:
