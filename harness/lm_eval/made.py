@@ -34,7 +34,6 @@ class LmEvalSuite(Suite):
     name, title = NAME, "lm-eval tasks"
     origin = "lm-eval fetches the data of its tasks"
     on_hub = True
-    kinds = ("decoder", "encoder_decoder")
     tailored = (("paper", "", _FEW), ("official_code", "", _FEW))
 
     def __init__(self, wanted: Sequence[Wanted], files: Mapping[str, Path], members: Sequence[str]) -> None:

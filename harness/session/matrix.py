@@ -83,9 +83,6 @@ class Matrix:
             return f"{asked.called} corpora are made up, in words that {model} does not know; {asked.origin}"
         if not asked.on_hub and asked.data and self._has.where(model).hub:
             return f"the hub has no {asked.called} corpora: give --data=FOLDER with {asked.data} in it; {asked.origin}"
-        if asked.kinds and (kind := self._has.family(model)) not in asked.kinds:
-            able = " and ".join(name.replace("_", "-") for name in asked.kinds)
-            return f"{model} is of the family {kind}, and {asked.called} ask what goes on from a text: {able}s do"
         written = asked.tasks and all(task.kind == "generation" for task in asked.tasks)
         if written and self._has.family(model) == "encoder":
             return f"{model} is an encoder, which writes no answers; name a decoder or an encoder-decoder"

@@ -55,7 +55,6 @@ class Suite:
     title: str = ""  # as people call it; the name, if empty
     origin: str = ""  # how one gets the data, as the second half of a sentence: "run the scripts of ..."
     data: str = ""  # what must lie in the user's folder, a file or, with / at its end, a folder; empty: nothing
-    kinds: tuple[str, ...] = ()  # the families that can be asked; empty: all
     on_hub: bool = False  # whether `find` can fetch the rows where the user has no folder
     paper: Path | None = None  # a file of the numbers that its paper printed; see harness/suites/paper.py
     in_world: bool = False  # whether `find` makes all its corpora up in the world of the tiny models
