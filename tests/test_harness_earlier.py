@@ -101,6 +101,18 @@ def test_a_search_is_replayed_from_a_record_with_the_commit_in_its_recipe(lab: L
     assert same is not None and same.weights_sha256 == now.weights_sha256
 
 
+def test_a_search_that_was_told_another_metrics_scores_is_not_replayed(lab: Lab, tmp_path: Path) -> None:
+    """Of models that somebody brought, the task stands in no member's key; nor do the graders of what chooses."""
+    from harness.cells.replayed import same_merge
+
+    store, now = Store(tmp_path), run(cell("greedy_soup"), lab, Store(tmp_path / "else"))
+    (name,) = now.recipe["data"]["tasks"]
+    for tasks, found in (({name: "0" * 16}, False), ({"another": "0" * 16, **now.recipe["data"]["tasks"]}, True)):
+        other = {**now.recipe, "data": {**now.recipe["data"], "tasks": tasks}}
+        store.put(replace(now, recipe=other, key=recipe_key(other), exam_key=""))
+        assert (same_merge(cell("greedy_soup"), lab, store) is not None) == found
+
+
 def test_an_exam_key_that_was_edited_is_refused_in_records_of_any_time(lab: Lab, tmp_path: Path) -> None:
     store, now = Store(tmp_path), run(cell("simple"), lab, Store(tmp_path / "else"))
     path = as_before(store, now, {**now.recipe, "model": {**now.recipe["model"], "commit": SHA}}, now.details)

@@ -85,7 +85,7 @@ def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:
 def _require_same(cell: Cell, lab: Lab, record: RunRecord) -> None:
     """Refuse what cannot give the record's weights before anything is merged, and say what is different."""
     recipe = recipe_of(cell, lab, used_by(record.recipe))
-    own = {lab.rows.task(member).name for member in cell.key.members}
+    own = {lab.rows.task(corpus).name for corpus in (*cell.key.members, *cell.key.developed)}
     ours, theirs = ({**merge_part(told), "tasks": _tasks(told, own)} for told in (recipe, record.recipe))
     odd = next((name for name in _SAID if ours.get(name) != theirs.get(name)), None)
     if odd is None:
@@ -111,7 +111,7 @@ _SAID: Mapping[str, str] = {  # part of the recipe -> what to do, in the order i
 
 
 def _tasks(recipe: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
-    """What a recipe says of the tasks that members answer; the others change no weight."""
+    """What a recipe says of the tasks that members answer or are chosen by; the others change no weight."""
     return {name: told for name, told in recipe.get("data", {}).get("tasks", {}).items() if name in own}
 
 
