@@ -115,10 +115,7 @@ def test_encoders_are_skipped_with_the_reason(folder: Path, kind: str) -> None:
         reason = Matrix(None, has).elsewhere("lm_eval", ModelName("mine", "mine"))  # type: ignore[arg-type]
     finally:
         begin([], None, [], False)
-    wanted = (
-        "mine is of the family encoder, and lm-eval tasks ask what goes on from a text: decoders and encoder-decoders"
-    )
-    assert reason.startswith(wanted) if kind == "encoder" else reason == ""
+    assert reason.startswith("mine is an encoder, which writes no answers") if kind == "encoder" else reason == ""
 
 
 def test_any_name_may_be_a_members_and_tasks_choose_and_examine(folder: Path) -> None:
