@@ -19,7 +19,8 @@ from methods import Population, Weights
 
 
 def dead(suite: Suite, key: PopulationKey, lab: Lab) -> str:
-    """Why this population of the suite's made-up world ranks nothing, in one line; empty where it may."""
+    """Why this population ranks nothing, in one line: the suite's made-up world is dead, or a member is of another
+    base than it is merged on; empty where all is well."""
     population = lab.populations.of(key)
     written: dict[str, Weights] = {gate.who: _of(population, gate.who) for gate in suite.gates}
     said = {
@@ -28,6 +29,8 @@ def dead(suite: Suite, key: PopulationKey, lab: Lab) -> str:
     }
     found = {gate: _share(lab, gate, key.seed, said[gate.who, gate.corpus]) for gate in suite.gates}
     reason = broken(suite.gates, found, _away(population), suite.farthest)
+    if reason and not suite.gates:  # models of somebody's own
+        return f"{reason}; a member must descend from the model, and its numbers are nowhere near"
     return f"the made-up world of {suite.called} is dead and ranks nothing: {reason}" if reason else ""
 
 

@@ -23,7 +23,7 @@ from harness.suites.recipes.world import Land
 
 NAME = "tiny-llama"
 VERSION = 1  # raise it when the same recipe gives another model
-_WIDTH, _LAYERS, _HEADS, _INNER, _POSITIONS = 48, 8, 4, 144, 64
+_WIDTH, _LAYERS, _HEADS, _POSITIONS = 48, 8, 4, 64
 _SPREAD = 0.06  # initializer_range: the usual 0.02 is for far wider models
 _STEPS, _BATCH, _RATE, _SEED = 1000, 64, 2e-3, 0
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "yes", "no")  # every decoder is asked whether it knows yes from no
@@ -37,7 +37,7 @@ def build(zoo: Zoo, land: Land | None = None) -> Path:
 
 def recipe(land: Land) -> Recipe:
     """All that decides the model."""
-    sizes = {"width": _WIDTH, "layers": _LAYERS, "heads": _HEADS, "inner": _INNER, "spread": _SPREAD}
+    sizes = {"width": _WIDTH, "layers": _LAYERS, "heads": _HEADS, "spread": _SPREAD}
     teaching = {"steps": _STEPS, "batch": _BATCH, "rate": _RATE, "seed": _SEED}
     rows = {"land": world.recipe(land), "task": world.TASK.recipe(True)}
     return {"tiny": NAME, **rows, **sizes, **teaching, "version": VERSION, "engine": engine()}
@@ -45,23 +45,24 @@ def recipe(land: Land) -> Recipe:
 
 def _make(folder: Path, land: Land) -> None:
     quieten()
-    tokenizer = _tokenizer(land)
+    tokenizer = tokenizer_of(land)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(_SEED)
-    model = _model(len(tokenizer))
+    model = model_of(len(tokenizer))
     model.config.name_or_path = NAME
     model.save_pretrained(folder)
     _pretrained(folder, land).save_pretrained(folder)
 
 
-def _model(words: int) -> Any:
+def model_of(words: int, width: int = _WIDTH, layers: int = _LAYERS) -> Any:
+    """A Llama that has learned nothing, with an output layer of its own."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
         vocab_size=words,
-        hidden_size=_WIDTH,
-        intermediate_size=_INNER,
-        num_hidden_layers=_LAYERS,
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
         num_attention_heads=_HEADS,
         max_position_embeddings=_POSITIONS,
         initializer_range=_SPREAD,
@@ -73,7 +74,7 @@ def _model(words: int) -> Any:
     return LlamaForCausalLM(config)
 
 
-def _tokenizer(land: Land) -> Any:
+def tokenizer_of(land: Land) -> Any:
     """One token for each word, number and sign of the world."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,11 +70,14 @@ class Bench:
         return as_given(str(what), self._copies)
 
     def _require_alive(self, cell: Cell, lab: Any) -> None:
-        """Refuse to rank anything in a made-up world that is dead. Errors: `MergeboardError` in one line."""
+        """Refuse to rank anything in a made-up world that is dead, or of members that descend from another model.
+
+        Errors: `MergeboardError` in one line.
+        """
         from harness.cells.gates import dead
 
         suite, key = resolve(cell.setting.suite), cell.key
-        if not suite.gates or not key.model.tiny:
+        if not suite.gates and suite.farthest == math.inf:
             return
         if key not in self._dead:
             self._dead[key] = dead(suite, key, lab)

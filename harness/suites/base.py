@@ -61,7 +61,7 @@ class Suite:
     only_in_world: bool = False  # whether there are no others
     tiny: tuple[str, ...] = ("tiny-encoder", "tiny-decoder", "tiny-encoder-decoder")  # those that know its words
     gates: tuple[Gate, ...] = ()  # of its made-up world, see harness/suites/gates.py
-    farthest: float = math.inf  # that a member of that world may lie from its base, as a share of the base's length
+    farthest: float = math.inf  # that a member may lie from its base, as a share of the base's length
     methods: tuple[str, ...] = ()  # asked where the user names none; the usual ones, if empty
     tasks: tuple[Task, ...] = ()  # what its corpora ask
     settings: tuple[Setting, ...] = ()  # in the order in which they are shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class OwnSuite(Suite):
         self.file, self.name, self.title = file, file.name, file.title
         self.origin = f"see {file.path.name}"
         self.settings = tuple(_settings(file))
+        self.farthest = 0.5 if file.aims.target else math.inf  # fine-tuned ones lie far nearer, unrelated ones about 1
         self.tasks = tuple(asked.outline() for asked in file.tasks.values())
         self._notes: dict[str, None] = {}
 

@@ -40,7 +40,7 @@ OFF_TARGET = Setting(
 )
 
 
-BUDGETS = {name: {"budget": 60} for name in ("search", "dfs", "ps_dfs")}  # claims compare those of one budget
+BUDGETS = {name: {"budget": 40} for name in ("search", "dfs", "ps_dfs")}  # claims compare those of one budget
 
 
 @register("recipes")
@@ -55,6 +55,7 @@ class Recipes(Suite):
     tasks = (world.TASK,)
     settings = (RECIPE, OFF_TARGET)
     methods = (
+        "best",
         "source_1",
         "source_2",
         "source_3",
@@ -75,7 +76,7 @@ class Recipes(Suite):
     )
     farthest = 0.06
     tailored = (
-        ("quick", "tiny", {"seeds": (1,), "train_rows": None, "dev_rows": 128, "test_rows": 400}),
+        ("quick", "tiny", {"seeds": (1,), "train_rows": None, "dev_rows": 128, "test_rows": 300}),
         ("quick", "tiny", {"epochs": 4, "batch_size": 32, "learning_rate": 3e-4, "checkpoint": "last"}),
         ("quick", "tiny", {"methods": {"evolver": {"generations": 5}, **BUDGETS}}),
     )
