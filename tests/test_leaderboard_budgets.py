@@ -72,6 +72,9 @@ def test_the_luck_of_the_best_of_many_is_that_of_equally_good_candidates(session
     two = {**made.dev["predictions"], "second": made.dev["predictions"]["tickets"]}
     double = replace(made, dev={**made.dev, "predictions": two, "items": 2 * made.dev["items"]})
     assert luck(double) == pytest.approx(math.sqrt(0.25 / 400) * math.sqrt(2 * math.log(20))), "a mean over two corpora"
+    for start in (0.0, 1.0):
+        sure = search(session, "ties_cma", right(ROWS, 30), apart=0.0, scores=[start, *[0.6] * 19])
+        assert luck(sure) is None, "not 0: who is never right by luck says nothing of the others"
     for nothing in ({"history": []}, {"predictions": {}}, {"calls": 0}, {"predictions": {"tickets": {"rows": "x"}}}):
         assert luck(replace(made, dev={**made.dev, **nothing}, trace=None)) is None
 

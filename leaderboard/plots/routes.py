@@ -129,7 +129,7 @@ def _scales(pen: _Pen, path: Path, x: Scale) -> None:
         pen.draw.box((x(k) - wide / 2, top), wide, bottom - top, _colour(hop.lane), said)
     pen.draw.line((LEFT, y(1.0)), (WIDE - RIGHT, y(1.0)), "axis")
     for value in dict.fromkeys((low, high)):
-        pen.draw.text((LEFT - 4, y(value) + 4), f"{value:.2g}", "end", "soft")
+        pen.draw.text((LEFT - 4, y(value) + 4), f"{value:.1f}", "end", "soft")
     pen.y += STRIP + 6
 
 

@@ -202,6 +202,8 @@ def luck(record: RunRecord) -> float | None:
     if tries < 1 or not start or not counts or len(counts) < len(rows):
         return None
     share, p = _share(record, sum(counts)), min(1.0, max(0.0, start[0][1]))
+    if p in (0.0, 1.0):  # where the start is right in no row, or in all, it says nothing of others' luck
+        return None
     variance = math.fsum(p * (1 - p) / (share * n) for n in counts) / len(counts) ** 2  # of a mean over corpora
     return math.sqrt(variance) * math.sqrt(2 * math.log(tries))
 
