@@ -184,6 +184,14 @@ def test_development_documents_are_of_validation_else_of_train_else_a_half(world
     assert again.dev.texts == alone.dev.texts and again.dev.fingerprint == alone.dev.fingerprint
 
 
+def test_a_document_that_is_there_twice_never_chooses_and_examines(world: World) -> None:
+    twice = documents(world.words, 10, 3) * 2
+    halves = corpus_of(world, "twice", rows={"test": twice})
+    assert not set(halves.dev.texts) & set(halves.test.texts) and len(halves.dev) == len(halves.test) == 10
+    shared = corpus_of(world, "shared", rows={"validation": documents(world.words, 10, 3), "test": twice[:4]})
+    assert (len(shared.dev), len(shared.test)) == (6, 4) and not set(shared.dev.texts) & set(shared.test.texts)
+
+
 @pytest.mark.parametrize(
     ("rows", "sampler"),
     [({"test": 12}, "default"), ({"test": 12}, "first_n"), ({"train": 6, "test": 5}, "default")],

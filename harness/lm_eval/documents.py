@@ -40,13 +40,15 @@ def documents(asked: Opened, seed: int) -> Documents:
     sources: dict[str, tuple[Any, int]] = {}
     split, own = _development(asked)
     if own is None:
-        order = _order(asked, "halves", len(exam), seed)
-        half = len(exam) // 2
-        dev, test = (_texts(exam, part, sources) for part in (order[:half], order[half:]))
+        every = _texts(exam, _order(asked, "halves", len(exam), seed), sources)
+        distinct = tuple(dict.fromkeys(every))  # one that is there twice is wholly on one side
+        choosing = set(distinct[: len(distinct) // 2])
+        dev, test = (tuple(t for t in every if (t in choosing) == wanted) for wanted in (True, False))
         told = f"{len(dev):,} of its {len(exam):,} documents choose, by the seed, and the others examine"
     else:
-        dev = _texts(own, _order(asked, "dev", len(own), seed), sources)
         test = _texts(exam, _order(asked, "test", len(exam), seed), sources)
+        examined = set(test)
+        dev = tuple(t for t in _texts(own, _order(asked, "dev", len(own), seed), sources) if t not in examined)
         told = f"{len(dev):,} documents of its {split} split choose, and {len(test):,} of {asked.exam_split} examine"
     if not dev or not test:
         raise BadData(f"{asked.words}: {len(dev) + len(test)} documents are too few to choose and to examine")
