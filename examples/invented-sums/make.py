@@ -2,6 +2,7 @@
 
     python examples/invented-sums/make.py ./sums          # or with --most 20: no number above 20 is added
     pytest suites/test_recipes.py --model=FOLDER --task=./sums/sums.toml
+    pytest suites/test_lm_eval.py --model=FOLDER --lm-eval-task=sums_choice --lm-eval-tasks=./sums/lm-eval --member ...
 
 Three sources can be trained, and one exam asks what none of them was taught:
 
@@ -12,6 +13,8 @@ Three sources can be trained, and one exam asks what none of them was taught:
 
 The words of a question and of an answer differ, so that nobody answers in the language by repeating what was asked. The
 sums of train, development and test rows are disjoint: who is right has added, or knew it before.
+
+For lm-eval the exam is a choice of four answers: the sum and another number, each in the language and in English.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import itertools
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 NAMES = ("Tom", "Mira", "Ana", "Ben", "Lea", "Kai")
@@ -79,6 +82,51 @@ def rows(corpus: str, split: str, count: int, most: int, seed: int) -> Iterator[
             yield {"question": question, "answer": answer, "language": language}
 
 
+TASK = """\
+task: sums_choice
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    validation: {dev}
+    test: {test}
+output_type: multiple_choice
+validation_split: validation
+test_split: test
+doc_to_text: "Question: {{{{question}}}}\\nAnswer:"
+doc_to_choice: "{{{{answers}}}}"
+doc_to_target: right
+metric_list:
+  - metric: acc
+    aggregation: mean
+    higher_is_better: true
+metadata:
+  version: 1
+"""
+
+
+def choice(row: dict[str, str], rng: random.Random) -> dict[str, object]:
+    """A row of the exam with four answers, in any order."""
+    result = int(row["answer"].split(" = ")[1].split(".")[0])
+    near = result + rng.choice((-10, -2, -1, 1, 2, 10))
+    name, noun = row["question"].split()[0], row["answer"].split()[-2]
+    english = next(thing for thing, (_, said) in THINGS.items() if said == noun)
+    pair = row["answer"].split(" = ")[0]
+    answers = [
+        f"{pair} = {number}. {said}"
+        for number in (result, near)
+        for said in (f"Sul {name} dek {number} {noun} ven.", f"So {name} now has {number} {english}.")
+    ]
+    right = answers[0]
+    rng.shuffle(answers)
+    return {"question": row["question"], "answers": answers, "right": answers.index(right)}
+
+
+def write(path: Path, made: Iterable[object]) -> Path:
+    """One row in a line."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+    return path
+
+
 def main() -> None:
     """Write a folder with the rows and the file that describes them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,9 +141,13 @@ def main() -> None:
     for corpus, split in itertools.product(CORPORA, SPLITS):
         if corpus == "sums" and split == "train":  # nobody is taught the exam
             continue
-        made = rows(corpus, split, getattr(given, split), given.most, given.seed)
-        lines = (json.dumps(row, ensure_ascii=False) for row in made)
-        (given.out / f"{corpus}-{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write(given.out / f"{corpus}-{split}.jsonl", rows(corpus, split, getattr(given, split), given.most, given.seed))
+    rng, chosen = random.Random(given.seed), dict[str, Path]()
+    (given.out / "lm-eval").mkdir(exist_ok=True)
+    for split in ("dev", "test"):
+        made = rows("sums", split, getattr(given, split), given.most, given.seed)
+        chosen[split] = write(given.out / "lm-eval" / f"{split}.jsonl", [choice(row, rng) for row in made]).resolve()
+    (given.out / "lm-eval" / "sums_choice.yaml").write_text(TASK.format(**chosen), encoding="utf-8")
     shutil.copy(Path(__file__).with_name("sums.toml"), given.out / "sums.toml")
 
 
