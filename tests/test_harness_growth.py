@@ -67,7 +67,7 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("source", 1): {"number": 1},
     ("route", 1): {
         **{"preset": "pair", "passes": None, "layout": "concat", "scale": "update", "keep_ends": True},
-        **{"max_hops": None, "sources": None, "first": 1, "prior": 0.9, "reach": 2.0},
+        **{"max_hops": None, "sources": None, "first": 1, "prior": None, "reach": 2.0},
     },
     ("dfs", 1): {**ROUTED, "inner": None, "optimiser": None},
     ("ps_dfs", 1): {

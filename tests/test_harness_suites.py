@@ -190,7 +190,7 @@ def test_no_other_file_names_a_built_in_suite() -> None:
 
 def test_built_in_suites_are_registered_by_the_files_that_the_registry_names() -> None:
     assert {name: type(resolve(name)).__module__ for name in BUILT_IN} == BUILT_IN
-    assert list(BUILT_IN) == ["emotion", "glue"], "the tiny models are taught in this order"
+    assert list(BUILT_IN) == ["emotion", "glue", "recipes"], "the tiny models are taught in this order"
 
 
 def test_suites_are_known_without_torch() -> None:
