@@ -365,6 +365,29 @@ def test_the_key_changes_with_how_a_task_is_asked_and_not_with_where_it_lies(wor
     assert len({first, *others}) == 1 + len(others)
 
 
+def test_the_key_changes_with_the_whole_file_of_a_function_and_not_with_where_it_is_loaded(
+    world: World, tmp_path: Path
+) -> None:
+    rows = split(world, validation=12, test=14)
+    code = "from functools import partial\ndef put(doc, front): return mark() + doc['question']\n"
+    code += "def mark(): return {!r}\nasked = partial(put, front={!r})\ndef plain(doc): return asked(doc)\n"
+
+    def config(folder: str, function: str, *said: str) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = task(tmp_path / folder, "coded", rows, doc_to_text="FUNCTION")
+        path.with_name("words.py").write_text(code.format(*said), encoding="utf-8")
+        told = path.read_text(encoding="utf-8").replace("FUNCTION", f"!function words.{function}")
+        path.write_text(told, encoding="utf-8")
+        corpus = load([(wanted_of("coded"), path)], 0, lambda line: None)["coded"]
+        return corpus.task.asked_by
+
+    for function in ("plain", "asked"):
+        first = config(f"{function} 1", function, "Q", "")
+        assert config(f"{function} 2", function, "Q", "") == first
+        assert config(f"{function} 3", function, "A", "") != first, "what a function calls changed"
+    assert config("asked 4", "asked", "Q", "x") != first
+
+
 def test_the_page_of_docs_works_as_it_stands(
     world: World, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

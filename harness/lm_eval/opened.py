@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +100,27 @@ def _metric(task: Any, wanted: Wanted) -> str:
 
 
 def _hash(config: Any) -> str:
-    """16 hexadecimal digits of what decides prompts, answers and marks."""
+    """16 hexadecimal digits of what decides prompts, answers and marks; of a function the whole file that it stands in,
+    since it may call others there."""
 
     def plain(value: Any) -> str:
-        return str(config.serialize_function(value) if callable(value) else value)
+        return _code(value) if callable(value) else str(value)
 
     kept = {name: value for name, value in config.to_dict(keep_callable=True).items() if name not in _ROWS}
     text = json.dumps(kept, sort_keys=True, default=plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _code(value: Any) -> str:
+    """A function's name, what is given to it beforehand, and the text of its file; never where in memory it lies."""
+    given, function = "", value
+    if isinstance(value, partial):
+        given, function = f"{value.args} {sorted(value.keywords.items())}", value.func
+    if not (inspect.isroutine(function) or inspect.isclass(function)):
+        function = type(function)
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(function))
+    except TypeError:  # what is built in has no file
+        path = None
+    text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    return "\n".join((function.__qualname__, given, text))
