@@ -17,17 +17,17 @@ from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import text, words
 from leaderboard.pages import claims, grids, markdown, prose
+from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
-from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import overall
 from leaderboard.tables.rows import usual_rows
-from leaderboard.tables.searches import MARKS, inner_of
+from leaderboard.tables.searches import inner_of
 from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
 from leaderboard.tables.written import all_or_nothing
 from leaderboard.verdict.answer import answer
@@ -186,7 +186,7 @@ def _tables(group: Group) -> Iterator[str]:
         yield f"**{text.escaped(table.title)}**\n"
         yield markdown.table(grids.certainty(table, markdown.name))
     yield from _elsewhere(group)
-    yield from _budgets(group)
+    yield from budgets(group)
     for table in per_corpus(group):
         yield from _scores(group, table)
     for table in unseen(group):
@@ -203,27 +203,6 @@ def _elsewhere(group: Group) -> Iterator[str]:
     if table is not None:
         yield from _scores(group, table)
         yield prose.ELSEWHERE
-
-
-def _budgets(group: Group) -> Iterator[str]:
-    """Searches beside others of the same budget; the words about them once."""
-    tables = same_budget(group)
-    for table in tables:
-        yield f"**{text.escaped(table.title)}**\n"
-        yield markdown.table(grids.same_budget(table, markdown.score, markdown.name))
-        kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
-        if kept:
-            yield f"Found nothing better than the start: {text.escaped(text.listed(kept, 12))}.\n"
-        for row, found in table.rows.items():
-            if found.stages:
-                yield f"Stages of {text.escaped(row)}: {text.escaped(', then '.join(found.stages))}.\n"
-        if any(found.likelihood is not None for found in table.rows.values()):
-            yield prose.LIKELIHOOD
-        other = [f"{row} by {found.by}" for row, found in table.rows.items() if found.by != MARKS]
-        if other:
-            yield f"{prose.TOLD_OTHERWISE} {text.escaped(text.listed(other, 12))}.\n"
-    if tables:
-        yield prose.SAME_BUDGET
 
 
 def _scores(group: Group, table: Scores) -> Iterator[str]:
