@@ -126,6 +126,7 @@ def test_a_source_of_another_shape_vocabulary_or_base_is_refused_in_one_line(
         (HEAD.replace('["exam"]', '["exm"]'), "target: no corpus named 'exm'. Did you mean 'exam'"),
         (HEAD.replace('"fluent"', '"sums"'), "sources names sums twice"),
         (HEAD + 'off_target = ["fluent"]\n', "off_target: no corpus named 'fluent'"),
+        (HEAD + 'off_target = ["sums", "exam"]\n', "exam is target and off_target; leave it out of one"),
         (HEAD + 'unseen = ["exam"]\n', "exam is unseen, and target or off_target too"),
         (HEAD.replace('"fluent"', '"a b"'), "'a b' cannot be a name"),
         (HEAD.replace('"fluent"', '"Exam"'), "are one but for capitals"),

@@ -32,6 +32,7 @@ from tests.test_leaderboard_table import record
 
 ALL = Setting("emotion", "in_domain", ("tec", "isear"), "all")
 UNSEEN = Setting("emotion", "out_of_domain", ("tec", "isear"), "all", examined=("ssec",))
+CHOSEN = replace(UNSEEN, name="recipe", chosen=("ssec",))
 HALVES = Setting("glue", "non_iid", ("mrpc",), "halves")
 
 
@@ -48,7 +49,8 @@ def corpus(name: str, train: Split, dev: Split, test: Split, published: bool = T
 
 
 def asked(setting: Setting, members: tuple[str, ...], seed: int = 1) -> Cell:
-    return Cell(setting, PopulationKey(ModelName("m", "m"), "emotion", members, setting.members, seed, "same"), "ties")
+    key = PopulationKey(ModelName("m", "m"), "emotion", members, setting.members, seed, "same")
+    return Cell(setting, replace(key, chosen=setting.chosen or ()), "ties")
 
 
 def own(name: str, count: int = 4) -> tuple[Split, Split, Split]:
@@ -163,9 +165,12 @@ def test_repeats_are_left_out_where_asked_and_of_rows_that_are_not_the_papers(
         assert exam.texts == (test.texts[0], test.texts[2]) and exam.labels.tolist() == test.labels[[0, 2]].tolist()
 
 
-@pytest.mark.parametrize("setting", [ALL, UNSEEN], ids=lambda s: s.name)
-@pytest.mark.parametrize("member", ["tec", "isear"])
-def test_rows_that_choose_for_any_member_judge_none(setting: Setting, member: str) -> None:
+@pytest.mark.parametrize(
+    ("setting", "member"),
+    [(setting, member) for setting in (ALL, UNSEEN, CHOSEN) for member in ("tec", "isear")] + [(CHOSEN, "ssec")],
+    ids=lambda told: told if isinstance(told, str) else told.name,
+)
+def test_rows_that_choose_a_member_or_a_merge_judge_none(setting: Setting, member: str) -> None:
     name = setting.exam(("tec", "isear"), world())[0]
     train, dev, _ = own(member)
     _, _, test = own(name)

@@ -126,8 +126,10 @@ class RowBook:
         return repeats == "cut" or (repeats == "as_published" and not self.corpora[corpus].published)
 
     def _met(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
-        """(rows,): whether a row's text stands in the training rows or in the development rows of a member."""
-        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in key.developed]
+        """(rows,): whether a row's text stands in the training rows of a member, or in development rows that chose the
+        member or the merge."""
+        corpora = dict.fromkeys((*key.corpora, *key.developed))
+        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in corpora]
         return self._repeated(split, key) | np.isin(split.text_hashes, np.concatenate(chosen))
 
     def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:

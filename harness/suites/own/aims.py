@@ -48,6 +48,8 @@ def read(top: Entries, corpora: Collection[str]) -> Aims:
                 raise MergeboardError(f"{top.where}: {key} names {name} twice")
             if key != "sources" and name not in corpora:
                 raise MergeboardError(f"{top.where}: {key}: {UnknownName('corpus', name, corpora)}")
+    if both := [name for name in beside if name in target]:
+        raise MergeboardError(f"{top.where}: {both[0]} is target and off_target; leave it out of one")
     if said["off_target"] is None:
         beside = tuple(name for name in sources if name in corpora and name not in target)
     return Aims(sources, target, beside)
