@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 
 from harness.cells.recorded import weights_sha256
+from harness.checkpoints.names import ModelName
 from harness.export.deliver import Blank
 from harness.export.question import main_question
+from harness.export.remake import cell_of, remade
 from harness.records.record import RunRecord
 from harness.session import options
 from leaderboard.verdict.winner import choose
+from methods.errors import Misfit
 from tests.small_world import Project
 from tests.test_harness_export_command import record
 
@@ -29,6 +34,23 @@ def test_the_export_is_about_the_largest_population_asked_its_own_corpora() -> N
     assert main_question([pair, unseen, *together]) == (together, 2)
     assert main_question([pair, unseen]) == ([unseen], 1)
     assert main_question([]) == ([], 0)
+
+
+def test_the_export_is_not_about_what_a_merge_costs_elsewhere_unless_nothing_else_was_asked() -> None:
+    aim = of("recipe", ("a", "b"), "exam")
+    aside = replace(of("off_target", ("a", "b"), "a", "b"), says={"role": "off_target"})
+    assert main_question([aside, aim]) == main_question([aim, aside]) == ([aim], 0)
+    assert main_question([aside]) == ([aside], 0)
+
+
+def test_a_record_is_not_made_again_without_the_corpus_that_it_was_chosen_on() -> None:
+    population = {"members": ["a", "b"], "seeds": [1, 1], "heads": "same", "chosen": ["exam"]}
+    asked = {"suite": "emotion", "name": "recipe", "version": 1}
+    made = replace(of("recipe", ("a", "b"), "exam"), recipe={"population": population, "setting": asked, "seed": 1})
+    lab: Any = SimpleNamespace(rows=SimpleNamespace(corpora={"a": None, "b": None}))
+    nowhere: Any = None
+    with pytest.raises(Misfit, match="the data at hand lack exam, on which its members were trained or it was chosen"):
+        remade(cell_of(made, ModelName("m", "m")), lab, made, nowhere)
 
 
 def test_the_winner_by_development_rows_is_written_and_a_member_where_no_merge_is_better(project: Project) -> None:

@@ -65,8 +65,10 @@ def remade(cell: Cell, lab: Lab, record: RunRecord, results: Store) -> Merged:
     """
     if (what := NO_MODEL.get(cell.method)) is not None:
         raise Misfit(f"{record.path}: {cell.method} is {what}, no model that could be written; name another record")
-    if lacking := [c for c in cell.key.corpora if c not in lab.rows.corpora]:
-        raise Misfit(f"{record.path}: the data at hand lack {', '.join(lacking)}, on which its members were trained")
+    needed = dict.fromkeys((*cell.key.corpora, *cell.key.developed))
+    if lacking := [c for c in needed if c not in lab.rows.corpora]:
+        what = "on which its members were trained or it was chosen"
+        raise Misfit(f"{record.path}: the data at hand lack {', '.join(lacking)}, {what}")
     _require_same(cell, lab, record)
     if cell.method in ROWS:
         merged: Merged = lab.workshop.member(cell.key.together)
