@@ -30,8 +30,11 @@ def main() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     place, name = told.file.parent, told.file.name
-    read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
+    try:
+        read = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
+    except (ImportError, OSError, ValueError) as error:  # no package gguf, no such architecture, another kind of file
+        raise SystemExit(f"{told.file} cannot be read ({' '.join(str(error).split())})") from None
     config = read.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

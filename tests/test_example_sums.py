@@ -32,6 +32,14 @@ def suite(folder: Path) -> OwnSuite:
     return OwnSuite(reading.read(folder / "sums.toml"))
 
 
+def test_more_rows_than_there_are_is_one_line_and_not_a_search_without_end(tmp_path: Path) -> None:
+    few = [sys.executable, str(EXAMPLE), str(tmp_path), "--most", "3"]
+    done = subprocess.run(few, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1 and done.stderr == (
+        "fluent: train can have 36 different rows, not 600; ask for fewer, or raise --most\n"
+    )
+
+
 def test_it_is_a_task_with_a_target_and_what_stands_beside_it(suite: OwnSuite) -> None:
     recipe, beside = (suite.setting(name) for name in ("recipe", "off_target"))
     assert recipe is not None and recipe.chosen == recipe.examined == ("sums",)

@@ -74,6 +74,10 @@ def rows(corpus: str, split: str, count: int, most: int, seed: int) -> Iterator[
     say, language = CORPORA[corpus]
     rng = random.Random(f"{seed} {corpus} {split}")
     pairs = [(a, b) for a, b, own in facts(most) if own == split]
+    if count > (most_rows := len(NAMES) * len(THINGS) * len(pairs)):
+        raise SystemExit(
+            f"{corpus}: {split} can have {most_rows} different rows, not {count}; ask for fewer, or raise --most"
+        )
     seen: set[str] = set()
     while len(seen) < count:
         question, answer = say(rng.choice(NAMES), rng.choice(tuple(THINGS)), *rng.choice(pairs))

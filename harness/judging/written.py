@@ -20,17 +20,11 @@ from harness.judging.speaking import speaking
 from methods.base import Merged, Weights
 
 
-@dataclass(frozen=True, eq=False)
-class WrittenSheet:
-    """Rows that a model answers in its own words (implements Questions)."""
+class _OfSplit:
+    """What sheets have in common whose rows are those of a split, marked from 0 to 1."""
 
     live: LiveModel
-    family: Asked  # the live model's
-    rows: Batches
-    split: Split  # the same rows, whose references the answers are held against
-    batch_tokens: int
-    scope: str = ""  # as of `Sheet`
-    head: Weights = field(default_factory=dict)
+    split: Split
 
     @property
     def task(self) -> Task:
@@ -44,6 +38,19 @@ class WrittenSheet:
 
     def __len__(self) -> int:
         return len(self.split)
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenSheet(_OfSplit):
+    """Rows that a model answers in its own words (implements Questions)."""
+
+    live: LiveModel
+    family: Asked  # the live model's
+    rows: Batches
+    split: Split  # the same rows, whose references the answers are held against
+    batch_tokens: int
+    scope: str = ""  # as of `Sheet`
+    head: Weights = field(default_factory=dict)
 
     @cached_property
     def _prompts(self) -> list[PromptRow]:
@@ -101,7 +108,7 @@ class Likely:
 
 
 @dataclass(frozen=True, eq=False)
-class AskersSheet:
+class AskersSheet(_OfSplit):
     """Rows that somebody else's harness asks and marks (implements Questions)."""
 
     live: LiveModel
@@ -109,19 +116,6 @@ class AskersSheet:
     split: Split
     scope: str = ""  # as of `Sheet`
     head: Weights = field(default_factory=dict)
-
-    @property
-    def task(self) -> Task:
-        """What is asked."""
-        return self.live.task
-
-    @property
-    def gold(self) -> Predicted:
-        """(rows,): the mark of a right answer."""
-        return self.split.labels[:, 0]
-
-    def __len__(self) -> int:
-        return len(self.split)
 
     def reply(self, merged: Merged, written: bool = True, dense: bool = False) -> Reply:
         """What the asker says, whatever is asked for."""
