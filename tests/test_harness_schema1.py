@@ -58,7 +58,8 @@ def test_every_published_record_is_read_with_its_key_and_its_place() -> None:
     for path in paths:
         record = read(path)
         assert record is not None and record.lies_at(path.relative_to(store.root)), path
-        assert record.recipe["model"].get("synthetic", False) == (record.model in schema1.SYNTHETIC)
+        if record.schema == 1:  # later records say themselves whether their model is made up
+            assert record.recipe["model"].get("synthetic", False) == (record.model in schema1.SYNTHETIC)
         place = record.model, record.setting, record.population, record.heads, record.seed
         exams.setdefault(record.exam_key, set()).add(place)
     assert len(paths) >= 2442 and all(len(places) == 1 for places in exams.values()), "an exam is one question"
