@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from methods.catalogue import describe, register
 from methods.errors import MergeboardError, Misfit, NotApplicable, UnknownMethod, UnknownName
-from methods.names import is_built_in, known, paper_of, require, resolve
+from methods.naming.names import is_built_in, known, paper_of, require, resolve
 
 if TYPE_CHECKING:
     from methods.base import DevScore, Merged, MergeMethod, Population, Statistics, Traced, Weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -21,15 +21,11 @@ from methods.merged import Route as Route
 from methods.merged import Traced as Traced
 from methods.merged import Weights as Weights
 from methods.merged import models_of, numbers_of
+from methods.services import Renew as Renew
+from methods.services import RenewedStatistics, RenewOfSome, StatisticsOfSome
+from methods.services import Statistics as Statistics
 
 LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one thread, which waits for no other
-
-Statistics = Mapping[str, tuple[Mapping[str, Tensor], ...]]
-"""Kind ("fisher", "gram") -> one mapping per member, keyed by parameter name; computed on first touch."""
-
-
-Renew = Callable[[int, Weights], Mapping[str, Mapping[str, Tensor]]]
-"""What the statistics of a member would be with these weights, by kind: computed when a kind is read, and once."""
 
 
 class DevScore(Protocol):
@@ -82,7 +78,7 @@ class Population:
         """
         if self.renew is None:
             raise NotApplicable("it needs statistics of weights that were not there before, and nothing here makes any")
-        statistics = _RenewedStatistics(self.statistics, {i: self.renew(i, weights)})
+        statistics = RenewedStatistics(self.statistics, {i: self.renew(i, weights)})
         return replace(self.swap(i, weights), statistics=statistics)
 
     def subset(self, indices: tuple[int, ...]) -> Population:
@@ -91,59 +87,10 @@ class Population:
             self,
             members=tuple(self.members[i] for i in indices),
             names=tuple(self.names[i] for i in indices),
-            statistics=_SubsetStatistics(self.statistics, indices),
+            statistics=StatisticsOfSome(self.statistics, indices),
             annotated=None if self.annotated is None else self.annotated[list(indices)],
-            renew=None if self.renew is None else _SubsetRenew(self.renew, indices),
+            renew=None if self.renew is None else RenewOfSome(self.renew, indices),
         )
-
-
-class _SubsetStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
-    """A view of some members' statistics that stays lazy: nothing is computed before it is read."""
-
-    def __init__(self, whole: Statistics, indices: tuple[int, ...]) -> None:
-        self._whole, self._indices = whole, indices
-
-    def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
-        every = self._whole[kind]
-        return tuple(every[i] for i in self._indices)
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(self._whole)
-
-    def __len__(self) -> int:
-        return len(self._whole)
-
-
-@dataclass(frozen=True)
-class _SubsetRenew:
-    """The same of some members."""
-
-    whole: Renew
-    indices: tuple[int, ...]
-
-    def __call__(self, i: int, weights: Weights) -> Mapping[str, Mapping[str, Tensor]]:
-        return self.whole(self.indices[i], weights)
-
-
-class _RenewedStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
-    """Statistics of which some members' are other ones; those that were replaced before are let go."""
-
-    _renewed: dict[int, Mapping[str, Mapping[str, Tensor]]]
-
-    def __init__(self, whole: Statistics, renewed: Mapping[int, Mapping[str, Mapping[str, Tensor]]]) -> None:
-        before = whole if isinstance(whole, _RenewedStatistics) else None
-        self._whole: Statistics = whole if before is None else before._whole
-        self._renewed = {**({} if before is None else before._renewed), **renewed}
-
-    def __getitem__(self, kind: str) -> tuple[Mapping[str, Tensor], ...]:
-        every = enumerate(self._whole[kind])
-        return tuple(self._renewed[i][kind] if i in self._renewed else own for i, own in every)
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(self._whole)
-
-    def __len__(self) -> int:
-        return len(self._whole)
 
 
 @runtime_checkable

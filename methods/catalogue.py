@@ -1,8 +1,8 @@
 """Methods that are registered: `@register("ties", paper=...)` puts one in, `describe` tells one as JSON.
 
-What other names mean, such as `ties_evolver` and `ties_cma`, is in methods/names.py. A third-party package joins by an
-entry point in the group `mergeboard.methods` that names the module (or the class) that calls `register`; see
-methods/registry.py."""
+What other names mean, such as `ties_evolver` and `ties_cma`, is in methods/naming/names.py. A third-party package joins
+by an entry point in the group `mergeboard.methods` that names the module (or the class) that calls `register`;
+see methods/naming/registry.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from methods.errors import MergeboardError, UnknownMethod
 from methods.knobs import knob_of
+from methods.naming.registration import plain_knob, require_class
+from methods.naming.registry import Registry, path_of
 from methods.optimisers import OPTIMISERS
-from methods.registration import plain_knob, require_class
-from methods.registry import Registry, path_of
 from methods.space import Gene
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
     from methods.contract import check_method
     check_method(MyMethod())
 
-It goes the way of a session: `describe`, a merge and its candidates under the referee (methods/referee.py), the trace
-as JSON, the replay. The populations are small and made up, and of every kind that a session can bring: three members,
+It goes the way of a session: `describe`, a merge and its candidates under the referee
+(methods/refereeing/referee.py), the trace as JSON, the replay. The populations are
+small and made up, and of every kind that a session can bring: three members,
 two, one; in float64 and in half precision; with a head that the ancestor lacks, heads that know different labels, tied
 weights, whole numbers and 0-d tensors. `AssertionError` says in one sentence which promise was broken first: names,
 shapes and dtypes of the members; finite; the same under the same seed; no draw from a global generator; nothing that
@@ -30,14 +31,14 @@ from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, 
 from methods.catalogue import describe, is_registered
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import beside, models_of, trace_of, votes_of
-from methods.plain import NotPlain, plain
-from methods.referee import Referee
-from methods.toys import ToyScore as ToyScore  # for authors, who know this module alone
-from methods.toys import kinds as kinds
-from methods.toys import mean_of as mean_of
-from methods.toys import toy_blocks as toy_blocks
-from methods.toys import toy_population as toy_population
-from methods.toys import toy_score as toy_score
+from methods.refereeing.plain import NotPlain, plain
+from methods.refereeing.referee import Referee
+from methods.refereeing.toys import ToyScore as ToyScore  # for authors, who know this module alone
+from methods.refereeing.toys import kinds as kinds
+from methods.refereeing.toys import mean_of as mean_of
+from methods.refereeing.toys import toy_blocks as toy_blocks
+from methods.refereeing.toys import toy_population as toy_population
+from methods.refereeing.toys import toy_score as toy_score
 
 
 def check_method(

@@ -17,10 +17,10 @@ densities multiply the noise: of a kept share d, the standard deviation of a cha
 drops up to 0.99 of the changes of large models; mergekit drops nothing unless asked. "l1" is exact in size and biased
 in small tensors, where the few scalars that are kept must stand for those that are not.
 
-Which scalars are kept is decided by `mask_seed`, the member's name and the tensor's name (methods/drops.py), never by
-`rng`: the same knobs give the same bits, a larger density keeps more of the same scalars, and a search compares
-densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in the order of
-their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
+Which scalars are kept is decided by `mask_seed`, the member's name and the tensor's name (methods/tensors/drops.py),
+never by `rng`: the same knobs give the same bits, a larger density keeps more of the same scalars, and a search
+compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in
+the order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
 
 References:
     Yu, Yu, Yu, Huang, Li. Language Models are Super Mario: Absorbing Abilities from Homologous Models as a Free Lunch.
@@ -39,19 +39,19 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights
-from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
-from methods.dare_sum import Contribution, Sum
-from methods.draws import Crossover
-from methods.drops import Mask, Rescale
 from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
-from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.task_vector import tensors_in_common
-from methods.tensorwise import Tensorwise
+from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.dare_sum import Contribution, Sum
+from methods.tensors.draws import Crossover
+from methods.tensors.drops import Mask, Rescale
+from methods.tensors.pieces import blank_like
+from methods.tensors.task_vector import tensors_in_common
+from methods.tensors.tensorwise import Tensorwise
 
 
 @dataclass(frozen=True)

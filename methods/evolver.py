@@ -1,7 +1,7 @@
 """Evolver: breed models from models, and keep the children that do better on the development split.
 
     for each generation, for each member i:
-        child = crossover(x_i, mutant of x_i and its mates)              methods/child.py; F and Cr
+        child = crossover(x_i, mutant of x_i and its mates)              methods/tensors/child.py; F and Cr
         x_i   = child   if score(phenotype(child)) > score so far
 
 The phenotype of a child is what is judged: the child itself (no inner method; the best member is returned), or the
@@ -44,9 +44,7 @@ import torch
 
 from methods.asking import expect
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Traced
-from methods.candidates import inner_rng
 from methods.catalogue import describe, is_registered, register
-from methods.draws import Draws
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.evolution.adapt import Adapt, Plan, adaptation
 from methods.evolution.brood import Brood
@@ -56,6 +54,8 @@ from methods.evolution.fitness import Fitness, Joint, Own
 from methods.knobs import require_number
 from methods.merged import with_trace
 from methods.space import Gene
+from methods.tensors.candidates import inner_rng
+from methods.tensors.draws import Draws
 
 
 @register("evolver", paper="Du et al., Findings of ACL 2024, arXiv:2406.12208")

@@ -23,17 +23,17 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Statistics, Weights, working_dtype
-from methods.candidates import Candidates, InPlace, Stepwise
 from methods.catalogue import register
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
-from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.simple import average, require_one_each
 from methods.space import Gene
-from methods.tensorwise import Apart, Assembly, Tensorwise
+from methods.tensors.candidates import Candidates, InPlace, Stepwise
+from methods.tensors.pieces import Buffers, blank, blank_like, pieces
+from methods.tensors.tensorwise import Apart, Assembly, Tensorwise
 
 _BUFFERS = Buffers(3)
 

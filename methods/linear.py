@@ -19,13 +19,13 @@ from typing import ClassVar
 import torch
 
 from methods.base import DevScore, PerMember, Population, Weights
-from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.knobs import require_numbers
 from methods.simple import Simple, require_one_each
 from methods.space import Gene
-from methods.tensorwise import Tensorwise
+from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.tensorwise import Tensorwise
 
 
 @register("linear", paper="Wortsman et al., ICML 2022, arXiv:2203.05482")

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from methods.catalogue import register
-from methods.formula import Formula, changes, mean
+from methods.tensors.formula import Formula, changes, mean
 
 
 @register("model_stock", paper="Jang et al., ECCV 2024, arXiv:2403.19522")

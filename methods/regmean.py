@@ -26,15 +26,15 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Replayable, Traced, Weights
-from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
-from methods.pieces import blank_like
 from methods.simple import average, require_one_each
 from methods.space import Gene
-from methods.tensorwise import Tensorwise
+from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.pieces import blank_like
+from methods.tensors.tensorwise import Tensorwise
 
 FIRST_RIDGE = 1e-6  # well above the rounding of a float32 Gram matrix, well below its directions that carry evidence
 

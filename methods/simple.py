@@ -23,16 +23,16 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights, working_dtype
-from methods.candidates import Candidates, InPlace, Stepwise
 from methods.catalogue import register
 from methods.errors import Misfit
 from methods.heads import label_aware
 from methods.knobs import require_numbers
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
-from methods.pieces import Buffers, blank, blank_like, pieces
 from methods.space import Gene
-from methods.tensorwise import Tensorwise
+from methods.tensors.candidates import Candidates, InPlace, Stepwise
+from methods.tensors.pieces import Buffers, blank, blank_like, pieces
+from methods.tensors.tensorwise import Tensorwise
 
 _SUMS = Buffers(2)
 

@@ -29,10 +29,10 @@ from torch import Tensor
 from methods.base import PerMember
 from methods.catalogue import register
 from methods.errors import MergeboardError, NotApplicable
-from methods.formula import Formula
 from methods.knobs import require_number, require_numbers
 from methods.simple import average, require_one_each
 from methods.space import Gene
+from methods.tensors.formula import Formula
 
 _LINE = 0.9995  # cosine above which an arc is taken for a line
 _NOTHING = 1e-8  # a length that has no direction

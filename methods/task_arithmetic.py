@@ -21,16 +21,16 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights
-from methods.candidates import Candidates, InPlace, Stepwise
 from methods.catalogue import register
-from methods.dare_sum import Contribution, Sum
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
-from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.task_vector import tensors_in_common
-from methods.tensorwise import Tensorwise
+from methods.tensors.candidates import Candidates, InPlace, Stepwise
+from methods.tensors.dare_sum import Contribution, Sum
+from methods.tensors.pieces import blank_like
+from methods.tensors.task_vector import tensors_in_common
+from methods.tensors.tensorwise import Tensorwise
 
 
 @register("task_arithmetic", paper="Ilharco et al., ICLR 2023, arXiv:2212.04089")

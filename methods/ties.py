@@ -30,19 +30,19 @@ import torch
 from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights
-from methods.candidates import Candidates, Stepwise
 from methods.catalogue import register
-from methods.election import Election, Votes, majority
 from methods.errors import MergeboardError
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
-from methods.pieces import blank_like
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.task_vector import TaskVector, tensors_in_common
-from methods.tensorwise import Apart, Assembly, Part, Tensorwise
-from methods.trim import Cut, Cuts, cut_after, kth_largest
+from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.election import Election, Votes, majority
+from methods.tensors.pieces import blank_like
+from methods.tensors.task_vector import TaskVector, tensors_in_common
+from methods.tensors.tensorwise import Apart, Assembly, Part, Tensorwise
+from methods.tensors.trim import Cut, Cuts, cut_after, kth_largest
 
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")

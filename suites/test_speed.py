@@ -23,7 +23,7 @@ from harness.records.record import SCHEMA, Store, recipe_key
 from leaderboard.audit import load
 from leaderboard.publish import PUBLISHED, outputs
 from methods import NotApplicable, known, resolve
-from methods.staged import SEARCHES
+from methods.naming.staged import SEARCHES
 
 if TYPE_CHECKING:
     from methods import Population

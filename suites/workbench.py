@@ -26,13 +26,13 @@ from harness.members import fisher, gram
 from harness.members.allocator import memory_kept
 from harness.suites.emotion import labels as emotion
 from methods import Merged, Population
-from methods.candidates import candidates_of
-from methods.child import write_child
-from methods.draws import Draws
 from methods.evolver import Evolver
 from methods.loops import sweep
-from methods.pieces import blank_like
 from methods.regmean import RegMean
+from methods.tensors.candidates import candidates_of
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
 
 MEMBERS, ROWS = 5, 128
 SHAPES: Mapping[str, Mapping[str, int]] = {

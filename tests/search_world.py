@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from methods import Merged
 from methods.contract import ToyScore, toy_score
-from methods.toys import SHAPES, Shapes
+from methods.refereeing.toys import SHAPES, Shapes
 
 
 class Killed(BaseException):

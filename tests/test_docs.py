@@ -37,7 +37,7 @@ from methods import NotApplicable, describe, resolve
 from methods.catalogue import BUILT_IN, METHODS, NUMBERED
 from methods.contract import check_method
 from methods.knobs import knob_of
-from methods.names import require_knobs
+from methods.naming.names import require_knobs
 from methods.optimisers import OPTIMISERS
 from tests import spaces
 

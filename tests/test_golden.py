@@ -11,22 +11,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Population, Weights, pieces
+from methods import Population, Weights
 from methods.base import Ensemble
-from methods.child import write_child
 from methods.dare import DareLinear, DareTies
-from methods.draws import Crossover
 from methods.ensemble import LogitEnsemble, combine, vote
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
 from methods.loops import sweep
 from methods.model_stock import ModelStock
-from methods.pieces import blank_like
 from methods.regmean import RegMean
 from methods.simple import Simple
 from methods.spherical import Slerp
 from methods.task_arithmetic import TaskArithmetic
+from methods.tensors import pieces
+from methods.tensors.child import write_child
+from methods.tensors.draws import Crossover
+from methods.tensors.pieces import blank_like
 from methods.ties import Ties
 from tests.golden_cases import Case, Run, runs
 

@@ -24,7 +24,7 @@ from methods.contract import same_bits, toy_population
 from methods.errors import Breach, MethodFailed
 from methods.merged import models_of
 from methods.optimisers.random import Random
-from methods.refereed import Refereed
+from methods.refereeing.refereed import Refereed
 from methods.search import Search
 from methods.space import Gene
 

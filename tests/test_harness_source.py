@@ -14,7 +14,7 @@ import pytest
 from harness.records.method_recipe import method_recipe
 from harness.records.source import code_of
 from methods.catalogue import BUILT_IN, METHODS
-from methods.names import resolve
+from methods.naming.names import resolve
 from methods.optimisers import OPTIMISERS
 
 CLASS = "class Mine:\n    def merge(self, population, score, rng):\n        return SHARE\n"

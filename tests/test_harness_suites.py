@@ -20,8 +20,8 @@ from harness.protocol.protocols import named
 from harness.suites import SUITES, Setting, Suite, Where, near, owner_of, register, resolve
 from harness.suites.registry import BUILT_IN
 from harness.suites.tailoring import protocol_of
-from methods import registry
 from methods.errors import MergeboardError, UnknownName
+from methods.naming import registry
 
 ROOT = Path(__file__).parents[1]
 TASK = Task("mood", "multi_label", ("up", "down"), "macro_f1", ("up.", "down."), ("up?", "down?"))

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from methods import Merged, MergeMethod, Population, Weights, resolve
-from methods.candidates import Anew, Stepwise, candidates_of
 from methods.contract import same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
@@ -17,6 +16,7 @@ from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
 from methods.regmean import RegMean
 from methods.simple import Simple
+from methods.tensors.candidates import Anew, Stepwise, candidates_of
 from methods.ties import Ties
 
 EXACT = [

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from methods import Weights
-from methods.child import write_child
-from methods.draws import Draws
-from methods.pieces import blank_like
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
 
 SHAPES = {"wide": (123, 41), "thin": (3,), "scalar": (), "none": (0, 4)}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from methods import Misfit, NotApplicable, Population, Weights, resolve
 from methods.contract import check_method, same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
-from methods.drops import Mask, magnitudes, stretches
+from methods.tensors.drops import Mask, magnitudes, stretches
 from methods.ties import Ties
 
 BOTH = [DareLinear, DareTies]

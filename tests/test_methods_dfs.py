@@ -15,12 +15,12 @@ from methods.catalogue import describe
 from methods.contract import check_method, same_bits, toy_blocks, toy_population
 from methods.errors import Misfit
 from methods.merged import Route as Way
-from methods.names import all_parts_of
+from methods.naming.names import all_parts_of
 from methods.optimisers.catcma import CatCma
 from methods.optimisers.cma import Cma
+from methods.refereeing.toys import BLOCKS
 from methods.routes.stage import joined, mark_of
 from methods.search import Search
-from methods.toys import BLOCKS
 from tests.search_world import Killed, Remembering
 
 

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from methods import Ensemble, MergeboardError, Population, Weights, resolve
-from methods.child import write_child
 from methods.contract import ToyScore, same_bits, toy_population, toy_score
-from methods.draws import Draws
 from methods.ensemble import LogitEnsemble
 from methods.evolution import brood
 from methods.evolver import Evolver, HashedChance
 from methods.greedy_soup import GreedySoup
-from methods.pieces import blank_like
 from methods.reference import Best
 from methods.simple import Simple
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
 from methods.ties import Ties
 
 INNERS = [None, Simple(), Ties(k=0.5), GreedySoup(), LogitEnsemble(), Best()]

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from methods import MergeboardError, Population, Weights, resolve
-from methods.child import write_child
 from methods.contract import ToyScore, check_method, same_bits, toy_population, toy_score
-from methods.draws import Draws
 from methods.evolution.adapt import Adapt, Plan, adaptation
 from methods.evolver import Evolver
-from methods.pieces import blank_like
 from methods.simple import Simple
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
 from tests.test_methods_evolver_budget import Known
 
 ADAPTIVE: tuple[Adapt, ...] = ("jde", "sade", "shade")

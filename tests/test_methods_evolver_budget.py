@@ -16,7 +16,7 @@ from methods.errors import Breach, MethodFailed
 from methods.evolution.brood import Brood
 from methods.evolver import Evolver
 from methods.greedy_soup import GreedySoup
-from methods.referee import Referee
+from methods.refereeing.referee import Referee
 from methods.simple import Simple
 from methods.ties import Ties
 

@@ -20,11 +20,11 @@ from methods.errors import Breach
 from methods.evolver import Evolver
 from methods.merged import beside, for_task, models_of, passes, stored_parameters, tasks_of, trace_of, with_trace
 from methods.optimisers.random import Random as RandomSearch
-from methods.referee import Referee
+from methods.refereeing.referee import Referee
+from methods.refereeing.toys import DEPTH, toy_score
 from methods.search import Search
 from methods.simple import Simple
 from methods.space import Gene
-from methods.toys import DEPTH, toy_score
 
 BLOCKS = tuple(f"model.layers.{i}" for i in range(DEPTH))
 FIRST, BETWEEN, NAN = BLOCKS[0], BLOCKS[1], float("nan")

@@ -15,20 +15,20 @@ import pytest
 import torch
 
 from methods import MergeMethod, Population, Weights
-from methods.candidates import candidates_of
-from methods.child import write_child
 from methods.contract import same_bits, toy_score
 from methods.dare import DareLinear, DareTies
-from methods.draws import Draws
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
-from methods.pieces import blank_like
-from methods.scaling import scaled
 from methods.simple import Simple
-from methods.task_vector import TaskVector
+from methods.tensors.candidates import candidates_of
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
+from methods.tensors.scaling import scaled
+from methods.tensors.task_vector import TaskVector
+from methods.tensors.trim import cut_after
 from methods.ties import Ties
-from methods.trim import cut_after
 
 pytest.importorskip("numba", reason="the loops need Numba: pip install 'mergeboard[fast]'")
 

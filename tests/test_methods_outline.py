@@ -11,8 +11,8 @@ import pytest
 from methods import MergeboardError
 from methods.catalogue import BUILT_IN, METHODS
 from methods.knobs import fields_from, knob_of
-from methods.names import require, resolve
-from methods.outline import outline
+from methods.naming.names import require, resolve
+from methods.naming.outline import outline
 
 TEXTS = (
     "-1",

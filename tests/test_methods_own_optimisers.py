@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from methods import MergeboardError, NotApplicable, UnknownMethod, describe, register, registry, resolve
+from methods import MergeboardError, NotApplicable, UnknownMethod, describe, register, resolve
 from methods.catalogue import METHODS
+from methods.naming import registry
 from methods.optimisers import OPTIMISERS
 from methods.optimisers import register as register_optimiser
 from methods.optimisers.contract import check_optimiser

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from methods import pieces as cutting
-from methods.pieces import Buffers, blank_like, pieces
+from methods.tensors import pieces as cutting
+from methods.tensors.pieces import Buffers, blank_like, pieces
 
 
 class Clock:

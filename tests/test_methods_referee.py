@@ -26,7 +26,7 @@ from methods import (
 )
 from methods.contract import same_bits, toy_population, toy_score
 from methods.errors import Breach, MethodFailed
-from methods.referee import Referee
+from methods.refereeing.referee import Referee
 from tests.toys import OF_TENSORS
 
 Act = Callable[[Population, Any], Any]

@@ -27,21 +27,21 @@ from methods import (
     known,
     paper_of,
     register,
-    registry,
     resolve,
 )
 from methods.base import Replayable
-from methods.candidates import Anew, Stepwise, candidates_of
 from methods.catalogue import METHODS, RESERVED
 from methods.contract import toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.knobs import knob_of
-from methods.names import require_knobs
+from methods.naming import registry
+from methods.naming.names import require_knobs
+from methods.naming.staged import SEARCHES
 from methods.regmean import RegMean
 from methods.simple import Simple
-from methods.staged import SEARCHES
+from methods.tensors.candidates import Anew, Stepwise, candidates_of
 from methods.ties import Ties
 
 

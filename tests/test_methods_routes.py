@@ -15,13 +15,13 @@ from methods import MergeboardError, NotApplicable, Population, resolve
 from methods.contract import check_method, toy_blocks, toy_population, toy_score
 from methods.merged import Route as Way
 from methods.optimisers.random import Random
+from methods.refereeing.toys import BLOCKS, DEPTH
 from methods.routes.decoding import Track
 from methods.routes.route import Route
 from methods.routes.slots import Slot, Stack, stacks_of
 from methods.routes.variables import variables_of
 from methods.search import Search
 from methods.space import Gene, Point, Space, Variable
-from methods.toys import BLOCKS, DEPTH
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -24,7 +24,7 @@ from methods.regmean import RegMean
 from methods.search import Search
 from methods.simple import Simple
 from methods.space import Gene, Point, Space
-from methods.tensorwise import Tensorwise
+from methods.tensors.tensorwise import Tensorwise
 from methods.ties import Ties
 from tests.search_world import Killed, Remembering
 from tests.toys import OF_TENSORS

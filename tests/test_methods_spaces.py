@@ -14,7 +14,7 @@ from methods.dare import DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
-from methods.names import require
+from methods.naming.names import require
 from methods.optimisers.cma import Cma
 from methods.optimisers.random import Random
 from methods.regmean import RegMean

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Population, Weights, pieces, resolve
-from methods.child import write_child
+from methods import Population, Weights, resolve
 from methods.contract import same_bits
-from methods.draws import Draws
 from methods.loops import sweep
-from methods.pieces import blank_like
+from methods.tensors import pieces
+from methods.tensors.child import write_child
+from methods.tensors.draws import Draws
+from methods.tensors.pieces import blank_like
 from tests.toys import OF_TENSORS
 
 SIZES = {"a.weight": (300, 64), "b.weight": (64, 300), "b.bias": (300,)}

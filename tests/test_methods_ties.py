@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, Weights, pieces
+from methods import Misfit, NotApplicable, Population, Weights
+from methods.tensors import pieces
 from methods.ties import Ties
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import pieces, trim
-from methods.task_vector import TaskVector
-from methods.trim import Cut, cut_after, kth_largest
+from methods.tensors import pieces, trim
+from methods.tensors.task_vector import TaskVector
+from methods.tensors.trim import Cut, cut_after, kth_largest
 
 SHAPES = {"a": (101, 7), "b": (53, 30), "c": (), "none": (0, 3)}
 

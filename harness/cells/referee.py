@@ -16,8 +16,8 @@ from harness.records.record import LARGEST
 from methods import DevScore, Merged, MergeMethod, Population
 from methods.catalogue import is_ours
 from methods.merged import trace_of, with_trace
-from methods.plain import NotPlain, plain
-from methods.referee import Referee
+from methods.refereeing.plain import NotPlain, plain
+from methods.refereeing.referee import Referee
 
 MOST = LARGEST // 2  # bytes of a trace: a record that held more could not be read again
 

@@ -14,7 +14,7 @@ from harness.cells.recorded import weights_sha256
 from harness.cells.referee import with_plain_trace
 from harness.records.record import BadRecord, RunRecord, Store, read, slug
 from methods import Merged
-from methods.referee import Referee
+from methods.refereeing.referee import Referee
 
 
 def replayed(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged | None:

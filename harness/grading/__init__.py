@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from methods.registration import require_class
-from methods.registry import Registry, path_of
+from methods.naming.registration import require_class
+from methods.naming.registry import Registry, path_of
 
 BUILT_IN = {  # name -> the file that registers it
     "contains": "harness.grading.contains",

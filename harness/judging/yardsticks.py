@@ -17,7 +17,7 @@ from transformers import Trainer, TrainingArguments
 
 from harness.families.batches import Batches
 from methods.base import Weights
-from methods.pieces import blank_like, pieces
+from methods.tensors.pieces import blank_like, pieces
 
 
 def triad(out: Weights, x: Weights, a: Weights, b: Weights, scale: float = 0.5) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.errors import BadWeights
 from harness.storage.zoo import Zoo, load_weights, save_weights
 from methods import Weights
-from methods.surroundings import generators_kept
+from methods.refereeing.surroundings import generators_kept
 
 KINDS = ("fisher", "gram")
 Compute = Callable[[str, int], dict[str, Tensor]]  # (kind, member) -> tensors by parameter name

@@ -211,7 +211,7 @@ def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Confi
 def _require_methods(options: Options, protocol: Protocol) -> None:
     from harness.cells.rows import ROWS
     from methods import known, require
-    from methods.names import require_knobs, wrapped_like
+    from methods.naming.names import require_knobs, wrapped_like
 
     require_knobs(protocol.methods)  # also where no method of the session takes them
     for name in options.methods:

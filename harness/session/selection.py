@@ -16,7 +16,7 @@ from harness.session.options import BUDGETS, Options
 from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
-from methods.names import all_parts_of
+from methods.naming.names import all_parts_of
 
 MEASURES = "measures"  # the marker of what measures time or memory
 CANCELLED = "cancelled"  # the marker of a cell that one option asks for and another takes away

@@ -1,7 +1,8 @@
 """Suites by name: `@register("tickets")` puts one in, `resolve("tickets")` gets it out.
 
 A folder here that has a suite.py is a built-in suite. A package joins by an entry point in the group
-`mergeboard.suites` that names the module which registers; a file, by `pytest -p MODULE`. See methods/registry.py."""
+`mergeboard.suites` that names the module which registers; a file, by `pytest -p MODULE`. See
+methods/naming/registry.py."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.suites.base import Suite
 from methods.errors import MergeboardError
-from methods.registry import Registry, path_of
+from methods.naming.registry import Registry, path_of
 
 BUILT_IN = {  # name -> the module that registers it
     file.parent.name: f"harness.suites.{file.parent.name}.suite"

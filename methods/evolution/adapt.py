@@ -3,8 +3,8 @@
     none    F and Cr as they are given
     jde     Every member has its own F and Cr. Before each child F is drawn anew from 0.1..1, and Cr from 0..1, each
             with probability 0.1; a child that stays keeps the pair it was made with.
-    sade    Two mutations compete, both of methods/child.py ("rand_diff" and "to_reference"), each as likely as its
-            share of successes among the last 25 children. F is normal around the given one (0.3), Cr normal (0.1)
+    sade    Two mutations compete, both of methods/tensors/child.py ("rand_diff" and "to_reference"), each as likely as
+            its share of successes among the last 25 children. F is normal around the given one (0.3), Cr normal (0.1)
             around the median of each mutation's successes among them.
     shade   A memory of as many pairs as there are members. F is Cauchy (0.1) and Cr normal (0.1) around a pair drawn
             from it; every generation the successes, weighted by how much they gained, replace the oldest pair. The
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import Literal, Protocol
 
-from methods.child import Mutation
+from methods.tensors.child import Mutation
 
 Adapt = Literal["none", "jde", "sade", "shade"]
 Draw = Callable[[str, int, int], float]  # purpose, generation, member -> a number in 0..1, both excluded

@@ -8,9 +8,9 @@ from typing import cast
 from torch import Tensor
 
 from methods.base import Population, Weights
-from methods.child import write_child
-from methods.draws import Crossover
-from methods.pieces import blank_like
+from methods.tensors.child import write_child
+from methods.tensors.draws import Crossover
+from methods.tensors.pieces import blank_like
 
 
 class Child:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from methods.draws import Crossover, Draws
+from methods.tensors.draws import Crossover, Draws
 
 
 class Chance(Protocol):

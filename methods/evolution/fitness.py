@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from methods.base import Merged, MergeMethod, Population, Statistics, Weights
-from methods.candidates import Candidates, Renewing, candidates_of
 from methods.evolution.brood import Child
 from methods.evolution.evaluations import Evaluations
 from methods.merged import trace_of
+from methods.tensors.candidates import Candidates, Renewing, candidates_of
 
 
 class Fitness(Protocol):

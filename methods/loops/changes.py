@@ -1,4 +1,4 @@
-"""Task vectors and what TIES makes of them, scalar by scalar (methods/task_vector.py, methods/ties.py)."""
+"""Task vectors and what TIES makes of them, scalar by scalar (methods/tensors/task_vector.py, methods/ties.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Evolver child, scalar by scalar (methods/child.py)."""
+"""One Evolver child, scalar by scalar (methods/tensors/child.py)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.draws import FIRST, LANES, SECOND, STEP
 from methods.loops.sweep import Loop
+from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 
 BLOCK = 4096  # scalars whose draws are made at a time
 _STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)

@@ -1,4 +1,4 @@
-"""DARE, scalar by scalar (methods/drops.py, methods/dare_sum.py)."""
+"""DARE, scalar by scalar (methods/tensors/drops.py, methods/tensors/dare_sum.py)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.draws import FIRST, LANES, SECOND, STEP
 from methods.loops.sweep import Loop
+from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 ALL = 1 << 16  # a threshold above every lane

@@ -1,7 +1,7 @@
 """Runs a compiled loop over whole models: in pieces, on as many threads as torch may use.
 
 Loops let go of Python's lock, and every thread takes the next piece when it is done with its last: nobody waits for a
-thread that a busy neighbour holds up, as torch's own threads do (methods/pieces.py).
+thread that a busy neighbour holds up, as torch's own threads do (methods/tensors/pieces.py).
 """
 
 from __future__ import annotations

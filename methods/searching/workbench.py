@@ -20,7 +20,7 @@ from methods.searching.genes import is_scale
 from methods.searching.ledger import from_hex, hexed, key_of
 from methods.searching.spaces import Plan, Setting
 from methods.space import Point
-from methods.tensorwise import Part, Tensorwise, only
+from methods.tensors.tensorwise import Part, Tensorwise, only
 
 
 class Workbench:

@@ -16,7 +16,7 @@ from harness.suites.own.described import File
 from harness.suites.registry import SUITES, register
 from harness.suites.setting import VARIANT, Setting
 from methods.errors import MergeboardError
-from methods.registry import path_of
+from methods.naming.registry import path_of
 
 _METRIC = "The score is the task's metric on test rows, averaged over corpora."
 

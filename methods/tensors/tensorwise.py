@@ -18,7 +18,7 @@ from methods.base import DevScore, MergeMethod, Population, Weights
 from methods.errors import Breach
 from methods.loops.sweep import part_of
 from methods.merged import models_of
-from methods.scaling import scaled, scaled_member
+from methods.tensors.scaling import scaled, scaled_member
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 """DARE's first two steps: which scalars of a change are kept, and by how much what is kept is scaled up.
 
-A scalar is kept where its lane (methods/draws.py) lies below round(65536 density). A lane belongs to the seed of the
-masks, the member's name, the tensor's name and the scalar's index, and to nothing else. So masks are nested: a larger
-density keeps all that a smaller one keeps and more, and neither another member nor another tensor moves them. Where
-everything is kept nothing is drawn.
+A scalar is kept where its lane (methods/tensors/draws.py) lies below round(65536 density). A lane belongs to the seed
+of the masks, the member's name, the tensor's name and the scalar's index, and to nothing else. So masks are nested: a
+larger density keeps all that a smaller one keeps and more, and neither another member nor another tensor moves them.
+Where everything is kept nothing is drawn.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights
-from methods.draws import Crossover, Draws
 from methods.loops import drops as loops
 from methods.loops.sweep import suited, sweep_in_turns
-from methods.pieces import Buffers
-from methods.task_vector import TaskVector
+from methods.tensors.draws import Crossover, Draws
+from methods.tensors.pieces import Buffers
+from methods.tensors.task_vector import TaskVector
 
 Rescale = Literal["inverse", "l1", "none"]
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from methods.base import DevScore, Population, Weights, working_dtype
 from methods.heads import label_aware
-from methods.pieces import blank, blank_like
 from methods.simple import average, average_all
-from methods.task_vector import tensors_in_common
-from methods.tensorwise import Tensorwise
+from methods.tensors.pieces import blank, blank_like
+from methods.tensors.task_vector import tensors_in_common
+from methods.tensors.tensorwise import Tensorwise
 
 
 class Formula(Tensorwise, ABC):

@@ -14,12 +14,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from methods import staged
 from methods.catalogue import AROUND, BUILT_IN, METHODS, NUMBERED, Entry
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import fields_from
+from methods.naming import staged
+from methods.naming.outline import outline
 from methods.optimisers import OPTIMISERS
-from methods.outline import outline
 
 if TYPE_CHECKING:
     from methods.base import MergeMethod

@@ -14,7 +14,7 @@ from torch import Tensor
 from methods.base import Population, Weights
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
-from methods.pieces import Buffers, blank, pieces
+from methods.tensors.pieces import Buffers, blank, pieces
 
 _STEP = Buffers(1)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.task_vector import TaskVector, places
+from methods.tensors.task_vector import TaskVector, places
 
 SAMPLE = 1 << 18  # scalars that the bounds are estimated from, at most
 SHARE = 32  # and of a single tensor one in so many: to sort them must not cost more than to look through all

@@ -5,8 +5,8 @@
     v = x_i + F (x_b - x_i + x_r1 - x_r2)    mutation "to_best_and_diff", SHADE's
     child = v where lane < round(65536 Cr), x_i elsewhere
 
-A lane is a draw of 16 bits that belongs to its scalar (methods/draws.py): a child can be made again from its seed
-instead of being stored. Sums and products are separate IEEE steps, none fused, in float32 (float64 stays float64),
+A lane is a draw of 16 bits that belongs to its scalar (methods/tensors/draws.py): a child can be made again from its
+seed instead of being stored. Sums and products are separate IEEE steps, none fused, in float32 (float64 stays float64),
 rounded once: nothing depends on how the work is cut. Scalars that are not taken equal the parent bit for bit, -0.0
 included.
 
@@ -24,10 +24,10 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights
-from methods.draws import Crossover, Draws
 from methods.loops import child as loops
 from methods.loops.sweep import suited, sweep
-from methods.pieces import Buffers, pieces
+from methods.tensors.draws import Crossover, Draws
+from methods.tensors.pieces import Buffers, pieces
 
 Mutation = Literal["rand_diff", "to_reference", "to_best_and_diff"]
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from methods import pieces as cutting
 from methods.base import Population, Weights, working_dtype
 from methods.errors import Misfit, NotApplicable
 from methods.loops import changes
 from methods.loops.sweep import suited, sweep, sweep_in_turns
-from methods.pieces import pieces
+from methods.tensors import pieces as cutting
+from methods.tensors.pieces import pieces
 
 
 def tensors_in_common(method: str, population: Population) -> list[str]:

@@ -1,6 +1,6 @@
 """DARE's last steps: weigh what is kept of every member's change, let signs vote, add the rest to the ancestor.
 
-    v_i = w_i r_i t_i     r_i scales what is kept of t_i up (methods/drops.py)
+    v_i = w_i r_i t_i     r_i scales what is kept of t_i up (methods/tensors/drops.py)
     sum                   without votes sum_i v_i; with them the sum of the v_i of sign s = sign(sum_i v_i), where a
                           sum of 0 elects plus
     divide                by the sum of the w_i that count, or by 1 where that is nothing
@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights, working_dtype
-from methods.draws import Crossover
-from methods.drops import Dropped, Mask, Rescale, stretches
 from methods.loops import drops as loops
 from methods.loops.sweep import Operands, shared_out, suited, sweep
-from methods.pieces import Buffers, pieces
-from methods.trim import Cut, cut_after
+from methods.tensors.draws import Crossover
+from methods.tensors.drops import Dropped, Mask, Rescale, stretches
+from methods.tensors.pieces import Buffers, pieces
+from methods.tensors.trim import Cut, cut_after
 
 NOTHING = 1e-8  # a sum of weights that nothing is divided by
 _ROOM = Buffers(3)

@@ -13,7 +13,7 @@ from typing import Any
 from methods import asking
 from methods.base import DevScore, Merged
 from methods.errors import Breach, MethodFailed
-from methods.surroundings import generators, generators_kept
+from methods.refereeing.surroundings import generators, generators_kept
 
 DRAWS = "draws from the global generator, not from rng, and so never the same again"
 

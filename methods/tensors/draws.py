@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from methods.pieces import CHUNK, Buffers
+from methods.tensors.pieces import CHUNK, Buffers
 
 LANES = 4  # 16-bit draws in one 64-bit hash
 STEP, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # splitmix64's increment and factors

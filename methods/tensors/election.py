@@ -19,9 +19,9 @@ from torch import Tensor
 from methods.base import Weights, working_dtype
 from methods.loops import changes
 from methods.loops.sweep import Operands, suited, sweep
-from methods.pieces import Buffers, pieces
-from methods.task_vector import TaskVector
-from methods.trim import Cuts
+from methods.tensors.pieces import Buffers, pieces
+from methods.tensors.task_vector import TaskVector
+from methods.tensors.trim import Cuts
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,9 +35,9 @@ from methods.base import (
 )
 from methods.errors import Breach, MergeboardError, MethodFailed
 from methods.merged import models_of, numbers_of
-from methods.refereed import DRAWS, Refereed
-from methods.sound import sound
-from methods.surroundings import generators, generators_kept, settings_kept
+from methods.refereeing.refereed import DRAWS, Refereed
+from methods.refereeing.sound import sound
+from methods.refereeing.surroundings import generators, generators_kept, settings_kept
 
 Digest = Callable[[Tensor], Any]
 

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from methods.errors import MergeboardError
 from methods.knobs import knob_of, require_plain_type
-from methods.registry import path_of
+from methods.naming.registry import path_of
 
 OF_THE_CLASS = ("version", "order_matters", "moves_equal_members", "searched", "tuned")  # class variables, never knobs
 Nested = Callable[[Any], Any]

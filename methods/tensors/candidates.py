@@ -14,7 +14,7 @@ import torch
 
 from methods.base import DevScore, Merged, MergeMethod, Population, Weights
 from methods.heads import label_aware
-from methods.pieces import blank_like
+from methods.tensors.pieces import blank_like
 
 
 class Candidates(Protocol):
