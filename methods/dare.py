@@ -19,8 +19,8 @@ in small tensors, where the few scalars that are kept must stand for those that 
 
 Which scalars are kept is decided by `mask_seed`, the member's name and the tensor's name (methods/tensors/drops.py),
 never by `rng`: the same knobs give the same bits, a larger density keeps more of the same scalars, and a search
-compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in
-the order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
+compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in the
+order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
 
 References:
     Yu, Yu, Yu, Huang, Li. Language Models are Super Mario: Absorbing Abilities from Homologous Models as a Free Lunch.
