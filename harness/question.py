@@ -51,6 +51,9 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
     bench = bench_of(request.config)
 
     def ask() -> Any:
+        if bench.options.diagnose:
+            said = _outcome(request, bench, population, lambda: bench.diagnosis(cell.setting, population))
+            request.node.user_properties.append(("diagnosis", said.as_posix()) if said else ("diagnosis", ""))
         record, cached = _outcome(request, bench, cell, lambda: bench.answer(cell))
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))

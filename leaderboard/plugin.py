@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.records.record import Store, write_whole
+from harness.records import diagnosis
+from harness.records.diagnosis import Diagnosis
+from harness.records.record import BadRecord, Store, write_whole
 from leaderboard import audit, publish, repeats, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
@@ -43,6 +46,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if claims:
         terminalreporter.section("what the papers say")
         terminalreporter.write_line("\n".join(claims))
+    if diagnosed := [*_diagnoses(results_root(config), set(named("diagnosis", terminalreporter.stats.values())))]:
+        terminalreporter.section("before merging")
+        terminalreporter.write_line(terminal.diagnoses(diagnosed))
     session = set(named("record", terminalreporter.stats.values()))
     if not session:
         return
@@ -78,6 +84,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
             config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
     else:
         terminalreporter.write_line(f"written: {target}")
+
+
+def _diagnoses(root: Path, session: Collection[str]) -> Iterator[Diagnosis]:
+    """Those of this session's populations."""
+    for path in sorted(root / name for name in session if name):
+        with suppress(BadRecord):  # reported by the leaderboard
+            yield diagnosis.read(path)
 
 
 def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:

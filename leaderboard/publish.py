@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.records import terrain
+from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
 from leaderboard.graded import misgraded
 from leaderboard.pages import pages
 from leaderboard.tables.answers import files_named_by, gold_of
-from leaderboard.tables.group import groups
+from leaderboard.tables.group import Group, groups
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
@@ -53,22 +53,36 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     for survey in (s for s in seen if s.key not in published):
         text = terrain.text_of(survey)
         write_whole(target.root / shelf.signed(survey.path, text), text)
+    told, unsound = shelf.diagnoses(local)
+    there_too = {one.key for one in shelf.diagnoses(target)[0]}
+    for one in (d for d in told if d.key not in there_too):
+        text = diagnosis.text_of(one)
+        write_whole(target.root / shelf.signed(one.path, text), text)
     shelf.adopt(target)
     done, kept = write(root)
-    return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [*refused, *damaged, *kept]
+    return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [
+        *refused,
+        *damaged,
+        *unsound,
+        *kept,
+    ]
 
 
 def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     """What the published records say each page must contain, and the README if it has a place for them."""
     store = Store(root / PUBLISHED)
     found = groups((loaded or audit.load(store)).records, gold_of(store))
-    files = {root / generated.DOCS / name: text for name, text in pages.pages(found, shelf.surveys(store)[0]).items()}
+    files = {root / generated.DOCS / name: text for name, text in _pages(found, store).items()}
     readme = root / README
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
         if BEGIN in before or END in before:
             files[readme] = between(before, pages.block(found))
     return files
+
+
+def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
+    return pages.pages(found, shelf.surveys(store)[0], shelf.diagnoses(store)[0])
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], str | None]:
@@ -108,7 +122,12 @@ def check(root: Path) -> list[str]:
     """One line for everything that is wrong with the published results and what is rendered from them."""
     store = Store(root / PUBLISHED)
     loaded = audit.load(store)  # once: 2,500 records take a while, and room
-    told = (*audit.faults(store, loaded), *shelf.surveys(store)[1], *shelf.misplaced(store, loaded))
+    told = (
+        *audit.faults(store, loaded),
+        *shelf.surveys(store)[1],
+        *shelf.diagnoses(store)[1],
+        *shelf.misplaced(store, loaded),
+    )
     problems = [f"{PUBLISHED}: {line}" for line in told]
     try:
         files, readme = _apart(root, outputs(root, loaded))

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.records import terrain
+from harness.records import diagnosis, terrain
+from harness.records.diagnosis import Diagnosis
 from harness.records.record import BadRecord, Store
 from leaderboard.audit import Loaded, load
 from leaderboard.tables.answers import files_named_by
@@ -41,6 +42,19 @@ def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
     return list(found.values()), damaged
 
 
+def diagnoses(store: Store) -> tuple[list[Diagnosis], list[str]]:
+    """The diagnoses of a store, of one recipe one, and a line for each file that cannot be believed."""
+    found: dict[str, Diagnosis] = {}
+    damaged = []
+    for path in diagnosis.paths(store.root):
+        try:
+            one = diagnosis.read(path)
+            found.setdefault(one.key, one)
+        except BadRecord as error:
+            damaged.append(str(error).replace(f"{store.root}/", ""))
+    return list(found.values()), damaged
+
+
 def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     """A line for each published file whose name is not what its content says, or that nothing asks for."""
     found = loaded or load(store)
@@ -49,10 +63,12 @@ def misplaced(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
         if place != signed(record.path, (store.root / place).read_text(encoding="utf-8")):
             yield f"{place}: its name does not hold the hash of its content: it was edited, or copied and not published"
     names = {signed(survey.path, terrain.text_of(survey)).as_posix() for survey in surveys(store)[0]}
+    names |= {signed(one.path, diagnosis.text_of(one)).as_posix() for one in diagnoses(store)[0]}
     records = {path.relative_to(store.root).as_posix() for path in store.paths()}
     for name in sorted(p.relative_to(store.root).as_posix() for p in store.root.rglob("*") if p.is_file()):
-        if name.startswith(f"{terrain.FOLDER}/"):
+        if name.startswith((f"{terrain.FOLDER}/", f"{diagnosis.FOLDER}/")):
             if name not in names:
-                yield f"{name}: no landscape of this name; publish it anew"
+                what = "landscape" if name.startswith(terrain.FOLDER) else "diagnosis"
+                yield f"{name}: no {what} of this name; publish it anew"
         elif name not in told | records and not ((found.damaged or found.foreign) and name.startswith(BESIDE)):
             yield f"{name}: nothing names it; remove it"

@@ -21,7 +21,7 @@ from harness.session.trials import Trials
 from harness.storage import journal
 from harness.suites import resolve
 from harness.suites.setting import Setting
-from methods.errors import MergeboardError
+from methods.errors import MergeboardError, NotApplicable
 
 
 class Bench:
@@ -37,6 +37,7 @@ class Bench:
         self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for
         self._told: set[str] = set()  # methods whose code changed, and the user knows
         self._dead: dict[PopulationKey, str] = {}  # of a made-up world -> why it ranks nothing, or ""
+        self._diagnosed: dict[PopulationKey, Path | None] = {}
         self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
 
     def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
@@ -108,6 +109,23 @@ class Bench:
             for method in methods:
                 journal.forget(self.store.root, running_key(Cell(setting, key, method), lab))
         return there
+
+    def diagnosis(self, setting: Setting, key: PopulationKey) -> Path | None:
+        """The file, relative to the store, of what is said of this population, made unless it is there; None of
+        members without an ancestor."""
+        from harness.cells.diagnosis import made, stored
+        from harness.records import diagnosis
+
+        if key not in self._diagnosed:
+            lab = self.lab(key.model, setting)
+            found = None if self.options.rerun else stored(setting, key, lab, self.store)
+            try:
+                if found is None:
+                    diagnosis.put(self.store.root, found := made(setting, key, lab))
+            except NotApplicable as reason:
+                lab.say_once(f"{key}: {reason}")
+            self._diagnosed[key] = found.path if found else None
+        return self._diagnosed[key]
 
     def lab(self, model: ModelName, setting: Setting):  # type: ignore[no-untyped-def]  # harness.cells.lab needs torch
         """The laboratory of this model and protocol; another's is let go first."""

@@ -95,6 +95,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "N",
         "help": "Points per side of test_landscape's squares; 0 leaves it out",
     },
+    "diagnose": {
+        "action": "store_true",
+        "help": "Say of every population before it is merged how far its members moved and how much they contradict",
+    },
     "threads": {"metavar": "N", "help": "Threads of torch; 1 for tiny models by default"},
 }
 ONCE = tuple(name for name, how in FLAGS.items() if "action" not in how)  # a second value would replace the first

@@ -57,6 +57,7 @@ class Options:
     rerun: bool
     threads: int | None
     points: int  # per side of a landscape
+    diagnose: bool
     command: str
 
     @property
@@ -127,6 +128,7 @@ def read(config: pytest.Config) -> Options:
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
             points=parsing.points_of(get("--grid")),
+            diagnose=get("--diagnose"),
             command=command_of(config),
         )
         parsing.choice_of("--speed-shape", get("--speed-shape"), SHAPES)

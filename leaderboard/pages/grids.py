@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from harness.records.diagnosis import Diagnosis
 from leaderboard import text
 from leaderboard.claims.claims import Finding
 from leaderboard.tables.budgets import SameBudget
 from leaderboard.tables.cell import Cell
+from leaderboard.tables.diagnoses import Link
 from leaderboard.tables.overall import Overall
 from leaderboard.tables.table import Costs, Scores
 
@@ -88,3 +90,25 @@ def findings(found: list[Finding], name: Name) -> Grid:
         for f in found
     ]
     return ["where we looked", "verdict", "our difference"], rows
+
+
+def diagnoses(seen: Sequence[Diagnosis], name: Name) -> Grid:
+    """One row for a population; distances and shares times 100."""
+    headers = ["population", "seed", "distance", "cosine", "conflict", "cancelled", "rank", "gap"]
+    rows = []
+    for d in seen:
+        heads = f" ({d.heads} heads)" if d.heads in ("diff", "own") else ""
+        shares = [f"{100 * x:.1f}" for x in (d.distance, d.cosine, d.conflict, d.cancelled, d.rank)]
+        gap = text.GAP if d.gap is None else f"{100 * d.gap:.1f}"
+        rows.append([name(f"{d.suite}: {'+'.join(d.members)}{heads}"), str(d.seed), *shares, gap])
+    return headers, rows
+
+
+def links(found: Sequence[Link], name: Name) -> Grid:
+    """One row for a sign and a method; a correlation of too few populations has no interval."""
+    rows = []
+    for link in found:
+        rho = text.GAP if link.rho is None else f"{link.rho:+.2f}"
+        between = text.GAP if (link.low, link.high) == (-1, 1) else f"[{link.low:+.2f}, {link.high:+.2f}]"
+        rows.append([name(link.method), link.sign, str(link.populations), rho, between, link.says])
+    return ["gain of", "against", "populations", "correlation", "interval", "so"], rows

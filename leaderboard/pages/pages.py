@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from harness.records.diagnosis import Diagnosis
 from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import text, words
 from leaderboard.pages import claims, grids, markdown, prose
 from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
+from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
@@ -37,7 +39,9 @@ FOLDER = PurePosixPath("leaderboard")
 FIGURES = "figures"
 
 
-def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosixPath, str]:
+def pages(
+    found: list[Group], terrains: Sequence[Terrain] = (), diagnosed: Sequence[Diagnosis] = ()
+) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
     said = claims.page(_prepared(found))  # first: it makes each group's tables while its answers are in memory
     files = {INDEX: _index(found), CLAIMS_PAGE: said}
@@ -52,6 +56,9 @@ def pages(found: list[Group], terrains: Sequence[Terrain] = ()) -> dict[PurePosi
         seen = [t for t in terrains if t.model == model]
         files |= {FOLDER / FIGURES / _survey_of(t): landscape(_plane(t), t) for t in seen}
         parts += _landscapes(seen)
+        told = Diagnosed(own, [d for d in diagnosed if d.model == model])
+        files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in told.figures()}
+        parts += [*told.text(), *_pictures(told.figures())]
         files[FOLDER / page_of(model)] = "\n".join(parts)
     for each in overall(found):
         files[FOLDER / FIGURES / _diagram_of(each.world)] = diagram(f"Mean ranks, {each.world}", each.ranking)

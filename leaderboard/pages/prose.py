@@ -86,6 +86,22 @@ its own cells, how many stands in brackets; † marks doubtful cells among them.
 made-up worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md).
 """
 
+DIAGNOSES = """\
+### Before merging
+
+What `--diagnose` says of each population, of its members' changes *t = x - ancestor* and of development rows.
+*Distance*: the mean length of *t* over that of the ancestor. *Cosine*: between two members' *t*, the mean over pairs.
+*Conflict*: of the scalars that two members or more changed, the share on which they disagree in sign. *Cancelled*: what
+of all changes is lost when they are added up. *Rank*: the effective rank of *t* as a share of the whole. *Gap*: how
+much better members are on their own development rows than the others are there.
+"""
+
+LINKS = """\
+Does it tell what merging gains? Spearman's correlation, over these populations, with the exam's score of a merge less
+that of the best member, and its interval at 95 % for all rows together. Populations share members, so take it as a
+hint.
+"""
+
 LANDSCAPES = """\
 ### Landscapes
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from tabulate import tabulate
 
+from harness.records.diagnosis import OF_LAYERS, Diagnosis
 from leaderboard import text
 from leaderboard.claims.claims import Claim, Finding, verdict
 from leaderboard.pages import grids
@@ -47,6 +48,15 @@ def answers(found: Iterable[Group], session: Collection[str]) -> str:
                 title = f"{group.key.model}: {group.called}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
     return "\n".join([*parts, SCOPE]) if parts else ""
+
+
+def diagnoses(seen: Sequence[Diagnosis]) -> str:
+    """What was said of the session's populations before they were merged, and of the largest one layer by layer."""
+    largest = max(seen, key=lambda d: len(d.members))
+    rows = [[group, *(f"{100 * own[n]:.1f}" for n in OF_LAYERS)] for group, own in largest.layers.items()]
+    title = f"{largest.model}, {'+'.join(largest.members)}, seed {largest.seed}: layer by layer, times 100"
+    whole = _table("Distances, cosines and shares times 100", grids.diagnoses(seen, text.plain))
+    return f"{whole}\n{_table(text.plain(title), (['layers', *OF_LAYERS], rows))}"
 
 
 def claim(asked_for: Claim, found: Sequence[Finding]) -> str:

@@ -10,10 +10,14 @@ from leaderboard.plots.svg import Drawing
 SIDE, TOP, WIDE, HIGH = 150, 120, 62, 24
 
 
-def heat(title: str, rows: Sequence[str], columns: Mapping[str, Mapping[str, float]]) -> str:
-    """The figure; `columns`: corpus -> method -> score from 0 to 1. A missing score stays blank."""
+SCORES = "Score of each method on each corpus; see the table"
+
+
+def heat(title: str, rows: Sequence[str], columns: Mapping[str, Mapping[str, float]], says: str = SCORES) -> str:
+    """The figure; `columns`: corpus -> method -> score from 0 to 1. A missing score stays blank. `says`: what is seen
+    by who cannot see it."""
     width = max(360, SIDE + WIDE * len(columns) + 50)
-    draw = Drawing(width, TOP + HIGH * len(rows) + 16, title, "Score of each method on each corpus; see the table")
+    draw = Drawing(width, TOP + HIGH * len(rows) + 16, title, says)
     draw.text((16, 24), title)
     for k, name in enumerate(rows):
         draw.text((SIDE - 8, TOP + HIGH * k + 16), name, "end")
