@@ -30,6 +30,8 @@ BUILT_IN = {  # name -> the file that registers it
     "evolver": "methods.evolver",
     "fisher": "methods.fisher",
     "greedy_soup": "methods.greedy_soup",
+    "iso_c": "methods.spectral.isotropic",
+    "iso_cts": "methods.spectral.isotropic",
     "karcher": "methods.spherical",
     "layer_swap": "methods.layer_swap",
     "linear": "methods.linear",
@@ -44,6 +46,7 @@ BUILT_IN = {  # name -> the file that registers it
     "source": "methods.source",
     "task_arithmetic": "methods.task_arithmetic",
     "ties": "methods.ties",
+    "tsv_m": "methods.spectral.tsv_m",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
 AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method

@@ -63,6 +63,9 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("multislerp", 1): {"weights": None},
     ("karcher", 1): {"weights": None, "steps": 10, "tolerance": 1e-05},
     ("model_stock", 1): {"filter_wise": False, "clamp": True},
+    ("tsv_m", 1): {"alpha": 1.0, "embeddings": "svd"},
+    ("iso_c", 1): {"alpha": 1.0, "embeddings": "svd"},
+    ("iso_cts", 1): {"alpha": 1.0, "embeddings": "svd", "common": 0.8},
     ("layer_swap", 1): {"bottom": None, "top": None, "transition": None, "outer": 1, "inner": 2},
     ("source", 1): {"number": 1},
     ("route", 1): {
