@@ -26,6 +26,7 @@ BUILT_IN = {  # name -> the file that registers it
     "dare_linear": "methods.dare",
     "dare_ties": "methods.dare",
     "dfs": "methods.routes.dfs",
+    "emr": "methods.emr",
     "ensemble": "methods.ensemble",
     "evolver": "methods.evolver",
     "fisher": "methods.fisher",
