@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from harness.records.record import write_whole
+from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import CLAIMS_PAGE, FOLDER, INDEX
 from leaderboard.pages.prose import MARK
 
@@ -100,7 +101,8 @@ def problems(root: Path, pages: Mapping[PurePosixPath, str], remedy: str) -> lis
             found.append(f"{DOCS / name}: missing; {remedy}")
         elif there != hash_of(content):
             found.append(f"{DOCS / name}: not what the published records say; {remedy}")
-    names = (PurePosixPath(p.relative_to(docs).as_posix()) for p in (docs / FOLDER).rglob("*") if p.is_file())
+    there_too = (p for folder in (FOLDER, MANUAL) for p in (docs / folder).rglob("*") if p.is_file())
+    names = (PurePosixPath(p.relative_to(docs).as_posix()) for p in there_too)
     for name in sorted(name for name in names if name not in pages and name != LIST):
         cure = remedy if _hash_at(docs / name) == before.get(name) else "publish did not write it; move it elsewhere"
         found.append(f"{DOCS / name}: no published record asks for it; {cure}")
@@ -112,7 +114,7 @@ def _hash_at(path: Path) -> str | None:
 
 
 def _may_be_ours(name: PurePosixPath) -> bool:
-    inside = name.parts[: len(FOLDER.parts)] == FOLDER.parts and ".." not in name.parts
+    inside = any(folder in name.parents for folder in (FOLDER, MANUAL)) and ".." not in name.parts
     return name in (INDEX, CLAIMS_PAGE) or inside
 
 

@@ -9,6 +9,7 @@ from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
 from leaderboard.graded import misgraded
+from leaderboard.manual import page
 from leaderboard.pages import pages
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
@@ -82,7 +83,8 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
 
 
 def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
-    return pages.pages(found, shelf.surveys(store)[0], shelf.diagnoses(store)[0])
+    of_models = pages.pages(found, shelf.surveys(store)[0], shelf.diagnoses(store)[0])
+    return {**of_models, **page.pages(found)}
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], str | None]:

@@ -12,6 +12,8 @@ from leaderboard.tables.cell import Cell
 
 GAP = "—"
 _SPECIAL = re.compile(r"[&<>{}|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_OF_OURS = re.compile(r"[<>|\[\]\\*~$]")  # what our own prose must not mean outside its code
+_APART = re.compile(r"(`[^`]+`|https?://\S+)")
 
 
 def plain(text: str) -> str:
@@ -22,12 +24,26 @@ def plain(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The same line for Markdown: everything that could mean something there is written as an entity."""
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", plain(text))
+    return _SPECIAL.sub(_entity, plain(text))
 
 
 def sentence(text: str) -> str:
     """The same of a sentence, whose apostrophes stay: between words they mean nothing."""
     return escaped(text).replace("&#39;", "'")
+
+
+def prose(text: str) -> str:
+    """A docstring's words for Markdown: its code stays code, an address becomes a link, nothing else means anything."""
+    parts = enumerate(_APART.split(plain(text)))
+    return "".join(_apart(part) if odd % 2 else _OF_OURS.sub(_entity, part) for odd, part in parts)
+
+
+def _apart(part: str) -> str:
+    return f"<{part}>" if part.startswith("http") else part.replace("|", "\\|")  # a table's cell may hold it
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
 
 
 def score(cell: Cell | None) -> str:

@@ -22,6 +22,11 @@ never by `rng`: the same knobs give the same bits, a larger density keeps more o
 compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in the
 order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
 
+Elsewhere: mergekit's dare_linear and dare_ties keep everything unless given a density, scale by size
+(`rescale=l1`), add up without dividing, and do not trim. fusion_bench's dare_ties is a drop and then the whole of TIES:
+`trim=0.2`, and a sum scaled by 0.5. peft divides by the number of adapters that agree: `normalize=true`. The authors'
+code scales nothing up unless asked: `rescale=none`; it chose its scale on test rows.
+
 References:
     Yu, Yu, Yu, Huang, Li. Language Models are Super Mario: Absorbing Abilities from Homologous Models as a Free Lunch.
     ICML 2024. https://arxiv.org/abs/2311.03099
@@ -60,6 +65,7 @@ class _Dare(Stepwise, Tensorwise, PerMember):
 
     called: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("ancestor", "random draws")
     moves_equal_members: ClassVar[str] = "changes are dropped at random even where all members agree on them"
     searched: ClassVar[tuple[Gene, ...]] = (
         Gene("weights", start="share", each="member"),

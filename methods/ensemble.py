@@ -49,6 +49,7 @@ class LogitEnsemble:
     """All members side by side; they share storage with the population."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("all members at inference",)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Ensemble:
         return Ensemble(population.members, population.annotated)

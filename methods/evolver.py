@@ -25,6 +25,9 @@ in buffers of their own.
 Warning: what `score` receives may be the child's own buffer, overwritten by the next child. Scores must not keep
 references.
 
+Elsewhere: the authors' released code judges the mean of the population under the name Evolver, which is
+`simple_evolver` here; `evolver` is what their text describes.
+
 References:
     Du, Li, Liu, Jiang, et al. Knowledge Fusion By Evolving Weights of Language Models. Findings of ACL 2024.
     https://arxiv.org/abs/2406.12208
@@ -64,6 +67,7 @@ class Evolver(Replayable, PerMember):
     """Differential evolution over full weights, around any inner method or none."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws")
     searched: ClassVar[tuple[Gene, ...]] = (Gene("F", 0.0, 1.0, local=False), Gene("Cr", 0.0, 1.0, local=False))
     order_matters: ClassVar[str] = "members breed in turn, and chance is drawn by position"
 

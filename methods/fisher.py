@@ -5,8 +5,11 @@
 F_i is the diagonal of member i's Fisher information (`population.statistics["fisher"]`, float32 or better), c_i its
 coefficient (1/N by default). `normalize` multiplies c_i by 1 / (|F_i| + eps), the norm over the tensor ("param") or
 over all tensors ("model"): use it when members were trained on data of very different size or loss scale. Where every
-F_i is 0, eps makes it the mean, and so is a parameter without Fisher entry. `floor` is the original authors' variant:
+F_i is 0, eps makes it the mean, and so is a parameter without Fisher entry. `floor` puts
 max(F_i, floor) in place of F_i + eps.
+
+Elsewhere: the authors' code raises small Fisher entries to a floor instead of adding eps to all: `floor`, with
+`floor_on=first` where the first member is the target.
 
 References:
     Matena, Raffel. Merging Models with Fisher-Weighted Averaging. NeurIPS 2022. https://arxiv.org/abs/2111.09832
@@ -44,6 +47,7 @@ class Fisher(Stepwise, Tensorwise, PerMember):
     """The mean of the members, element by element weighted by their Fisher information."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("fisher",)
     searched: ClassVar[tuple[Gene, ...]] = (
         Gene("coefficients", 0.01, 1.0, "share", each="member", unless=("normalize", "model")),
     )

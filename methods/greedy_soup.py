@@ -30,6 +30,7 @@ class GreedySoup(Replayable):
     """The mean of the members that improved it when they joined; a soup of one shares its member's storage."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores",)
 
     accept_ties: bool = False  # admit a member that leaves the score as it was
 

@@ -38,6 +38,7 @@ class LayerSwap(PerMember):
     """One model of two experts' blocks."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("two members",)
     order_matters: ClassVar[str] = "the first member has the outer blocks, the second the inner ones"
 
     bottom: int | None = None  # blocks; the paper's share, if None; so in `top` and `transition`

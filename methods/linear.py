@@ -2,8 +2,11 @@
 
     merged = sum_i w_i x_i / sum_i w_i,    w_i = weights[i], 1 each when none are given
 
-`simple` with coefficients is the same without the division; with `normalize=false` so is this. mergekit's `linear`
-divides unless told otherwise. Weights that sum to nothing cannot be divided by and are refused.
+`simple` with coefficients is the same without the division; with `normalize=false` so is this. Weights that sum to
+nothing cannot be divided by and are refused.
+
+Elsewhere: mergekit's `linear` is this one, `normalize` too. peft's `linear` adds up the two factors of adapters each by
+itself, whose product is no weighted mean of what the adapters change.
 
 References:
     Wortsman et al. Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
@@ -34,6 +37,7 @@ class Linear(Stepwise, Tensorwise, PerMember):
     """The mean of the members, weighted by `weights` if given."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
     searched: ClassVar[tuple[Gene, ...]] = (Gene("weights", start=1.0, each="member", relative=True),)
 
     weights: tuple[float, ...] | None = None  # one per member; 1 each, if None

@@ -10,6 +10,9 @@ a pole at c = -1 / (N - 1) and leaves the line between ancestor and mean below 0
 which the paper does not. `filter_wise` has one ratio for each row of a matrix, as the paper's filters. Cosines are
 computed in float64. A parameter that the ancestor lacks is averaged.
 
+Elsewhere: the authors published no code. mergekit's is `clamp=false`, and is unbounded near the pole. fusion_bench
+averages the angles of three or more members and not their cosines, which is not offered here.
+
 References:
     Jang, Yun, Han. Model Stock: All We Need Is Just a Few Fine-Tuned Models. ECCV 2024.
     https://arxiv.org/abs/2403.19522
@@ -35,6 +38,7 @@ class ModelStock(Formula):
     """The mean of the members, drawn back to the ancestor where their changes disagree."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     called: ClassVar[str] = "model_stock"
 
     filter_wise: bool = False  # a ratio for each row; a vector is one row

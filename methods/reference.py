@@ -23,6 +23,7 @@ class Best(Replayable):
     """The member with the highest development score."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores",)
 
     def scores(self, members: int) -> int:
         """One for each member."""

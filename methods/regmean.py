@@ -11,6 +11,9 @@ alpha near 1 trusts correlations between inputs and wants many tokens per Gram; 
 that is always 0 carries no evidence and its weights are the mean. Where a sum of Grams is singular (fewer tokens than
 inputs) a ridge is added and reported in the trace, by parameter, relative to the mean diagonal.
 
+Elsewhere: the authors' code and fusion_bench solve for the weights themselves, which is the same but for rounding.
+RegMean++ is another method: it takes its Gram matrices behind the layers that are merged already.
+
 References:
     Jin, Ren, Preotiuc-Pietro, Cheng. Dataless Knowledge Fusion by Merging Weights of Language Models. ICLR 2023.
     https://arxiv.org/abs/2212.09849
@@ -45,6 +48,7 @@ class RegMean(Stepwise, Tensorwise, Replayable, PerMember):
     """Linear layers by least squares on their inputs, everything else by the mean."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("gram",)
     searched: ClassVar[tuple[Gene, ...]] = (Gene("coefficients", 0.01, 1.0, "share", each="member"),)
 
     alpha: float = 0.1  # factor on the off-diagonals of the Gram matrices

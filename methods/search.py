@@ -39,6 +39,7 @@ class Search(Replayable, PerMember, KeepsApart):
     """An inner method whose knobs are searched by an optimiser."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws")
     order_matters: ClassVar[str] = "every member has variables of its own, in the order of the members"
 
     inner: MergeMethod | None = None

@@ -6,6 +6,9 @@ It costs nothing and is hard to beat while members stay in one loss basin (one a
 Coefficients are used as they are: give ones that sum to 1 unless a scaled model is what you want. Sums are held in
 float32 (float64 stays float64) and rounded once; integer and bool tensors are the first member's.
 
+Elsewhere: mergekit's `linear` with equal weights, fusion_bench's simple_average and the uniform soup of Model Soups are
+this.
+
 References:
     Wortsman et al. Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
     inference time. ICML 2022. https://arxiv.org/abs/2203.05482
@@ -93,6 +96,7 @@ class Simple(Stepwise, Tensorwise, PerMember):
     """The mean of the members, weighted by `coefficients` if given."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
     searched: ClassVar[tuple[Gene, ...]] = (Gene("coefficients", 0.0, 1.0, "share", each="member"),)
 
     coefficients: tuple[float, ...] | None = None  # one per member, used as they are

@@ -25,6 +25,7 @@ class Source(PerMember):
     """The member at this place."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
     order_matters: ClassVar[str] = "it is the member at one place"
 
     number: int = 1

@@ -11,6 +11,11 @@ and nothing more: the steps in a tangent space of tools that have it cancel. A d
 has no say but counts as a length of 0; where no direction is left, the merge is the mean. Angles are computed in
 float64. No ancestor is needed.
 
+Elsewhere: mergekit's `slerp` is this one, on whole weights, and its recipes give every layer a t of its own: here a
+search over `layers=blocks` does. Its `nuslerp` with a base is a slerp of changes, which is not offered here. Its
+`multislerp` may start from a base too; its `karcher` takes equal weights alone, and rounds directions to the storage
+type.
+
 References:
     Shoemake. Animating Rotation with Quaternion Curves. SIGGRAPH 1985. https://doi.org/10.1145/325334.325242
     Karcher. Riemannian Center of Mass and Mollifier Smoothing. Communications on Pure and Applied Mathematics 30, 1977.
@@ -44,6 +49,7 @@ class Slerp(Formula, PerMember):
     """A point on the arc from one member to the other."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("two members",)
     called: ClassVar[str] = "slerp"
     of_changes: ClassVar[bool] = False
     order_matters: ClassVar[str] = "t is the way from the first member to the second"
@@ -76,6 +82,7 @@ class _Spherical(Formula, PerMember):
     """What both means have in common."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
     of_changes: ClassVar[bool] = False
     searched: ClassVar[tuple[Gene, ...]] = (Gene("weights", start="share", each="member", relative=True),)
 

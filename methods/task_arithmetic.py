@@ -7,6 +7,9 @@ much for most populations of three or more: there mergekit's "weight: 1" for all
 validation set; the default 0.3 is what fusion_bench runs without one. A negative weight takes away what a member
 learned. A parameter that the ancestor lacks is averaged.
 
+Elsewhere: fusion_bench runs 0.3; MergeBench and mergekit run 1, which are the plain sum: `lambda=1`. mergekit divides
+by the sum of the weights only where `normalize` is set, which is `lambda=1` with weights that sum to 1.
+
 References:
     Ilharco, Ribeiro, Wortsman, Gururangan, Schmidt, Hajishirzi, Farhadi. Editing Models with Task Arithmetic.
     ICLR 2023. https://arxiv.org/abs/2212.04089
@@ -39,6 +42,7 @@ class TaskArithmetic(Stepwise, Tensorwise, PerMember):
     """The ancestor plus the scaled sum of the members' changes."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and lambda is not 1/N"
     searched: ClassVar[tuple[Gene, ...]] = (
         Gene("lambda", high=2.0),

@@ -10,9 +10,13 @@ in 0.8..1.8. A parameter that the ancestor lacks (a head that every member initi
 and is averaged.
 
 `trim="exact_topk"` keeps exactly floor(k d) entries, equal magnitudes in order of name and index; `"official"` is the
-authors' code: the next smaller magnitude and everything equal to it stay too. `scope="per_tensor"` with
-`zero_vote="plus"` is mergekit's variant, where `weights` scale the votes. Task vectors are float32 whatever the
-storage; nothing is ever flattened into one vector.
+authors' code: the next smaller magnitude and everything equal to it stay too. `weights` scale the votes. Task vectors
+are float32 whatever the storage; nothing is ever flattened into one vector.
+
+Elsewhere: mergekit's `ties` trims each tensor by itself and lets a tied vote be a plus: `scope=per_tensor` with
+`zero_vote=plus`. The authors' code keeps all that equals the last one kept: `trim=official`; with a validation set it
+scans lambda. fusion_bench scales by 0.3. MergeBench adds the agreeing changes up where this takes their mean, which is
+as many times stronger as members agree.
 
 References:
     Yadav, Tam, Choshen, Raffel, Bansal. TIES-Merging: Resolving Interference When Merging Models. NeurIPS 2023.
@@ -51,6 +55,7 @@ class Ties(Stepwise, Tensorwise, PerMember):
     """The ancestor plus the agreed part of the members' largest changes."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "trimming drops small changes even when all members agree on them"
     searched: ClassVar[tuple[Gene, ...]] = (
         Gene("weights", 0.01, 1.0, 1.0, each="member", relative=True),

@@ -38,6 +38,7 @@ from methods.catalogue import BUILT_IN, METHODS, NUMBERED
 from methods.contract import check_method
 from methods.knobs import knob_of
 from methods.naming.names import require_knobs
+from methods.naming.values import plain, wanted
 from methods.optimisers import OPTIMISERS
 from tests import spaces
 
@@ -158,27 +159,6 @@ def test_the_readme_has_its_table_between_one_pair_of_markers() -> None:
 
 
 # -- protocols.md ------------------------------------------------------------------------------------------------------
-
-
-def plain(value: Any) -> str:
-    """A value as one writes it after `--set`; numbers as people write them."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}".replace("e-0", "e-")
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def wanted(kind: Any) -> str:
-    """What a knob of this type may be."""
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is typing.Literal:
-        return ", ".join(f"`{choice}`" for choice in arguments)
-    if isinstance(kind, types.UnionType):
-        return " or ".join(wanted(part) if part is not type(None) else "`none`" for part in arguments)
-    if typing.get_origin(kind) is tuple:
-        return "words with commas" if str in arguments else "numbers with commas"
-    return {str: "name", int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
 
 
 def table(*rows: tuple[str, ...]) -> str:

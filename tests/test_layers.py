@@ -31,6 +31,9 @@ ROOMS = (  # of harness/, from the ground up: a room knows those before it
     *("records", "storage", "protocol", "checkpoints", "data", "grading", "suites", "families"),
     *("judging", "lm_eval", "members", "cells", "session", "export"),
 )
+OF_METHODS = {  # what leaderboard/ may know of them where it tells about methods: names and files, no tensors
+    *("methods.catalogue", "methods.naming.manual", "methods.naming.values", "methods.needs", "methods.space"),
+}
 THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
@@ -38,7 +41,8 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "verdict": {"stats", "tables", "text", "verdict", "words"},
     "claims": {"claims", "stats", "tables", "words"},
     "plots": {"plots", "stats", "text", "words"},
-    "pages": {"claims", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
+    "pages": {"claims", "links", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
+    "manual": {"links", "manual", "pages", "tables", "text"},
 }
 OF_LOOPS = {"numba", "numpy"}  # methods/loops: the plain formulas do without
 OF_OPTIMISERS = {"cmaes", "numpy", "threadpoolctl"}  # methods/optimisers: no tensors
@@ -60,6 +64,14 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def _further(path: Path) -> set[str]:
+    """What a file may know of ours beyond its layer."""
+    if path.parent == ROOT / "harness" / "export":
+        return THE_READERS
+    tells = path.parent == ROOT / "leaderboard" / "manual" or path == ROOT / "leaderboard" / "links.py"
+    return OF_METHODS if tells else set()
+
+
 def within(name: str, allowed: set[str]) -> bool:
     return any(name == root or name.startswith(f"{root}.") for root in allowed)
 
@@ -78,7 +90,7 @@ def test_imports_go_one_way(path: Path) -> None:
     for name in imports(path):
         top = name.partition(".")[0]
         if top in LAYERS:
-            more = THE_READERS if path.parent == ROOT / "harness" / "export" else set()
+            more = _further(path)
             assert within(name, ALLOWED_OF_OURS[layer] | more), f"{layer} must not import {name}"
         elif top not in sys.stdlib_module_names and layer in ALLOWED_OF_OTHERS:
             assert top in allowed_of_others(path), f"{path.parent.name} must not need {top}"

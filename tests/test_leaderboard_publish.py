@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -117,7 +118,7 @@ def test_whatever_a_record_keeps_of_answers_is_published_with_its_gold_and_check
 def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "publish") == 0
     assert run(root, "check") == 0
-    assert "| simple | **50.00 (n=1)** |" in (root / PAGE).read_text(encoding="utf-8")
+    assert "| [simple](methods/simple.md) | **50.00 (n=1)** |" in (root / PAGE).read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith(f"# Hello\n\n{BEGIN}\n|") and readme.endswith(f"{END}\n\nBye\n") and "old" not in readme
     capsys.readouterr()
@@ -280,7 +281,7 @@ def test_a_damaged_record_is_one_line_and_never_shown(
     assert "emotion/in_domain/tiny-encoder/simple-s1-" in lines[0]
     stale = "not what the published records say; run python -m leaderboard publish"
     assert f"leaderboard: docs/leaderboard.md: {stale}" in lines and f"leaderboard: README.md: {stale}" in lines
-    assert all("docs/leaderboard" in line or "README.md" in line for line in lines[1:])
+    assert all(re.search("docs/(leaderboard|methods)|README.md", line) for line in lines[1:])
 
 
 def test_half_a_file_is_reported_by_show(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -478,7 +479,7 @@ def test_two_peoples_records_of_one_cell_are_two_files_and_one_row(
     capsys.readouterr()
     assert run(root, "publish") == 0 and run(root, "check") == 0, capsys.readouterr().err
     page = (root / "docs" / "leaderboard.md").read_text(encoding="utf-8")
-    assert page.count("| simple |") == 1
+    assert page.count("| [simple](methods/simple.md) |") == 1
     assert len(audit.load(Store(root / PUBLISHED)).repeats) == 1
 
 

@@ -26,7 +26,7 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
-PAGES = ("", "leaderboard/", "leaderboard/small-gpt2/", "explore/", "claims/")
+PAGES = ("", "leaderboard/", "leaderboard/small-gpt2/", "explore/", "claims/", "methods/", "methods/ties/")
 
 
 def published(root: Path) -> list[RunRecord]:
@@ -157,7 +157,7 @@ def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -
     explore(site, browser)
     choose(browser, "model", "small-gpt2")
     choose(browser, "method", "simple")
-    browser.find_element("css selector", ".explore-rows tbody a").click()
+    browser.find_element("css selector", ".explore-rows tbody td:nth-child(2) a").click()
     place = browser.current_url.partition("#")[2]
     heading = browser.find_element("id", place)
     assert heading.text == "in-domain: simple"
@@ -170,6 +170,19 @@ def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -
     assert (shown["method"], shown["seed"], shown["score"]) == ("simple", 1, 0.41)
 
 
+def test_a_methods_name_leads_to_its_page_and_a_plug_ins_nowhere(site: str, browser: Any) -> None:
+    explore(site, browser, "model=small-gpt2&method=ties")
+    browser.find_element("css selector", ".explore-rows tbody td:nth-child(1) a").click()
+    assert browser.current_url == f"{site}methods/ties/"
+    browser.get(f"{site}leaderboard/small-gpt2/")
+    names = {a.text: a.get_attribute("href") for a in browser.find_elements("css selector", "td:nth-child(1) a")}
+    assert names["simple"] == f"{site}methods/simple/" and names["regmean"] == f"{site}methods/regmean/"
+    browser.get(f"{site}leaderboard/tiny-encoder/")
+    named = browser.find_elements("css selector", "td:nth-child(1)")
+    (hostile,) = {cell.text for cell in named if cell.text.startswith("a|b")}
+    assert hostile not in {a.text for a in browser.find_elements("css selector", "td:nth-child(1) a")}
+
+
 def test_a_link_to_a_place_on_the_page_keeps_the_filters(site: str, browser: Any) -> None:
     explore(site, browser, "method=ties&model=small-gpt2")
     assert column(browser, 1) == ["ties"]
@@ -179,7 +192,7 @@ def test_a_link_to_a_place_on_the_page_keeps_the_filters(site: str, browser: Any
 
 def test_hostile_names_stay_names(site: str, browser: Any) -> None:
     explore(site, browser, "contains=x%3C%2Ftitle")
-    browser.find_element("css selector", ".explore-rows tbody a").click()
+    browser.find_element("css selector", ".explore-rows tbody td:nth-child(2) a").click()
     traced = browser.current_url.removeprefix(site)
     assert traced.startswith("runs/x")
     browser.get(f"{site}leaderboard/")

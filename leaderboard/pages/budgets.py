@@ -11,12 +11,12 @@ from leaderboard.tables.group import Group
 from leaderboard.tables.searches import MARKS
 
 
-def budgets(group: Group) -> Iterator[str]:
+def budgets(group: Group, name: grids.Name) -> Iterator[str]:
     """Searches beside others of the same budget; the words about them once."""
     tables = same_budget(group)
     for table in tables:
         yield f"**{text.escaped(table.title)}**\n"
-        yield markdown.table(grids.same_budget(table, markdown.score, markdown.name))
+        yield markdown.table(grids.same_budget(table, markdown.score, name))
         kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
         if kept:
             yield f"Found nothing better than the start: {text.escaped(text.listed(kept, 12))}.\n"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard import text, words
-from leaderboard.pages.grids import Grid
+from leaderboard import links, text, words
+from leaderboard.pages.grids import Grid, Name
 from leaderboard.tables.cell import Cell
 
 
-def table(grid: Grid) -> str:
-    """Rows are safe already, headers are made safe here."""
+def table(grid: Grid, words: int = 1) -> str:
+    """Rows are safe already, headers are made safe here; the first columns hold words, the others numbers."""
     headers, rows = grid
-    lines = [_row([text.escaped(h) for h in headers]), _row(["---", *("---:" for _ in headers[1:])])]
+    sides = ["---" if place < words else "---:" for place in range(len(headers))]
+    lines = [_row([text.escaped(h) for h in headers]), _row(sides)]
     return "\n".join([*lines, *map(_row, rows)]) + "\n"
 
 
@@ -20,6 +21,16 @@ def name(method: str) -> str:
     """A method's name; yardsticks in italics."""
     escaped = text.escaped(method)
     return f"*{escaped}*" if words.yardstick(method) else escaped
+
+
+def linked(manual: str) -> Name:
+    """The same as links to the pages about methods, which are below this address; a plug-in's has none."""
+
+    def show(method: str) -> str:
+        page = links.page_of(method)
+        return f"[{name(method)}]({manual}/{page})" if page else name(method)
+
+    return show
 
 
 def score(cell: Cell | None) -> str:

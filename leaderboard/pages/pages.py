@@ -16,12 +16,13 @@ from pathlib import PurePosixPath
 from harness.records.diagnosis import Diagnosis
 from harness.records.record import slug
 from harness.records.terrain import Terrain
-from leaderboard import text, words
+from leaderboard import links, text, words
 from leaderboard.pages import claims, grids, markdown, prose
 from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import Figure, figures
+from leaderboard.pages.grids import Name
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.ranks import diagram
 from leaderboard.tables.cell import Cell
@@ -37,6 +38,7 @@ from leaderboard.verdict.answer import answer
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
 FIGURES = "figures"
+HERE, BELOW, ABOVE = (markdown.linked(f"{way}{links.FOLDER}") for way in ("", "../", "docs/"))
 
 
 def pages(
@@ -52,7 +54,7 @@ def pages(
         for group in own:
             drawn = list(figures(group))
             files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in drawn}
-            parts += [*_tables(group), *_pictures(drawn)]
+            parts += [*_tables(group, BELOW), *_pictures(drawn)]
         seen = [t for t in terrains if t.model == model]
         files |= {FOLDER / FIGURES / _survey_of(t): landscape(_plane(t), t) for t in seen}
         parts += _landscapes(seen)
@@ -78,7 +80,7 @@ def session(found: list[Group]) -> str:
     parts = [prose.SESSION_HEAD, prose.HOW_TO_READ]
     for model, own in _by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
-        parts += [part for group in own for part in (*_answers(group), *_tables(group))]
+        parts += [part for group in own for part in (*_answers(group), *_tables(group, markdown.name))]
     return "\n".join([*parts, *([prose.NOTHING] if len(parts) == 2 else []), prose.NOTES])
 
 
@@ -96,7 +98,7 @@ def block(found: list[Group]) -> str:
     columns = {model: _by_method(group) for model, group in leading.items()}
     inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
     methods = sorted({m for cells in columns.values() for m in cells}, key=lambda m: words.method_rank(m, inner[m]))
-    rows = [[markdown.name(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
+    rows = [[ABOVE(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     one = next(iter(leading.values()))
@@ -123,10 +125,8 @@ def _index(found: list[Group]) -> str:
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         for group in own:
             parts.append(f"### {text.escaped(group.heading)}\n")
-            parts += [markdown.table(grids.scores(headline(group), markdown.score, markdown.name))] * bool(
-                group.blocks()
-            )
-            parts += _elsewhere(group)
+            parts += [markdown.table(grids.scores(headline(group), markdown.score, HERE))] * bool(group.blocks())
+            parts += _elsewhere(group, HERE)
         parts.append(f"[Differences, corpora, costs, figures, commands]({FOLDER}/{page_of(model)})\n")
     if not found:
         parts.append(prose.NOTHING)
@@ -140,7 +140,7 @@ def _ranks(found: list[Group]) -> Iterator[str]:
     for each in worlds:
         yield f"### {each.world.capitalize()}\n"
         yield f"![Mean ranks, {each.world}]({FOLDER}/{FIGURES}/{_diagram_of(each.world)})\n"
-        yield markdown.table(grids.ranks(each, markdown.name))
+        yield markdown.table(grids.ranks(each, HERE))
         yield (
             f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
             f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}; "
@@ -185,36 +185,36 @@ def _answers(group: Group) -> Iterator[str]:
             yield "".join(f"- {text.escaped(sentence)}\n" for sentence in said)
 
 
-def _tables(group: Group) -> Iterator[str]:
+def _tables(group: Group, name: Name) -> Iterator[str]:
     yield f"### {text.escaped(group.heading)}\n"
     if group.blocks():
-        yield from _scores(group, headline(group))
+        yield from _scores(group, headline(group), name)
     for table in certainty(group):
         yield f"**{text.escaped(table.title)}**\n"
-        yield markdown.table(grids.certainty(table, markdown.name))
-    yield from _elsewhere(group)
-    yield from budgets(group)
+        yield markdown.table(grids.certainty(table, name))
+    yield from _elsewhere(group, name)
+    yield from budgets(group, name)
     for table in per_corpus(group):
-        yield from _scores(group, table)
+        yield from _scores(group, table, name)
     for table in unseen(group):
         yield f"**{text.escaped(table.title)}**\n"
-        yield markdown.table(grids.scores(table, markdown.score, markdown.name))
+        yield markdown.table(grids.scores(table, markdown.score, name))
     spent = costs(group)
     yield f"**{text.escaped(spent.title)}**\n"
-    yield markdown.table(grids.costs(spent, markdown.name))
+    yield markdown.table(grids.costs(spent, name))
 
 
-def _elsewhere(group: Group) -> Iterator[str]:
+def _elsewhere(group: Group, name: Name) -> Iterator[str]:
     """What is no aim, apart from what is, so that no reader takes it for a reason to choose."""
     table = elsewhere(group)
     if table is not None:
-        yield from _scores(group, table)
+        yield from _scores(group, table, name)
         yield prose.ELSEWHERE
 
 
-def _scores(group: Group, table: Scores) -> Iterator[str]:
+def _scores(group: Group, table: Scores, name: Name) -> Iterator[str]:
     yield f"**{text.escaped(table.title)}**\n"
-    yield markdown.table(grids.scores(table, markdown.score, markdown.name))
+    yield markdown.table(grids.scores(table, markdown.score, name))
     yield caption(group, table)
 
 

@@ -160,3 +160,20 @@ BELOW_BLOCK = """\
 
 SYNTHETIC = "A tiny model on generated text: it shows that the whole system runs and says nothing about real models.\n"
 NOTHING = "No results yet.\n"
+
+METHODS = """\
+A page for each merging method that is built in, and for what can be around one: `ties_evolver` is [evolver](evolver.md)
+around [ties](ties.md), `ties_cma` a [search](search.md) of its knobs by an [optimiser](../add-an-optimiser.md). Ranks
+are of the row at its protocol's own values; [who ranks best](../leaderboard.md#who-ranks-best) says among what.
+"""
+
+YARDSTICKS = """\
+## Rows that are no methods
+
+They stand in italics, say what a merge is held against, and do not compete.
+
+- *avg* is the mean score of the members, each asked everything.
+- *domain_specific* is each member on its own corpus: what nobody loses who keeps them all and knows whom to ask.
+- *mtl* is one model trained on all members' rows together.
+- *[best](best.md)* and *[source_1](source.md)* are single members.
+"""

@@ -16,6 +16,7 @@ from mkdocs.structure.pages import Page
 
 from harness.records.record import Store
 from leaderboard import audit, text
+from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import FOLDER
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import html
@@ -35,18 +36,22 @@ hide: [navigation, toc]
 # Every result
 
 Each line is one method in one column of the [leaderboard](leaderboard.md), which says how to read the numbers. A click
-on a heading sorts; a click on a method shows the records behind the line, their command and their commit. Lines of
-different models, protocols or settings are not comparable; filter first.
+on a heading sorts; a click on a method says [what it does](methods/README.md); a click on a score shows the records
+behind the line, their command and their commit. Lines of different models, protocols or settings are not comparable;
+filter first.
 """
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """A fresh look at the records at every build, also while `mkdocs serve` runs; models' pages into the menu."""
+    """A fresh look at the records at every build, also while `mkdocs serve` runs; generated pages into the menu."""
     _loaded.cache_clear()
     _groups.cache_clear()
-    models = sorted((Path(config.docs_dir) / FOLDER).glob("*.md"))
-    config.nav = [part for part in config.nav or [] if "Models" not in part]
-    config.nav.insert(MENU_PLACE, {"Models": [f"{FOLDER}/{path.name}" for path in models]})
+    config.nav = [part for part in config.nav or [] if not {"Models", "Methods"} & set(part)]
+    for title, folder in (("Methods", MANUAL), ("Models", FOLDER)):
+        own = sorted(
+            (Path(config.docs_dir) / folder).glob("*.md")
+        )  # README.md first: capitals are before small letters
+        config.nav.insert(MENU_PLACE, {title: [f"{folder}/{path.name}" for path in own]})
     return config
 
 

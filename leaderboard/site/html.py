@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from harness.records.record import RunRecord
-from leaderboard import text, words
+from leaderboard import links, text, words
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
 from leaderboard.tables.searches import searcher_of
@@ -63,10 +63,11 @@ def _explored(row: Row) -> str:
     for column in COLUMNS:
         shown = _text(column.show(row))
         if column.title == "method":
-            place = f"../runs/{_address(page_of(row.group))}/#{_address(row.anchor)}"
-            shown = f'<a title="{shown}" href="{place}">{shown}</a>'
-        if column.title == "score" and row.cell.mark:
-            shown = f"<strong>{shown}</strong>" if row.best else shown + text.mark(row.cell)
+            shown = _about(row.method, "..", f' title="{shown}"')
+        if column.title == "score":
+            if row.cell.mark:
+                shown = f"<strong>{shown}</strong>" if row.best else shown + text.mark(row.cell)
+            shown = f'<a href="../runs/{_address(page_of(row.group))}/#{_address(row.anchor)}">{shown}</a>'
         value = column.value(row) if column.value else None
         kind = ' class="number"' if column.value else ""
         data = "" if value is None else f' data-value="{value:.8g}"'
@@ -87,7 +88,7 @@ def _traced(row: Row) -> str:
     ]
     told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
     return (
-        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_text(row.method)}</h2>\n<p>{told}</p>\n'
+        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_about(row.method, "../..")}</h2>\n<p>{told}</p>\n'
         f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
         + "\n".join(f"<pre><code>{_text(command)}</code></pre>" for command in commands)
@@ -99,6 +100,16 @@ def _record(record: RunRecord) -> str:
     link = f'<a href="../../records/{_address(record.path.as_posix())}">{_text(record.key)}</a>'
     cells = (_text(record.population), str(record.seed), f"{100 * record.score:.2f}", link, _text(commit[:12]))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _about(method: str, up: str, told: str = "") -> str:
+    """A method's name as a link to its page; a plug-in's has none."""
+    page, _, heading = links.page_of(method).partition("#")
+    if not page:
+        return _text(method)
+    folder = "" if page == links.INDEX.name else f"{page.removesuffix('.md')}/"
+    place = f"{up}/{links.FOLDER}/{_address(folder)}{'#' if heading else ''}{heading}"
+    return f'<a{told} href="{place}">{_text(method)}</a>'
 
 
 def _to_best(row: Row) -> str:

@@ -22,8 +22,8 @@ KEPT = {"__post_init__", "space"}  # a check, and that a method brings a space o
 @cache
 def outline(module: str, name: str) -> type[Any]:
     """The class that `module` registers as `name`, without its methods."""
-    tree = _tree(module)
-    found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
+    tree = tree_of(module)
+    found = class_in(tree, name)
     bases = {_name(base) for base in found.bases}  # those of this file have fields of their own
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
     for drawn in classes:
@@ -49,7 +49,7 @@ def _run(nodes: list[Any], content: dict[str, Any]) -> None:
 
 def _choices(module: str, name: str) -> list[ast.stmt]:
     """How another file of methods/ names a list of values; anything else stands for a type that no text becomes."""
-    for node in _tree(module).body if module.startswith("methods.") else []:
+    for node in tree_of(module).body if module.startswith("methods.") else []:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and "Literal[" in ast.unparse(node):
             return [ast.parse("from typing import Literal").body[0], node]
     return ast.parse(f"class {name}: pass").body
@@ -69,7 +69,18 @@ def _name(node: ast.AST) -> str:
     return str(getattr(node, "name", getattr(node, "id", "")))
 
 
-def _tree(module: str) -> ast.Module:
+def class_in(tree: ast.Module, name: str) -> ast.ClassDef:
+    """The class that is registered as `name`."""
+    return next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
+
+
+def tree_of(module: str) -> ast.Module:
+    """A file of this package, read anew: who gets it may cut it."""
+    return ast.parse("\n".join(lines_of(module)))
+
+
+def lines_of(module: str) -> list[str]:
+    """Its lines."""
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None  # a file of this package
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    return Path(spec.origin).read_text(encoding="utf-8").split("\n")

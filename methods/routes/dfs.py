@@ -38,6 +38,7 @@ class Dfs(Replayable, PerMember, KeepsApart):
     """A search of routes."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws", "all members at inference")
     order_matters: ClassVar[str] = "the first member is A, whose blocks come first"
     moves_equal_members: ClassVar[str] = "a route through equal members is another route than a member's own"
 

@@ -43,6 +43,7 @@ class PsDfs(Replayable, PerMember, KeepsApart):
     """A search of weights, and one of routes from what it found."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws", "all members at inference")
     order_matters: ClassVar[str] = "every member has variables of its own, and one of them is led through"
     moves_equal_members: ClassVar[str] = "a route through equal members is another route than a member's own"
 

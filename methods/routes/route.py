@@ -52,6 +52,7 @@ class Route(Replayable, PerMember):
     """A's own way through its blocks, and the space of all others."""
 
     version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("all members at inference",)
     order_matters: ClassVar[str] = "the first member is A, whose blocks come first"
     tuned: ClassVar[Mapping[str, Mapping[str, Any]]] = {"catcma": {"preset": "hop"}}
 
