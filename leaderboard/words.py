@@ -7,7 +7,7 @@ import re
 HEADS = ("none", "own", "same", "diff")
 PROTOCOLS = ("paper", "official_code", "quick", "sakana")
 
-ABOVE = ("avg", "best")
+ABOVE = ("base", "random_convex", "avg", "best")
 BELOW = ("domain_specific", "mtl")
 REFERENCES = frozenset(ABOVE + BELOW)  # yardsticks: never bold, never tied
 SOURCE = re.compile(r"source_(\d{1,4})")  # so is a member alone, by its place

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from methods.base import MergeMethod
 
 BUILT_IN = {  # name -> the file that registers it
+    "base": "methods.ancestor",
     "best": "methods.reference",
     "dare_linear": "methods.dare",
     "dare_ties": "methods.dare",
@@ -39,6 +40,7 @@ BUILT_IN = {  # name -> the file that registers it
     "model_stock": "methods.model_stock",
     "multislerp": "methods.spherical",
     "ps_dfs": "methods.routes.ps_dfs",
+    "random_convex": "methods.random_convex",
     "regmean": "methods.regmean",
     "route": "methods.routes.route",
     "search": "methods.search",

@@ -50,6 +50,7 @@ class LogitEnsemble:
 
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("all members at inference",)
+    untuned: ClassVar[str] = "an ensemble"
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Ensemble:
         return Ensemble(population.members, population.annotated)

@@ -70,6 +70,7 @@ class Evolver(Replayable, PerMember):
     needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws")
     searched: ClassVar[tuple[Gene, ...]] = (Gene("F", 0.0, 1.0, local=False), Gene("Cr", 0.0, 1.0, local=False))
     order_matters: ClassVar[str] = "members breed in turn, and chance is drawn by position"
+    untuned: ClassVar[str] = "an evolution"
 
     inner: MergeMethod | None = None  # what turns a population into the model that is judged; None: each member alone
     F: float = 0.5  # scale of the mutation

@@ -31,6 +31,7 @@ class GreedySoup(Replayable):
 
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("development scores",)
+    untuned: ClassVar[str] = "a search by itself"
 
     accept_ties: bool = False  # admit a member that leaves the score as it was
 

@@ -24,6 +24,7 @@ class Best(Replayable):
 
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("development scores",)
+    untuned: ClassVar[str] = "a reference row"
 
     def scores(self, members: int) -> int:
         """One for each member."""

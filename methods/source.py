@@ -27,6 +27,7 @@ class Source(PerMember):
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ()
     order_matters: ClassVar[str] = "it is the member at one place"
+    untuned: ClassVar[str] = "a reference row"
 
     number: int = 1
 

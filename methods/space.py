@@ -35,10 +35,11 @@ class Gene:
     choices: tuple[str | bool, ...] = ()  # one of these instead of a number
     asked: bool = False  # searched only where the user names it
     relative: bool = False  # of the members' numbers only their ratios matter
+    unit: float | Literal["share"] | None = None  # of a strength: what it is naturally, 1/N of a sum, 1 of a mean
 
 
 WELL = 10  # evaluations for each variable that a search should have
-SCALE = Gene("scale", 0.0, 2.0, 1.0, each="member")
+SCALE = Gene("scale", 0.0, 3.0, 1.0, each="member", unit=1.0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Variable:
     prior: tuple[float, ...] = ()
     """Where a search looks at first: the chance of each choice, or of each of as many equal parts of a number's range.
     They sum to 1; even, if empty."""
+    unit: float | None = None  # of a strength, as a number: a grid's levels are multiples of it
 
     @property
     def name(self) -> str:

@@ -45,7 +45,7 @@ class TaskArithmetic(Stepwise, Tensorwise, PerMember):
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and lambda is not 1/N"
     searched: ClassVar[tuple[Gene, ...]] = (
-        Gene("lambda", high=2.0),
+        Gene("lambda", high=3.0, unit="share"),
         Gene("weights", low=-1.0, high=2.0, start=1.0, each="member", asked=True),
     )
 

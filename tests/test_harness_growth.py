@@ -62,6 +62,8 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("slerp", 1): {"t": 0.5},
     ("multislerp", 1): {"weights": None},
     ("karcher", 1): {"weights": None, "steps": 10, "tolerance": 1e-05},
+    ("base", 1): {},
+    ("random_convex", 1): {},
     ("model_stock", 1): {"filter_wise": False, "clamp": True},
     ("tsv_m", 1): {"alpha": 1.0, "embeddings": "svd"},
     ("iso_c", 1): {"alpha": 1.0, "embeddings": "svd"},

@@ -115,6 +115,10 @@ def refused(result: pytest.RunResult) -> str:
             )
             for name in options.BUDGETS
         ),
+        (["--tuned=gird"], "no optimiser for --tuned named 'gird'. Did you mean 'grid'?"),
+        (["--tuned=ties"], "no optimiser for --tuned named 'ties'. Known: catcma, cma, coordinate, grid, random"),
+        (["--tuned=grid", "--tuned=cma"], "--tuned is given twice, grid and cma; leave one out"),
+        (["--method=task_arithmetic", "--tuned", "--set=task_arithmetic.lambda=5"], "lambda is 5, outside of 0 to 3"),
         (["--seeds=0"], "--seeds 0: write whole numbers from 1 up"),
         (["--seeds=one"], "--seeds one: write whole numbers"),
         (["--seeds="], "--seeds : write whole numbers"),

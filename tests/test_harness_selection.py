@@ -124,6 +124,14 @@ def told(project: Project, *words: str) -> list[str]:
             ("--method=ties", "--method=best", "--budget-evaluations=9"),
             "--budget-evaluations=9 changes nothing: no method of this session searches or evolves",
         ),
+        (
+            ("--method=ties", "--method=ties_evolver", "--method=best", "--method=avg", "--tuned"),
+            "--tuned=grid leaves out ties_evolver (an evolution); best, avg (a reference row)",
+        ),
+        (
+            ("--method=ensemble", "--tuned=cma"),
+            "--tuned=cma changes nothing, as no method of this session can be tuned: ensemble (an ensemble)",
+        ),
         (("--method=ties_evolver", "--set=search.budget=9"), "no method of this session is search or holds it"),
         (
             ("--method=ties_evolver", "--set=evolver.generations=9", "--budget-evaluations=9"),
@@ -150,6 +158,7 @@ def test_a_word_that_changes_nothing_is_told(
         ("--method=regmean_random", "--set=gram_rows=9", "--set=search.budget=9", "--set=regmean.alpha=0.2"),
         ("--method=ties_cma", "--set=cma.sigma=0.2", "--budget-evaluations=9"),
         ("--method=evolver", "--budget-evaluations=9"),
+        ("--method=ties", "--tuned", "--set=ties.k=0.3", "--set=grid.step=0.1"),
         ("--set=steps=none", "--set=epochs=2"),
         ("--member=isear=mine",),
     ],

@@ -187,6 +187,7 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         "--set=search.budgett=3",
         "--set=cma.sigma=0",
         "--budget-evaluations=0",
+        "--tuned=gird",
         "--lm-eval-task=x",
         "--lm-eval-tasks=none",
     )

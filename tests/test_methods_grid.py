@@ -7,8 +7,12 @@ from itertools import pairwise
 import pytest
 
 from methods import MergeboardError, NotApplicable
+from methods.model_stock import ModelStock
 from methods.optimisers.grid import Grid
-from methods.space import Gene, Point, Space, Variable
+from methods.searching.genes import genes_of
+from methods.searching.spaces import space_of
+from methods.space import SCALE, Gene, Point, Space, Variable
+from methods.task_arithmetic import TaskArithmetic
 from tests.spaces import choices, coefficients, joined, numbers
 
 TABLE_5 = [round(0.1 + 0.05 * i, 2) for i in range(17)]
@@ -30,6 +34,22 @@ def test_one_number_takes_the_levels_of_table_5() -> None:
 
 def test_levels_are_shares_of_the_bounds() -> None:
     assert sorted(x for (x,) in points(numbers(1, 1.0, 3.0))) == pytest.approx([1 + 2 * x for x in TABLE_5])
+
+
+@pytest.mark.parametrize(("members", "unit"), [(2, 1 / 2), (5, 1 / 5)])
+def test_a_strength_grows_by_one_factor_from_a_quarter_of_its_unit_to_six_times_it(members: int, unit: float) -> None:
+    space = space_of(TaskArithmetic(), TaskArithmetic.searched[:1], [str(i) for i in range(members)])
+    levels = sorted(x for (x,) in points(space, budget=9))
+    assert (levels[0], levels[-1]) == pytest.approx((unit / 4, 6 * unit))
+    assert [b / a for a, b in pairwise(levels)] == pytest.approx([24 ** (1 / 8)] * 8, rel=0.02)  # three digits each
+
+
+def test_a_strength_stays_within_its_bounds_and_bounds_of_a_user_are_walked_evenly() -> None:
+    assert max(x for x, _ in points(space_of(ModelStock(), (SCALE,), ["a", "b"]), budget=9)) == 3
+    asked = genes_of(TaskArithmetic(), None, ("lambda:0.2:1.2",))
+    assert sorted(x for (x,) in points(space_of(TaskArithmetic(), asked, ["a", "b"]))) == pytest.approx(
+        [0.2 + x for x in TABLE_5]
+    )
 
 
 def test_two_members_are_mixed_by_c_and_1_minus_c() -> None:

@@ -28,7 +28,7 @@ USAGE = """python -m harness export RECORD FOLDER [options]
   options   of the session that made the record, where its folders lie elsewhere here: --model=NAME=FOLDER, --data=,
             --task=, --member NAME=FOLDER, --zoo=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""
 TAKEN = (  # from the record's command; code never runs because of it
-    *("data", "task", "member", "set", "budget-evaluations", "trust-configs"),
+    *("data", "task", "member", "set", "budget-evaluations", "tuned", "trust-configs"),
 )
 ELSEWHERE = ("DATA", "FOLDER", "RESULTS", "TASK", "ZOO")  # what stands there for files and folders of another machine
 

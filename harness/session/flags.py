@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
+TUNED = 12  # development evaluations of a tuned row, where nobody says how many
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one without an action has one value
     "model": {
@@ -57,6 +58,12 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     "budget-evaluations": {
         "metavar": "N",
         "help": "Development evaluations of each search and evolution: search.budget, dfs.budget and so on in one word",
+    },
+    "tuned": {
+        "nargs": "?",
+        "const": "grid",
+        "metavar": "OPTIMISER",
+        "help": f"Also a row tuned by this optimiser (grid) for each method, {TUNED} evaluations unless told otherwise",
     },
     "member": {
         "action": "append",

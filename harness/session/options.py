@@ -17,13 +17,15 @@ from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.session import places, sources
 from harness.session.command import command_of
-from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS
+from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS, TUNED
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError, UnknownName
+from methods.naming import tuned
 
 HEADS = ("same", "diff")
-BUDGETS = ("search.budget", "evolver.budget", "dfs.budget", "ps_dfs.budget")  # knobs that --budget-evaluations sets
+SEARCH = "search.budget"
+BUDGETS = (SEARCH, "evolver.budget", "dfs.budget", "ps_dfs.budget")  # knobs that --budget-evaluations sets
 AGAINST = ("avg", "best")  # what an export is held against
 DEFAULT_METHODS = (
     *("avg", "best", "ensemble", "greedy_soup", "simple", "evolver", "simple_evolver"),
@@ -39,6 +41,7 @@ class Options:
     models: tuple[ModelName, ...]
     any_tiny: bool  # whether tiny models are meant of which each suite has its own
     asked: tuple[str, ...]  # methods that were named
+    tuned: str | None  # the optimiser by which each method has a second row
     data: Path | None
     hub: bool  # rows come from the hub
     trust: frozenset[str]  # where models and members lie whose own code may run
@@ -63,12 +66,19 @@ class Options:
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods of the session, of whatever suite."""
-        return self.asked or DEFAULT_METHODS
+        return self._beside(self.asked or DEFAULT_METHODS)
 
     def methods_of(self, suite: str) -> tuple[str, ...]:
         """The methods that this suite is asked with."""
-        usual = self.asked or resolve(suite).methods or DEFAULT_METHODS
-        return tuple(dict.fromkeys((*usual, *(AGAINST if self.export is not None else ()))))
+        return self._beside((*self.untuned_of(suite), *(AGAINST if self.export is not None else ())))
+
+    def untuned_of(self, suite: str) -> tuple[str, ...]:
+        """The methods of this suite as they were named, without the rows that tune them."""
+        return self.asked or resolve(suite).methods or DEFAULT_METHODS
+
+    def _beside(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """These methods, each once, and behind each its tuned row if there is to be one."""
+        return tuple(dict.fromkeys(names)) if self.tuned is None else tuned.beside(names, self.tuned)
 
     def models_of(self, suite: str) -> tuple[ModelName, ...]:
         """The models that this suite is asked of: of tiny ones, where none was named, those that know its words."""
@@ -110,6 +120,7 @@ def read(config: pytest.Config) -> Options:
             models=models,
             any_tiny=not get("--model") or "tiny" in get("--model"),
             asked=_methods(get("--method"), get("--export") is not None),
+            tuned=_optimiser(get("--tuned")),
             data=data,
             hub=sources.from_hub(get("--data"), models, config),
             trust=sources.trusted(get("--trust-remote-code"), models, given),
@@ -117,7 +128,7 @@ def read(config: pytest.Config) -> Options:
             protocol=protocol,
             seeds=parsing.seeds_of(get("--seeds")) or brought.seeds_of(given),
             heads=HEADS if get("--heads") is None else (parsing.choice_of("--heads", get("--heads"), HEADS),),
-            settings=_settings(get("--set"), budget),
+            settings=_settings(get("--set"), budget, tuned=get("--tuned") is not None),
             budget=budget,
             given=given,
             given_by={key: member.what for key, member in members.items()},
@@ -178,8 +189,8 @@ def _require_once(words: Sequence[object]) -> None:
     parsing.require_once((name, value if sign else after) for name, sign, value, after in pairs if name in once)
 
 
-def _settings(asked: Sequence[str], budget: int | None) -> tuple[str, ...]:
-    """The knobs that were set, each once, and those that a budget sets."""
+def _settings(asked: Sequence[str], budget: int | None, tuned: bool) -> tuple[str, ...]:
+    """The knobs that were set, each once, and those that a budget sets; tuned rows have one, said or not."""
     pairs = [(name, value) for name, _, value in (text.partition("=") for text in asked)]
     parsing.require_once((f"--set {name}", value) for name, value in pairs)
     for name, value in pairs if budget is not None else []:
@@ -187,7 +198,19 @@ def _settings(asked: Sequence[str], budget: int | None) -> tuple[str, ...]:
             raise MergeboardError(
                 f"--budget-evaluations={budget} sets {name}, and so does --set {name}={value}; leave one out"
             )
-    return tuple(dict.fromkeys((*asked, *(f"{name}={budget}" for name in BUDGETS if budget is not None))))
+    said = [f"{name}={budget}" for name in BUDGETS if budget is not None]
+    if tuned and budget is None and SEARCH not in dict(pairs):
+        said = [f"{SEARCH}={TUNED}"]
+    return tuple(dict.fromkeys((*asked, *said)))
+
+
+def _optimiser(asked: str | None) -> str | None:
+    """The optimiser of tuned rows."""
+    from methods.optimisers import OPTIMISERS
+
+    if asked is not None and not OPTIMISERS.has(asked):
+        raise UnknownName("optimiser for --tuned", asked, OPTIMISERS.known())
+    return asked
 
 
 def _methods(asked: Sequence[str] | None, export: bool) -> tuple[str, ...]:

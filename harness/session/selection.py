@@ -16,6 +16,7 @@ from harness.session.options import BUDGETS, Options
 from harness.suites import Suite, near
 from harness.suites.setting import Setting
 from methods import is_built_in
+from methods.naming import tuned
 from methods.naming.names import all_parts_of
 
 MEASURES = "measures"  # the marker of what measures time or memory
@@ -66,9 +67,11 @@ def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) ->
     searching = {name.partition(".")[0] for name in BUDGETS}
     if options.budget is not None and not searching & _parts(options, suites):
         yield f"--budget-evaluations={options.budget} changes nothing: no method of this session searches or evolves"
+    if options.tuned is not None:
+        yield from _untuned(options, options.tuned, suites)
     for setting in options.settings:
         name = setting.partition("=")[0]
-        if options.budget is not None and name in BUDGETS:
+        if name in BUDGETS and (options.budget is not None or options.tuned is not None):
             continue
         if reason := _idle(name, options, suites, protocols):
             yield f"--set {setting} changes nothing: {reason}"
@@ -83,6 +86,16 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
     for key in options.given:
         if key not in used:
             yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
+
+
+def _untuned(options: Options, optimiser: str, suites: Sequence[Suite]) -> Iterator[str]:
+    """The methods that have no tuned row beside them, and why."""
+    names = list(dict.fromkeys(method for suite in suites for method in options.untuned_of(suite.name)))
+    out = tuned.left_out(names, optimiser)
+    if out and not any(tuned.tuned(name, optimiser)[0] for name in names):
+        yield f"--tuned={optimiser} changes nothing, as no method of this session can be tuned: {out}"
+    elif out:
+        yield f"--tuned={optimiser} leaves out {out}"
 
 
 def _methods(options: Options, suites: Sequence[Suite]) -> set[str]:

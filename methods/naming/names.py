@@ -108,6 +108,13 @@ def is_built_in(name: str) -> bool:
     return bool(around) and ours and inner != EVOLUTION and is_built_in(inner)
 
 
+def class_of(name: str) -> type[Any] | None:
+    """The class registered as `name`, of a built-in one its outline; None for what is made around another."""
+    numbered = _numbered(name)
+    entry = _outlined(numbered[0] if numbered else name)
+    return None if entry is None else entry.cls
+
+
 def paper_of(name: str) -> str:
     """Where the method called `name` comes from; that of `<method>_evolver` or `<method>_<optimiser>` cites both."""
     entry = METHODS.find(name)

@@ -8,6 +8,10 @@ The defaults are those of Evolver's section 5.5: 0.1 to 0.9 by 0.05, which are 1
 each member to take, as `coefficients`, are mixtures: of two members c and 1 - c, with c at the 17 levels; of N members
 the equal shares, and the lattice of all mixtures that give every member at least low * 2/N. Choices are taken all.
 
+A strength (a gene with a `unit`) grows from level to level by one factor, from a quarter of its natural unit at 0.1 to
+six times it at 0.9: of a sum of changes the unit is 1/N, where it is the mean, of a mean it is 1. Twelve evaluations of
+five members walk lambda through 0.05, 0.0744, 0.111, ... to 1.2. Bounds that a user gave are walked evenly.
+
 Of several axes all combinations are walked, with 17 levels each if they fit the budget, and else with as many as do.
 Every axis begins with two levels, a mixture beside others with the equal shares alone; whichever gets the fewest places
 by it gets a level more, numbers all at once, until nothing more fits. 94 evaluations are 17 levels of one number, 9 of

@@ -10,6 +10,8 @@ from typing import ClassVar, Protocol
 from methods.optimisers.unit_box import value_at, within
 from methods.space import Space, Variable
 
+STRENGTHS = 0.25, 6.0  # of its natural unit: what is worth a try of a scale
+LEVELS = 0.1, 0.9  # the usual ends of an axis, where these are
 Place = tuple[int, ...]
 """Whole numbers; on a coarser lattice where these have a greater divisor. Of a mixture one for each member; () is the
 middle of it, which is on every lattice."""
@@ -76,7 +78,7 @@ class _Line:
 
     def at(self, place: Place, levels: int) -> dict[int, float]:
         level = _level(self.low, self.high, place[0], levels)
-        return {i: value_at(variable, level) for i, variable in self.variables.items()}
+        return {i: _value(variable, level) for i, variable in self.variables.items()}
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,14 @@ class _Mixture:
 
     def _has_no_middle(self, levels: int) -> bool:
         return levels > 1 and (levels - 1) % len(self.members) > 0
+
+
+def _value(variable: Variable, level: float) -> float:
+    """The value at this share of the bounds; of a strength, so many times its unit, within the bounds."""
+    if variable.unit is None:
+        return value_at(variable, level)
+    grown = STRENGTHS[0] * (STRENGTHS[1] / STRENGTHS[0]) ** ((level - LEVELS[0]) / (LEVELS[1] - LEVELS[0]))
+    return within(variable, float(f"{variable.unit * grown:.3g}"))
 
 
 def _level(low: float, high: float, i: int, levels: int) -> float:

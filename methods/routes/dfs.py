@@ -41,6 +41,7 @@ class Dfs(Replayable, PerMember, KeepsApart):
     needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws", "all members at inference")
     order_matters: ClassVar[str] = "the first member is A, whose blocks come first"
     moves_equal_members: ClassVar[str] = "a route through equal members is another route than a member's own"
+    untuned: ClassVar[str] = "a search by itself"
 
     preset: Literal["pair", "hop"] = "pair"
     budget: int = 100

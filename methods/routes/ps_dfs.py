@@ -46,6 +46,7 @@ class PsDfs(Replayable, PerMember, KeepsApart):
     needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws", "all members at inference")
     order_matters: ClassVar[str] = "every member has variables of its own, and one of them is led through"
     moves_equal_members: ClassVar[str] = "a route through equal members is another route than a member's own"
+    untuned: ClassVar[str] = "a search by itself"
 
     ps: str = "dare_ties_cma"
     partner: int = 1

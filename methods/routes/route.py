@@ -54,6 +54,7 @@ class Route(Replayable, PerMember):
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("all members at inference",)
     order_matters: ClassVar[str] = "the first member is A, whose blocks come first"
+    untuned: ClassVar[str] = "a route, which dfs searches"
     tuned: ClassVar[Mapping[str, Mapping[str, Any]]] = {"catcma": {"preset": "hop"}}
 
     preset: Literal["pair", "hop"] = "pair"

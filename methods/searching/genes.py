@@ -133,7 +133,7 @@ def _between(gene: Gene, asked: tuple[float, float] | None, inner: Any) -> Gene:
     if asked is None:
         return gene
     if is_scale(gene, inner):
-        return dataclasses.replace(gene, low=asked[0], high=asked[1])
+        return dataclasses.replace(gene, low=asked[0], high=asked[1], unit=None)
     for value in asked:
         try:
             dataclasses.replace(inner, **{field_of(inner, gene.knob): (value,) if gene.each == "member" else value})
@@ -141,7 +141,7 @@ def _between(gene: Gene, asked: tuple[float, float] | None, inner: Any) -> Gene:
             raise MergeboardError(
                 f"search.bounds asks for {gene.knob} from {asked[0]:g} to {asked[1]:g}: {error}"
             ) from None
-    return dataclasses.replace(gene, low=asked[0], high=asked[1])
+    return dataclasses.replace(gene, low=asked[0], high=asked[1], unit=None)
 
 
 def _require_inside(gene: Gene, inner: Any) -> None:

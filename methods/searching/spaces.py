@@ -98,7 +98,9 @@ def space_of(
     """One variable for each gene, group and member, from where the method is. Errors: as `plan`, of the start."""
     return Space(
         tuple(
-            Variable(gene, *_ends(gene), _present(gene, inner, i, len(members)), member, group)
+            Variable(
+                gene, *_ends(gene), _present(gene, inner, i, len(members)), member, group, unit=_unit(gene, members)
+            )
             for gene in genes
             for group in (groups if is_local(gene, inner) else [""])
             for i, member in enumerate(members if gene.each == "member" else [""])
@@ -108,6 +110,10 @@ def space_of(
 
 def _ends(gene: Gene) -> tuple[float, float]:
     return (0.0, len(gene.choices) - 1.0) if gene.choices else (float(gene.low), float(gene.high))
+
+
+def _unit(gene: Gene, members: Sequence[str]) -> float | None:
+    return 1 / len(members) if gene.unit == "share" else gene.unit
 
 
 def _present(gene: Gene, inner: MergeMethod, i: int, members: int) -> float:
