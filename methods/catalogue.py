@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUILT_IN = {  # name -> the file that registers it
     "base": "methods.ancestor",
     "best": "methods.reference",
+    "cart": "methods.spectral.cart",
     "dare_linear": "methods.dare",
     "dare_ties": "methods.dare",
     "dfs": "methods.routes.dfs",
@@ -47,6 +48,8 @@ BUILT_IN = {  # name -> the file that registers it
     "simple": "methods.simple",
     "slerp": "methods.spherical",
     "source": "methods.source",
+    "star": "methods.spectral.star",
+    "subspace_boost": "methods.spectral.subspace_boost",
     "task_arithmetic": "methods.task_arithmetic",
     "ties": "methods.ties",
     "tsv_m": "methods.spectral.tsv_m",

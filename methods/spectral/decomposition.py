@@ -48,6 +48,7 @@ class Triplets:
     u: Tensor  # (m, k)
     s: Tensor  # (k,)
     v: Tensor  # (n, k)
+    total: float  # of all singular values, also of those that were not asked for
 
     def matrix(self, values: Tensor) -> Tensor:
         """The matrix that has these singular values instead."""
@@ -69,14 +70,14 @@ def triplets(
     tall = matrix.T if turned else matrix
     u, s, v = _all_of(tall, precision)
     s = s[s > max(precision.floor(tall, float(s[0])), precision.nothing(tall, beside))]
-    k = keep(s)
+    k, total = keep(s), float(s.sum())
     v = v[:, :k]
     if u is None:
         u = tall @ v
         s = u.norm(dim=0)  # which is more exact than the root of a square's sum
         u = u / s
     u, s = u[:, :k], s[:k]
-    return Triplets(v, s, u) if turned else Triplets(u, s, v)
+    return Triplets(v, s, u, total) if turned else Triplets(u, s, v, total)
 
 
 def orthonormal(columns: Tensor, precision: Precision) -> Tensor:
