@@ -59,6 +59,8 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("dare_ties", 1): {**DARE, "trim": None},
     ("task_arithmetic", 1): {"lambda": 0.3, "weights": None},
     ("linear", 1): {"weights": None, "normalize": True},
+    ("consensus", 1): {"lambda": None, "alpha": 0.3, "k": 2, "masks": "unscaled"},
+    ("sce", 1): {"tau": 0.1, "select": "weights"},
     ("slerp", 1): {"t": 0.5},
     ("multislerp", 1): {"weights": None},
     ("karcher", 1): {"weights": None, "steps": 10, "tolerance": 1e-05},

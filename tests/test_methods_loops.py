@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from methods import MergeMethod, Population, Weights
+from methods.consensus import Consensus
 from methods.contract import same_bits, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
+from methods.sce import Sce
 from methods.simple import Simple
 from methods.tensors.candidates import candidates_of
 from methods.tensors.child import write_child
@@ -96,6 +98,7 @@ def merged(method: MergeMethod, given: Population) -> Weights:
         *(Ties(zero_vote="plus", k=0.9), Ties(weights=(0.5, 1.0, 2.5))),
         *(DareLinear(), DareLinear(density=(0.3, 1.0, 0.01), normalize=True), DareLinear(rescale="l1", lambda_=0.3)),
         *(DareTies(), DareTies(normalize=True, weights=(0.5, -1.0, 2.5)), DareTies(rescale="l1", density=0.9)),
+        *(Consensus(), Consensus(0.4, masks="scaled", k=1), Sce(), Sce(1.0), Sce(0.4, "deltas"), Sce(0.001, "deltas")),
         *(DareTies(trim=0.3, density=(0.7, 1.0, 0.5)), DareTies(density=1.0, rescale="none")),
     ],
     ids=repr,

@@ -1,0 +1,113 @@
+"""Votes on what members changed, scalar by scalar (methods/consensus.py, methods/sce.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from methods.loops.sweep import Loop
+
+BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
+
+
+@Loop
+def agreed(
+    _start: int, out: Any, origin: Any, xs: Any, above: float, compared: float, least: int, scale: float
+) -> None:
+    """out = x_0 + scale * T where |t_i| > above |compared * T - t_i| for `least` members, T = sum_i t_i; else x_0."""
+    high, part, factor = np.float32(above), np.float32(compared), np.float32(scale)
+    tasks, total, votes = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    for begin in range(0, len(out), BLOCK):
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
+        for i in range(len(xs)):
+            x, task = xs[i][begin : begin + size], tasks[i]
+            for j in range(size):
+                task[j] = x[j] - before[j]
+                total[j] = task[j] if i == 0 else total[j] + task[j]
+        for i in range(len(xs)):
+            task = tasks[i]
+            for j in range(size):
+                mine = 1 - np.int32(abs(task[j]) <= abs(total[j] * part - task[j]) * high)  # what is no number stays
+                votes[j] = mine if i == 0 else votes[j] + mine
+        for j in range(size):
+            after[j] = before[j] + (total[j] * factor if votes[j] >= least else np.float32(0))
+
+
+@Loop
+def variance(_start: int, out: Any, origin: Any, xs: Any) -> None:
+    """out = the mean over members of (t_i - mean t)^2."""
+    count, tasks, mean = np.float32(len(xs)), np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    for begin in range(0, len(out), BLOCK):
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
+        for i in range(len(xs)):
+            x, task = xs[i][begin : begin + size], tasks[i]
+            for j in range(size):
+                task[j] = x[j] - before[j]
+                mean[j] = task[j] if i == 0 else mean[j] + task[j]
+        for j in range(size):
+            mean[j] /= count
+        for i in range(len(xs)):
+            task = tasks[i]
+            for j in range(size):
+                apart = task[j] - mean[j]
+                after[j] = apart * apart if i == 0 else after[j] + apart * apart
+        for j in range(size):
+            after[j] /= count
+
+
+@Loop
+def squares(start: int, spread: Any, origin: Any, xs: Any, every: bool, cut: float, end: int) -> Any:
+    """(members,) float64: the sum of t_i^2 where the spread lies above the cut, or is the cut before index `end`.
+
+    If `every`, everywhere.
+    """
+    least, sums = np.float32(cut), np.zeros(len(xs))
+    for i in range(len(xs)):
+        x, total = xs[i], 0.0
+        for j in range(len(x)):
+            task = np.float64(x[j] - origin[j])
+            dropped = (spread[j] < least) | ((spread[j] == least) & (start + j >= end))
+            kept = every | (not dropped)  # what is no number stays
+            total += task * task if kept else 0.0
+        sums[i] = total
+    return sums
+
+
+@Loop
+def weighted_election(
+    start: int, out: Any, origin: Any, xs: Any, weights: Any, erase: bool, cut: float, end: int
+) -> None:
+    """out = x_0 + the mean, by weight, of the t_i that have the sign of their sum, where 0 counts as plus.
+
+    If `erase`, `out` holds the spread, and what lies below the cut, or is the cut from index `end` on, becomes x_0.
+    """
+    least = np.float32(cut)
+    tasks, sign = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    total, voters = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for begin in range(0, len(out), BLOCK):
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
+        for i in range(len(xs)):
+            x, task = xs[i][begin : begin + size], tasks[i]
+            for j in range(size):
+                task[j] = x[j] - before[j]
+                sign[j] = task[j] if i == 0 else sign[j] + task[j]
+        for j in range(size):
+            sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
+            total[j], voters[j] = 0, 0
+        for i in range(len(xs)):
+            task, weight = tasks[i], np.float32(weights[i])
+            for j in range(size):
+                agrees = not task[j] * sign[j] <= 0  # or is no number, which stays
+                total[j] += task[j] * weight if agrees else np.float32(0)
+                voters[j] += weight if agrees else np.float32(0)
+        if erase:
+            first = start + begin
+            for j in range(size):
+                dropped = (after[j] < least) | ((after[j] == least) & (first + j >= end))
+                voters[j] = np.float32(0) if dropped else voters[j]
+        for j in range(size):
+            after[j] = before[j] + (total[j] / voters[j] if voters[j] != 0 else np.float32(0))
