@@ -49,7 +49,10 @@ class Consensus(Tensorwise):
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and alpha is not 1/N"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=2.0), Gene("lambda", start="share"))
+    searched: ClassVar[tuple[Gene, ...]] = (
+        Gene("alpha", high=3.0, unit="share"),
+        Gene("lambda", start="share"),
+    )
 
     lambda_: float | None = None  # how much larger the others' change may be: |t_i| > lambda |T - t_i|; 1/N, if None
     alpha: float = 0.3  # scale of the sum
