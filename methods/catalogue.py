@@ -55,6 +55,7 @@ BUILT_IN = {  # name -> the file that registers it
     "task_arithmetic": "methods.task_arithmetic",
     "ties": "methods.ties",
     "tsv_m": "methods.spectral.tsv_m",
+    "wudi": "methods.wudi",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
 AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method

@@ -36,6 +36,7 @@ from methods.knobs import require_number, require_numbers
 from methods.simple import average, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.least_squares import LeastSquares
 from methods.tensors.pieces import blank_like
 from methods.tensors.tensorwise import Tensorwise
 
@@ -91,12 +92,7 @@ class RegMean(Stepwise, Tensorwise, Replayable, PerMember):
     def _solve(self, system: _System, tensors: Sequence[Tensor], transposed: bool) -> Tensor:
         """The merge of one layer, in the system's precision."""
         center = average([tensor.to(system.dtype) for tensor in tensors], self.coefficients)
-        pull = torch.zeros_like(center if transposed else center.T)  # (in, out)
-        for i, tensor in enumerate(tensors):
-            away = tensor.to(system.dtype) - center
-            system.add_pull(pull, i, away if transposed else away.T)
-        correction = system.solve(pull)
-        return center.add_(correction if transposed else correction.T)
+        return system.settle(center, tensors, transposed)
 
     def _precision(self, inputs: int, weight: Tensor) -> torch.dtype:
         # Scaled to a unit diagonal, alpha G + (1 - alpha) diag(G) has no eigenvalue below 1 - alpha and none above
@@ -106,35 +102,19 @@ class RegMean(Stepwise, Tensorwise, Replayable, PerMember):
         return torch.float32 if safe else torch.float64
 
 
-class _System:
-    """sum_i c_i G'_i of one layer, ready to solve with."""
+class _System(LeastSquares):
+    """sum_i c_i G'_i of one layer, with a ridge where it is singular."""
 
     def __init__(self, method: RegMean, key: str, grams: Sequence[Tensor], dtype: torch.dtype, device: torch.device):
-        self._alpha, self._grams, self.dtype = method.alpha, grams, dtype
-        self._coefficients = method.coefficients or (1.0,) * len(grams)
-        inputs = len(grams[0])
-        total = torch.zeros(inputs, inputs, dtype=dtype, device=device)
-        for gram, coefficient in zip(grams, self._coefficients, strict=True):
-            total.add_(gram.to(total), alpha=coefficient)
-        diagonal = total.diagonal().clone()
-        total.mul_(self._alpha).diagonal().copy_(diagonal)
-        self._dead = (diagonal <= 0).nonzero().flatten()
-        if len(self._dead):
-            alive = diagonal > 0
-            total[self._dead] = 0
-            total[:, self._dead] = 0
-            total.diagonal()[self._dead] = diagonal[alive].mean() if alive.any() else 1.0
-        self._factor, self.ridge = _factor(key, total, method.ridge, torch.finfo(grams[0].dtype).eps)
+        self._key, self._least, self._stored_eps = key, method.ridge, torch.finfo(grams[0].dtype).eps
+        super().__init__(grams, method.coefficients or (1.0,) * len(grams), method.alpha, dtype, device)
 
-    def add_pull(self, pull: Tensor, i: int, away: Tensor) -> None:
-        """Add c_i G'_i away, (in, out), without building G'_i: off-diagonals and diagonal act apart."""
-        gram, coefficient = self._grams[i].to(pull), self._coefficients[i]
-        pull.addmm_(gram, away, alpha=coefficient * self._alpha)
-        pull.add_(gram.diagonal()[:, None] * away, alpha=coefficient * (1 - self._alpha))
+    def factor(self, total: Tensor) -> None:
+        """By Cholesky; `ridge` is what it took."""
+        self._factor, self.ridge = _factor(self._key, total, self._least, self._stored_eps)
 
-    def solve(self, pull: Tensor) -> Tensor:
-        """(sum G')^-1 pull; 0 for inputs that are always 0."""
-        pull[self._dead] = 0
+    def solved(self, pull: Tensor) -> Tensor:
+        """(in, out)."""
         return torch.cholesky_solve(pull, self._factor)
 
 

@@ -74,6 +74,9 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("iso_c", 1): {"alpha": 1.0, "embeddings": "svd"},
     ("iso_cts", 1): {"alpha": 1.0, "embeddings": "svd", "common": 0.8},
     ("emr", 1): {"size": "per_tensor_mean"},
+    ("wudi", 1): {
+        **{"solver": "closed", "steps": 300, "rate": 1e-05, "tensors": "matrices", "others": "mean", "lambda": 1.0},
+    },
     ("layer_swap", 1): {"bottom": None, "top": None, "transition": None, "outer": 1, "inner": 2},
     ("source", 1): {"number": 1},
     ("route", 1): {

@@ -95,6 +95,12 @@ def blocks_of(weights: Weights) -> tuple[str, ...]:
     return tuple(f"{stack}.{index}" for stack, index in sorted(found, key=lambda b: (stacks.index(b[0]), b[1])))
 
 
+def block_of(name: str) -> str:
+    """The block that a tensor of this name is in: "model.layers.3"; empty where it is in none."""
+    found = _block(name)
+    return f"{found[0]}.{found[1]}" if found else ""
+
+
 def _identity(name: str, tensor: Tensor) -> object:
     """What two names of one tensor have in common."""
     return (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
