@@ -7,7 +7,8 @@ It goes the way of a session: `describe`, a merge and its candidates under the r
 (methods/refereeing/referee.py), the trace as JSON, the replay. The populations are
 small and made up, and of every kind that a session can bring: three members,
 two, one; in float64 and in half precision; with a head that the ancestor lacks, heads that know different labels, tied
-weights, whole numbers and 0-d tensors. `AssertionError` says in one sentence which promise was broken first: names,
+weights, whole numbers, 0-d and empty tensors, matrices with fewer rows than members; members that are each other, or
+the ancestor, or changed one row. `AssertionError` says in one sentence which promise was broken first: names,
 shapes and dtypes of the members; finite; the same under the same seed; no draw from a global generator; nothing that
 was given is written to; N equal members give that member back; the order of members does not matter; a trace is JSON
 and `replay` makes the same weights of it without a score.
@@ -34,6 +35,7 @@ from methods.merged import beside, models_of, trace_of, votes_of
 from methods.refereeing.plain import NotPlain, plain
 from methods.refereeing.referee import Referee
 from methods.refereeing.toys import ToyScore as ToyScore  # for authors, who know this module alone
+from methods.refereeing.toys import at_the_ancestor, turned
 from methods.refereeing.toys import kinds as kinds
 from methods.refereeing.toys import mean_of as mean_of
 from methods.refereeing.toys import toy_blocks as toy_blocks
@@ -64,6 +66,8 @@ def check_method(
     _promise(same_bits(*again), f"{where}: the same seed gives other weights")
     _check_equal_members(method, several, score)
     _check_order(method, several, score)
+    _check_storage(method, several, score)
+    _check_no_change(method, several, score)
     for where, some in kinds(population):
         try:
             _check_merge(method, where, some, score)
@@ -155,6 +159,25 @@ def _check_order(method: MergeMethod, population: Population, score: Callable[[]
     shuffled = population.subset((last, *range(last)))
     a, b = (method.merge(some, score(), _rng()) for some in (population, shuffled))
     _promise(_close(mean_of(a), mean_of(b)), "the order of members matters; say why in order_matters")
+
+
+def _check_storage(method: MergeMethod, population: Population, score: Callable[[], DevScore]) -> None:
+    """Of a method that says what it needs, and neither draws nor scores, since draws and scores are of places."""
+    needs = getattr(method, "needs", None)
+    if needs is None or {"random draws", "development scores"} & {*needs}:
+        return
+    other = turned(population)
+    a, b = (mean_of(method.merge(some, score(), _rng())) for some in (population, other))
+    back = {name: x.T if name in other.transposed ^ population.transposed else x for name, x in b.items()}
+    _promise(_close(back, a), "matrices stored (in, out) are merged otherwise than (out, in); see transposed")
+
+
+def _check_no_change(method: MergeMethod, population: Population, score: Callable[[], DevScore]) -> None:
+    """Of a method that says that it needs the ancestor: it merges changes."""
+    if "ancestor" in getattr(method, "needs", ()):
+        still = at_the_ancestor(population)
+        merged = mean_of(method.merge(still, score(), _rng()))
+        _promise(_close(merged, still.members[0]), "members that are the ancestor are not merged to it")
 
 
 def _promise(kept: bool, broken: str) -> None:

@@ -21,7 +21,7 @@ NAMES = OF_TENSORS
 
 @pytest.mark.parametrize("name", [*NAMES, *(f"{name}_evolver" for name in NAMES if name != "evolver")])
 def test_every_method_keeps_the_contract(name: str) -> None:
-    check_method(resolve(name, {"evolver": {"generations": 3}}))
+    check_method(resolve(name, {"evolver": {"generations": 2}}))
 
 
 def test_ties_without_a_trim_gives_equal_members_back() -> None:
@@ -113,6 +113,50 @@ class SumsInItsDtype:
         return {name: x * 60000 if x.dtype == torch.float16 else x * 0 for name, x in first.items()}
 
 
+class RowsFirst:
+    """Scales the rows of a matrix, whichever way round it is stored."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    moves_equal_members: ClassVar[str] = "a promise that is not asked about here"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        merged = Simple().merge(population, score, rng)
+        return {name: x / x.norm(dim=1, keepdim=True) if name == "conv.weight" else x for name, x in merged.items()}
+
+
+class LeavesTheAncestor:
+    needs: ClassVar[tuple[str, ...]] = ("ancestor",)
+    moves_equal_members: ClassVar[str] = "a promise that is not asked about here"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        return {name: 2 * x for name, x in Simple().merge(population, score, rng).items()}
+
+
+class GoesALength:
+    """Members' changes, each by its own length: nothing by nothing, if there is none."""
+
+    moves_equal_members: ClassVar[str] = "a promise that is not asked about here"
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        merged = dict(Simple().merge(population, score, rng))
+        for name, x in population.ancestor.items():
+            if x.is_floating_point():
+                changes = [member[name].float() - x.float() for member in population.members]
+                merged[name] = (x + sum(change / change.norm() for change in changes)).to(x.dtype)
+        return merged
+
+
+class TakesTheMiddle:
+    """The member whose number is in the middle; of no numbers there is none."""
+
+    def merge(self, population: Population, score: Any, rng: torch.Generator) -> Weights:
+        first = dict(population.members[0])
+        for name in first:
+            own = [member[name] for member in population.members]
+            first[name] = sorted(own, key=lambda t: float(t.reshape(-1)[0]))[len(own) // 2]
+        return first
+
+
 class WritesTwice:
     """Adds to every tensor of its copy in place, and so twice to one of two names."""
 
@@ -177,6 +221,10 @@ def test_a_method_may_say_that_it_has_no_meaning_for_a_kind() -> None:
         (WritesTwice(), "two names of one tensor: it writes into the population"),
         (Says(float("-inf")), r"does not survive JSON: trace\['best'\] is -inf"),
         (Says({1, 2}), r"does not survive JSON: trace\['best'\] is a set"),
+        (RowsFirst(), r"matrices stored \(in, out\) are merged otherwise"),
+        (LeavesTheAncestor(), "members that are the ancestor are not merged to it"),
+        (GoesALength(), "a member that changed none: .* not finite|a member that changed none: .* NaN"),
+        (TakesTheMiddle(), "empty tensors, and matrices with fewer rows than members: it raised IndexError"),
         (Writes(), "writes into the population"),
         (DrawsGlobally(), "draws from the global generator"),
         (Forgets(), "names differ"),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from methods.base import Merged, Population, Weights
+from methods.base import Merged, Population, Statistics, Weights
 from methods.merged import stand_in
 
 SHAPES = {
@@ -94,6 +94,78 @@ def kinds(population: Callable[[int, torch.dtype], Population]) -> Iterator[tupl
     yield "such heads, of two members, that the ancestor lacks", _without_head(_annotated(population(2, torch.float32)))
     yield "whole numbers among the parameters", _with_whole_numbers(population(3, torch.float32))
     yield "two names of one tensor", _tied(population(3, torch.float32))
+    yield "changes of one row, and a member that changed none", _of_one_row(population(3, torch.float32))
+    yield "members that are the ancestor", at_the_ancestor(population(3, torch.float32))
+    yield "equal members", _equal(population(3, torch.float32))
+    yield "empty tensors, and matrices with fewer rows than members", _with_small(population(3, torch.float32))
+
+
+def turned(population: Population) -> Population:
+    """The same models with every matrix stored the other way round, (in, out) for (out, in); output layers stay."""
+    first = population.members[0]
+    names = {name for name, x in first.items() if x.dim() == 2 and x.is_floating_point()} - {*population.output_layer}
+
+    def stored(weights: Weights) -> Weights:
+        return {name: x.T.contiguous() if name in names else x for name, x in weights.items()}
+
+    return replace(
+        population,
+        members=tuple(map(stored, population.members)),
+        ancestor=stored(population.ancestor),
+        statistics=_with_fisher(population, stored),
+        transposed=population.transposed ^ names,
+    )
+
+
+def at_the_ancestor(population: Population) -> Population:
+    """Members that fine-tuning has not moved; what the ancestor lacks is the first member's."""
+    return _equal(replace(population, members=({**population.members[0], **population.ancestor},) * len(population)))
+
+
+def _equal(population: Population) -> Population:
+    """N times the first member, in tensors of their own."""
+    copies = ({name: x.clone() for name, x in population.members[0].items()} for _ in population.members)
+    return replace(population, members=tuple(copies))
+
+
+def _of_one_row(population: Population) -> Population:
+    """Matrices that changed in one row alone, another one in each member; the first member is the ancestor."""
+
+    def moved(i: int, own: Tensor, origin: Tensor | None) -> Tensor:
+        if origin is None or (origin.dim() < 2 and i):
+            return own
+        only = origin.clone()
+        if i:
+            only[i % len(only)] = own[i % len(own)]
+        return only
+
+    ancestor = population.ancestor
+    every = enumerate(population.members)
+    members = ({name: moved(i, x, ancestor.get(name)) for name, x in own.items()} for i, own in every)
+    return replace(population, members=tuple(members))
+
+
+def _with_small(population: Population) -> Population:
+    """With tensors of one row, of two, of none, and of one number."""
+    rng = torch.Generator().manual_seed(2)
+
+    def more(weights: Weights) -> Weights:
+        like = next(x for x in weights.values() if x.is_floating_point())
+        shapes = {"none.weight": (0, 3), "row.weight": (1, 6), "rows.weight": (2, 6), "one.bias": (1,)}
+        return {**{name: torch.rand(shape, generator=rng).to(like) for name, shape in shapes.items()}, **weights}
+
+    return replace(
+        population,
+        members=tuple(map(more, population.members)),
+        ancestor=more(population.ancestor),
+        statistics=_with_fisher(population, more),
+    )
+
+
+def _with_fisher(population: Population, change: Callable[[Weights], Weights]) -> Statistics:
+    """Statistics of which those that are shaped as parameters are follow them."""
+    every = population.statistics
+    return {kind: tuple(map(change, own)) if kind == "fisher" else own for kind, own in every.items()}
 
 
 def _head_of(population: Population) -> list[str]:
