@@ -9,7 +9,7 @@ import torch
 from methods import Population, known
 from methods.contract import toy_blocks, toy_population
 
-OF_BLOCKS = frozenset({"dfs", "layer_swap", "ps_dfs", "route"})
+OF_BLOCKS = frozenset({"dfs", "layer_swap", "lines", "ps_dfs", "route"})
 OF_TENSORS = [name for name in known() if name not in OF_BLOCKS]  # whose members may be of any kind
 
 
