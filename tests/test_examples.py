@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-METHOD, OPTIMISER, GRADER, SUITE = (
-    ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "grader", "suite")
+METHOD, OPTIMISER, GRADER, SUITE, MERGEKIT = (
+    ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "grader", "suite", "mergekit")
 )
+HAS_MERGEKIT = find_spec("mergekit") is not None
 
 ONE_FILE = """
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ def run(*words: str, path: Path) -> str:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that all were installed into; built from copies, so that nothing is left in the tree."""
-    examples = (METHOD, OPTIMISER, GRADER, SUITE)
+    examples = (METHOD, OPTIMISER, GRADER, SUITE, *([MERGEKIT] if HAS_MERGEKIT else []))
     target, sources = tmp_path_factory.mktemp("target"), [tmp_path_factory.mktemp(p.name) for p in examples]
     for example, source in zip(examples, sources, strict=True):
         shutil.copytree(example, source, dirs_exist_ok=True)
@@ -92,6 +95,7 @@ def said(installed: Path, small_zoo: Path, results: Path) -> list[str]:
             *("--method=simple_climb", "--set=search.budget=24"),
             *(f"--results={results}", f"--zoo={small_zoo}"),
         ],
+        [str(MERGEKIT / "tests")],
     )
     return run("-c", STRANGER, *map(json.dumps, sessions), path=installed).split(BETWEEN)
 
@@ -105,6 +109,11 @@ def test_the_installed_package_is_found_by_name(said: list[str]) -> None:
 
 def test_their_own_tests_pass(said: list[str]) -> None:
     assert "7 passed" in said[1]
+
+
+@pytest.mark.skipif(not HAS_MERGEKIT, reason="mergekit is not installed: pip install mergekit==0.1.5")
+def test_every_method_of_mergekit_keeps_the_contract(said: list[str]) -> None:
+    assert re.search(r"^\d+ passed", said[6].splitlines()[-2]), said[6]
 
 
 def test_the_benchmark_lists_its_cells(said: list[str]) -> None:
@@ -121,7 +130,7 @@ def test_one_file_on_the_command_line_is_enough(said: list[str], results: Path) 
 
 
 def test_every_question_has_an_answer(said: list[str]) -> None:
-    assert [int(answer.rsplit("ended with ")[-1]) for answer in said[1:]] == [0, 0, 0, 4, 0]
+    assert [int(answer.rsplit("ended with ")[-1]) for answer in said[1:]] == [0, 0, 0, 4, 0, 0]
 
 
 def test_an_installed_suite_runs_and_is_shown_in_its_own_words(said: list[str], results: Path) -> None:
