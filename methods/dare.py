@@ -50,7 +50,7 @@ from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.candidates import Candidates, Rewritten, Stepwise
 from methods.tensors.dare_sum import Contribution, Sum
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Mask, Rescale
@@ -123,7 +123,8 @@ class _Dare(Stepwise, Tensorwise, PerMember):
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: a child has the masks of the member in whose place it is."""
-        return _Candidates(self, population)
+        keep = self.masks(population)
+        return Rewritten(lambda out, some: self.write(out, some, keep), population)
 
     def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
         return Sum(parts, ancestor, self.rescale, self.normalize, self.lambda_)
@@ -156,25 +157,3 @@ class DareTies(_Dare):
 
     def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
         return replace(super()._sum(parts, ancestor), elect=True, trim=self.trim)
-
-
-class _Candidates:
-    """The merge again, where memory already is."""
-
-    def __init__(self, method: _Dare, population: Population) -> None:
-        self._method, self._keep = method, method.masks(population)
-        self._out = blank_like(population.members[0])
-        self._population = self._tried = population
-
-    def standing(self) -> Weights:
-        """The merge of the population as it stands."""
-        return self._method.write(self._out, self._population, self._keep)
-
-    def swap(self, i: int, child: Weights) -> Weights:
-        """The merge with `child` in the place of member i."""
-        self._tried = self._population.swap(i, child)
-        return self._method.write(self._out, self._tried, self._keep)
-
-    def keep(self) -> None:
-        """The last one swapped in stays."""
-        self._population = self._tried

@@ -29,6 +29,11 @@ from tests.small_world import SMALL, Project, make_lab
 from tests.test_harness_recipe import PARTS
 
 DARE = {"density": 0.5, "weights": None, "rescale": "inverse", "normalize": False, "lambda": 1.0, "mask_seed": 0}
+DELLA = {**DARE, "density": 0.7, "epsilon": 0.07, "lambda": 1.1, "scope": "row"}
+BREADCRUMBS = {
+    **{"density": 0.15, "gamma": 0.006, "weights": None, "rescale": "none", "normalize": False, "lambda": 0.2},
+    "scope": "tensor",
+}
 ROUTED = {"preset": "pair", "budget": 100, "best": 5, "apart": 0.25}
 PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its defaults; a line may be added, none changed
     ("Training", 1): {
@@ -55,8 +60,11 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
         **{"pair": False, "span": (0.0, 1.0), "also": (), "version": 1},
         **{"prompt": "", "tokens": 0, "stop": (), "graders": (), "asked_by": ""},
     },
+    **{(name, 1): dict(BREADCRUMBS) for name in ("breadcrumbs", "breadcrumbs_ties")},
     ("dare_linear", 1): DARE,
     ("dare_ties", 1): {**DARE, "trim": None},
+    ("della", 1): {**DELLA, "normalize": True},
+    ("della_linear", 1): DELLA,
     ("task_arithmetic", 1): {"lambda": 0.3, "weights": None},
     ("linear", 1): {"weights": None, "normalize": True},
     ("consensus", 1): {"lambda": None, "alpha": 0.3, "k": 2, "masks": "unscaled"},

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from methods import Merged, MergeMethod, Population, Weights, resolve
+from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies
 from methods.contract import same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
+from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
@@ -27,6 +29,10 @@ EXACT = [
     Ties(trim="official"),
     DareLinear(density=(0.3, 0.5, 1.0)),
     DareTies(rescale="l1"),
+    Della(),
+    DellaLinear(rescale="l1", density=(0.3, 0.5, 1.0)),
+    Breadcrumbs(density=0.5, gamma=0.1),
+    BreadcrumbsTies(scope="row", density=0.5),
     GreedySoup(),
 ]
 ROUNDED = [

@@ -303,6 +303,8 @@ def test_an_evolution_that_a_plugin_took_the_name_of_is_not_built_in(fresh_regis
 OUT_OF_BOUNDS = [
     ("ties", "k", 0.0), ("ties", "k", 1.5), ("ties", "lambda", math.inf), ("ties", "weights", (1.0, -1.0)),
     ("dare_ties", "density", 0.0), ("dare_linear", "density", (0.5, 1.5)), ("dare_ties", "trim", 0.0),
+    ("della", "density", 0.05), ("della", "density", 0.99), ("della", "epsilon", -0.1),
+    ("breadcrumbs", "density", 0.0), ("breadcrumbs_ties", "gamma", 1.0), ("breadcrumbs", "gamma", (0.1, -0.1)),
     ("dare_ties", "density", math.nan), ("dare_linear", "weights", (math.inf,)), ("dare_ties", "lambda", math.nan),
     ("fisher", "eps", -1.0), ("fisher", "floor", -1.0), ("fisher", "coefficients", (math.nan, 1.0)),
     ("regmean", "alpha", 1.5), ("regmean", "ridge", 2.0), ("regmean", "coefficients", (-1.0, 1.0)),

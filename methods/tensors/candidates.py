@@ -8,9 +8,11 @@ exactly or within the rounding that the method's class states.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from methods.base import DevScore, Merged, MergeMethod, Population, Weights
 from methods.heads import label_aware
@@ -99,6 +101,27 @@ class InPlace(ABC):
     def keep(self) -> None:
         """The last one swapped in stays."""
         self.population = self.tried
+
+
+class Rewritten:
+    """Merges in full where memory already is, by a method that writes them there."""
+
+    def __init__(self, write: Callable[[dict[str, Tensor], Population], Weights], population: Population) -> None:
+        self._write, self._out = write, blank_like(population.members[0])
+        self._population = self._tried = population
+
+    def standing(self) -> Weights:
+        """The merge of the population as it stands."""
+        return self._write(self._out, self._population)
+
+    def swap(self, i: int, child: Weights) -> Weights:
+        """The merge with `child` in the place of member i."""
+        self._tried = self._population.swap(i, child)
+        return self._write(self._out, self._tried)
+
+    def keep(self) -> None:
+        """The last one swapped in stays."""
+        self._population = self._tried
 
 
 def candidates_of(method: MergeMethod, population: Population, score: DevScore) -> Candidates:

@@ -1,10 +1,7 @@
-"""DARE's last steps: weigh what is kept of every member's change, let signs vote, add the rest to the ancestor.
+"""DARE's last steps: weigh what is kept of every member's change, and add the sum to the ancestor.
 
     v_i = w_i r_i t_i     r_i scales what is kept of t_i up (methods/tensors/drops.py)
-    sum                   without votes sum_i v_i; with them the sum of the v_i of sign s = sign(sum_i v_i), where a
-                          sum of 0 elects plus
-    divide                by the sum of the w_i that count, or by 1 where that is nothing
-    add                   merged = x_0 + lambda * sum
+    merged                what methods/tensors/summed.py makes of the v_i
 
 Every tensor is merged by itself: nothing depends on which other tensors there are.
 """
@@ -18,16 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Weights, working_dtype
+from methods.base import Weights
 from methods.loops import drops as loops
 from methods.loops.sweep import Operands, shared_out, suited, sweep
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Dropped, Mask, Rescale, stretches
-from methods.tensors.pieces import Buffers, pieces
+from methods.tensors.summed import Summed
 from methods.tensors.trim import Cut, cut_after
-
-NOTHING = 1e-8  # a sum of weights that nothing is divided by
-_ROOM = Buffers(3)
 
 
 @dataclass(frozen=True)
@@ -59,10 +53,14 @@ class Sum:
         if all(part.keep is None or isinstance(part.keep, Mask) for part in self.parts):
             swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()})
             sweep(loops.drop_and_add, swept)
-        room = Buffers(len(self.parts) if self.elect else 1)
+        room = self._summed.room()
         for key, target in out.items():
             if key not in swept:
-                self._write_one(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
+                self._summed.write(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
+
+    @property
+    def _summed(self) -> Summed:
+        return Summed(tuple(part.weight for part in self.parts), self.normalize, self.scale, self.elect)
 
     def _changes(self, out: Weights) -> dict[str, list[_Change]]:
         """Tensor by tensor, what every part brings to it."""
@@ -95,49 +93,8 @@ class Sum:
             tuple(loops.ALL if mask is None else mask.threshold for mask in masks),
             *(tuple(one.cut.magnitude for one in changes), tuple(one.cut.end(key) for one in changes)),
             *(tuple(one.factor for one in changes), tuple(float(one.part.weight) for one in changes)),
-            *(self._whole_scale(), self.elect, self.normalize),
+            *(self._summed.whole_scale, self.elect, self.normalize),
         )
-
-    def _write_one(self, origin: Tensor, changes: Sequence[_Change], room: Buffers, out: Tensor) -> None:
-        """The merge of one tensor, flat."""
-        scale = self._whole_scale()
-        for piece in pieces(out):
-            total, sign, counted = _ROOM.like(out[piece])
-            buffers = room.like(out[piece])
-            if self.elect:
-                tasks = [one.piece(piece, buffer) for one, buffer in zip(changes, buffers, strict=True)]
-                self._elect(tasks, total, sign, counted)
-            else:
-                changes[0].piece(piece, total)
-                for one in changes[1:]:
-                    total.add_(one.piece(piece, buffers[0]))
-            _add(origin[piece], total, scale, out=out[piece])
-
-    def _whole_scale(self) -> float:
-        """What the sum is multiplied by: lambda, and where all members count, what they count."""
-        count = math.fsum(part.weight for part in self.parts)
-        return (
-            float(self.scale / count)
-            if self.normalize and not self.elect and abs(count) >= NOTHING
-            else float(self.scale)
-        )
-
-    def _elect(self, tasks: Sequence[Tensor], total: Tensor, sign: Tensor, counted: Tensor) -> None:
-        """Write what the tasks of the elected sign come to, to `total`; `tasks` are used up."""
-        sign.copy_(tasks[0])
-        for task in tasks[1:]:
-            sign.add_(task)
-        sign.sign_().add_(0.5).sign_()  # 0 becomes a plus
-        total.zero_()
-        counted.zero_()
-        for task, part in zip(tasks, self.parts, strict=True):
-            agreeing = task.mul_(sign).clamp_(min=0)
-            total.add_(agreeing)
-            if self.normalize:
-                counted.add_(agreeing.sign_(), alpha=part.weight)
-        if self.normalize:
-            total.div_(counted.add_(counted == 0))
-        total.mul_(sign)
 
 
 @dataclass(frozen=True)
@@ -158,12 +115,3 @@ class _Change:
         elif self.cut.bits:  # cuts are float32
             task.masked_fill_(self.cut.trim(self.key, piece.start, task.float()) == 0, 0)
         return task.mul_(self.factor)
-
-
-def _add(origin: Tensor, total: Tensor, scale: float, out: Tensor) -> None:
-    """out = origin + scale * total, rounded once."""
-    total.mul_(scale)
-    if out.dtype == working_dtype(out):
-        torch.add(origin, total, out=out)
-    else:
-        out.copy_(total.add_(origin.to(total.dtype)))

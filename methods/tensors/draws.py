@@ -41,14 +41,22 @@ class Draws:
         return _signed(int.from_bytes(digest[:8], "little"))
 
     def __call__(self, name: str, start: int, out: Tensor) -> None:
-        first, last = start // LANES, -(-(start + out.numel()) // LANES)
-        lanes = self._hashes(self.stream(name), first, last - first, out.device).view(torch.int16)
-        lanes = lanes[start - LANES * first :][: out.numel()]
+        lanes = self._lanes(name, start, out)
         # Signed lanes are unsigned ones less 2^15, and so is the threshold: negative means lane < threshold.
         if self.threshold == 1 << 15:  # half of them, as published: the sign of the lane says it
             out.copy_(lanes.bitwise_right_shift_(15))
         else:
             out.copy_(lanes).sub_(self.threshold - (1 << 15)).bitwise_right_shift_(31)
+
+    def lanes(self, name: str, start: int, out: Tensor) -> Tensor:
+        """Write the draws themselves to `out` (int32): 0..65535."""
+        return out.copy_(self._lanes(name, start, out)).add_(1 << 15)
+
+    def _lanes(self, name: str, start: int, like: Tensor) -> Tensor:
+        """The draws less 2^15, as int16."""
+        first, last = start // LANES, -(-(start + like.numel()) // LANES)
+        lanes = self._hashes(self.stream(name), first, last - first, like.device).view(torch.int16)
+        return lanes[start - LANES * first :][: like.numel()]
 
     def _hashes(self, stream: int, first: int, count: int, device: torch.device) -> Tensor:
         """splitmix64 of the counters first, first + 1, ...; all products wrap, as they should."""

@@ -100,7 +100,7 @@ def stretches(member: Weights, ancestor: Weights, keys: Sequence[str], keep: Cro
             for (_, task), (_, part) in zip(everything.of(key), kept.of(key), strict=True):
                 sizes = torch.stack([magnitudes(task), magnitudes(part)])
                 sums[key] += torch.stack([sizes[0] - sizes[1], sizes[1]])
-    return {key: _stretch(*found) for key, found in sums.items()}
+    return {key: stretch(*found) for key, found in sums.items()}
 
 
 def magnitudes(task: Tensor) -> Tensor:
@@ -115,7 +115,8 @@ def magnitudes(task: Tensor) -> Tensor:
     return sums.long().cpu()
 
 
-def _stretch(dropped: Tensor, kept: Tensor) -> float:
+def stretch(dropped: Tensor, kept: Tensor) -> float:
+    """sum |t| / sum |kept t| of such sums; 1 where either is next to nothing."""
     if dropped[-1] + kept[-1]:  # an infinity, or no number
         return math.nan
     whole, part = _exact(dropped + kept), _exact(kept)
