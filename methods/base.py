@@ -21,8 +21,9 @@ from methods.merged import Route as Route
 from methods.merged import Traced as Traced
 from methods.merged import Weights as Weights
 from methods.merged import models_of, numbers_of
+from methods.services import Entropy as Entropy
+from methods.services import EntropyOfSome, RenewedStatistics, RenewOfSome, StatisticsOfSome
 from methods.services import Renew as Renew
-from methods.services import RenewedStatistics, RenewOfSome, StatisticsOfSome
 from methods.services import Statistics as Statistics
 
 LIGHT = (1 << 15) - 8  # scalars of a CPU tensor that torch works on with one thread, which waits for no other
@@ -52,6 +53,7 @@ class Population:
     output_layer: tuple[str, ...] = ()  # tensors with one row per output, merged by annotation
     annotated: Tensor | None = None  # (N, outputs) bool: the outputs that member i was trained on
     renew: Renew | None = None  # makes statistics of other weights, from a member's rows as its own were made
+    entropy: Entropy | None = None  # how unsure weights are of development rows without labels
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -90,6 +92,7 @@ class Population:
             statistics=StatisticsOfSome(self.statistics, indices),
             annotated=None if self.annotated is None else self.annotated[list(indices)],
             renew=None if self.renew is None else RenewOfSome(self.renew, indices),
+            entropy=None if self.entropy is None else EntropyOfSome(self.entropy, indices),
         )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from methods.base import MergeMethod
 
 BUILT_IN = {  # name -> the file that registers it
+    "adamerging": "methods.adamerging",
     "base": "methods.ancestor",
     "best": "methods.reference",
     "breadcrumbs": "methods.breadcrumbs",

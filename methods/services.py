@@ -6,7 +6,8 @@ A service is a field of `Population`, None where nobody can do it. A view of som
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from torch import Tensor
 
@@ -67,3 +68,45 @@ class RenewedStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
 
     def __len__(self) -> int:
         return len(self._whole)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which development rows are read, without their labels, in one step of a method that learns."""
+
+    seed: int  # of the order in which rows are drawn, one for a merge
+    step: int = 0
+    steps: int = 1  # in all, for whoever watches
+    rows: int = 16  # of a batch
+    batches: int = 2  # of each corpus
+    members: tuple[int, ...] | None = None  # whose corpora are read; None: all
+
+
+class Entropy(Protocol):
+    """How unsure weights are of development rows, whose labels nobody looks at."""
+
+    def __call__(self, weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tensor]]:
+        """The entropy in nats, summed over corpora and batches, of each the mean over its rows; and its gradient.
+
+        The same draw reads the same rows. Weights are read and not kept.
+
+        Returns:
+            The entropy, and its gradient by parameter name, in float32 or better, laid out as the parameters; a
+            parameter that it does not depend on may be absent.
+
+        Errors: `NotApplicable` where some answers have no entropy, as scores and written texts, or a corpus no rows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EntropyOfSome:
+    """The same of some members' corpora."""
+
+    whole: Entropy
+    indices: tuple[int, ...]
+
+    def __call__(self, weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tensor]]:
+        """As of all."""
+        asked = range(len(self.indices)) if draw.members is None else draw.members
+        return self.whole(weights, replace(draw, members=tuple(self.indices[i] for i in asked)))

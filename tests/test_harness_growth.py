@@ -84,6 +84,10 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("tsv_m", 1): {"alpha": 1.0, "embeddings": "svd"},
     ("iso_c", 1): {"alpha": 1.0, "embeddings": "svd"},
     ("iso_cts", 1): {"alpha": 1.0, "embeddings": "svd", "common": 0.8},
+    ("adamerging", 1): {
+        **{"layers": "layer_wise", "start": 0.3, "learning_rate": 1e-3, "steps": 500, "rows": 16, "batches": 2},
+        **{"clamp": True, "trim": None},
+    },
     ("emr", 1): {"size": "per_tensor_mean"},
     ("wudi", 1): {
         **{"solver": "closed", "steps": 300, "rate": 1e-05, "tensors": "matrices", "others": "mean", "lambda": 1.0},

@@ -14,14 +14,14 @@ from methods.contract import check_method
 from methods.evolver import Evolver
 from methods.simple import Simple
 from methods.ties import Ties
-from tests.toys import OF_TENSORS
+from tests.toys import OF_TENSORS, QUICK
 
 NAMES = OF_TENSORS
 
 
 @pytest.mark.parametrize("name", [*NAMES, *(f"{name}_evolver" for name in NAMES if name != "evolver")])
 def test_every_method_keeps_the_contract(name: str) -> None:
-    check_method(resolve(name, {"evolver": {"generations": 2}}))
+    check_method(resolve(name, QUICK))
 
 
 def test_ties_without_a_trim_gives_equal_members_back() -> None:

@@ -27,7 +27,7 @@ from methods import (
 from methods.contract import same_bits, toy_population, toy_score
 from methods.errors import Breach, MethodFailed
 from methods.refereeing.referee import Referee
-from tests.toys import OF_TENSORS
+from tests.toys import OF_TENSORS, QUICK
 
 Act = Callable[[Population, Any], Any]
 
@@ -354,7 +354,7 @@ def test_where_nothing_is_left_to_merge_there_is_no_population(members: Any) -> 
 
 @pytest.mark.parametrize("name", [*OF_TENSORS, "ties_evolver", "best_evolver"])
 def test_every_method_of_this_package_passes_and_its_merge_is_what_it_was(name: str) -> None:
-    method = resolve(name, {"evolver": {"generations": 2}})
+    method = resolve(name, {**QUICK, "evolver": {"generations": 2}})
     population = annotated_population()
     population = population.subset((0, 1)) if name == "slerp" else population  # which takes two
     referee = Referee(name, method, population, toy_score(), digest)

@@ -27,7 +27,7 @@ from methods.space import Gene, Point, Space
 from methods.tensors.tensorwise import Tensorwise
 from methods.ties import Ties
 from tests.search_world import Killed, Remembering
-from tests.toys import OF_TENSORS
+from tests.toys import OF_TENSORS, QUICK
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -43,7 +43,7 @@ def searched(method: Search, score: Any = None, population: Population | None = 
 @pytest.mark.parametrize("name", OF_TENSORS)
 def test_a_search_around_every_method_keeps_the_contract(name: str) -> None:
     budget = {"best": 8, "greedy_soup": 12, "evolver": 14}.get(name, 3)  # two candidates of methods that ask scores
-    check_method(resolve(f"{name}_random", {"search": {"budget": budget}, "evolver": {"generations": 1}}))
+    check_method(resolve(f"{name}_random", {**QUICK, "search": {"budget": budget}, "evolver": {"generations": 1}}))
 
 
 @pytest.mark.parametrize(

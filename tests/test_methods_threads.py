@@ -14,14 +14,15 @@ from torch import Tensor
 from methods import Population, Weights, resolve
 from methods.contract import same_bits
 from methods.loops import sweep
+from methods.refereeing.toys import toy_entropy
 from methods.tensors import pieces
 from methods.tensors.child import write_child
 from methods.tensors.draws import Draws
 from methods.tensors.pieces import blank_like
-from tests.toys import OF_TENSORS
+from tests.toys import OF_TENSORS, QUICK
 
 SIZES = {"a.weight": (300, 64), "b.weight": (64, 300), "b.bias": (300,)}
-KNOBS = {"fisher": {"normalize": "param"}, "evolver": {"generations": 1}}
+KNOBS = {**QUICK, "fisher": {"normalize": "param"}, "evolver": {"generations": 1}}
 NAMES = OF_TENSORS
 
 
@@ -48,7 +49,7 @@ def some(seed: int, dtype: torch.dtype) -> Population:
     fishers = tuple({name: x.square() for name, x in drawn().items()} for _ in range(3))
     grams = tuple({name: x.T @ x / len(x) for name, x in drawn().items() if name.endswith("weight")} for _ in range(3))
     ancestor = {name: x.to(dtype) for name, x in drawn().items()}
-    return Population(members, ("x", "y", "z"), ancestor, {"fisher": fishers, "gram": grams})
+    return Population(members, ("x", "y", "z"), ancestor, {"fisher": fishers, "gram": grams}, entropy=toy_entropy)
 
 
 class Rising:

@@ -16,3 +16,6 @@ OF_TENSORS = [name for name in known() if name not in OF_BLOCKS]  # whose member
 def toys_of(name: str) -> Callable[[int, torch.dtype], Population]:
     """What makes n members of a dtype for the method of this name."""
     return toy_blocks if any(name == some or name.startswith(f"{some}_") for some in OF_BLOCKS) else toy_population
+
+
+QUICK = {"evolver": {"generations": 2}, "adamerging": {"steps": 2}}  # knobs with which a method is soon done

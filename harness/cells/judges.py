@@ -13,6 +13,7 @@ from torch import Tensor
 from harness.cells.cell import Cell, PopulationKey, Source
 from harness.cells.devrows import cut, missing, share_within
 from harness.cells.rowbook import RowBook
+from harness.cells.unlabelled import DevEntropy, Unlabelled
 from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadData
@@ -25,7 +26,7 @@ from harness.judging.written import AskersSheet, WrittenSheet, to_choose
 from harness.protocol.parts import Search, SearchBy
 from harness.protocol.told import PLAIN, Told
 from harness.suites.setting import corpus_of
-from methods import Weights
+from methods import NotApplicable, Weights
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -127,6 +128,30 @@ class Judges:
             self._require_mixed(corpus, split, *ends[corpus])
         kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)
         return Developers(searched, kept, scorer(start, 1), rows, (seen, both))
+
+    def entropy(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search, apart: float) -> DevEntropy:
+        """How unsure weights are of the rows that a search would be scored on, whose labels are not looked at."""
+        splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.developed}
+        there = {corpus: len(split) for corpus, split in splits.items() if len(split)}
+        ends, _ = cut(there, search.dev_fraction, apart)
+
+        def rows(corpus: str) -> Unlabelled:
+            if corpus not in there:
+                raise NotApplicable(f"it learns from development rows, and {corpus} has none")
+            if self._rows.corpora[corpus_of(corpus)].asker is not None:
+                raise NotApplicable(f"it learns from how unsure answers are, and {corpus} is asked by another harness")
+            task = self._rows.task(corpus)
+            batches = self.prepared(task, splits[corpus].part(0, ends[corpus][0]))
+            return Unlabelled.of(self._exact(task), batches, corpus, heads.get(corpus, {}))
+
+        return DevEntropy([key.chosen or (corpus_of(member),) for member in key.members], rows, self._say)
+
+    def _exact(self, task: Task) -> LiveModel:
+        """The module of this task in float32, which gradients need."""
+        live = self.live(task)
+        if live.dtype == torch.float32:
+            return live
+        return LiveModel(live.family, task, self._subject.fresh(task, seed=1).model, torch.float32, device())
 
     def _require_mixed(self, corpus: str, split: Split, begin: int, end: int) -> None:
         """Refuse rows kept apart that stand in an order of labels: who answers nothing else would win there."""

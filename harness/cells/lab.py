@@ -10,6 +10,7 @@ from harness.cells.identity import Identity
 from harness.cells.judges import Developers, Judges
 from harness.cells.populations import Populations
 from harness.cells.rowbook import RowBook
+from harness.cells.unlabelled import DevEntropy
 from harness.cells.workshop import Workshop
 from harness.checkpoints.brought import Key
 from harness.checkpoints.names import ModelName
@@ -80,6 +81,10 @@ class Lab:
     def developers(self, key: PopulationKey, apart: float) -> Developers:
         """Who scores what is searched for this population; `apart`: the share of rows that the search does not see."""
         return self.judges.developers(key, self.populations.heads(key), self.protocol.search, apart)
+
+    def entropy(self, key: PopulationKey, apart: float) -> DevEntropy:
+        """Who tells how unsure weights are of the rows of `developers(key, apart).search`, without their labels."""
+        return self.judges.entropy(key, self.populations.heads(key), self.protocol.search, apart)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
         """The keeper of this cell's test rows; `own_heads=False` for weights that hold every task's head."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -105,7 +106,8 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: R
 def _merged_by(
     cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool, before: RunRecord | None
 ) -> Found:
-    population = lab.populations.of(cell.key)
+    unlabelled = lab.entropy(cell.key, kept_apart(method))
+    population = replace(lab.populations.of(cell.key), entropy=unlabelled)
     seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
     if not isinstance(method, Replayable):
         before = None
@@ -130,15 +132,17 @@ def _merged_by(
             made = judged.merge(torch.Generator().manual_seed(seed))
         merged = with_plain_trace(cell.method, judged.settle(made), lab.say)
         calls = judged.score.calls
-        used = (*(["search"] if calls else []), *statistics.read)
+        used = (*(["search"] if calls or unlabelled.read else []), *statistics.read)
         cost = {  # scores that were read back cost what they cost when they were given
             "merge_seconds": merging.seconds - statistics.waited + score.seconds,
             "statistics_seconds": statistics.seconds,
             "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
+            **({"unlabelled_rows": unlabelled.rows} if unlabelled.read else {}),
             **_inference(merged),
         }
         trace = trace_of(merged) or {}
         dev = {"calls": calls, "history": _numbers(trace.get("history")), **_seen(score, judges, merged)}
+        dev |= {"unlabelled": unlabelled.read} if unlabelled.read else {}
     every = lab.developer(cell.key)
     said = every.answers(merged, dense=True)
     if (likely := likelihood_of(said)) is not None:

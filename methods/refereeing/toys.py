@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.base import Merged, Population, Statistics, Weights
 from methods.merged import stand_in
+from methods.services import Draw
 
 SHAPES = {
     "embedding.weight": (11, 6),
@@ -49,6 +50,18 @@ class ToyScore:
         return -float(sum((weights[name].double() - goal).square().sum() for name, goal in goals.items()))
 
 
+def toy_entropy(weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tensor]]:
+    """The entropy of what every matrix says to drawn inputs, through a softmax, as `Population.entropy` has it."""
+    rng = torch.Generator().manual_seed(draw.seed % (1 << 32) + draw.step)
+    matrices = {n: x.detach().double().requires_grad_() for n, x in weights.items() if x.dim() == 2}
+    with torch.enable_grad():
+        said = [torch.randn(draw.rows, x.shape[1], generator=rng).double() @ x.T for x in matrices.values()]
+        likely = [z.log_softmax(1) for z in said]
+        value = torch.stack([-(log.exp() * log).sum(1).mean() for log in likely]).sum()
+        slopes = torch.autograd.grad(value, list(matrices.values()))
+    return float(value.detach()), dict(zip(matrices, slopes, strict=True))
+
+
 def toy_population(
     n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0, shapes: Shapes = SHAPES
 ) -> Population:
@@ -69,6 +82,7 @@ def toy_population(
         _cast(ancestor, dtype),
         statistics={"fisher": fishers, "gram": grams},
         transposed=frozenset({"conv.weight"}) & shapes.keys(),
+        entropy=toy_entropy,
     )
 
 
