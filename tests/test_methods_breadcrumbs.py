@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from methods import Misfit, NotApplicable, Population, resolve
-from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies, band
+from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies, ranks
 from methods.contract import check_method, same_bits, toy_population
 from methods.dare import DareTies
 from methods.task_arithmetic import TaskArithmetic
@@ -83,7 +83,7 @@ def test_of_equal_magnitudes_those_are_kept_that_a_stable_sort_puts_there(
 ) -> None:
     rng = torch.Generator().manual_seed(size)
     change = torch.randint(-4, 5, (size,), generator=rng).to(dtype)
-    first, last = band(**knobs, n=size)
+    first, last = ranks(**knobs, n=size)
     wanted = torch.zeros(size, dtype=torch.bool)
     wanted[change.abs().argsort(stable=True)[first:last]] = True
     assert torch.equal(kept(change, **knobs), wanted & (change != 0))

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from methods import MergeMethod, Population, Weights
+from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies
 from methods.consensus import Consensus
 from methods.contract import same_bits, toy_score
 from methods.dare import DareLinear, DareTies
@@ -99,6 +100,7 @@ def merged(method: MergeMethod, given: Population) -> Weights:
         *(DareLinear(), DareLinear(density=(0.3, 1.0, 0.01), normalize=True), DareLinear(rescale="l1", lambda_=0.3)),
         *(DareTies(), DareTies(normalize=True, weights=(0.5, -1.0, 2.5)), DareTies(rescale="l1", density=0.9)),
         *(Consensus(), Consensus(0.4, masks="scaled", k=1), Sce(), Sce(1.0), Sce(0.4, "deltas"), Sce(0.001, "deltas")),
+        *(Breadcrumbs(density=0.5, gamma=0.1), BreadcrumbsTies(density=(0.9, 1.0, 0.3), rescale="l1", normalize=True)),
         *(DareTies(trim=0.3, density=(0.7, 1.0, 0.5)), DareTies(density=1.0, rescale="none")),
     ],
     ids=repr,

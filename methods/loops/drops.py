@@ -1,4 +1,4 @@
-"""DARE, scalar by scalar (methods/tensors/drops.py, methods/tensors/dare_sum.py)."""
+"""Changes of which some are dropped, scalar by scalar (methods/tensors/drops.py, dare_sum.py, banded.py, summed.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,49 @@ from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 ALL = 1 << 16  # a threshold above every lane
 _STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
+
+
+@Loop
+def add_up(
+    after: Any,
+    before: Any,
+    tasks: Any,
+    weights: Any,
+    sign: Any,
+    total: Any,
+    counted: Any,
+    shrink: Any,
+    elect: bool,
+    normalize: bool,
+) -> None:
+    """after = before + shrink * what the tasks come to; the three arrays after the weights are room to work in."""
+    size = len(after)
+    for j in range(size):
+        sign[j] = tasks[0, j]
+    for i in range(1, len(tasks)):
+        task = tasks[i]
+        for j in range(size):
+            sign[j] += task[j]
+    if elect:
+        for j in range(size):
+            sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
+            total[j], counted[j] = 0, 0
+        for i in range(len(tasks)):
+            task, weight = tasks[i], np.float32(weights[i])
+            for j in range(size):
+                agreeing = task[j] * sign[j]
+                total[j] += np.float32(0) if agreeing < 0 else agreeing
+            if normalize:
+                for j in range(size):
+                    counted[j] += weight if task[j] * sign[j] > 0 else np.float32(0)
+        if normalize:
+            for j in range(size):
+                total[j] /= np.float32(1) if counted[j] == 0 else counted[j]
+        for j in range(size):
+            after[j] = before[j] + total[j] * sign[j] * shrink
+    else:
+        for j in range(size):
+            after[j] = before[j] + sign[j] * shrink
 
 
 @Loop
@@ -68,32 +111,49 @@ def drop_and_add(
                     task[j] = np.float32(0) if (abs(t) < cut) | ((abs(t) == cut) & (np.int32(j) >= end)) else t
             for j in range(size):
                 task[j] *= factor
-        for j in range(size):
-            sign[j] = tasks[0, j]
-        for i in range(1, len(xs)):
-            task = tasks[i]
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
+
+
+@Loop
+def band_and_add(
+    start: int,
+    out: Any,
+    origin: Any,
+    xs: Any,
+    lows: Any,
+    low_ends: Any,
+    highs: Any,
+    high_ends: Any,
+    factors: Any,
+    weights: Any,
+    scale: float,
+    elect: bool,
+    normalize: bool,
+) -> None:
+    """The same, where kept is lows[i] < |t_i| < highs[i], and what equals the first from low_ends[i] on, and what
+    equals the second before high_ends[i].
+    """
+    shrink = np.float32(scale)
+    tasks = np.empty((len(xs), BLOCK), np.float32)
+    sign, total, counted = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for begin in range(0, len(out), BLOCK):
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
+        first = start + begin
+        for i in range(len(xs)):
+            x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
+            low, high = np.float32(lows[i]), np.float32(highs[i])
+            low_end = np.int32(min(max(low_ends[i] - first, 0), BLOCK))
+            high_end = np.int32(min(max(high_ends[i] - first, 0), BLOCK))
             for j in range(size):
-                sign[j] += task[j]
-        if elect:
+                t = x[j] - before[j]
+                far = abs(t)
+                small = (far < low) | ((far == low) & (np.int32(j) < low_end))
+                large = (far > high) | ((far == high) & (np.int32(j) >= high_end))
+                task[j] = np.float32(0) if small | large else t
             for j in range(size):
-                sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
-                total[j], counted[j] = 0, 0
-            for i in range(len(xs)):
-                task, weight = tasks[i], np.float32(weights[i])
-                for j in range(size):
-                    agreeing = task[j] * sign[j]
-                    total[j] += np.float32(0) if agreeing < 0 else agreeing
-                if normalize:
-                    for j in range(size):
-                        counted[j] += weight if task[j] * sign[j] > 0 else np.float32(0)
-            if normalize:
-                for j in range(size):
-                    total[j] /= np.float32(1) if counted[j] == 0 else counted[j]
-            for j in range(size):
-                after[j] = before[j] + total[j] * sign[j] * shrink
-        else:
-            for j in range(size):
-                after[j] = before[j] + sign[j] * shrink
+                task[j] *= factor
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
 
 
 @Loop

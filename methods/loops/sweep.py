@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, update_wrapper
 from threading import Lock, local
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -67,12 +68,23 @@ class Loop:
     def _jit(self) -> Callable[..., Any]:
         import numba  # which takes a while, and not every session merges
 
+        function = _linked(self.function)
         try:
-            made: Callable[..., Any] = numba.njit(self.function, nogil=True, error_model="numpy", cache=self._kept)
+            made: Callable[..., Any] = numba.njit(function, nogil=True, error_model="numpy", cache=self._kept)
         except RuntimeError:  # nowhere to keep it
             self._kept = False
-            made = numba.njit(self.function, nogil=True, error_model="numpy")
+            made = numba.njit(function, nogil=True, error_model="numpy")
         return made
+
+
+def _linked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with the compiled ones in the place of the loops that it calls."""
+    around = function.__globals__
+    called = {name: around[name].ready() for name in function.__code__.co_names if isinstance(around.get(name), Loop)}
+    if not called:
+        return function
+    linked = FunctionType(function.__code__, {**around, **called}, function.__name__, function.__defaults__)
+    return update_wrapper(linked, function)
 
 
 def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[str, Operands]:

@@ -39,7 +39,7 @@ class Cut:
     @property
     def magnitude(self) -> float:
         """The smallest magnitude that is kept."""
-        return math.inf if self.bits == KEEP_NOTHING else _float(self.bits)
+        return math.inf if self.bits == KEEP_NOTHING else magnitude_of(self.bits)
 
     def end(self, key: str) -> int:
         """The index before which changes of just that magnitude are kept, in this tensor."""
@@ -56,7 +56,7 @@ class Cut:
             late = task[max(0, end) :]
             late[places(late, self.magnitude)] = 0
         # hardshrink drops |t| <= bound; the next smaller float makes that |t| < the cut.
-        return torch.hardshrink(task, _float(self.bits - 1), out=task)
+        return torch.hardshrink(task, magnitude_of(self.bits - 1), out=task)
 
 
 Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
@@ -76,7 +76,7 @@ def cut_after(task: TaskVector, keep: int) -> Cut:
 
 def _ends(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
     """In every tensor, the index after the last of the first `wanted` changes of this magnitude."""
-    ends, magnitude = {}, _float(bits)
+    ends, magnitude = {}, magnitude_of(bits)
     for key, count in task.count(magnitude).items():
         if 0 < wanted < count:
             ends[key] = task.nth(key, magnitude, wanted) + 1
@@ -147,6 +147,7 @@ def _magnitude_bits(task: Tensor) -> Tensor:
     return task.view(torch.int32) & 0x7FFFFFFF
 
 
-def _float(bits: int) -> float:
+def magnitude_of(bits: int) -> float:
+    """The float32 of these bits."""
     value: float = struct.unpack("<f", struct.pack("<I", bits))[0]
     return value
