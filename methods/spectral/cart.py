@@ -24,15 +24,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from methods.base import DevScore, PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import require_number
 from methods.space import Gene
-from methods.spectral.decomposition import Precision, triplets
+from methods.spectral.decomposition import Precision, directions
 from methods.spectral.matrices import Changes, Embeddings, Spectral
+from methods.spectral.tall import Tall, summed
 
 
 @register("cart", paper="Choi et al., 2024, arXiv:2412.12153")
@@ -44,7 +44,7 @@ class Cart(Spectral, PerMember):
     called: ClassVar[str] = "cart"
     needs: ClassVar[tuple[str, ...]] = ("three members",)
     centred: ClassVar[bool] = True
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=3.0), Gene("share", low=0.01, asked=True))
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=3.0, unit=0.5), Gene("share", low=0.01, asked=True))
 
     lambda_: float = 1.0  # scale of the sum
     share: float = 0.08  # of the directions that a matrix has, those that are kept of each member
@@ -68,10 +68,9 @@ class Cart(Spectral, PerMember):
         """lambda; the mean is what there is elsewhere."""
         return self.lambda_, 0.0
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
-        rank = max(1, round(self.share * min(changes.shape)))
-        total = torch.zeros_like(next(iter(changes)))
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
+        rank, cut = max(1, round(self.share * min(changes.shape))), []
         for moved in changes:
-            found = triplets(moved, precision, lambda s: min(rank, len(s)))
-            total.add_(found.matrix(found.s))
-        return total
+            found = directions(moved, precision, lambda s: min(rank, len(s)))
+            cut.append(found.with_values(moved, found.s))
+        return summed(cut)

@@ -42,8 +42,9 @@ from torch import Tensor
 from methods.catalogue import register
 from methods.knobs import require_number
 from methods.space import Gene
-from methods.spectral.decomposition import Precision, Triplets, orthonormal, triplets
+from methods.spectral.decomposition import Directions, Precision, directions, orthogonal
 from methods.spectral.matrices import Changes, Embeddings, Spectral
+from methods.spectral.tall import Tall, joined, summed
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ class IsoC(_Isotropic):
     """The sum of changes with all its directions equally strong."""
 
     called: ClassVar[str] = "iso_c"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0),)
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0, unit=0.5),)
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
-        return _flat(_of_the_sum(changes, precision))
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
+        return _flat(changes, precision)
 
 
 @register("iso_cts", paper="Marczak et al., ICML 2025, arXiv:2502.04959")
@@ -84,7 +85,7 @@ class IsoCts(_Isotropic):
     """The same with room for directions of each member's own."""
 
     called: ClassVar[str] = "iso_cts"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0), Gene("common", asked=True))
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0, unit=0.5), Gene("common", asked=True))
 
     common: float = 0.8  # the share of the directions that are those of the sum
 
@@ -92,21 +93,23 @@ class IsoCts(_Isotropic):
         super().__post_init__()
         require_number("iso_cts.common", self.common, 0, 1)
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
         c, k = _room(min(changes.shape), self.common, len(changes))
         if k == 0:
-            return _flat(_of_the_sum(changes, precision))
-        shared = _of_the_sum(changes, precision, c)
-        found = []
-        for moved in changes:
-            own = moved - shared.u @ (shared.u.T @ moved)
-            found.append(triplets(own, precision, lambda s: min(k, len(s)), beside=float(moved.norm())))
-        found.append(shared)
-        u, v = (torch.cat(parts, dim=1) for parts in ([f.u for f in found], [f.v for f in found]))
+            return _flat(changes, precision)
+        total = changes.sum()
+        lengths = [moved.length() for moved in changes]
+        # what members take back from each other, but for rounding, has no direction that all share
+        shared = directions(total, precision, lambda s: min(c, len(s)), beside=max(lengths))
+        found, u = [shared], [total.times(shared.lift)]
+        for moved, length in zip(changes, lengths, strict=True):
+            # of outputs that are columns the common part is t V Vᵀ, of those that are rows U Uᵀ t, U = total * lift
+            of, common = (moved, shared.v @ shared.v.T) if changes.turned else (total, _common(shared, total, moved))
+            own = summed([moved, of.times(-common)])
+            found.append(directions(own, precision, lambda s: min(k, len(s)), beside=length))
+            u.append(summed([moved.times(found[-1].lift), of.times(-common @ found[-1].lift)]))
         s = torch.cat([f.s for f in found])
-        if not len(s):
-            return _flat(shared)
-        return (orthonormal(u, precision) @ orthonormal(v, precision).T).mul_(s.mean())
+        return orthogonal(joined(u), found, s.mean().expand(len(s)), precision)
 
 
 def _room(rank: int, share: float, members: int) -> tuple[int, int]:
@@ -117,12 +120,13 @@ def _room(rank: int, share: float, members: int) -> tuple[int, int]:
     return rank - k * members, k
 
 
-def _of_the_sum(changes: Changes, precision: Precision, most: int | None = None) -> Triplets:
-    """What members take back from each other but for rounding, they did not change."""
-    total, longest = changes.sum()
-    return triplets(total, precision, lambda s: len(s) if most is None else min(most, len(s)), beside=longest)
+def _flat(changes: Changes, precision: Precision) -> Tall:
+    """The sum with all directions as strong as they are on average."""
+    total = changes.sum()
+    found = directions(total, precision)
+    return found.with_values(total, found.s.mean().expand(len(found.s)))
 
 
-def _flat(found: Triplets) -> Tensor:
-    """All directions as strong as they are on average."""
-    return found.matrix(found.s.mean().expand(len(found.s)))
+def _common(shared: Directions, total: Tall, moved: Tall) -> Tensor:
+    """(n, n): the sum times this is what of a change lies in the sum's directions."""
+    return shared.lift @ (shared.lift.T @ total.gram(moved))

@@ -25,15 +25,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.knobs import require_number
 from methods.space import Gene
-from methods.spectral.decomposition import Precision, triplets
+from methods.spectral.decomposition import Precision, directions
 from methods.spectral.matrices import Changes, Embeddings, Spectral
+from methods.spectral.tall import Tall, summed
 
 _TIE = 1e-9  # of the goal: two ways of computing a sum differ by less
 
@@ -47,7 +47,10 @@ class Star(Spectral):
     called: ClassVar[str] = "star"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "weak directions of a change are left out, of equal members too"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=3.0), Gene("eta", low=1.0, high=100.0, asked=True))
+    searched: ClassVar[tuple[Gene, ...]] = (
+        Gene("lambda", high=6.0, unit=1.0),
+        Gene("eta", low=1.0, high=100.0, asked=True),
+    )
 
     eta: float = 40.0  # percent of the sum of singular values that is kept
     combine: Literal["mean", "sum"] = "mean"
@@ -64,13 +67,12 @@ class Star(Spectral):
         times = members if self.combine == "sum" else 1
         return self.lambda_ * times / members, self.lambda_ * times
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
-        total = torch.zeros_like(next(iter(changes)))
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
+        cut = []
         for moved in changes:
-            found = triplets(moved, precision, lambda s: reach(s, self.eta / 100))
-            if len(found.s):
-                total.add_(found.matrix(found.s * (found.total / float(found.s.sum()))))
-        return total
+            found = directions(moved, precision, lambda s: reach(s, self.eta / 100))
+            cut.append(found.with_values(moved, found.s * (found.total / found.s.sum())))
+        return summed(cut)
 
 
 def reach(s: Tensor, share: float) -> int:

@@ -24,15 +24,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from methods.catalogue import register
 from methods.knobs import require_number
 from methods.space import Gene
-from methods.spectral.decomposition import Precision, triplets
+from methods.spectral.decomposition import Precision, directions
 from methods.spectral.matrices import Changes, Embeddings, Spectral
 from methods.spectral.star import reach
+from methods.spectral.tall import Tall
 
 
 @register("subspace_boost", paper="Skorobogat et al., 2025, arXiv:2506.16506")
@@ -44,7 +42,7 @@ class SubspaceBoost(Spectral):
     called: ClassVar[str] = "subspace_boost"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "weak directions of a change are raised, of equal members too"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=2.0), Gene("beta", asked=True))
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=3.0, unit="share"), Gene("beta", asked=True))
 
     lambda_: float = 0.3  # scale of the sum
     beta: float = 0.01  # share of the sum of singular values, up to the one that the others are raised to
@@ -58,9 +56,8 @@ class SubspaceBoost(Spectral):
         """lambda of the sum."""
         return self.lambda_, self.lambda_ * members
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
-        total, longest = changes.sum()
-        found = triplets(total, precision, beside=longest)
-        if not len(found.s):
-            return torch.zeros_like(total)
-        return found.matrix(found.s.clamp(min=float(found.s[reach(found.s, self.beta) - 1])))
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
+        total = changes.sum()
+        found = directions(total, precision)
+        enough = found.s[: reach(found.s, self.beta)][-1:]  # nothing, of nothing
+        return found.with_values(total, found.s.maximum(enough))

@@ -32,13 +32,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from methods.catalogue import register
 from methods.knobs import require_number
 from methods.space import Gene
-from methods.spectral.decomposition import Precision, orthonormal, triplets
+from methods.spectral.decomposition import Precision, directions, orthogonal
 from methods.spectral.matrices import Changes, Embeddings, Spectral
+from methods.spectral.tall import Tall, joined
 
 
 @register("tsv_m", paper="Gargiulo et al., CVPR 2025, arXiv:2412.00081")
@@ -50,7 +50,7 @@ class TsvM(Spectral):
     called: ClassVar[str] = "tsv_m"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "of what all members agree on, the k strongest directions are kept alone"
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0),)
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0, unit=0.5),)
 
     alpha: float = 1.0  # scale of the merged change
     embeddings: Embeddings = "svd"  # as every matrix, or averaged
@@ -62,11 +62,10 @@ class TsvM(Spectral):
         """alpha of both."""
         return self.alpha, self.alpha
 
-    def change(self, changes: Changes, precision: Precision) -> Tensor | None:
+    def change(self, changes: Changes, precision: Precision) -> Tall | None:
         k = min(changes.shape) // len(changes)
         if k == 0:
             return None
-        found = [triplets(moved, precision, lambda s: min(k, len(s))) for moved in changes]
-        u, v = (torch.cat(parts, dim=1) for parts in ([f.u for f in found], [f.v for f in found]))
-        s = torch.cat([f.s for f in found])
-        return (orthonormal(u, precision) * s) @ orthonormal(v, precision).T
+        found = [directions(moved, precision, lambda s: min(k, len(s))) for moved in changes]
+        u = joined([moved.times(f.lift) for moved, f in zip(changes, found, strict=True)])
+        return orthogonal(u, found, torch.cat([f.s for f in found]), precision)

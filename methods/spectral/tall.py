@@ -1,0 +1,73 @@
+"""A matrix with no more columns than rows that is never held whole, but made some rows at a time, in float64.
+
+    Tall.of(x)                          one that is there
+    t.times(right), summed([t, ...])    T R, T_1 + T_2
+    joined([t, ...])                    [T_1 T_2]
+    t.gram(), t.gram(other)             TᵀT, Tᵀ Other: small, and made in one pass
+
+All of it is rows of one matrix times a small one, so a change of word embeddings costs no memory beside the members'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BLOCK = 1 << 20  # scalars made at a time: few enough to stay near the processor, many enough for fast products
+
+
+@dataclass(frozen=True)
+class Tall:
+    """m rows of n numbers."""
+
+    shape: tuple[int, int]
+    rows: Callable[[slice], Tensor]  # these rows, (rows, n) in float64; not to be written to
+
+    @classmethod
+    def of(cls, whole: Tensor) -> Tall:
+        """A matrix that is there."""
+        return cls((whole.shape[0], whole.shape[1]), lambda some: whole[some].double())
+
+    def blocks(self) -> Iterator[slice]:
+        """All rows, some at a time."""
+        m, n = self.shape
+        step = max(1, BLOCK // max(1, n))
+        return (slice(start, min(start + step, m)) for start in range(0, m, step))
+
+    def gram(self, other: Tall | None = None) -> Tensor:
+        """The product of the transposed with itself, or with another of as many rows: (n, n) or (n, n of the other)."""
+        total: Tensor | None = None
+        for some in self.blocks():
+            left = self.rows(some)
+            right = left if other is None else other.rows(some)
+            total = left.T @ right if total is None else total.addmm_(left.T, right)
+        assert total is not None
+        return total
+
+    def times(self, right: Tensor) -> Tall:
+        """The product with a small matrix, (n, k)."""
+        return Tall((self.shape[0], right.shape[1]), lambda some: self.rows(some) @ right)
+
+    def length(self) -> float:
+        """The root of the sum of all squares (Frobenius)."""
+        return math.hypot(*(float(self.rows(some).norm()) for some in self.blocks()))
+
+    def whole(self) -> Tensor:
+        """All rows."""
+        return torch.cat([self.rows(some) for some in self.blocks()])
+
+
+def summed(parts: Sequence[Tall]) -> Tall:
+    """The sum of matrices of one shape."""
+    first, *others = parts
+    return Tall(first.shape, lambda some: sum((part.rows(some) for part in others), first.rows(some)))
+
+
+def joined(parts: Sequence[Tall]) -> Tall:
+    """Matrices of as many rows, side by side."""
+    shape = parts[0].shape[0], sum(part.shape[1] for part in parts)
+    return Tall(shape, lambda some: torch.cat([part.rows(some) for part in parts], dim=1))
