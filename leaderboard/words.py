@@ -64,7 +64,7 @@ def base_of(method: str) -> str:
     Only for who has no record at hand: its recipe says it of optimisers that nobody here knows, too.
     """
     base, _, last = method.rpartition("_")
-    return base if last == "evolver" or last in OPTIMISERS else ""
+    return base if last in ("evolver", "calibrated") or last in OPTIMISERS else ""
 
 
 def method_of(row: str) -> str:

@@ -15,11 +15,11 @@ from methods.naming.names import is_built_in, known, paper_of, require, resolve
 
 if TYPE_CHECKING:
     from methods.base import DevScore, Merged, MergeMethod, Population, Statistics, Traced, Weights
-    from methods.merged import Ensemble, Hop, PerTask, Route
+    from methods.merged import Ensemble, Hop, Offset, PerTask, Route
 
 _OF_TENSORS = (
     *("DevScore", "MergeMethod", "Population", "Statistics"),
-    *("Ensemble", "Hop", "Merged", "PerTask", "Route", "Traced", "Weights"),
+    *("Ensemble", "Hop", "Merged", "Offset", "PerTask", "Route", "Traced", "Weights"),
 )
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Merged",
     "Misfit",
     "NotApplicable",
+    "Offset",
     "PerTask",
     "Population",
     "Route",

@@ -6,12 +6,15 @@ in an earlier process, and keeps rows apart that the search does not see. A plai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
+from torch import Tensor
 
 from methods.base import DevScore, Merged
-from methods.errors import Breach
+from methods.errors import Breach, NotApplicable
 
 THE_END = (Breach, OSError, MemoryError, torch.OutOfMemoryError)
 """What ends a search at any candidate: no other one would fare better, and none is remembered as one that failed."""
@@ -64,3 +67,40 @@ def say(score: DevScore, line: str) -> None:
     """A line for whoever watches."""
     if (said := getattr(score, "say", None)) is not None:
         said(line)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a merge says to one corpus' development rows, read from logits."""
+
+    kind: Literal["multi_label", "classification", "regression"]
+    logits: Tensor  # (rows, outputs), float32
+    labels: Tensor  # (rows, outputs) of 0, 1 and -100 for not annotated; (rows,) of classes; (rows,) of scores
+    threshold: float  # a label is given where its logit is at least this
+    layer: str  # whose logits are shifted together: a task, or a corpus that has a head of its own
+    bias: str = ""  # the parameter of the merge that is added to these logits; none in a head that is not merged
+
+
+class Said(Protocol):
+    """What a merge says to all development rows, and what it would score if it said something else."""
+
+    @property
+    def answered(self) -> Mapping[str, Answered]:
+        """Of each corpus."""
+        ...
+
+    def score(self, offsets: Mapping[str, Tensor]) -> float:
+        """The development score with these numbers added to each layer's logits, (outputs,); no row is asked again."""
+        ...
+
+
+def answers(score: DevScore, merged: Merged) -> Said:
+    """What a merge says to the development rows; it counts as one evaluation.
+
+    Errors: `NotApplicable` where no logits are to be had.
+    """
+    asked = getattr(score, "answers", None)
+    if asked is None:
+        raise NotApplicable("it asks what a merge answers to development rows, and nothing here tells that")
+    said: Said = asked(merged)
+    return said

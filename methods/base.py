@@ -16,6 +16,7 @@ from methods.errors import Breach, Misfit, NotApplicable
 from methods.merged import Ensemble as Ensemble  # for methods, who find all words here
 from methods.merged import Hop as Hop
 from methods.merged import Merged as Merged
+from methods.merged import Offset as Offset
 from methods.merged import PerTask as PerTask
 from methods.merged import Route as Route
 from methods.merged import Traced as Traced

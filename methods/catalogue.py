@@ -27,6 +27,7 @@ BUILT_IN = {  # name -> the file that registers it
     "best": "methods.reference",
     "breadcrumbs": "methods.breadcrumbs",
     "breadcrumbs_ties": "methods.breadcrumbs",
+    "calibrated": "methods.calibrated",
     "cart": "methods.spectral.cart",
     "consensus": "methods.consensus",
     "dare_linear": "methods.dare",
@@ -66,7 +67,7 @@ BUILT_IN = {  # name -> the file that registers it
     "wudi": "methods.wudi",
 }
 RESERVED = frozenset({"avg", "domain_specific", "mtl"})  # reference rows of the table, which answer to their names
-AROUND = frozenset({"search"})  # no method alone: `<method>_<optimiser>` is a search around a method
+AROUND = frozenset({"calibrated", "search"})  # no methods alone: `<method>_calibrated`, `<method>_<optimiser>`
 NUMBERED = frozenset({"source"})  # nor these: `source_1` is the first member
 
 Class = TypeVar("Class", bound=type[Any])

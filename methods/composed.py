@@ -1,4 +1,5 @@
-"""Merges that are not one set of weights: models side by side, a route through several, one made for each task.
+"""Merges that are not one set of weights: models side by side, a route through several, one made for each task, and any
+of these with numbers that are added to what it answers.
 
 Each can be asked the same, through the functions of methods/merged.py.
 """
@@ -171,6 +172,42 @@ class PerTask(Composed):
 
     def stand_in(self) -> Weights:
         return _mean(self.models)
+
+
+@dataclass(frozen=True, eq=False)
+class Offset(Composed):
+    """What answers as another merge does, with a number added to each of its logits."""
+
+    inner: Weights | Composed
+    offsets: Mapping[str, tuple[float, ...]]  # a corpus, or a task that several ask -> one number for each output
+    trace: Mapping[str, Any] | None = None
+
+    @property
+    def models(self) -> tuple[Weights, ...]:
+        return self.inner.models if isinstance(self.inner, Composed) else (self.inner,)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return self.inner.tasks if isinstance(self.inner, Composed) else ()
+
+    def said(self) -> Mapping[str, Any]:
+        within = self.inner.said() if isinstance(self.inner, Composed) else {}
+        return {"offsets": {name: list(own) for name, own in self.offsets.items()}, "inner": within}
+
+    def numbers(self) -> Mapping[str, float]:
+        within = self.inner.numbers() if isinstance(self.inner, Composed) else {}
+        own = {f"offset {i} of {name}": x for name, some in self.offsets.items() for i, x in enumerate(some)}
+        return {**within, **own}
+
+    def passes(self) -> float:
+        return self.inner.passes() if isinstance(self.inner, Composed) else 1
+
+    def stored(self) -> int:
+        within = self.inner.stored() if isinstance(self.inner, Composed) else scalars(self.inner.values())
+        return within + sum(map(len, self.offsets.values()))
+
+    def stand_in(self) -> Weights:
+        return self.inner.stand_in() if isinstance(self.inner, Composed) else self.inner
 
 
 @dataclass(frozen=True, eq=False)

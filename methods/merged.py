@@ -1,6 +1,7 @@
-"""What a merge gives: one set of weights; several models side by side; a route through the blocks of several; or what a
-model is made of for each task. Whatever is asked of a merge is a function here, the same for every kind; what each of
-them says to a row is found out in harness/judging/speaking.py alone."""
+"""What a merge gives: one set of weights; several models side by side; a route through the blocks of several; what a
+model is made of for each task; or any of these with numbers added to its logits. Whatever is asked of a merge is a
+function here, the same for every kind; what each of them says to a row is found out in harness/judging/speaking.py
+alone."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from methods.composed import Composed, scalars
 from methods.composed import Ensemble as Ensemble
 from methods.composed import Hop as Hop
+from methods.composed import Offset as Offset
 from methods.composed import PerTask as PerTask
 from methods.composed import Route as Route
 from methods.composed import Weights as Weights
@@ -32,7 +34,7 @@ class Traced(dict[str, Tensor]):
         self.trace = dict(trace)
 
 
-Merged = Weights | Ensemble | Route | PerTask
+Merged = Weights | Ensemble | Route | PerTask | Offset
 
 
 def is_one(merged: Merged) -> bool:
@@ -58,6 +60,8 @@ def for_task(merged: Merged, *names: str) -> Merged:
     tasks = tasks_of(merged)
     if not tasks:
         return merged
+    if isinstance(merged, Offset):
+        return replace(merged, inner=for_task(heart_of(merged), *names))
     found = next((name for name in names if name in tasks), None)
     if found is None:
         raise NotApplicable(
@@ -69,6 +73,8 @@ def for_task(merged: Merged, *names: str) -> Merged:
 def with_models(merged: Merged, models: Sequence[Weights]) -> Merged:
     """The same of other weights, in the order of `models_of`; of what `for_task` gave, and so of no task's own."""
     assert not isinstance(merged, PerTask)
+    if isinstance(merged, Offset):
+        return replace(merged, inner=with_models(heart_of(merged), models))
     return replace(merged, members=tuple(models)) if isinstance(merged, Ensemble | Route) else models[0]
 
 
@@ -80,17 +86,40 @@ def beside(merged: Merged) -> str:
 
 def votes_of(merged: Merged) -> Tensor | None:
     """(N, outputs) bool, where its models' answers are averaged and not all of them speak on every output."""
-    return merged.annotated if isinstance(merged, Ensemble) else None
+    heart = heart_of(merged)
+    return heart.annotated if isinstance(heart, Ensemble) else None
 
 
 def is_averaged(merged: Merged) -> bool:
     """Whether its answers are the mean of those of its models."""
-    return isinstance(merged, Ensemble)
+    return isinstance(heart_of(merged), Ensemble)
 
 
 def route_of(merged: Merged) -> Route | None:
     """What it is, where a row passes blocks in an order of its own."""
-    return merged if isinstance(merged, Route) else None
+    heart = heart_of(merged)
+    return heart if isinstance(heart, Route) else None
+
+
+def heart_of(merged: Merged) -> Merged:
+    """What answers, without the numbers that are added to its logits."""
+    inner: Any = merged.inner if isinstance(merged, Offset) else merged
+    return heart_of(inner) if isinstance(inner, Offset) else inner
+
+
+def offsets_of(merged: Merged, *names: str) -> tuple[float, ...] | None:
+    """What is added to the logits of the first of these, a corpus or its task, that there is something for.
+
+    None where nothing is ever added. Errors: `NotApplicable` where it is made for others alone.
+    """
+    if not isinstance(merged, Offset):
+        return None
+    found = next((merged.offsets[name] for name in names if name in merged.offsets), None)
+    if found is None:
+        raise NotApplicable(
+            f"the merge is calibrated on {', '.join(merged.offsets)}, and has no offsets for {names[0]}; ask it those"
+        )
+    return found
 
 
 def numbers_of(merged: Merged) -> Mapping[str, float]:
@@ -122,6 +151,6 @@ def trace_of(merged: Merged) -> Mapping[str, Any] | None:
 
 def with_trace(merged: Merged, trace: Mapping[str, Any] | None) -> Merged:
     """The same, remembering this."""
-    if isinstance(merged, Ensemble | Route | PerTask):
+    if isinstance(merged, Ensemble | Route | PerTask | Offset):
         return replace(merged, trace=None if trace is None else dict(trace))
     return dict(merged) if trace is None else Traced(merged, trace)

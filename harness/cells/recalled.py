@@ -15,7 +15,7 @@ from harness.judging.progress import Progress, left
 from harness.judging.scoring import DevScorer
 from harness.storage.journal import Entry, Journal
 from methods import Merged
-from methods.asking import THE_END
+from methods.asking import THE_END, Said
 from methods.counted import counted
 from methods.errors import MethodFailed
 from methods.merged import beside, models_of, votes_of
@@ -69,6 +69,25 @@ class Recalled:
         known = self._journal.recall(self.calls, mark)
         entry = self._given(self._score, lambda: merged, weights=mark) if known is None else self._told(known)
         return self._of_search(entry)
+
+    def answers(self, merged: Merged) -> Said:
+        """What these weights say to the search's rows. What an earlier run was told is their score, so they are asked
+        again; it counts once."""
+        mark, start = digest(merged), time.perf_counter()
+        known = self._journal.recall(self.calls, mark)
+        items, forwards = self._score.items, self._score.forwards
+        said = self._score.said(merged)
+        if known is not None:
+            self._of_search(self._told(known))
+            return said
+        items, forwards = self._score.items - items, self._score.forwards - forwards
+        seconds, score = time.perf_counter() - start, said.score({})
+        entry = Entry(score, seconds, weights=mark, peak_bytes=peak_bytes(), items=items, forwards=forwards)
+        self._journal.add(entry)
+        self._made += 1
+        self._counted(entry)
+        self._of_search(entry)
+        return said
 
     def at(self, key: str, make: Make) -> float:
         """The score of the candidate known as `key`, which is only made if no earlier run has scored it."""

@@ -33,6 +33,7 @@ from methods import Merged, MergeMethod, NotApplicable
 from methods.asking import kept_apart
 from methods.base import PerMember, Replayable
 from methods.merged import is_one, passes, stored_parameters, trace_of
+from methods.naming.names import CALIBRATION
 
 
 def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
@@ -108,7 +109,9 @@ def _merged_by(
 ) -> Found:
     unlabelled = lab.entropy(cell.key, kept_apart(method))
     population = replace(lab.populations.of(cell.key), entropy=unlabelled)
-    seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, cell.method)
+    # A calibration draws nothing: its merge is the one that stands beside it uncalibrated.
+    draws = cell.method.removesuffix(f"_{CALIBRATION}")
+    seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, draws)
     if not isinstance(method, Replayable):
         before = None
     elif before is None or before.trace is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.data.task import Task
 from harness.export.facts import Facts, Member, Reading
-from harness.export.forms import ENSEMBLE
+from harness.export.forms import ENSEMBLE, OFFSETS
 from harness.export.scores import Scored, Span
 from harness.records.record import slug
 
@@ -45,6 +45,8 @@ def use(facts: Facts) -> str:
     if facts.form.members:
         members = ", ".join(f"`{slug(member)}/`" for member in facts.form.members)
         lines.append(f"The answer is the mean of the logits of {members}; `{ENSEMBLE}` says so for programs.")
+    if facts.form.offsets:
+        lines.append(f"Before an answer is read from logits, the numbers in `{OFFSETS}` are added to them.")
     lines += [_how_read(facts), f"Weights are {facts.dtype}, as those of the members."]
     if any(m.adapter for m in facts.members):
         names = ", ".join(m.name for m in facts.members if m.adapter)

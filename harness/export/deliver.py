@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from harness.export.ancestry import origin_of
 from harness.export.card import card
 from harness.export.deeper import deeper
 from harness.export.facts import Facts, Reading
-from harness.export.forms import Form, form_of, pieces, say_how_to_average
+from harness.export.forms import Form, form_of, pieces, say_how_to_average, say_what_to_add
 from harness.export.kin import dtype_of, members_of
 from harness.export.place import appearing
 from harness.export.remake import remade
@@ -112,13 +112,16 @@ def _models(
     merged = remade(cell, lab, record, results)
     changed = {} if dtype == torch.float32 else _changed(cell, lab, tuple(record.scores), merged, dtype)
     written, form = [], form_of(cell, merged)
-    for piece in pieces(cell, lab, merged):
+    for piece in pieces(cell, lab, merged, dtype):
         blank, there = blanks[piece.task], folder / piece.place
         weights: Weights = weights_of(blank, piece.weights, piece.head, piece.scope)
         if piece.route is not None:
             blank, weights = deeper(lab, piece.task, piece.route, weights)
         there.mkdir(parents=True, exist_ok=True)
         digest = blank.write(weights, there, dtype)
+        if piece.offsets:
+            say_what_to_add(there.parent if form.members else there, piece.task, piece.offsets)
+            form = replace(form, offsets=True)
         written.append(_Written(piece.place, piece.task, blank, digest))
     if form.members:
         for above, task in {one.place.parent: one.task for one in written}.items():

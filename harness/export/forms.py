@@ -5,6 +5,8 @@ FOLDER/<corpus>/            where every task keeps its own head: the merged trun
                             every task has a model of its own
 FOLDER/<member>/            an ensemble; ensemble.json says how to average
 FOLDER/<corpus>/<member>/   both
+
+Numbers that are added to logits are in the bias of a task's own head; where there is none, in offsets.json.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell
@@ -23,9 +26,9 @@ from harness.data.task import Task
 from harness.judging.scoring import SCOPE
 from harness.records.record import slug
 from methods import Merged, Weights
-from methods.merged import Route, for_task, is_averaged, models_of, route_of, tasks_of
+from methods.merged import Route, for_task, is_averaged, models_of, offsets_of, route_of, tasks_of
 
-ENSEMBLE = "ensemble.json"
+ENSEMBLE, OFFSETS = "ensemble.json", "offsets.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Piece:
     weights: Weights
     head: Weights  # of this task alone, where heads were not merged
     scope: str  # the corpus that the head answers
+    offsets: tuple[float, ...] = ()  # what is to be added to its logits, where no bias of its head has it
     route: Route | None = None  # that leads through it, where it is deeper than these weights, the route's first member
 
 
@@ -46,6 +50,7 @@ class Form:
 
     corpora: tuple[str, ...]  # those that have a folder each; none where one model answers all
     members: tuple[str, ...]  # those whose answers are averaged; none where there is one model
+    offsets: bool = False  # whether numbers are to be added to logits
 
     def places(self) -> list[Path]:
         """Every folder that holds a model."""
@@ -64,8 +69,8 @@ def form_of(cell: Cell, merged: Merged) -> Form:
     return Form(cell.key.corpora if several else (), own if is_averaged(merged) else ())
 
 
-def pieces(cell: Cell, lab: Lab, merged: Merged) -> Iterator[Piece]:
-    """The models of a result, one at a time.
+def pieces(cell: Cell, lab: Lab, merged: Merged, dtype: torch.dtype = torch.float32) -> Iterator[Piece]:
+    """The models of a result, one at a time, which will be written in this type.
 
     Errors: `NotApplicable` where it has none for a corpus.
     """
@@ -73,10 +78,22 @@ def pieces(cell: Cell, lab: Lab, merged: Merged) -> Iterator[Piece]:
     for corpus in form.corpora or cell.key.corpora[:1]:
         task, head, under = lab.rows.task(corpus), heads.get(corpus, {}), Path(slug(corpus)) if form.corpora else Path()
         asked = for_task(merged, corpus, task.name)
-        route = route_of(asked)
+        route, offsets = route_of(asked), offsets_of(asked, corpus, task.name) or ()
+        if offsets and dtype == torch.float32 and (bias := lab.judges.live(task).bias) in head:
+            head = {**head, bias: (head[bias].double() + torch.tensor(offsets, dtype=torch.float64)).to(head[bias])}
+            offsets = ()
         models = models_of(asked) if route is None else route.members[:1]
         for place, weights in zip(Form((), form.members).places(), models, strict=True):
-            yield Piece(under / place, task, weights, head, corpus, route)
+            yield Piece(under / place, task, weights, head, corpus, offsets, route)
+
+
+def say_what_to_add(folder: Path, task: Task, offsets: tuple[float, ...]) -> None:
+    """Write the numbers that are added to logits, beside the models."""
+    content = {
+        "add": "to the logit of each output, or the mean of the members' logits, before the answer is read from it",
+        "offsets": dict(zip(task.outputs, offsets, strict=True)),
+    }
+    (folder / OFFSETS).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def say_how_to_average(folder: Path, form: Form, task: Task, votes: Tensor | None) -> None:

@@ -3,76 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.data.corpus import MASKED, Split
 from harness.data.task import Task
-from harness.families.base import Family
-from harness.families.batches import Batch, Batches
+from harness.families.batches import Batches
 from harness.judging.fitness import Answers as Answers
 from harness.judging.fitness import fitness
+from harness.judging.live import SCOPE as SCOPE
+from harness.judging.live import LiveModel as LiveModel
 from harness.judging.metrics import is_constant, official, score
 from harness.judging.reply import Predicted, Questions, Reply, Said
+from harness.judging.shifting import Shiftable
 from harness.judging.speaking import logits
 from harness.protocol.parts import SearchBy
+from methods.asking import Answered
 from methods.base import Merged, Weights
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import passes
-
-SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
-
-
-class LiveModel:
-    """One module of the members' shape whose parameters are pointed at whatever weights are to be scored.
-
-    Pointing copies nothing; weights of another dtype or on another device are brought over once per call.
-    """
-
-    def __init__(
-        self, family: Family, task: Task, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
-    ) -> None:
-        self.family, self.task, self.dtype, self.device = family, task, dtype, device
-        self.model = model.eval().to(device, dtype)
-        self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
-        self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
-
-    def point_at(self, weights: Weights, scope: str = "", head: Weights | None = None) -> None:
-        """Use these weights from now on, as `brought` has them. They are read, never written."""
-        for name, tensor in self.brought(weights, scope, head):
-            self._parameters[name].data = tensor
-
-    def brought(self, weights: Weights, scope: str = "", head: Weights | None = None) -> Iterator[tuple[str, Tensor]]:
-        """The module's parameters in these weights, in its own dtype and on its device, one at a time.
-
-        A head in `weights` of this corpus comes before all others, and one of its task next; then `head`.
-        """
-        for name in self._parameters:
-            scoped = (weights.get(f"{whose}{SCOPE}{name}") for whose in (scope, self.task.name))
-            tensor = next((tensor for tensor in scoped if tensor is not None), None)
-            if tensor is None:
-                tensor = head[name] if head and name in head else weights[name]
-            yield name, tensor.to(self.device, self.dtype)
-
-    def logits(self, rows: Batches, model: nn.Module | None = None) -> Tensor:
-        """(rows, outputs) in float32, in the split's own order; of a module made of this one's parts, if given."""
-        asked = self.model if model is None else model
-        with torch.inference_mode():
-            parts = [self._answer(b, asked) for b in rows]
-        out = torch.empty(len(rows), parts[0].shape[1])
-        for batch, part in zip(rows, parts, strict=True):
-            out[batch.index] = part
-        return out
-
-    def _answer(self, batch: Batch, model: nn.Module) -> Tensor:
-        inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
-        return self.family.logits(model, self.task, inputs).float().cpu()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +56,17 @@ class Sheet:
         """What the merge answers; there is nothing written and no right words, so the rest decides nothing."""
         logits = self.logits(merged)
         return Reply(self.predict(logits), logits)
+
+    @property
+    def layer(self) -> str:
+        """Who has the same output layer: all that ask this task, or this corpus alone if it has a head of its own."""
+        return self.scope if self.head else self.task.name
+
+    def answered(self, logits: Tensor) -> Answered:
+        """What a method needs to know to shift these logits."""
+        kind: Any = self.task.kind
+        labels = torch.as_tensor(self.gold)
+        return Answered(kind, logits, labels, self.threshold, self.layer, "" if self.head else self.live.bias)
 
     def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
         """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""
@@ -146,16 +111,32 @@ class DevScorer:
         """
         if self.bare:
             raise NotApplicable(f"it asks for development scores, and {', '.join(self.bare)} has no development rows")
-        self.calls += 1
-        self.items += self.rows
-        self.forwards += round(self.rows * passes(merged))
+        self._count(merged)
         written, dense = self._by != "likelihood", self._by != "marks"
         return self._rounded(self._mark(self._asked(merged, written, dense), self._by))
+
+    def said(self, merged: Merged) -> Shiftable:
+        """What these weights say to the rows of each corpus, whose logits can be shifted; one call is counted.
+
+        Errors: `NotApplicable` where a corpus has no development rows, or its answers are read from no logits.
+        """
+        if self.bare:
+            raise NotApplicable(f"it asks for development rows, and {', '.join(self.bare)} has none")
+        sheets = {name: sheet for name, sheet in self._dev.items() if isinstance(sheet, Sheet)}
+        if written := [name for name in self._dev if name not in sheets]:
+            raise NotApplicable(f"answers of {', '.join(written)} are written, and so have no logits to be shifted")
+        self._count(merged)
+        return Shiftable(sheets, {name: sheet.logits(merged) for name, sheet in sheets.items()}, self._mark)
 
     def answers(self, merged: Merged, dense: bool = False) -> dict[str, Answers]:
         """What these weights say to the rows of each corpus; no call is counted. `dense`: with the likelihood of right
         answers, where answers are written."""
         return self._asked(merged, True, dense)
+
+    def _count(self, merged: Merged) -> None:
+        self.calls += 1
+        self.items += self.rows
+        self.forwards += round(self.rows * passes(merged))
 
     def _asked(self, merged: Merged, written: bool, dense: bool) -> dict[str, Answers]:
         found = {}

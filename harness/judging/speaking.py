@@ -5,6 +5,7 @@ ensemble             a view of the live module for each member, whose logits are
                      are all that is asked for, members answer one after the other and nothing is held beside one
 route                a view of the live module's blocks, in the order of its hops
 one for each task    that of the task that is asked, made tensor by tensor
+any with offsets     what it is without them, and then their numbers are added to its logits
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from harness.families.batches import Batches
 from harness.families.hops.view import hop_view
 from harness.judging.chorus import Chorus, view
 from methods.ensemble import combine
-from methods.merged import Ensemble, Merged, Route, Weights, for_task
+from methods.errors import NotApplicable
+from methods.merged import Ensemble, Merged, Offset, Route, Weights, for_task, heart_of, offsets_of
 
 if TYPE_CHECKING:
     from harness.judging.scoring import LiveModel
@@ -37,6 +39,8 @@ def speaking(live: LiveModel, merged: Merged, scope: str = "", head: Weights | N
     Errors: `NotApplicable` where the merge has nothing for this corpus.
     """
     asked = for_task(merged, scope, live.task.name)
+    if isinstance(asked, Offset):
+        raise NotApplicable(f"{scope}: the merge adds to logits, and answers that are written have none; ask it others")
     if isinstance(asked, Ensemble):
         yield Chorus([view(live.model, dict(live.brought(m, scope, head))) for m in asked.members]).eval()
         return
@@ -54,6 +58,8 @@ def speaking(live: LiveModel, merged: Merged, scope: str = "", head: Weights | N
 def logits(live: LiveModel, rows: Batches, merged: Merged, scope: str = "", head: Weights | None = None) -> Tensor:
     """(rows, outputs) of a merge; an ensemble's are the mean of its members', each of the outputs that it knows."""
     asked = for_task(merged, scope, live.task.name)
+    if (added := offsets_of(asked, scope, live.task.name)) is not None:
+        return logits(live, rows, heart_of(asked), scope, head) + torch.tensor(added)
     if isinstance(asked, Ensemble):
         return combine(torch.stack([logits(live, rows, m, scope, head) for m in asked.members]), asked.annotated)
     with speaking(live, asked, scope, head) as model:

@@ -3,9 +3,10 @@
     <method>                 a registered method
     <method>_evolver         the method inside Evolver
     <method>_<optimiser>     a search of the method's knobs; methods/optimisers has the optimisers
+    <any>_calibrated         any of these with a number added to each output
     source_<k>               the k-th member alone
 
-Both may be had at once: `ties_evolver_cma` searches the knobs of an evolution."""
+All may be had at once: `ties_evolver_cma_calibrated` shifts what a search of an evolution's knobs has found."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from methods.optimisers import OPTIMISERS
 if TYPE_CHECKING:
     from methods.base import MergeMethod
 
-EVOLUTION = "evolver"
+EVOLUTION, CALIBRATION = "evolver", "calibrated"
 SUFFIX = f"_{EVOLUTION}"
 
 NUMBER = re.compile(r"(\w+)_([1-9]\d{0,3})")
@@ -61,13 +62,13 @@ def require_knobs(knobs: Knobs) -> None:
 
 
 def parts_of(name: str) -> tuple[str, str]:
-    """The method that `name` is made around, and what is around it: ("ties", "cma"), ("ties", "evolver"), or
-    (name, "") for a registered method and for a name that means nothing."""
+    """The method that `name` is made around, and what is around it: ("ties", "cma"), ("ties", "evolver"),
+    ("ties_cma", "calibrated"), or (name, "") for a registered method and for a name that means nothing."""
     if METHODS.has(name):
         return name, ""
     inner, _, last = name.rpartition("_")
     while inner:
-        if (last == EVOLUTION or OPTIMISERS.has(last)) and _means(inner):
+        if (last in (EVOLUTION, CALIBRATION) or OPTIMISERS.has(last)) and _means(inner):
             return inner, last
         inner, _, more = inner.rpartition("_")
         last = f"{more}_{last}"
@@ -85,13 +86,13 @@ def all_parts_of(name: str, knobs: Knobs | None = None) -> list[str]:
     inner, around = parts_of(name)
     if not around:
         return [name]
-    outer = [around] if around == EVOLUTION else [around, "search"]
+    outer = [around] if around in (EVOLUTION, CALIBRATION) else [around, "search"]
     return [name, *outer, *all_parts_of(inner)]
 
 
 def known() -> list[str]:
-    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_evolver` and as
-    `<name>_<optimiser>`, but for those that are evolutions or searches themselves."""
+    """Every registered name, sorted, plug-ins included; each one also exists as `<name>_calibrated` and, but for those
+    that are evolutions or searches themselves, as `<name>_evolver` and `<name>_<optimiser>`."""
     return METHODS.known()
 
 
@@ -104,6 +105,8 @@ def is_built_in(name: str) -> bool:
     if _numbered(name):
         return True
     inner, around = parts_of(name)
+    if around == CALIBRATION:
+        return is_built_in(inner)
     ours = around == EVOLUTION or around in OPTIMISERS.built_in
     return bool(around) and ours and inner != EVOLUTION and is_built_in(inner)
 
@@ -116,7 +119,7 @@ def class_of(name: str) -> type[Any] | None:
 
 
 def paper_of(name: str) -> str:
-    """Where the method called `name` comes from; that of `<method>_evolver` or `<method>_<optimiser>` cites both."""
+    """Where the method called `name` comes from; what is made around another, as `<method>_evolver`, cites both."""
     entry = METHODS.find(name)
     if entry is not None:
         return entry.paper
@@ -124,7 +127,7 @@ def paper_of(name: str) -> str:
         return METHODS.resolve(numbered[0]).paper
     resolve(name)  # raises for a name that means nothing
     inner, around = parts_of(name)
-    outer = METHODS.find(around) if around == EVOLUTION else OPTIMISERS.find(around)
+    outer = METHODS.find(around) if around in (EVOLUTION, CALIBRATION) else OPTIMISERS.find(around)
     assert outer is not None  # it was resolved
     return f"{outer.paper}; {paper_of(inner)}"
 
@@ -133,6 +136,7 @@ def wrapped_like(name: str) -> list[str]:
     """Names of evolutions and searches that somebody who wrote `name` may have meant."""
     plain = [inner for inner in known() if inner not in staged.SEARCHES]
     wrapped = [f"{inner}{SUFFIX}" for inner in plain if inner != EVOLUTION] if SUFFIX[:3] in name else []
+    wrapped += [f"{inner}_{CALIBRATION}" for inner in plain] if f"_{CALIBRATION}"[:3] in name else []
     wrapped += [f"{some}_1" for some in NUMBERED]
     last = name.rpartition("_")[2]
     meant = difflib.get_close_matches(last, OPTIMISERS.known(), n=1) if last else []
@@ -152,19 +156,21 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
     if name not in AROUND | NUMBERED and (entry := find(name)) is not None:
         return _build(name, entry, knobs)
     if numbered := _numbered(name):
-        entry = find(numbered[0])
-        assert entry is not None  # it is built in
-        return entry.cls(number=numbered[1])
+        return _ours(numbered[0], find).cls(number=numbered[1])
     if name in NUMBERED:
         raise NotApplicable(f"{name!r} is one member alone; say which by its place, as {name}_1")
     inner, around = parts_of(name)
     if not around or name in AROUND:
         if name.endswith(2 * SUFFIX):
             raise NotApplicable(f"{name!r} would evolve an evolution; use 'evolver' or '<method>_evolver' once")
+        if name == CALIBRATION:
+            raise NotApplicable(f"{name!r} shifts what a method's merge answers; name it with one, as <method>_{name}")
         if name in AROUND or OPTIMISERS.has(name):
             suffix = "<optimiser>" if name in AROUND else name
             raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
         raise _unknown(name)
+    if CALIBRATION in (around, parts_of(inner)[1]):
+        return _calibrated(name, inner, around, knobs, find)
     if inner in staged.SEARCHES:
         raise NotApplicable(f"{name!r} would {'evolve' if around == EVOLUTION else 'search'} a search; use {inner!r}")
     within = parts_of(inner)[1]
@@ -173,18 +179,24 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
         raise NotApplicable(f"{name!r} would evolve {what}; use 'evolver' or '<method>_evolver' once")
     if around != EVOLUTION and within not in ("", EVOLUTION):
         raise NotApplicable(f"{name!r} would search a search; use '<method>_{around}' once")
-    outer = find(EVOLUTION if around == EVOLUTION else "search")
-    assert outer is not None  # both are built in
+    outer = _ours(EVOLUTION if around == EVOLUTION else "search", find)
     if around == EVOLUTION:
         return _build(EVOLUTION, outer, knobs, inner=_made(inner, knobs, find))
     built = _optimiser(around, knobs.get(around, {}))
-    within_it = _tuned(inner, around, _within_a_search(knobs), find)
+    within_it = _tuned(inner, around, staged.within_a_search(knobs), find)
     return _build("search", outer, knobs, inner=_made(inner, within_it, find), optimiser=built)
 
 
+def _calibrated(name: str, inner: str, around: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
+    within, last = parts_of(inner)
+    if last == CALIBRATION:
+        instead = inner if around == CALIBRATION else f"{within}_{around}_{CALIBRATION}"
+        raise NotApplicable(f"{name!r} would not end with its calibration, as it must; use {instead!r}")
+    return _build(CALIBRATION, _ours(CALIBRATION, find), knobs, inner=_made(inner, knobs, find))
+
+
 def _made_in_stages(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
-    entry, by = find(name), staged.optimiser_of(name, knobs)
-    assert entry is not None  # it is built in
+    entry, by = _ours(name, find), staged.optimiser_of(name, knobs)
     parts = {"inner": _made("route", staged.of_routes(name, knobs), find)}
     parts["optimiser"] = _optimiser(by, staged.of_optimiser(knobs.get(by, {})))
     if first := staged.first_of(name, knobs):
@@ -196,6 +208,12 @@ def _made_in_stages(name: str, knobs: Knobs, find: Callable[[str], Entry | None]
     return _build(name, entry, knobs, **parts)
 
 
+def _ours(name: str, find: Callable[[str], Entry | None]) -> Entry:
+    entry = find(name)
+    assert entry is not None  # it is built in
+    return entry
+
+
 def _optimiser(name: str, given: Mapping[str, Any]) -> Any:
     found = OPTIMISERS.resolve(name).cls
     return found(**fields_from(name, found, given))
@@ -205,14 +223,6 @@ def _numbered(name: str) -> tuple[str, int] | None:
     """What `source_2` means: a method, and a place."""
     match = NUMBER.fullmatch(name)
     return (match[1], int(match[2])) if match and match[1] in NUMBERED else None
-
-
-def _within_a_search(knobs: Knobs) -> Knobs:
-    """One budget for both, as one word gives it, is that of the search: its evolutions have their generations."""
-    evolver, search = knobs.get("evolver", {}), knobs.get("search", {})
-    if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
-        return knobs
-    return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}
 
 
 def _tuned(inner: str, optimiser: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Knobs:

@@ -43,3 +43,11 @@ def of_routes(name: str, knobs: Knobs) -> Knobs:
 def of_optimiser(knobs: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs of its optimiser: n x n matrices of thousands of variables are nobody's wish."""
     return {knob: value for knob, value in knobs.items() if knob != "separable"}
+
+
+def within_a_search(knobs: Knobs) -> Knobs:
+    """One budget for both, as one word gives it, is that of the search: its evolutions have their generations."""
+    evolver, search = knobs.get("evolver", {}), knobs.get("search", {})
+    if "budget" not in evolver or str(evolver["budget"]) != str(search.get("budget")):
+        return knobs
+    return {**knobs, "evolver": {name: value for name, value in evolver.items() if name != "budget"}}

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from methods.catalogue import RESERVED
-from methods.naming.names import EVOLUTION, class_of, parts_of
+from methods.naming.names import CALIBRATION, EVOLUTION, class_of, parts_of
 
 
 def tuned(name: str, optimiser: str) -> tuple[str, str]:
     """The name of the tuned row of this method, or "" and why there is none. torch is not imported to say so."""
-    around = parts_of(name)[1]
+    inner, around = parts_of(name)
+    if around == CALIBRATION:
+        row, why = tuned(inner, optimiser)
+        return row and f"{row}_{CALIBRATION}", why
     if around:
         return "", "an evolution" if around == EVOLUTION else "a search"
     if why := "a reference row" if name in RESERVED else str(getattr(class_of(name), "untuned", "")):

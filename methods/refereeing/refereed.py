@@ -12,7 +12,7 @@ from typing import Any
 
 from methods import asking
 from methods.base import DevScore, Merged
-from methods.errors import Breach, MethodFailed
+from methods.errors import Breach, MergeboardError, MethodFailed
 from methods.refereeing.surroundings import generators, generators_kept
 
 DRAWS = "draws from the global generator, not from rng, and so never the same again"
@@ -32,6 +32,19 @@ class Refereed:
             with generators_kept():
                 sound = self._candidate(merged)
                 return float("-inf") if sound is None else self._score(sound)
+        except Exception as error:
+            self.failed = self.failed or error
+            raise
+
+    def answers(self, merged: Merged) -> asking.Said:
+        """What a merge says to the development rows. Errors: `MergeboardError` for one that is not finite."""
+        self.calls += 1
+        try:
+            with generators_kept():
+                sound = self._candidate(merged)
+                if sound is None:
+                    raise MergeboardError(f"{self._name} asks what a merge answers that is not finite and no model")
+                return asking.answers(self._score, sound)
         except Exception as error:
             self.failed = self.failed or error
             raise

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from methods.base import require_layout
 from methods.errors import Breach, MergeboardError
-from methods.merged import Ensemble, Hop, Merged, PerTask, Route, Traced, Weights
+from methods.merged import Ensemble, Hop, Merged, Offset, PerTask, Route, Traced, Weights
 from methods.searching.layers import blocks_of
 
 
@@ -32,6 +32,8 @@ def sound(who: str, member: Weights, merged: Any) -> Merged:
         return _route(who, member, merged)
     if isinstance(merged, PerTask):
         return _per_task(who, member, merged)
+    if isinstance(merged, Offset):
+        return _offset(who, member, merged)
     weights = _plain(who, member, merged)
     return weights if trace is None else Traced(weights, trace)
 
@@ -88,6 +90,21 @@ def _per_task(who: str, member: Weights, merged: PerTask) -> PerTask:
     plain = {name: tensor.detach() for name, tensor in origin.items()}
     told = {task: _number(f"{who}, for {task},", scales[task]) for task in kept}
     return replace(merged, unified=unified, ancestor=plain, masks=kept, scales=told)
+
+
+def _offset(who: str, member: Weights, merged: Offset) -> Offset:
+    if isinstance(merged.inner, Offset):
+        raise Breach(f"{who} adds offsets to offsets; it must add them up")
+    if not isinstance(merged.offsets, Mapping) or not merged.offsets:
+        raise Breach(f"{who} has no offsets; it must have some for at least one corpus or task")
+    kept: dict[str, tuple[float, ...]] = {}
+    for name, own in merged.offsets.items():
+        if not isinstance(name, str):
+            raise Breach(f"{who} has offsets for {name!r:.40}; a corpus or task is told by its name")
+        if not isinstance(own, tuple) or not own or any(isinstance(x, bool) or not isinstance(x, Real) for x in own):
+            raise Breach(f"{who} has offsets for {name} that are {own!r:.40}; it must be a tuple of plain numbers")
+        kept[name] = tuple(map(float, own))
+    return replace(merged, inner=sound(who, member, merged.inner), offsets=kept)
 
 
 def _masks(who: str, unified: Weights, ancestor: Weights, masks: Any) -> dict[str, Tensor]:
