@@ -11,6 +11,7 @@ from leaderboard import audit, generated, shelf
 from leaderboard.graded import misgraded
 from leaderboard.manual import page
 from leaderboard.pages import pages
+from leaderboard.pages.readme import block as readme_block
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
 
@@ -78,7 +79,7 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     if readme.exists():
         before = readme.read_text(encoding="utf-8")
         if BEGIN in before or END in before:
-            files[readme] = between(before, pages.block(found))
+            files[readme] = between(before, readme_block(found))
     return files
 
 

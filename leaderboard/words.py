@@ -59,7 +59,7 @@ def method_rank(method: str, inner: str = "") -> Rank:
 
 
 def base_of(method: str) -> str:
-    """The method that this one evolves or searches, by its name: `ties_evolver` -> `ties`; "" where there is none.
+    """The method that this one evolves, searches or calibrates, by its name: `ties_evolver` -> `ties`, or "".
 
     Only for who has no record at hand: its recipe says it of optimisers that nobody here knows, too.
     """

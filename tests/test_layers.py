@@ -42,7 +42,7 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "claims": {"claims", "stats", "tables", "words"},
     "plots": {"plots", "stats", "text", "words"},
     "pages": {"claims", "links", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
-    "manual": {"links", "manual", "pages", "tables", "text"},
+    "manual": {"links", "manual", "pages", "stats", "tables", "text", "words"},
 }
 OF_LOOPS = {"numba", "numpy"}  # methods/loops: the plain formulas do without
 OF_OPTIMISERS = {"cmaes", "numpy", "threadpoolctl"}  # methods/optimisers: no tensors

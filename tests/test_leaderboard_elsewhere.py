@@ -13,7 +13,7 @@ from harness.suites import Setting
 from harness.suites.words import words_of
 from leaderboard.audit import load
 from leaderboard.claims.measures import asked
-from leaderboard.pages import pages, terminal
+from leaderboard.pages import pages, readme, terminal
 from leaderboard.site.rows import rows
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, groups
@@ -86,7 +86,7 @@ def test_asides_alone_are_shown_as_asides_and_rank_nothing() -> None:
     assert "What it costs elsewhere" in page and "**" not in page.split("## How to read")[0].replace(
         "**What it costs elsewhere**", ""
     )
-    assert overall(alone) == [] and "No results yet" in pages.block(alone)
+    assert overall(alone) == [] and "No results yet" in readme.block(alone)
     assert "What it costs elsewhere" in terminal.tables(alone)
 
 

@@ -291,13 +291,43 @@ def test_a_newcomer_waits_until_it_is_complete_and_takes_no_question_from_others
     (before,) = overall(groups(world()))
     new = [record("median", setting=f"s{s}", model=m, score=0.9) for m in ("gpt2", "t5") for s in range(3)]
     for count in range(1, 6):
-        (after,) = overall(groups([*world(), *new[:count]]))
+        after, *_ = overall(groups([*world(), *new[:count]]))
         assert after.ranking == before.ranking and after.waiting == {"median": 6 - count}
         assert f"median ({6 - count} of 6 missing)" in pages.pages(groups([*world(), *new[:count]]))[pages.INDEX]
     (whole,) = overall(groups([*world(), *new]))
     assert next(iter(whole.ranking.ranks)) == "median" and not whole.waiting
     alone = record("ties", setting="s9", model="gpt2", score=0.9)
     assert overall(groups([*world(), alone]))[0].ranking == before.ranking, "nor does a setting that one method tried"
+
+
+def test_many_methods_on_few_questions_have_a_ranking_of_their_own() -> None:
+    new = [record(f"new_{k}", setting="s0", model=m, score=0.1 * k) for m in ("gpt2", "t5") for k in range(5)]
+    first, wide = overall(groups([*world(), *new]))
+    assert not first.most and list(first.ranking.ranks) == ["regmean", "ties", "simple"] and first.questions == 6
+    assert wide.most and len(wide.ranking.ranks) == 8 and wide.questions == 2 and not wide.waiting
+    shown = pages.pages(groups([*world(), *new]))[pages.INDEX]
+    assert "### Real models, at their defaults, most methods" in shown
+
+
+def test_a_question_that_only_some_were_asked_takes_no_rank_from_the_others() -> None:
+    scores = {m: x for k, m in enumerate("abcdef") for x in [0.1 * k]}
+    every = [record(m, setting="s0", model=model, score=x) for model in ("gpt2", "t5") for m, x in scores.items()]
+    more = [record(m, setting=f"s{s}", model="bert", score=scores[m]) for s in range(2) for m in "abc"]
+    (found,) = overall(groups([*every, *more]))
+    assert list(found.ranking.ranks) == ["f", "e", "d", "c", "b", "a"] and found.left_out == 2
+
+
+def test_what_was_tuned_is_ranked_among_what_was_tuned_alike() -> None:
+    tuned = [
+        record(f"{m}_{by}", setting=s.setting, model=s.model, score=s.score + gain)
+        for s in world(1)
+        for m in [s.method]
+        for by, gain in (("cma", 0.3), ("grid", 0.2))
+    ]
+    defaults, searches = overall(groups([*world(1), *tuned]))
+    assert (defaults.kind, searches.kind) == ("", "search")
+    assert list(defaults.ranking.ranks) == ["regmean", "ties", "simple"], "no tuned row is above them"
+    assert next(iter(searches.ranking.ranks)) == "regmean_cma" and len(searches.ranking.ranks) == 6
 
 
 def test_other_values_of_a_knob_are_no_further_methods() -> None:

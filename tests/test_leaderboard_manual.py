@@ -13,7 +13,7 @@ import pytest
 from harness.records.record import RunRecord
 from leaderboard import links
 from leaderboard.manual import page
-from leaderboard.pages import pages
+from leaderboard.pages import pages, readme
 from leaderboard.tables.group import groups
 from methods.catalogue import BUILT_IN
 from tests.test_leaderboard_table import record
@@ -25,6 +25,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 def made() -> tuple[RunRecord, ...]:
     """Two real models and a made-up one; regmean lacks one of them, and one method is a plug-in's."""
     scores = {"simple": 0.4, "ties k=0.4": 0.3, "ties": 0.5, "ties_evolver": 0.6, "mine": 0.2, "best": 0.1, "avg": 0.1}
+    scores |= {"fisher_evolver": 0.7, "simple_evolver": 0.5}
     found = []
     for model in ("small-gpt2", "small-t5", "tiny-encoder"):
         for row, score in scores.items():
@@ -96,18 +97,18 @@ def test_names_are_links_in_the_index_on_a_models_page_and_in_the_readme() -> No
     own = published()[pages.FOLDER / "small-t5.md"]
     assert "| [ties k=0.4](../methods/ties.md) |" in own and "| mine |" in own
     assert "| [*best*](../methods/best.md) |" in own
-    assert "| [ties_evolver](docs/methods/ties.md) |" in pages.block(found)
+    assert "| [ties_evolver](docs/methods/ties.md) |" in readme.block(found)
     assert "methods/" not in pages.session(found)  # which lies beside no documentation
 
 
 def test_a_page_tells_the_rank_of_each_row_in_each_world_and_among_how_many() -> None:
     shown = published()[links.FOLDER / "ties.md"]
-    assert "| ties_evolver | real models | 1 of 4 | 1.00 | 2 models and suites, 2 questions |" in shown
-    assert "| ties | real models | 2 of 4 | 2.00 |" in shown
+    assert "| ties | real models | at their defaults | 1 of 3 | 1.00 | 2 models and suites, 2 questions |" in shown
+    assert "| ties_evolver | real models | tuned on development rows (evolution) | 2 of 3 | 2.00 |" in shown
     assert "made up" in shown.split("## Cost")[1] and "| 2.50 |" in shown
     waiting = published()[links.FOLDER / "regmean.md"]
-    assert "| regmean | real models | — (1 of 2 missing) | — |" in waiting
-    unseen = published()[links.FOLDER / "fisher.md"]
+    assert "| regmean | real models | at their defaults | — (1 of 2 missing) | — |" in waiting
+    unseen = published()[links.FOLDER / "slerp.md"]
     assert "No records rank it." in unseen and "No records tell." in unseen
 
 

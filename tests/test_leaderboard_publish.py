@@ -40,7 +40,7 @@ def answered(store: Store, **fields: object) -> RunRecord:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A checkout with a README and a local store of two records."""
-    (tmp_path / "README.md").write_text(f"# Hello\n\n{BEGIN}\nold\n{END}\n\nBye\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text(f"# Hello\n\n{BEGIN}\nbefore all\n{END}\n\nBye\n", encoding="utf-8")
     local = Store(tmp_path / LOCAL)
     answered(local)
     local.put(record("avg", score=0.3, scores={"isear": 0.3}))
@@ -120,7 +120,8 @@ def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[st
     assert run(root, "check") == 0
     assert "| [simple](methods/simple.md) | **50.00 (n=1)** |" in (root / PAGE).read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith(f"# Hello\n\n{BEGIN}\n|") and readme.endswith(f"{END}\n\nBye\n") and "old" not in readme
+    assert readme.startswith(f"# Hello\n\n{BEGIN}\n|") and readme.endswith(f"{END}\n\nBye\n")
+    assert "before all" not in readme
     capsys.readouterr()
     assert run(root, "publish") == 0
     assert capsys.readouterr().out == "0 of 2 records copied to leaderboard/results\n"

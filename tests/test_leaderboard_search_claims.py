@@ -286,8 +286,8 @@ def test_searches_of_different_things_are_held_against_each_other_at_equal_budge
         rows("dare_ties_cma", search(DARE, "cma", budget=50), 0.1, 0.1),
     ]
     found = measured(records, "dare_ties_cma", "dfs")
-    assert found.mean == pytest.approx(0.1), "of the row of 50 there is no equal"
-    assert measured(records, "dfs", "dare_ties_cma").mean == pytest.approx(-0.1)
+    assert found.difference.mean == pytest.approx(0.1), "of the row of 50 there is no equal"
+    assert measured(records, "dfs", "dare_ties_cma").difference.mean == pytest.approx(-0.1)
     assert measured(records[1:2] + records[2:], "dfs", "dare_ties_cma") == "no row of dare_ties_cma to be held against"
 
 
@@ -299,12 +299,12 @@ def test_a_search_that_was_told_something_else_is_no_equal() -> None:
 
 def test_what_searches_nothing_is_a_rival_of_every_budget() -> None:
     records = [named("dfs", 0.4), named("dfs", 0.6, budget=200), rows("layer_swap", method("layer_swap"), 0.3)]
-    assert measured(records, "dfs", "layer_swap").mean == pytest.approx(0.2)
+    assert measured(records, "dfs", "layer_swap").difference.mean == pytest.approx(0.2)
     assert measured(records, "layer_swap", "dfs") == "no row of dfs to be held against", "which of two is not said"
-    assert measured([records[0], records[2]], "layer_swap", "dfs").mean == pytest.approx(-0.1)
+    assert measured([records[0], records[2]], "layer_swap", "dfs").difference.mean == pytest.approx(-0.1)
 
 
 def test_settings_of_any_suite_may_be_named() -> None:
     records = [named("dfs", 0.4, setting="recipe"), rows("layer_swap", method("layer_swap"), 0.3, setting="recipe")]
-    assert measured(records, "dfs", "layer_swap", {"*": ("recipe",)}).mean == pytest.approx(0.1)
+    assert measured(records, "dfs", "layer_swap", {"*": ("recipe",)}).difference.mean == pytest.approx(0.1)
     assert measured(records, "dfs", "layer_swap", {"*": ("off_target",)}) == "not asked"

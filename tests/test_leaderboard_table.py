@@ -59,8 +59,8 @@ def method_part(method: str) -> dict[str, Any]:
     if not inner:
         return {"name": method}
     last = method.removeprefix(f"{inner}_")
-    around = {"name": "evolver"} if last == "evolver" else {"name": "search"}
-    optimiser = {} if last == "evolver" else {"optimiser": {"name": last, "version": 1, "knobs": {}}}
+    around = {"name": last if last in ("evolver", "calibrated") else "search"}
+    optimiser = {} if around["name"] == last else {"optimiser": {"name": last, "version": 1, "knobs": {}}}
     return {**around, "version": 1, "knobs": {"inner": method_part(inner), **optimiser}}
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.records.bits import pack_marks
 from harness.records.record import RunRecord, Store
 from leaderboard import audit
-from leaderboard.pages import pages
+from leaderboard.pages import pages, readme
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.written import all_or_nothing, cut_off
@@ -53,13 +53,13 @@ def test_where_each_answer_is_right_or_wrong_a_page_calls_the_score_the_share_of
     assert "Examined: exam. Each answer is right or wrong, so a score is the share of right ones.\n" in pages.session(
         [group]
     )
-    assert "share of right answers x 100" in pages.block([group])
+    assert "share of right answers x 100" in readme.block([group])
 
 
 def test_where_answers_get_a_part_of_a_mark_it_does_not(store: Store) -> None:
     group = group_of(store, written(store, "simple", RIGHT), written(store, "ties", HALF))
     assert not all_or_nothing(group.records) and "right or wrong" not in pages.session([group])
-    assert "mean_mark x 100" in pages.block([group]), "the words of who says nothing else"
+    assert "mean_mark x 100" in readme.block([group]), "the words of who says nothing else"
 
 
 def test_answers_that_ran_out_of_tokens_are_counted_by_row_over_seeds(store: Store) -> None:

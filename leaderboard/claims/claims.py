@@ -24,6 +24,7 @@ from leaderboard.claims.rules import Kept, Rule
 from leaderboard.stats.difference import Difference, pooled
 from leaderboard.stats.holm import holm
 from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import beside
 
 Outcome = Literal["holds", "fails", "undecided"]
 _OF_RULES: tuple[Outcome, ...] = ("holds", "fails")
@@ -43,6 +44,7 @@ class Finding:
     )
     synthetic: bool = False
     rule: bool = False
+    kinds: str = ""  # what was held against what, in words: at its defaults, or tuned on development rows
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Claim:
             )
         if isinstance(measured, str):
             return Finding(block, place, "undecided", None, measured, group.synthetic)
-        return Finding(block, place, _OUTCOME[measured.verdict], measured, "", group.synthetic)
+        outcome, both = _OUTCOME[measured.difference.verdict], beside(measured.kinds)
+        return Finding(block, place, outcome, measured.difference, "", group.synthetic, kinds=both)
 
 
 def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
@@ -14,9 +15,18 @@ from leaderboard.stats.difference import Contender, Difference, between, differe
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.exams import alike
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kinds import kind_of
 from leaderboard.tables.rows import base_of, usual_rows
 
-Measure = Callable[[Group], Difference | str]
+
+class Compared(NamedTuple):
+    """A difference, and of what kinds the two rows of each part were: at their defaults, or tuned by how much."""
+
+    difference: Difference
+    kinds: tuple[tuple[str, str], ...]
+
+
+Measure = Callable[[Group], Compared | str]
 NOT_ASKED = "not asked"
 FEWER = "dev_fraction"  # the knob that takes fewer development rows
 
@@ -24,12 +34,12 @@ FEWER = "dev_fraction"  # the knob that takes fewer development rows
 def gain(where: Where | None, method: str, base: str) -> Measure:
     """`method` minus `base`, averaged over the columns of these settings in which both are complete."""
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         blocks = asked(group, where)
         if not blocks:
             return NOT_ASKED
-        found = [d for b in blocks if (d := _above_base(group, b, method, base)) is not None]
-        return pooled(found) if found else f"{method} or {base} is incomplete"
+        found = {b: d for b in blocks if (d := _above_base(group, b, method, base)) is not None}
+        return _pooled(found, method, base) if found else f"{method} or {base} is incomplete"
 
     return measure
 
@@ -37,17 +47,18 @@ def gain(where: Where | None, method: str, base: str) -> Measure:
 def lead(where: Where | None, method: str) -> Measure:
     """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns."""
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         blocks = asked(group, where)
         if not blocks:
             return NOT_ASKED
-        columns = [c for b in blocks if method in (c := _of(group, b))]
-        rivals = {m for c in columns for m in c if not words.yardstick(m)} - {method}
-        means = {r: sum(c[method].mean - c[r].mean for c in columns) for r in rivals if all(r in c for c in columns)}
+        columns = {b: c for b in blocks if method in (c := _of(group, b))}
+        own = list(columns.values())
+        rivals = {m for c in own for m in c if not words.yardstick(m)} - {method}
+        means = {r: sum(c[method].mean - c[r].mean for c in own) for r in rivals if all(r in c for c in own)}
         if not means:
             return f"{method} is incomplete or has no rival"
         rival = min(sorted(means), key=lambda r: means[r])
-        return pooled([difference(c[method], c[rival]) for c in columns])
+        return _pooled({b: difference(c[method], c[rival]) for b, c in columns.items()}, method, rival)
 
     return measure
 
@@ -58,7 +69,7 @@ def steadiness(where: Where | None, method: str, base: str) -> Measure:
     Asked only where both kinds of heads sat on the same rows; the paper's code asks the different ones of fewer.
     """
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         blocks = {(b.question, b.heads): b for b in asked(group, where) if b.heads in ("same", "diff") and not b.exam}
         both = [q for q, heads in blocks if heads == "same" and (q, "diff") in blocks]
         if not both:
@@ -66,12 +77,12 @@ def steadiness(where: Where | None, method: str, base: str) -> Measure:
         pairs = [q for q in both if alike(blocks[q, "same"].records, blocks[q, "diff"].records)]
         if not pairs:
             return "same and different heads were not asked of the same rows"
-        found = []
+        found = {}
         for question in pairs:
             same, diff = (_above_base(group, blocks[question, h], method, base) for h in ("same", "diff"))
             if same is not None and diff is not None:
-                found.append(between(diff, same))
-        return pooled(found) if found else f"{method} or {base} is incomplete"
+                found[blocks[question, "same"]] = between(diff, same)
+        return _pooled(found, method, base) if found else f"{method} or {base} is incomplete"
 
     return measure
 
@@ -79,14 +90,17 @@ def steadiness(where: Where | None, method: str, base: str) -> Measure:
 def dev_size(where: Where | None, method: str) -> Measure:
     """All development rows minus the smallest part of them that was tried, everything else being equal."""
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         columns = {b: _fewer(b, method) for b in asked(group, where)}
         least = min((share for rows in columns.values() for share in rows), default=None)
         if least is None:
             return NOT_ASKED
-        pairs = [(_columns(group)[b], rows[least]) for b, rows in columns.items() if least in rows]
-        found = [difference(c[method], c[fewer]) for c, fewer in pairs if {method, fewer} <= set(c)]
-        return pooled(found) if found else f"{method} was not run on both"
+        pairs = [(b, _columns(group)[b], rows[least]) for b, rows in columns.items() if least in rows]
+        whole = [(b, c, fewer) for b, c, fewer in pairs if {method, fewer} <= set(c)]
+        if not whole:
+            return f"{method} was not run on both"
+        both = tuple((_kind(b, method), _kind(b, fewer)) for b, _, fewer in whole)
+        return Compared(pooled([difference(c[method], c[fewer]) for _, c, fewer in whole]), both)
 
     return measure
 
@@ -107,6 +121,17 @@ def asked(group: Group, where: Where | None) -> list[Block]:
         return group.blocks()
     named = {*where.get(group.key.suite, ()), *where.get(ANY_SUITE, ())}
     return [b for b in group.every_block() if b.question.setting in named]
+
+
+def _pooled(found: Mapping[Block, Difference], method: str, other: str) -> Compared:
+    """The mean over columns, and the kinds of the rows that stand for both methods there."""
+    usual = [(block, usual_rows(block.rows)) for block in found]
+    both = tuple((_kind(block, rows[method]), _kind(block, rows[other])) for block, rows in usual)
+    return Compared(pooled(list(found.values())), both)
+
+
+def _kind(block: Block, row: str) -> str:
+    return kind_of(block.rows[row][0])
 
 
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:

@@ -12,10 +12,11 @@ from typing import Any
 
 from harness.records.record import RunRecord, canonical
 from harness.suites.papers import Where
-from leaderboard.claims.measures import NOT_ASKED, Measure, asked
+from leaderboard.claims.measures import NOT_ASKED, Compared, Measure, asked
 from leaderboard.stats.difference import Difference, difference, pooled
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kinds import kind_of
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import budget_of, is_budgeted, own_knobs, part
 
@@ -31,7 +32,7 @@ def twins(where: Where | None, knob: str, value: str, other: str, method: str = 
         method: what the first rows are called; any, if empty.
     """
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         rows = [(block, row, one) for block in asked(group, where) for row, one in _rows(block)]
         ours = [place for place in rows if _at(place[2], knob) == value and method in ("", place[2].method)]
         pairs = [
@@ -49,7 +50,7 @@ def _side(sign: int, where: Where | None, method: str, rival: str) -> Measure:
     """`method` minus `rival`, or the reverse; of each row of the method that row of the rival which is its own: of the
     same budget or, where there is none, with the budget that it has by itself."""
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         rows = [(block, row, one) for block in asked(group, where) for row, one in _rows(block)]
         ours = [place for place in rows if place[2].method == method]
         found = [(block, row, _rival(block, one, rival)) for block, row, one in ours]
@@ -66,7 +67,7 @@ def over(where: Where | None, method: str, rival: str) -> Measure:
     """`method` minus `rival`, whatever each of them searches: of each row of the one that row of the other which was
     told the same and has the same budget; of what searches nothing, its only row or that at its protocol's values."""
 
-    def measure(group: Group) -> Difference | str:
+    def measure(group: Group) -> Compared | str:
         rows = [(block, row, one) for block in asked(group, where) for row, one in _rows(block)]
         ours = [place for place in rows if place[2].method == method]
         found = [(block, row, _equal(block, one, rival)) for block, row, one in ours]
@@ -86,12 +87,13 @@ def _equal(block: Block, ours: RunRecord, rival: str) -> str:
     return min(equal, key=lambda row: (len(equal[row].knobs), row), default="")
 
 
-def _held(group: Group, ours: list[Any], pairs: list[tuple[Block, str, str]], alone: str) -> Difference | str:
+def _held(group: Group, ours: list[Any], pairs: list[tuple[Block, str, str]], alone: str) -> Compared | str:
     """The mean of all pairs' differences, or why there is none."""
     if not ours or not pairs:
         return alone if ours else NOT_ASKED
-    found = [d for block, one, other in pairs if (d := _paired(group, block, one, other)) is not None]
-    return pooled(found) if found else "incomplete, or no seed that both were run with"
+    told = [(d, b, one, other) for b, one, other in pairs if (d := _paired(group, b, one, other)) is not None]
+    both = tuple((kind_of(b.rows[one][0]), kind_of(b.rows[other][0])) for _, b, one, other in told)
+    return Compared(pooled([d for d, *_ in told]), both) if told else "incomplete, or no seed that both were run with"
 
 
 def _paired(group: Group, block: Block, one: str, other: str) -> Difference | None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from leaderboard import links, text
-from leaderboard.manual.standing import Ranked, Records
-from leaderboard.pages import markdown, prose
+from leaderboard.manual.standing import Asked, Ranked, Records
+from leaderboard.pages import grids, markdown, prose
 from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import of_several
 from methods.catalogue import AROUND, BUILT_IN
 from methods.naming.manual import Manual, manual
 from methods.naming.values import plain
@@ -47,6 +48,7 @@ def _parts(told: Manual, records: Records) -> Iterator[str]:
     yield from _knobs(told)
     yield "## Rank here\n"
     yield from _ranks(records.ranks(told.name))
+    yield from _questions(records.asked(told.name))
     yield "## Cost here\n"
     yield from _costs(told.name, records)
     yield "## Paper\n"
@@ -57,7 +59,8 @@ def index(told: Mapping[str, Manual], records: Records) -> str:
     """A line for each method, and what rows are that are no methods."""
     rows = []
     for name in sorted(told):
-        best = {r.world.world: f"{r.place} of {r.of}" for r in records.ranks(name) if r.row == name and r.rank}
+        own = [r for r in records.ranks(name) if r.row == name and r.rank]
+        best = {r.world.world: f"{r.place} of {r.of}" for r in own}
         worlds = [best.get(world, text.GAP) for world in ("real models", "synthetic world")]
         one = told[name]
         rows.append([f"[{name}]({name}.md)", text.prose(one.itself), ", ".join(one.needs) or text.GAP, *worlds])
@@ -117,9 +120,24 @@ def _ranks(ranked: list[Ranked]) -> Iterator[str]:
         place = f"{one.place} of {one.of}" if one.rank else f"{text.GAP} ({one.lacks} of {world.questions} missing)"
         mean = text.amount(one.rank, 2)
         n = f"{world.ranking.questions} models and suites, {world.questions} questions"
-        rows.append([text.prose(one.row), _world(world.world), place, mean, n])
-    yield markdown.table((["row", "world", "rank", "mean rank", "n"], rows), words=2)
+        rows.append([text.prose(one.row), _world(world.world), of_several(world.kind), place, mean, n])
+    yield markdown.table((["row", "world", "among merges", "rank", "mean rank", "n"], rows), words=3)
     yield "[Who ranks best](../leaderboard.md#who-ranks-best)\n"
+
+
+def _questions(asked: list[Asked]) -> Iterator[str]:
+    if not asked:
+        return
+    rows = []
+    for one in asked:
+        key, best = one.group.key, "best" if one.cell.mark == "best" else text.difference(one.cell.to_best)
+        model = f"{text.escaped(key.model)}{' (made up)' if one.group.synthetic else ''}"
+        place = f"{one.place} of {one.of}"
+        where = text.escaped(f"{one.group.heading}: {one.title}")
+        rows.append([text.escaped(one.row), model, where, of_several(one.cell.kind), place, text.score(one.cell), best])
+    yield "Question by question, among the rows of its kind:\n"
+    head = ["row", "model", "asked", "among merges", "rank", "score", grids.BEST]
+    yield markdown.table((head, rows), words=4)
 
 
 def _world(world: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboard import links
+from leaderboard import links, words
+from leaderboard.stats.difference import ZERO
+from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group
 from leaderboard.tables.overall import Overall, overall
-from leaderboard.tables.table import Cost, Costs, costs
+from leaderboard.tables.table import Cost, Costs, costs, headline
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,24 @@ class Ranked:
     world: Overall
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One row in one column of a table: its place among the rows of its kind that have no gap."""
+
+    group: Group
+    title: str  # of the column
+    row: str
+    cell: Cell
+    place: int
+    of: int
+
+
 class Records:
     """All that the pages ask of records, made once."""
 
     def __init__(self, found: Sequence[Group]) -> None:
         self._worlds = overall(found)
+        self._columns = [(g, column) for g in found if g.blocks() for column in headline(g).columns]
         self._costs: list[tuple[Group, Costs]] = [(group, costs(group)) for group in found]
 
     def ranks(self, name: str) -> list[Ranked]:
@@ -41,6 +56,18 @@ class Records:
             for row, lacks in world.waiting.items():
                 if _is_of(row, name):
                     found.append(Ranked(row, None, 0, len(ranks), lacks, world))
+        return found
+
+    def asked(self, name: str) -> list[Asked]:
+        """The rows of a method in each column of scores, real models first."""
+        found = []
+        for group, column in self._columns:
+            for row, cell in column.cells.items():
+                if _is_of(row, name) and cell.mean is not None and not words.yardstick(row):
+                    alike = [c.mean for r, c in column.cells.items() if c.kind == cell.kind and not words.yardstick(r)]
+                    scores = [mean for mean in alike if mean is not None]
+                    place = 1 + sum(mean > cell.mean + ZERO for mean in scores)
+                    found.append(Asked(group, column.title, row, cell, place, len(scores)))
         return found
 
     def costs(self, name: str) -> list[tuple[Group, str, Cost]]:

@@ -7,19 +7,28 @@ from collections.abc import Callable, Sequence
 from harness.records.diagnosis import Diagnosis
 from leaderboard import text
 from leaderboard.claims.claims import Finding
+from leaderboard.stats.difference import Told
 from leaderboard.tables.budgets import SameBudget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.diagnoses import Link
 from leaderboard.tables.overall import Overall
 from leaderboard.tables.table import Costs, Scores
+from leaderboard.tables.tuned import Calibration, DefaultAndTuned
 
+TUNED = "tuned by"
+BEST = "minus the best of its kind"
 Grid = tuple[list[str], list[list[str]]]  # headers, rows
 Name = Callable[[str], str]
 
 
 def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Grid:
-    """A column of the paper's numbers follows each column for which it has any."""
+    """A column of the paper's numbers follows each column for which it has any; a column before all says how much was
+    tuned on development rows, where some row was."""
     headers, columns = ["method"], [[name(m) for m in table.methods]]
+    tuned = [table.tuned(m) for m in table.methods]
+    if any(tuned):
+        headers.append(TUNED)
+        columns.append(tuned)
     for column in table.columns:
         headers.append(column.title)
         columns.append([show(column.cells.get(m)) for m in table.methods])
@@ -38,7 +47,46 @@ def certainty(table: Scores, name: Name) -> Grid:
         cell = column.cells[method]
         best = "best" if cell.mark == "best" else text.difference(cell.to_best)
         rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base)])
-    return ["method", "recovery", "minus the best", "minus its base"], rows
+    return ["method", "recovery", BEST, "minus its base"], rows
+
+
+def tuned(table: DefaultAndTuned, show: Callable[[Cell | None], str], name: Name) -> Grid:
+    """Each method at its defaults and tuned, and what tuning gains."""
+    rows = [
+        [
+            name(p.row),
+            show(p.default),
+            name(p.tuned_row) or text.GAP,
+            tuned_by(p.tuned),
+            show(p.tuned),
+            *_verdict(p.gain),
+        ]
+        for p in table.pairs
+    ]
+    return ["method", "default", "tuned row", TUNED, "tuned", "tuned minus default", "verdict"], rows
+
+
+def tuned_by(cell: Cell | None) -> str:
+    """`12 evaluations`."""
+    return text.GAP if cell is None else cell.kind
+
+
+def calibration(table: Calibration, show: Callable[[Cell | None], str], name: Name) -> Grid:
+    """What calibration alone gains, and what is left of what tuning gains."""
+    rows = [
+        [
+            *(name(c.row), show(c.plain), show(c.calibrated), *_verdict(c.gain), name(c.tuned_row) or text.GAP),
+            *(text.difference(c.tuned_gain), *_verdict(c.beyond), text.share(c.share)),
+        ]
+        for c in table.rows
+    ]
+    head = ["method", "score", "calibrated", "calibration gains", "verdict", "beside", "tuning gains"]
+    return [*head, "tuned minus calibrated", "verdict", "share that is calibration"], rows
+
+
+def _verdict(told: Told | None) -> list[str]:
+    """A difference, and whether it is more than chance."""
+    return [text.difference(told), "" if told is None else told.verdict]
 
 
 def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Name, wide: bool = True) -> Grid:
@@ -86,10 +134,14 @@ def ranks(overall: Overall, name: Name) -> Grid:
 def findings(found: list[Finding], name: Name) -> Grid:
     """One row for each place where a claim was asked."""
     rows = [
-        [name(f.place), f.verdict, text.difference(f.difference.told() if f.difference else None) or name(f.reason)]
+        [
+            *(name(f.place), f.verdict),
+            text.difference(f.difference.told() if f.difference else None) or name(f.reason),
+            f.kinds or text.GAP,
+        ]
         for f in found
     ]
-    return ["where we looked", "verdict", "our difference"], rows
+    return ["where we looked", "verdict", "our difference", "rows that were compared"], rows
 
 
 def diagnoses(seen: Sequence[Diagnosis], name: Name) -> Grid:

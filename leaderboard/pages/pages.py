@@ -9,36 +9,32 @@ claims.md                   what papers say and what these records say
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from harness.records.diagnosis import Diagnosis
 from harness.records.record import slug
 from harness.records.terrain import Terrain
-from leaderboard import links, text, words
-from leaderboard.pages import claims, grids, markdown, prose
+from leaderboard import links, text
+from leaderboard.pages import claims, grids, markdown, prose, ranking
 from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.pages.grids import Name
+from leaderboard.pages.tuned import tuned
 from leaderboard.plots.landscape import landscape
-from leaderboard.plots.ranks import diagram
-from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
-from leaderboard.tables.group import Group
-from leaderboard.tables.overall import overall
-from leaderboard.tables.rows import usual_rows
-from leaderboard.tables.searches import inner_of
-from leaderboard.tables.table import Scores, asked, certainty, costs, headline, per_corpus, unseen
-from leaderboard.tables.written import all_or_nothing
+from leaderboard.tables.group import Group, by_model
+from leaderboard.tables.table import Scores, certainty, costs, headline, per_corpus, unseen
+from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import answer
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
 FIGURES = "figures"
-HERE, BELOW, ABOVE = (markdown.linked(f"{way}{links.FOLDER}") for way in ("", "../", "docs/"))
+PICTURES = f"{FOLDER}/{FIGURES}"
+HERE, BELOW = (markdown.linked(f"{way}{links.FOLDER}") for way in ("", "../"))
 
 
 def pages(
@@ -47,7 +43,7 @@ def pages(
     """Every published file, by its path below docs/."""
     said = claims.page(_prepared(found))  # first: it makes each group's tables while its answers are in memory
     files = {INDEX: _index(found), CLAIMS_PAGE: said}
-    for model, own in _by_model(found).items():
+    for model, own in by_model(found).items():
         parts = [f"# {_model(model, own)}\n", f"{prose.MARK}\n"]
         parts += [prose.SYNTHETIC] if _made_up(own) else []
         parts.append(f"[How to read these tables](../{INDEX})\n")
@@ -62,9 +58,8 @@ def pages(
         files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in told.figures()}
         parts += [*told.text(), *_pictures(told.figures())]
         files[FOLDER / page_of(model)] = "\n".join(parts)
-    for each in overall(found):
-        files[FOLDER / FIGURES / _diagram_of(each.world)] = diagram(f"Mean ranks, {each.world}", each.ranking)
-    return files
+    diagrams = ranking.diagrams(found)
+    return files | {FOLDER / FIGURES / name: drawing for name, drawing in diagrams.items()}
 
 
 def page_of(model: str) -> str:
@@ -78,50 +73,15 @@ def page_of(model: str) -> str:
 def session(found: list[Group]) -> str:
     """All tables in one page without figures: what a run of the suites leaves beside its records."""
     parts = [prose.SESSION_HEAD, prose.HOW_TO_READ]
-    for model, own in _by_model(found).items():
+    for model, own in by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         parts += [part for group in own for part in (*_answers(group), *_tables(group, markdown.name))]
     return "\n".join([*parts, *([prose.NOTHING] if len(parts) == 2 else []), prose.NOTES])
 
 
-def block(found: list[Group]) -> str:
-    """The README's table: scores of the question that most models were asked first, a column for each, from its leading
-    group."""
-    aiming = [group for group in found if group.blocks()]
-    first = Counter(ask for own in _by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
-    leading: dict[str, Group] = {}
-    for group in aiming:
-        if _first(group) == first.most_common(1)[0][0]:
-            leading.setdefault(group.key.model, group)
-    if not leading:
-        return prose.NOTHING
-    columns = {model: _by_method(group) for model, group in leading.items()}
-    inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
-    methods = sorted({m for cells in columns.values() for m in cells}, key=lambda m: words.method_rank(m, inner[m]))
-    rows = [[ABOVE(m), *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
-    asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
-    lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
-    one = next(iter(leading.values()))
-    told = one.said(one.questions()[0])
-    metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
-    below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
-    return "\n".join([markdown.table((["method", *columns], rows)), below, *lines]) + "\n"
-
-
-def _first(group: Group) -> tuple[str, str]:
-    """The suite and the setting that a group's first column answers."""
-    return group.key.suite, group.questions()[0].setting
-
-
-def _by_method(group: Group) -> Mapping[str, Cell]:
-    """The cells of a group's first column, of each method that row which stands for it."""
-    cells = headline(group).columns[0].cells
-    return {method: cells[row] for method, row in usual_rows(group.blocks()[0].rows).items()}
-
-
 def _index(found: list[Group]) -> str:
-    parts = [prose.HEAD, *_ranks(found)]
-    for model, own in _by_model(found).items():
+    parts = [prose.HEAD, *ranking.told(found, PICTURES)]
+    for model, own in by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         for group in own:
             parts.append(f"### {text.escaped(group.heading)}\n")
@@ -133,40 +93,11 @@ def _index(found: list[Group]) -> str:
     return "\n".join([*parts, prose.HOW_TO_READ, prose.NOTES])
 
 
-def _ranks(found: list[Group]) -> Iterator[str]:
-    worlds = overall(found)
-    if worlds:
-        yield prose.RANKS
-    for each in worlds:
-        yield f"### {each.world.capitalize()}\n"
-        yield f"![Mean ranks, {each.world}]({FOLDER}/{FIGURES}/{_diagram_of(each.world)})\n"
-        yield markdown.table(grids.ranks(each, HERE))
-        yield (
-            f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
-            f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}; "
-            f"{each.left_out} questions left out for a gap.\n"
-        )
-        if each.waiting:
-            waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
-            yield f"Without a rank until complete: {text.escaped(text.listed(waiting, 12))}.\n"
-
-
-def _diagram_of(world: str) -> str:
-    return f"ranks-{slug(world)}.svg"
-
-
 def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
-        headline(group), per_corpus(group), elsewhere(group)
+        headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
         yield group
-
-
-def _by_model(found: list[Group]) -> Mapping[str, list[Group]]:
-    models: dict[str, list[Group]] = {}
-    for group in found:  # real models first
-        models.setdefault(group.key.model, []).append(group)
-    return models
 
 
 def _model(model: str, own: Iterable[Group]) -> str:
@@ -193,6 +124,7 @@ def _tables(group: Group, name: Name) -> Iterator[str]:
         yield f"**{text.escaped(table.title)}**\n"
         yield markdown.table(grids.certainty(table, name))
     yield from _elsewhere(group, name)
+    yield from tuned(group, name)
     yield from budgets(group, name)
     for table in per_corpus(group):
         yield from _scores(group, table, name)

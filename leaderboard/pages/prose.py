@@ -25,13 +25,16 @@ HOW_TO_READ = """\
   mean ± half of its 95 % interval (Student's t), or as `mean [low, high]` where that would leave the scale; two as
   their values, `41.20 / 43.00`; one as `(n=1)`. Several seeds over one set of members are one replicate; how far their
   searches lie apart is shown as `search ±`, or as values.
-- **Bold** is the best merged model of a column. `≈` marks those that cannot be told from it, `?` those of which nothing
-  is known: no predictions, and one replicate. Two chances are asked: which of two methods is right in which test row (a
-  paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings (Student's t of the
-  differences). *p* is the larger of both, in each column of differences corrected for their number (Holm). A difference
-  counts as real where *p* is at most 0.05.
-- *minus the best* and *minus its base* are such differences; the base of `ties_evolver` and of `ties_cma`, a search, is
-  `ties`, with the same knobs.
+- *tuned by* says how much a row was tuned on development rows: by the evaluations of a search, the generations of an
+  evolution, or `calibrated`. Empty is a method at its defaults. Rows are held against those of their kind alone: what
+  was tuned beside what was not would say nothing of the methods.
+- **Bold** is the best merged model of its kind in a column. `≈` marks those that cannot be told from it, `?` those of
+  which nothing is known: no predictions, and one replicate. Two chances are asked: which of two methods is right in
+  which test row (a paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings
+  (Student's t of the differences). *p* is the larger of both, in each column of differences corrected for their number
+  (Holm). A difference counts as real where *p* is at most 0.05.
+- *minus the best of its kind* and *minus its base* are such differences; the base of `ties_evolver` and of `ties_cma`,
+  a search, is `ties`, with the same knobs. So *minus its base* is what tuning adds to one method.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
   replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
@@ -67,9 +70,11 @@ NOTES = """\
 RANKS = """\
 ## Who ranks best
 
-The mean rank of every merge over models and suites (1 is best). Within one model and suite, ranks are averaged over
+The mean rank of every merge over models and suites (1 is best), among those of its kind: at their defaults, and tuned
+alike on development rows, each in a table of its own. Within one model and suite, ranks are averaged over
 protocols and settings first, so a sweep counts once. Only questions count that all ranked methods answered; who has not
-answered all of them waits below without a rank. In the diagram, a bar joins those whose mean ranks are closer than
+answered all of them waits below without a rank. Where more methods answered fewer questions, *most methods* ranks them
+on these alone. In the diagram, a bar joins those whose mean ranks are closer than
 Nemenyi's critical difference at 5 % (Demšar 2006). Suites share models and sometimes rows: take it as a guide.
 """
 
@@ -84,6 +89,9 @@ everywhere, and fails if it fails anywhere, there with *p* corrected for the num
 counts once, its protocols averaged. The synthetic world is shown and not counted. A paper's number is the mean over
 its own cells, how many stands in brackets; † marks doubtful cells among them. A *rule* holds where no record breaks it,
 made-up worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md).
+
+*Rows that were compared* says whether both were at their defaults or tuned on development rows, and by how much. Where
+one was and the other was not, the claim is about what tuning gains, and says nothing of two methods.
 """
 
 DIAGNOSES = """\
@@ -109,6 +117,19 @@ The mean test score of every model *ancestor + a (first - ancestor) + b (second 
 paper's Figure 8, and where the merges lie in that plane: the nearest point of each, its own score, and how much of its
 way from the ancestor leads out of the plane. One seed; the grid was scored after the merges and nothing was chosen by
 it.
+"""
+
+DEFAULT_AND_TUNED = """\
+*tuned minus default* is a method held against itself, on the same test rows: what tuning on development rows gains. Its
+*p* is corrected for all rows of the table. To compare methods, read down one column, and among tuned rows those with
+the same words under *tuned by*.
+"""
+
+CALIBRATION = """\
+Calibration moves one number for each output on development rows and leaves the merge as it is. *calibration gains* is
+what that alone adds, *tuning gains* what the row beside adds to the same method at its defaults, and *tuned minus
+calibrated* what is left of that. The share is told where tuning really gains. All *p* of a table are corrected
+together.
 """
 
 SAME_BUDGET = """\
@@ -154,7 +175,8 @@ In words, each hop is its source, from 1, its block, from 0, and its scale where
 """
 
 BELOW_BLOCK = """\
-{what} x 100, one row for each method: at its protocol's own values, or the only ones that were run;
+{what} x 100, one row for each method: at its protocol's own values, or the only ones that were run; bold is the best
+of its kind, at its defaults or tuned alike on development rows;
 [how to read it, and everything else](docs/leaderboard.md).
 """
 

@@ -1,4 +1,4 @@
-"""Tables for a terminal: `*` is the best, `≈` cannot be told from it, of `?` nothing is known."""
+"""Tables for a terminal: `*` is the best of its kind, `≈` cannot be told from it, of `?` nothing is known."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import asked, certainty, costs, headline, unseen
+from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import SCOPE, answer
 
 
@@ -30,6 +31,10 @@ def tables(found: Iterable[Group]) -> str:
         beside = elsewhere(group)
         parts += [_table(beside.title, grids.scores(beside, _starred, text.plain))] if beside else []
         parts += [_table(text.plain(t.title), grids.certainty(t, text.plain)) for t in certainty(group)]
+        for both in default_and_tuned(group):
+            parts.append(_table(text.plain(both.title), grids.tuned(both, _starred, text.plain)))
+        for control in calibration(group):
+            parts.append(_table(text.plain(control.title), grids.calibration(control, _starred, text.plain)))
         for equal in same_budget(group):
             parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, text.plain, wide=False)))
         parts += [_table(text.plain(t.title), grids.scores(t, _starred, text.plain)) for t in unseen(group)]

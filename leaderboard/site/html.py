@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness.records.record import RunRecord
 from leaderboard import links, text, words
+from leaderboard.pages.grids import BEST, TUNED
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
 from leaderboard.tables.searches import searcher_of
@@ -28,13 +29,14 @@ COLUMNS = (
     _Column("model", lambda r: r.group.key.model),
     _Column("setting", lambda r: r.title),
     _Column("recovery", lambda r: text.share(r.cell.recovery), lambda r: r.cell.recovery),
-    _Column("minus the best", lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
+    _Column(BEST, lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
     _Column("minus its base", lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
     _Column("merge s", lambda r: text.amount(r.cost.merge_seconds, 2), lambda r: r.cost.merge_seconds),
     _Column("statistics s", lambda r: text.amount(r.cost.statistics_seconds, 2), lambda r: r.cost.statistics_seconds),
     _Column("dev calls", lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
     _Column("peak MiB", lambda r: text.amount(_mebibytes(r), 0), lambda r: _mebibytes(r)),
     _Column("models at inference", lambda r: text.times(r.cost.inference_models), lambda r: r.cost.inference_models),
+    _Column(TUNED, lambda r: r.cell.kind or text.GAP),
     _Column("searched by", lambda r: searcher_of(r.records[0]) or text.GAP),
     _Column("suite", lambda r: r.group.key.suite),
     _Column("architecture", lambda r: r.architecture),
@@ -83,7 +85,7 @@ def _traced(row: Row) -> str:
     facts = [
         ("score", text.score(row.cell)),
         ("recovery", text.share(row.cell.recovery)),
-        ("minus the best", _to_best(row)),
+        (BEST, _to_best(row)),
         ("minus its base", text.difference(row.cell.to_base)),
     ]
     told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)

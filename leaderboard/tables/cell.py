@@ -1,4 +1,4 @@
-"""One column of a table: a mean where every answer is there, a gap where one is missing, the best merge marked."""
+"""One column of a table: a mean where every answer is there, else a gap; the best merge of each kind is marked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from harness.suites.paper import Published
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
 from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference
-from leaderboard.stats.holm import LEVEL, holm
+from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
+from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import Rows, base_of
 
 Value = Callable[[RunRecord], float | None]
@@ -34,11 +35,12 @@ class Cell:
     want: int = 0  # answers that must be there, since some method of the column has them
     constant: int = 0  # of its correlations, those that are undefined and count 0
     correlations: int = 0
-    mark: str = ""  # "best", "tied", "unknown" or ""
+    kind: str = ""  # what it may be held against: see kinds.py
+    mark: str = ""  # "best" of its kind, "tied" with that, "unknown" or ""
     note: str = ""  # why there is a gap although all records are there
     paper: Published | None = None
     recovery: float | None = None  # share of what the members score, each on its own corpus; None without that row
-    to_best: Told | None = None  # this merge minus the best one
+    to_best: Told | None = None  # this merge minus the best one of its kind
     to_base: Told | None = None  # `<X>_evolver` minus X
 
 
@@ -61,7 +63,9 @@ def cells(rows: Rows, value: Value, answers: Answers) -> dict[str, Cell]:
     A method that misses a population or a seed that another one has is not averaged at all.
     """
     shown, complete = _averaged(rows, value, answers)
-    return _compared(shown, complete, {row: base_of(records[0]) for row, records in rows.items()})
+    told = kinds(rows)
+    kinded = {row: replace(cell, kind=told[row]) for row, cell in shown.items()}
+    return _compared(kinded, complete, {row: base_of(records[0]) for row, records in rows.items()})
 
 
 def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contender]:
@@ -163,10 +167,13 @@ def _examined(records: Iterable[RunRecord]) -> Mapping[str, set[str]]:
 def _compared(
     shown: Mapping[str, Cell], complete: Mapping[str, Contender], bases: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """The same cells, each beside the best merge, the method it evolves and the members themselves."""
+    """The same cells, each beside the best merge of its kind, the method it evolves and the members themselves."""
     merges = {m: c for m, c in complete.items() if not words.yardstick(m)}
-    best = max(merges, key=lambda m: merges[m].mean, default="")
-    to_best = corrected({m: difference(c, merges[best]) for m, c in merges.items() if m != best})
+    best: dict[str, str] = {}
+    for m in sorted(merges, key=lambda m: -merges[m].mean):
+        best.setdefault(shown[m].kind, m)
+    of_kind = {m: best[shown[m].kind] for m in merges}
+    to_best = corrected({m: difference(merges[m], merges[top]) for m, top in of_kind.items() if m != top})
     to_base = corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
     found = dict(shown)
     for row in complete:
@@ -175,12 +182,12 @@ def _compared(
             recovery=_recovery(shown[row], shown.get("domain_specific", Cell()), complete.values()),
             to_best=to_best.get(row),
             to_base=to_base.get(row),
-            mark=_mark(to_best.get(row), row == best) if row in merges else "",
+            mark=_mark(to_best.get(row), of_kind[row] == row) if row in merges else "",
         )
     return found
 
 
-def corrected(differences: Mapping[str, Difference]) -> dict[str, Told]:
+def corrected(differences: Mapping[Name, Difference]) -> dict[Name, Told]:
     """All differences of one kind in a column, their chances corrected for their number."""
     chances = holm({m: d.chance for m, d in differences.items() if d.chance is not None})
     return {m: d.told(chances.get(m)) for m, d in differences.items()}

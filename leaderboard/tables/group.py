@@ -217,3 +217,11 @@ def _rank(group: Group) -> tuple[Any, ...]:
         key.suite,
         words.rank(key.protocol, words.PROTOCOLS),
     )
+
+
+def by_model(found: Iterable[Group]) -> dict[str, list[Group]]:
+    """Model -> its groups, in their order: real models first."""
+    models: dict[str, list[Group]] = {}
+    for group in found:
+        models.setdefault(group.key.model, []).append(group)
+    return models

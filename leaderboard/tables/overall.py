@@ -1,4 +1,7 @@
-"""Which method ranks best over everything that was asked: mean ranks over models and suites, merges alone."""
+"""Which method ranks best over everything that was asked: mean ranks over models and suites, merges alone.
+
+Rows of one kind are ranked with each other: at their defaults, or tuned alike on development rows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from leaderboard import words
 from leaderboard.stats.interval import mean
 from leaderboard.stats.ranks import Ranking, of_blocks, within
 from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import each
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.table import headline
 
@@ -22,47 +26,81 @@ class Overall:
     """The ranking of one world, and what it rests on."""
 
     world: str  # "real models" or "synthetic world"
+    kind: str  # of all its rows: see kinds.py
     ranking: Ranking
     questions: int  # settings of a model and suite that all ranked methods answered
     left_out: int  # those that one of them did not answer
     waiting: Mapping[str, int]  # method without a rank -> how many of the questions it still lacks
+    most: bool = False  # whether these are the most methods, on the few questions that all of them answered
 
 
 class _Asked(NamedTuple):
     """One column."""
 
     question: tuple[Place, tuple[str, ...]]  # what is asked of one model, under whatever protocol
-    scores: Mapping[str, float]  # of each merge without a gap
+    scores: Mapping[str, float]  # of each merge of one kind without a gap
 
 
 def overall(groups: Iterable[Group]) -> list[Overall]:
-    """The real world first; a world with fewer than two blocks or three methods is left out.
+    """The real world first, defaults before what was tuned; fewer than two blocks or three methods are left out.
 
     Within a block, ranks are averaged over protocols and exams, then over settings. Each method has one row.
     """
     every, found = list(groups), []
-    for world, made_up in (("real models", False), ("synthetic world", True)):
-        asked = [column for group in every if group.synthetic == made_up for column in _columns(group)]
+    for world, kind, asked in _apart(every):
         ranked, counted = _complete(asked)
-        ranks = of_blocks(_blocks(counted, ranked))
-        if ranks is not None:
-            questions, answered = {c.question for c in counted}, _answered(counted)
-            waiting = {m: len(questions - answered.get(m, set())) for m in sorted(_answered(asked)) if m not in ranked}
-            left_out = len({c.question for c in asked} - questions)
-            found.append(Overall(world, ranks, len(questions), left_out, waiting))
+        first = _ranked(world, kind, asked, ranked, counted)
+        found += [first] if first is not None else []
+        wide = _ranked(world, kind, asked, *_widest(asked, len(ranked) if first is not None else 0), most=True)
+        found += [wide] if wide is not None else []
     return found
+
+
+def _ranked(
+    world: str, kind: str, asked: Sequence[_Asked], ranked: Sequence[str], counted: Sequence[_Asked], most: bool = False
+) -> Overall | None:
+    ranks = of_blocks(_blocks(counted, ranked))
+    if ranks is None:
+        return None
+    questions, answered = {c.question for c in counted}, _answered(counted)
+    waiting = {m: len(questions - answered.get(m, set())) for m in sorted(_answered(asked)) if m not in ranked}
+    left_out = len({c.question for c in asked} - questions)
+    return Overall(world, kind, ranks, len(questions), left_out, waiting, most)
+
+
+def _widest(asked: Sequence[_Asked], than: int) -> tuple[list[str], list[_Asked]]:
+    """The same for more methods than these, on fewer questions: of each set of questions that some method answered, the
+    methods that answered all of it; of these sets, the one that most answers are to."""
+    answered = _answered(asked)
+    sets = {frozenset(questions) for questions in answered.values() if len({place for place, _ in questions}) > 1}
+    fits = {own: sorted(m for m, has in answered.items() if own <= has) for own in sets}
+    wider = [own for own in sets if len(fits[own]) > than]
+    widest = max(wider, key=lambda own: (len(own) * len(fits[own]), len(fits[own]), sorted(own)), default=frozenset())
+    ranked = fits.get(widest, [])
+    whole = [c for c in asked if c.question in widest and all(m in c.scores for m in ranked)]
+    return ranked, whole
+
+
+def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked]]]:
+    """What is ranked together: the columns of one world, and in each the rows of one kind."""
+    for world, made_up in (("real models", False), ("synthetic world", True)):
+        columns = [(c, column) for g in groups if g.synthetic == made_up for c, column in _columns(g)]
+        for kind in each({kind for kind, _ in columns}):
+            yield world, kind, [column for own, column in columns if own == kind]
 
 
 def _complete(asked: Sequence[_Asked]) -> tuple[list[str], list[_Asked]]:
     """The methods that are ranked and the columns that count: those that all of them answered.
 
     Of the methods that answered at least half of the questions, at least half are ranked, and as many questions count
-    as then can. So a newcomer waits until it is complete, and takes no question from the others.
+    as then can, but none that only half of these methods were asked. So a newcomer waits until it is complete, and
+    takes no question from the others.
     """
     answered, questions = _answered(asked), {c.question for c in asked}
-    known = sorted(
-        (m for m in answered if 2 * len(answered[m]) >= len(questions)), key=lambda m: (-len(answered[m]), m)
-    )
+    known = [m for m in answered if 2 * len(answered[m]) >= len(questions)]
+    usual = {q for q in questions if 2 * sum(q in answered[m] for m in known) > len(known)}
+    asked = [c for c in asked if c.question in usual]
+    known.sort(key=lambda m: (-len(answered[m] & usual), m))
     most = 0
     best: tuple[list[str], list[_Asked]] = ([], [])
     for size in range(max(1, (len(known) + 1) // 2), len(known) + 1):
@@ -94,10 +132,13 @@ def _blocks(counted: Sequence[_Asked], ranked: Sequence[str]) -> list[dict[str, 
     return blocks
 
 
-def _columns(group: Group) -> Iterator[_Asked]:
+def _columns(group: Group) -> Iterator[tuple[str, _Asked]]:
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         setting = (*block.question, block.heads)
-        scores = {m: column.cells[row].mean for m, row in usual_rows(block.rows).items() if not words.yardstick(m)}
-        merges = {m: score for m, score in scores.items() if score is not None}
-        if merges:
-            yield _Asked(((group.key.model, group.key.suite), setting), merges)
+        scores: dict[str, dict[str, float]] = defaultdict(dict)
+        for method, row in usual_rows(block.rows).items():
+            cell = column.cells[row]
+            if cell.mean is not None and not words.yardstick(method):
+                scores[cell.kind][method] = cell.mean
+        for kind, merges in scores.items():
+            yield kind, _Asked(((group.key.model, group.key.suite), setting), merges)

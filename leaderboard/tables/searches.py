@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from harness.records.record import RunRecord
 
 EVOLVER, SEARCH = "evolver", "search"  # methods that are made around another one, and called so
+CALIBRATED = "calibrated"  # so is this one, which neither searches nor evolves
 NUMBERED = "source"  # a member by its place: source_1
 MARKS = "marks"
 OF_STAGES = ("evaluations", "variables", "optimiser", "winner", "again")
@@ -20,14 +22,16 @@ def called(method: Mapping[str, Any]) -> str:
     name, inner = str(method.get("name")), _inner(method)
     if name == NUMBERED:
         return f"{name}_{part(method, 'knobs').get('number', 1)}"
-    return f"{called(inner)}_{around(method)}" if inner and name in (EVOLVER, SEARCH) else name
+    return f"{called(inner)}_{around(method)}" if inner and name in (EVOLVER, SEARCH, CALIBRATED) else name
 
 
 def around(method: Mapping[str, Any]) -> str:
-    """What a recipe's method is made by, around another one: `evolver`, `cma`; "" where there is no other one."""
+    """What a recipe's method is made by, around another one: `evolver`, `cma`, `calibrated`; "" where there is none."""
     if not _inner(method):
         return ""
-    return EVOLVER if method.get("name") == EVOLVER else str(part(part(method, "knobs"), "optimiser").get("name", ""))
+    if method.get("name") in (EVOLVER, CALIBRATED):
+        return str(method["name"])
+    return str(part(part(method, "knobs"), "optimiser").get("name", ""))
 
 
 def is_search(record: RunRecord) -> bool:
@@ -40,6 +44,17 @@ def is_named(record: RunRecord) -> bool:
     return is_search(record) and part(record.recipe, "method").get("name") != SEARCH
 
 
+def is_calibrated(record: RunRecord) -> bool:
+    """Whether the outputs of another method's merge were moved by development rows."""
+    return part(record.recipe, "method").get("name") == CALIBRATED
+
+
+def within(record: RunRecord) -> RunRecord:
+    """The record as one of the method inside would tell of itself: what it was made by, at which budget."""
+    inner = _inner(part(record.recipe, "method"))
+    return replace(record, method=called(inner), knobs=inner_knobs(record), recipe={**record.recipe, "method": inner})
+
+
 def inner_of(record: RunRecord) -> str:
     """The method that a record's own is made around: `ties` of `ties_cma`; "" where there is none."""
     inner = _inner(part(record.recipe, "method"))
@@ -49,12 +64,16 @@ def inner_of(record: RunRecord) -> str:
 def searcher_of(record: RunRecord) -> str:
     """By what the record's method searched: an optimiser's name, or `evolver`; "" where it is neither."""
     method = part(record.recipe, "method")
+    if method.get("name") == CALIBRATED:
+        return ""  # what it calibrates may have searched; it did not
     return EVOLVER if method.get("name") == EVOLVER else around(method)
 
 
 def own_knobs(record: RunRecord) -> set[str]:
     """The knobs in a recipe that belong to what is around a method, and so not to the method inside."""
     knobs = part(part(record.recipe, "method"), "knobs")
+    if is_calibrated(record):
+        return set(knobs)
     told = {*knobs, *part(part(knobs, "optimiser"), "knobs"), *part(part(record.recipe, "protocol"), "search")}
     if is_named(record):
         told -= {"preset"}  # which says what it searches, as it does of `route_random`

@@ -35,6 +35,10 @@ class Scores:
         """All records that the table rests on."""
         return [record for block in self.blocks for record in block.records]
 
+    def tuned(self, row: str) -> str:
+        """By how much a row was tuned on development rows; "" of a method at its defaults."""
+        return " or ".join(dict.fromkeys(c.cells[row].kind for c in self.columns if row in c.cells)).strip()
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds that were run."""

@@ -36,7 +36,8 @@ def answer(group: Group, block: Block) -> tuple[str, ...]:
         return (*said, unasked(decision))
     said += [_kept(block, decision), *_sure(group, block, decision), _spent(decision.cost) if decision.winner else ""]
     if decision.alike:
-        said.append(f"No worse on development rows, and dearer: {text.listed(list(decision.alike), 12)}.")
+        said.append(f"No worse on development rows, and dearer: {decision.equals}.")
+    said.append(decision.by_kind)
     if decision.contest.unjudged:
         gaps = text.listed(list(decision.contest.unjudged), 12)
         said.append(f"Not judged, as a seed, a population or answers to development rows are missing: {gaps}.")
@@ -45,7 +46,8 @@ def answer(group: Group, block: Block) -> tuple[str, ...]:
 
 def _kept(block: Block, decision: Decision) -> str:
     if decision.winner:
-        return f"Use {decision.winner}: on development rows it is really above the best single member."
+        named = decision.contest.named(decision.winner)
+        return f"Use {named}: on development rows it is really above the best single member."
     names = {member_of(r, block.records) for r in decision.contest.rows[decision.contest.member]}
     name = f", {names.pop()}" if len(names) == 1 and "" not in names else ""
     return f"Keep the best single member{name}: on development rows no merge is really above it."
@@ -60,6 +62,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         yield f"What {row} scores on the test rows has a gap."
         return
     rows, sets, verdict = _test_rows(block, row), len(found.by_replicate or {}), found.told().verdict
+    named = decision.contest.named(row)
     basis = f"{rows:,} rows, " + (f"{sets} sets of members" if sets > 1 else "one set of members")
     basis += f", mean of {len(block.populations)} groups" if len(block.populations) > 1 else ""
     told = f"{text.difference(found.told())} ({basis})."
@@ -71,9 +74,9 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         }[verdict]
     else:
         yield {
-            "above": f"The test rows find {row} really above it: {told} They choose nothing, though.",
-            "undecided": f"The nearest, {row}, cannot be told from it on the test rows: {told}",
-            "below": f"The nearest, {row}, is really below it on the test rows: {told}",
+            "above": f"The test rows find {named} really above it: {told} They choose nothing, though.",
+            "undecided": f"The nearest, {named}, cannot be told from it on the test rows: {told}",
+            "below": f"The nearest, {named}, is really below it on the test rows: {told}",
         }[verdict]
         yield to_choose(decision)
     if verdict == "undecided" and (evidence := more(found, rows, "test")):

@@ -10,7 +10,7 @@ from typing import Any
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, drawn_for, first_rows
-from leaderboard.tables.searches import RANDOM, is_search, part, searcher_of
+from leaderboard.tables.searches import RANDOM, is_calibrated, is_search, part, searcher_of, within
 
 Drawn = Mapping[Path, tuple[Sheet, ...]]  # record -> its sheet of each corpus
 
@@ -37,12 +37,23 @@ def results(record: RunRecord) -> float:
     """The logarithm of the number of results that its search could have had, for all that its scores may say.
 
     Of random search one for each candidate: where it looks depends on no score. Of another optimiser one for each order
-    of its scores, which is what it goes by. Of an evolution or a soup two for each score: kept, or not.
+    of its scores, which is what it goes by. Of an evolution or a soup two for each score: kept, or not. A calibration
+    moves one number for each output past as many rows as there are.
     """
     scores = calls(record)
+    if is_calibrated(record):
+        inner = within(record)
+        return (results(inner) if searcher_of(inner) else 0.0) + _places(record)
     if not is_search(record):
         return scores * math.log(2)
     return math.log(max(1, scores)) if searcher_of(record) == RANDOM else math.lgamma(scores + 1)
+
+
+def _places(record: RunRecord) -> float:
+    """The logarithm of where the numbers of a calibration could have ended: one for each output of each corpus."""
+    answered = [told for told in kept(record).values() if isinstance(told, Mapping)]
+    sizes = [(told.get("outputs"), told.get("rows")) for told in answered]
+    return sum(len(o) * math.log(n + 1) for o, n in sizes if isinstance(o, list | tuple) and isinstance(n, int))
 
 
 def apart(record: RunRecord) -> bool:

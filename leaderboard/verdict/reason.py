@@ -21,9 +21,11 @@ def reason(decision: Decision) -> str:
     if nearest is None:
         return "No merge can be judged on development rows: " + _gap(decision)
     if decision.winner:
-        alike = f" No worse there, and dearer: {text.listed(list(decision.alike), 12)}." if decision.alike else ""
-        return f"{decision.winner} is really above the best single member on development rows: {_told(nearest)}.{alike}"
-    said = f"No merge is really above the best single member on development rows. The nearest is {nearest.row}: "
+        alike = f" No worse there, and dearer: {decision.equals}." if decision.alike else ""
+        named = contest.named(decision.winner)
+        return f"{named} is really above the best single member on development rows: {_told(nearest)}.{alike}"
+    named = contest.named(nearest.row)
+    said = f"No merge is really above the best single member on development rows. The nearest is {named}: "
     return f"{said}{_told(nearest)}. {to_choose(decision)}".rstrip()
 
 

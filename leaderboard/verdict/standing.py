@@ -23,6 +23,7 @@ from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.stats.interval import mean
 from leaderboard.tables.answers import Gold
 from leaderboard.tables.cell import contenders
+from leaderboard.tables.kinds import kinds, named
 from leaderboard.tables.rows import Rows, usual_rows
 from leaderboard.verdict import dev
 
@@ -65,6 +66,15 @@ class Contest:
     def merges(self) -> tuple[str, ...]:
         """Those that can be judged, in the order of the table."""
         return tuple(row for row in self.rows if row in self._level(0.0) and not words.yardstick(row))
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """Row -> by how much it was tuned on development rows; "" at its defaults."""
+        return kinds(self.rows)
+
+    def named(self, row: str) -> str:
+        """A row by its name and, of what was tuned, by how much: who reads of a lead must know that."""
+        return named(row, self.kinds[row])
 
     @property
     def unjudged(self) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+"""Who ranks best, in each world and among rows of each kind: a diagram, a table, and who still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.records.record import slug
+from leaderboard import links, text
+from leaderboard.pages import grids, markdown, prose
+from leaderboard.plots.ranks import diagram
+from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import of_several
+from leaderboard.tables.overall import Overall, overall
+
+NAME = markdown.linked(str(links.FOLDER))
+
+
+def told(found: list[Group], pictures: str) -> Iterator[str]:
+    """The tables of the leaderboard's first page, whose diagrams are in this folder."""
+    worlds = overall(found)
+    if worlds:
+        yield prose.RANKS
+    for each in worlds:
+        yield f"### {_ranked(each).capitalize()}\n"
+        yield f"![Mean ranks, {_ranked(each)}]({pictures}/{_diagram_of(each)})\n"
+        yield markdown.table(grids.ranks(each, NAME))
+        yield (
+            f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
+            f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}; "
+            f"{each.left_out} questions left out for a gap.\n"
+        )
+        if each.waiting:
+            waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
+            yield f"Without a rank until complete: {text.escaped(text.listed(waiting, 12))}.\n"
+
+
+def diagrams(found: list[Group]) -> dict[str, str]:
+    """Every diagram by its file's name."""
+    return {_diagram_of(each): diagram(f"Mean ranks, {_ranked(each)}", each.ranking) for each in overall(found)}
+
+
+def _ranked(one: Overall) -> str:
+    return f"{one.world}, {of_several(one.kind)}{', most methods' if one.most else ''}"
+
+
+def _diagram_of(one: Overall) -> str:
+    told = (one.world, one.kind, "most" if one.most else "")
+    return f"ranks-{slug(' '.join(filter(None, told)))}.svg"

@@ -1,0 +1,55 @@
+"""The README's table: the question that most models were asked first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from leaderboard import links, text, words
+from leaderboard.pages import grids, markdown, prose
+from leaderboard.tables.cell import Cell
+from leaderboard.tables.group import Group, by_model
+from leaderboard.tables.rows import usual_rows
+from leaderboard.tables.searches import inner_of
+from leaderboard.tables.table import asked, headline
+from leaderboard.tables.written import all_or_nothing
+
+NAME = markdown.linked(f"docs/{links.FOLDER}")
+
+
+def block(found: list[Group]) -> str:
+    """The README's table: scores of the question that most models were asked first, a column for each, from its leading
+    group."""
+    aiming = [group for group in found if group.blocks()]
+    first = Counter(ask for own in by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
+    leading: dict[str, Group] = {}
+    for group in aiming:
+        if _first(group) == first.most_common(1)[0][0]:
+            leading.setdefault(group.key.model, group)
+    if not leading:
+        return prose.NOTHING
+    columns = {model: _by_method(group) for model, group in leading.items()}
+    inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
+    methods = sorted({m for cells in columns.values() for m in cells}, key=lambda m: words.method_rank(m, inner[m]))
+    kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
+    tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
+    rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
+    asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
+    lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
+    one = next(iter(leading.values()))
+    told = one.said(one.questions()[0])
+    metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
+    below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
+    head = ["method", *([grids.TUNED] if any(tuned.values()) else []), *columns]
+    return "\n".join([markdown.table((head, rows)), below, *lines]) + "\n"
+
+
+def _first(group: Group) -> tuple[str, str]:
+    """The suite and the setting that a group's first column answers."""
+    return group.key.suite, group.questions()[0].setting
+
+
+def _by_method(group: Group) -> Mapping[str, Cell]:
+    """The cells of a group's first column, of each method that row which stands for it."""
+    cells = headline(group).columns[0].cells
+    return {method: cells[row] for method, row in usual_rows(group.blocks()[0].rows).items()}
