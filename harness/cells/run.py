@@ -35,6 +35,8 @@ from methods.base import PerMember, Replayable
 from methods.merged import is_one, passes, stored_parameters, trace_of
 from methods.naming.names import CALIBRATION
 
+TASK = "the task of a row"  # what a method needs that makes a model for each task
+
 
 def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record.
@@ -71,6 +73,18 @@ def _require_writer(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> None:
         raise NotApplicable(f"{lab.subject} is an encoder, and answers of {written[0]} are written; name a decoder")
 
 
+def _require_tasks(cell: Cell, lab: Lab, method: MergeMethod) -> None:
+    """Raise `NotApplicable` where a model for each member's task is asked for another one, before it is trained."""
+    if TASK not in getattr(method, "needs", ()):
+        return
+    key = cell.key
+    for corpus in dict.fromkeys((*key.developed, *cell.setting.exam(key.members, lab.rows.corpora))):
+        if not {corpus, lab.rows.task(corpus).name} & set(key.members):
+            raise NotApplicable(
+                f"{cell.method} makes a model for each member's task, and {corpus} is none of {', '.join(key.members)}"
+            )
+
+
 def _of_members(cell: Cell, lab: Lab, store: Store, test: Mapping[str, Mapping[str, Exam]]) -> dict[str, Any]:
     """A reference row's details on what each member answered: so every member's score has an interval."""
     if not test:
@@ -100,6 +114,7 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: R
     method = method_of(cell, lab)
     if isinstance(method, PerMember):
         method.require_fits(len(cell.key.members))  # before anything is trained
+    _require_tasks(cell, lab, method)
     with whole(lab):
         return _merged_by(cell, lab, store, method, replay, before)
 
