@@ -63,6 +63,15 @@ def test_mixtures_of_more_members_are_a_lattice_that_leaves_none_out() -> None:
     assert max(map(max, walked)) == pytest.approx(0.84)
 
 
+def test_corners_alone_are_drawn_half_way_to_the_middle() -> None:
+    walked = points(coefficients(5), budget=9)
+    assert len(walked) == 6 and tuple([0.2] * 5) in walked
+    corners = [point for point in walked if len(set(point)) > 1]
+    assert {max(point) for point in corners} == {(0.84 + 0.2) / 2} and all(sum(p) == pytest.approx(1) for p in corners)
+    beside = {max(x[:5]) for x in points(joined(coefficients(5), numbers(1)), budget=14, step=0.8)}
+    assert beside == {0.2, 0.84}, "beside other knobs they stay where they are"
+
+
 def test_a_mixture_is_the_same_in_all_layers_and_never_outside_the_bounds() -> None:
     gene = Gene("weights", 0.2, 0.6, 1.0, each="member", relative=True)
     space = Space(tuple(Variable(gene, 0.2, 0.6, 0.5, m, g) for g in ("block 0", "block 1") for m in ("a", "b")))

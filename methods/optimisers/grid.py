@@ -6,7 +6,8 @@
 
 The defaults are those of Evolver's section 5.5: 0.1 to 0.9 by 0.05, which are 17 levels. Numbers that say how much of
 each member to take, as `coefficients`, are mixtures: of two members c and 1 - c, with c at the 17 levels; of N members
-the equal shares, and the lattice of all mixtures that give every member at least low * 2/N. Choices are taken all.
+the equal shares, and the lattice of all mixtures that give every member at least low * 2/N. Where a budget has room for
+its corners alone, which are hardly mixtures, they are drawn half way to the middle. Choices are taken all.
 
 A strength (a gene with a `unit`) grows from level to level by one factor, from a quarter of its natural unit at 0.1 to
 six times it at 0.9: of a sum of changes the unit is 1/N, where it is the mean, of a mean it is 1. Twelve evaluations of

@@ -48,16 +48,16 @@ def axes_of(space: Space, low: float, high: float, together: bool) -> tuple[Axis
     kinds: dict[tuple[str, int], dict[int, Variable]] = {}
     for i, variable in enumerate(space.variables):
         kinds.setdefault((variable.gene.knob, 0 if together else i), {})[i] = variable
-    return tuple(_axis(variables, low, high) for variables in kinds.values())
+    return tuple(_axis(variables, low, high, alone=len(kinds) == 1) for variables in kinds.values())
 
 
-def _axis(variables: dict[int, Variable], low: float, high: float) -> Axis:
+def _axis(variables: dict[int, Variable], low: float, high: float, alone: bool) -> Axis:
     first = next(iter(variables.values()))
     if first.choices:
         return _Choice(tuple(variables), len(first.choices))
     members = list(dict.fromkeys(v.member for v in variables.values()))
     if (first.gene.start == "share" or first.gene.relative) and len(members) > 1:
-        return _Mixture(variables, members, low, high)
+        return _Mixture(variables, members, low, high, alone)
     return _Line(variables, low, high)
 
 
@@ -110,6 +110,7 @@ class _Mixture:
     members: list[str]
     low: float
     high: float
+    alone: bool  # whether nothing else is walked
 
     def count(self, levels: int) -> int:
         return math.comb(levels - 1 + len(self.members) - 1, len(self.members) - 1) + self._has_no_middle(levels)
@@ -127,6 +128,8 @@ class _Mixture:
         if len(place) == 2:  # the first member's share is a level like any other
             shares[0] = _level(self.low, self.high, place[0], levels)
             shares[1] = round(1 - shares[0], 12)
+        elif levels == 2 and self.alone:
+            shares = [round((share + 1 / len(place)) / 2, 12) for share in shares]
         of = dict(zip(self.members, shares, strict=True))
         return {i: within(v, of[v.member]) for i, v in self.variables.items()}
 
