@@ -23,7 +23,8 @@ from methods.merged import Traced as Traced
 from methods.merged import Weights as Weights
 from methods.merged import models_of, numbers_of
 from methods.services import Entropy as Entropy
-from methods.services import EntropyOfSome, RenewedStatistics, RenewOfSome, StatisticsOfSome
+from methods.services import EntropyOfSome, LayersOfSome, RenewedStatistics, RenewOfSome, StatisticsOfSome
+from methods.services import Layers as Layers
 from methods.services import Renew as Renew
 from methods.services import Statistics as Statistics
 
@@ -54,6 +55,7 @@ class Population:
     output_layer: tuple[str, ...] = ()  # tensors with one row per output, merged by annotation
     annotated: Tensor | None = None  # (N, outputs) bool: the outputs that member i was trained on
     renew: Renew | None = None  # makes statistics of other weights, from a member's rows as its own were made
+    layers: Layers | None = None  # leads those rows through models that are put together block by block
     entropy: Entropy | None = None  # how unsure weights are of development rows without labels
 
     def __post_init__(self) -> None:
@@ -93,6 +95,7 @@ class Population:
             statistics=StatisticsOfSome(self.statistics, indices),
             annotated=None if self.annotated is None else self.annotated[list(indices)],
             renew=None if self.renew is None else RenewOfSome(self.renew, indices),
+            layers=None if self.layers is None else LayersOfSome(self.layers, indices),
             entropy=None if self.entropy is None else EntropyOfSome(self.entropy, indices),
         )
 

@@ -53,6 +53,7 @@ BUILT_IN = {  # name -> the file that registers it
     "ps_dfs": "methods.routes.ps_dfs",
     "random_convex": "methods.random_convex",
     "regmean": "methods.regmean",
+    "regmean_plus_plus": "methods.regmean_plus_plus",
     "route": "methods.routes.route",
     "sce": "methods.sce",
     "search": "methods.search",

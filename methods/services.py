@@ -49,6 +49,46 @@ class RenewOfSome:
         return self.whole(self.indices[i], weights)
 
 
+class Layers(Protocol):
+    """Leads the rows that a member's statistics are made of through models that are put together block by block."""
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """What the names of each block's tensors begin with, in the order in which a row goes through the blocks.
+
+        Errors: `NotApplicable` where a model's tensors are not named after blocks.
+        """
+        ...
+
+    def __call__(self, i: int, block: str, weights: Weights) -> Mapping[str, Tensor]:
+        """Gram matrices (in, in) of the linear layers of this block, by the names of their weights.
+
+        Args:
+            i: the member whose rows are led.
+            weights: a whole model; of blocks after this one nothing is asked.
+
+        Errors: `NotApplicable` where the member has no such rows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LayersOfSome:
+    """The same of some members."""
+
+    whole: Layers
+    indices: tuple[int, ...]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """As of all."""
+        return self.whole.blocks
+
+    def __call__(self, i: int, block: str, weights: Weights) -> Mapping[str, Tensor]:
+        """As of all."""
+        return self.whole(self.indices[i], block, weights)
+
+
 class RenewedStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
     """Statistics of which some members' are other ones; those that were replaced before are let go."""
 

@@ -67,7 +67,7 @@ class Wudi(Tensorwise):
 
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
-    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=2.0),)
+    searched: ClassVar[tuple[Gene, ...]] = (Gene("lambda", high=3.0, unit=1.0),)
 
     solver: Literal["closed", "adam"] = "closed"  # the minimum, or the authors' steps towards it
     steps: int = 300  # of adam

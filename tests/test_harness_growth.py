@@ -90,6 +90,7 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
         **{"clamp": True, "trim": None},
     },
     ("emr", 1): {"size": "per_tensor_mean"},
+    ("regmean_plus_plus", 1): {"alpha": 0.95, "ridge": 0.0, "coefficients": None},
     ("wudi", 1): {
         **{"solver": "closed", "steps": 300, "rate": 1e-05, "tensors": "matrices", "others": "mean", "lambda": 1.0},
     },

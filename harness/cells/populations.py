@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from harness.cells.cell import PopulationKey, Source, seed_from
 from harness.cells.identity import Identity
 from harness.cells.judges import Judges
+from harness.cells.layered import Layered
 from harness.cells.rowbook import RowBook
 from harness.cells.workshop import Workshop
 from harness.families.batches import Batch
@@ -66,6 +67,7 @@ class Populations:
             output_layer=layer[self._told.protocol.heads.head_merge] if merged else (),
             annotated=torch.tensor(known) if merged else None,
             renew=statistics.of_other,
+            layers=self._layers(key, statistics),
         )
 
     def merges_heads(self, key: PopulationKey) -> bool:
@@ -103,6 +105,10 @@ class Populations:
             return self._compute(kind, key.sources[i], weights)
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute, work, renew)
+
+    def _layers(self, key: PopulationKey, statistics: LazyStatistics) -> Layered:
+        subject, rows, settings = self._subject, self._rows, self._told.gram
+        return Layered(key, subject, rows, self._identity, self._judges, settings, statistics, self._say)
 
     def _compute(self, kind: str, source: Source, other: Weights) -> dict[str, Tensor]:
         """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""

@@ -8,6 +8,7 @@ References: Jin et al., "Dataless Knowledge Fusion by Merging Weights of Languag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -38,9 +39,14 @@ def transposed(model: nn.Module) -> frozenset[str]:
 
 @memory_kept()
 def matrices(
-    model: nn.Module, logits: Logits, batches: Iterable[Batch], padding: Literal["masked", "counted"] = "masked"
+    model: nn.Module,
+    logits: Logits,
+    batches: Iterable[Batch],
+    padding: Literal["masked", "counted"] = "masked",
+    block: str | None = None,
 ) -> dict[str, Tensor]:
-    """Gram matrix (in, in) of every linear layer, keyed by the name of its weight.
+    """Gram matrix (in, in) of every linear layer, keyed by the name of its weight; or of those of one block alone,
+    through which the model goes once, and behind which it does not go on.
 
     Layers that are always called one after the other on the same input (query, key, value) get the same tensor. A layer
     that sees one vector per row (a classification head) counts rows; what all rows share (tables of relative positions)
@@ -48,15 +54,18 @@ def matrices(
     does not show which of it is padding, rows are asked one by one.
     """
     batches = tuple(piece for batch in batches for piece in _steady(batch))
-    layers, known = linear_modules(model), None
+    layers, known, last = linear_modules(model), None, None
+    if block is not None:
+        layers = {name: module for name, module in layers.items() if name.startswith(f"{block}.")}
+        last = model.get_submodule(block)
     if batches and padding == "masked":
         known = layouts(model, logits, batches, layers)
         if known is None:
             batches = tuple(row for batch in batches for row in batch.pieces(1))
     try:
-        return _tallied(model, logits, batches, _Tally(known, share=True), layers)
+        return _tallied(model, logits, batches, _Tally(known, share=True), layers, last)
     except _Apart:
-        return _tallied(model, logits, batches, _Tally(known, share=False), layers)
+        return _tallied(model, logits, batches, _Tally(known, share=False), layers, last)
 
 
 def _steady(batch: Batch) -> Iterator[Batch]:
@@ -69,17 +78,33 @@ def _steady(batch: Batch) -> Iterator[Batch]:
 
 
 def _tallied(
-    model: nn.Module, logits: Logits, batches: Iterable[Batch], tally: _Tally, layers: Mapping[str, nn.Module]
+    model: nn.Module,
+    logits: Logits,
+    batches: Iterable[Batch],
+    tally: _Tally,
+    layers: Mapping[str, nn.Module],
+    last: nn.Module | None,
 ) -> dict[str, Tensor]:
     def note(name: str) -> Callable[..., None]:
         return lambda _module, inputs: tally.add(name, inputs[0])
 
     hooks = [module.register_forward_pre_hook(note(name)) for name, module in layers.items()]
+    if last is not None:
+        hooks.append(last.register_forward_hook(_enough))
     with hooked(hooks), torch.no_grad():
         for batch in batches:
             tally.start(batch.inputs)
-            logits(model, batch)
+            with suppress(_Enough):
+                logits(model, batch)
     return tally.means()
+
+
+class _Enough(Exception):
+    """All that is asked for was seen; the rest of the forward pass would be work for nothing."""
+
+
+def _enough(*_: object) -> None:
+    raise _Enough
 
 
 class _Apart(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -62,6 +63,38 @@ def toy_entropy(weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tenso
     return float(value.detach()), dict(zip(matrices, slopes, strict=True))
 
 
+class ToyLayers:
+    """Made-up rows through the matrices of a population's layers, one after the other, as `Population.layers` leads."""
+
+    def __init__(self, n: int, shapes: Shapes, transposed: frozenset[str], seed: int) -> None:
+        named = [name for name in shapes if ".layers." in name and len(shapes[name]) == 2]
+        self._chain = named or [name for name in ("layer.weight", "conv.weight") if name in shapes]
+        rng, first = torch.Generator().manual_seed(seed), self._chain[0]
+        width = shapes[first][0 if first in transposed else 1]
+        self._rows, self._transposed = [torch.randn(40, width, generator=rng) for _ in range(n)], transposed
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Each matrix is a block's own."""
+        return tuple(name.removesuffix(".weight").removesuffix(".mlp") for name in self._chain)
+
+    def stored(self, transposed: frozenset[str]) -> ToyLayers:
+        """The same rows through the same matrices, of which others are stored (in, out)."""
+        twin = copy.copy(self)
+        twin._transposed = transposed
+        return twin
+
+    def __call__(self, i: int, block: str, weights: Weights) -> Mapping[str, Tensor]:
+        """The Gram matrix of what comes to this block."""
+        x = self._rows[i]
+        for name, own in zip(self._chain, self.blocks, strict=True):
+            if own == block:
+                return {name: x.T @ x / len(x)}
+            weight = weights[name].float()
+            x = torch.tanh(x @ (weight if name in self._transposed else weight.T))
+        raise KeyError(block)
+
+
 def toy_population(
     n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0, shapes: Shapes = SHAPES
 ) -> Population:
@@ -81,7 +114,8 @@ def toy_population(
         tuple(f"toy{i}" for i in range(n)),
         _cast(ancestor, dtype),
         statistics={"fisher": fishers, "gram": grams},
-        transposed=frozenset({"conv.weight"}) & shapes.keys(),
+        transposed=(turned := frozenset({"conv.weight"} & shapes.keys())),
+        layers=ToyLayers(n, shapes, turned, seed),
         entropy=toy_entropy,
     )
 
@@ -127,7 +161,8 @@ def turned(population: Population) -> Population:
         members=tuple(map(stored, population.members)),
         ancestor=stored(population.ancestor),
         statistics=_with_fisher(population, stored),
-        transposed=population.transposed ^ names,
+        transposed=(turned := population.transposed ^ names),
+        layers=population.layers.stored(turned) if isinstance(population.layers, ToyLayers) else None,
     )
 
 

@@ -146,4 +146,5 @@ class PsDfs(Replayable, PerMember, KeepsApart):
             statistics={},
             annotated=None if known is None else torch.stack([known.any(0), known[i]]),
             renew=None,
+            layers=None,
         )
