@@ -19,6 +19,7 @@ from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies
 from methods.consensus import Consensus
 from methods.contract import same_bits, toy_score
 from methods.dare import DareLinear, DareTies
+from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
@@ -100,6 +101,8 @@ def merged(method: MergeMethod, given: Population) -> Weights:
         *(DareLinear(), DareLinear(density=(0.3, 1.0, 0.01), normalize=True), DareLinear(rescale="l1", lambda_=0.3)),
         *(DareTies(), DareTies(normalize=True, weights=(0.5, -1.0, 2.5)), DareTies(rescale="l1", density=0.9)),
         *(Consensus(), Consensus(0.4, masks="scaled", k=1), Sce(), Sce(1.0), Sce(0.4, "deltas"), Sce(0.001, "deltas")),
+        *(Della(), Della(rescale="none", density=(0.3, 1.0, 0.5)), DellaLinear(rescale="l1", scope="tensor")),
+        *(DellaLinear(epsilon=0.0), Breadcrumbs(scope="row", density=0.5, weights=(1.0, -1.0, 0.0))),
         *(Breadcrumbs(density=0.5, gamma=0.1), BreadcrumbsTies(density=(0.9, 1.0, 0.3), rescale="l1", normalize=True)),
         *(DareTies(trim=0.3, density=(0.7, 1.0, 0.5)), DareTies(density=1.0, rescale="none")),
     ],
@@ -275,6 +278,24 @@ def test_a_damaged_file_of_what_is_kept_does_no_harm(kept: str, doubling: Any, t
     for file in files:
         file.write_bytes(file.read_bytes()[:10])
     assert doubling()(4) == 8
+
+
+def test_a_loop_that_calls_another_is_compiled_again_when_that_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    inner, outer = tmp_path / "inner.py", tmp_path / "outer.py"
+    outer.write_text("def twice(x):\n    return step(step(x))\n")
+
+    def loaded(file: Path, **around: Any) -> Any:
+        space = {"__name__": file.stem, "__file__": str(file), **around}
+        exec(compile(file.read_text(), str(file), "exec"), space)
+        return space
+
+    for more in (1, 10):
+        inner.write_text(f"def step(x):\n    return x + {more}\n")
+        step = sweep.Loop(loaded(inner)["step"])
+        assert sweep.Loop(loaded(outer, step=step)["twice"])(0) == 2 * more
 
 
 def test_a_loops_own_error_is_raised(doubling: Any) -> None:

@@ -11,7 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, update_wrapper
+from hashlib import sha256
+from pathlib import Path
 from threading import Lock, local
 from types import FunctionType
 from typing import Any
@@ -26,6 +29,13 @@ writes does so to the first one."""
 PIECE = 1 << 18  # scalars in a piece: so many that handing one out costs nothing, so few that all threads end together
 LEAST = 1 << 22  # scalars of a model that is worth compiling for
 GROUP = 64  # pieces whose results are held at a time where a sweep may be left early
+
+
+@dataclass(frozen=True)
+class Uncut:
+    """An operand that every piece is given as a whole."""
+
+    tensor: Tensor
 
 
 class _Place(local):
@@ -78,13 +88,21 @@ class Loop:
 
 
 def _linked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with the compiled ones in the place of the loops that it calls."""
+    """The function with the compiled ones in the place of the loops that it calls.
+
+    It is kept on disk under a name that changes with their files, as nobody else would notice.
+    """
     around = function.__globals__
-    called = {name: around[name].ready() for name in function.__code__.co_names if isinstance(around.get(name), Loop)}
+    called = {name: around[name] for name in function.__code__.co_names if isinstance(around.get(name), Loop)}
     if not called:
         return function
-    linked = FunctionType(function.__code__, {**around, **called}, function.__name__, function.__defaults__)
-    return update_wrapper(linked, function)
+    compiled = {name: loop.ready() for name, loop in called.items()}
+    linked = FunctionType(function.__code__, {**around, **compiled}, function.__name__, function.__defaults__)
+    update_wrapper(linked, function)
+    files = sorted({loop.function.__code__.co_filename for loop in called.values()})
+    content = sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    linked.__qualname__ = f"{function.__qualname__}_{content[:12]}"
+    return linked
 
 
 def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[str, Operands]:
@@ -109,26 +127,34 @@ def part_of(size: int) -> Iterator[None]:
         _PLACE.whole = before
 
 
-def sweep(loop: Loop, operands: Mapping[str, Operands]) -> list[tuple[str, int, Any]]:
-    """Call loop(start, *operands) for all pieces of all tensors; (tensor, start, result) of each, in order."""
-    return list(_swept(loop, operands, group=1 << 60))
+def sweep(
+    loop: Loop, operands: Mapping[str, Operands], grains: Mapping[str, int] | None = None
+) -> list[tuple[str, int, Any]]:
+    """Call loop(start, *operands) for all pieces of all tensors; (tensor, start, result) of each, in order.
+
+    `grains`: for every tensor, how many scalars a piece must be a multiple of.
+    """
+    return list(_swept(loop, operands, 1 << 60, grains or {}))
 
 
 def sweep_in_turns(loop: Loop, operands: Mapping[str, Operands]) -> Iterator[tuple[str, int, Any]]:
     """The same, a group of pieces at a time: for results that are large, and for callers that may have seen enough."""
-    return _swept(loop, operands, GROUP)
+    return _swept(loop, operands, GROUP, {})
 
 
-def _swept(loop: Loop, operands: Mapping[str, Operands], group: int) -> Iterator[tuple[str, int, Any]]:
-    jobs = []
+def _swept(
+    loop: Loop, operands: Mapping[str, Operands], group: int, grains: Mapping[str, int]
+) -> Iterator[tuple[str, int, Any]]:
+    jobs: list[tuple[str, slice, Operands]] = []
     for name, some in operands.items():
         arrays = tuple(_arrays(one) for one in some)
-        size = next(_tensors(some)).numel()
-        jobs += [(name, start, arrays) for start in range(0, size, PIECE)]
+        size, grain = next(_tensors(some)).numel(), grains.get(name, 1)
+        step = max(1, PIECE // grain) * grain
+        jobs += [(name, slice(start, start + step), arrays) for start in range(0, size, step)]
 
-    def run(job: tuple[str, int, Operands]) -> tuple[str, int, Any]:
-        name, start, arrays = job
-        return name, start, loop(start, *(_cut(one, slice(start, start + PIECE)) for one in arrays))
+    def run(job: tuple[str, slice, Operands]) -> tuple[str, int, Any]:
+        name, piece, arrays = job
+        return name, piece.start, loop(piece.start, *(_cut(one, piece) for one in arrays))
 
     if jobs:
         loop.ready()
@@ -209,4 +235,6 @@ def _arrays(one: Any) -> Any:
 def _cut(one: Any, piece: slice) -> Any:
     if isinstance(one, tuple):
         return tuple(_cut(part, piece) for part in one)
+    if isinstance(one, Uncut):
+        return one.tensor.numpy()
     return one[piece] if hasattr(one, "shape") else one

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights, working_dtype
+from methods.loops import ranks as loops
+from methods.loops.sweep import Operands, Uncut, suited, sweep
 from methods.tensors.draws import Draws
 from methods.tensors.drops import EXPONENTS, magnitudes, stretch
 from methods.tensors.pieces import CHUNK, Buffers, blank
@@ -60,12 +62,36 @@ class RankedSum:
 
     def write(self, out: Weights) -> None:
         """Write the merge to the contiguous tensors of `out`, all of which the ancestor has."""
+        as_stored = {
+            name: (target, self.ancestor[name], tuple(share.weights[name] for share in self.shares))
+            for name, target in out.items()
+            if target.numel() and not self._turned(name, target)
+        }
+        swept = {name: (*some, *self._numbers(name, out[name])) for name, some in suited(as_stored).items()}
+        sweep(loops.rank_and_add, swept, {name: _width(out[name], self.scope) for name in swept})
         for name, target in out.items():
-            if target.numel():
+            if target.numel() and name not in swept:
                 self._write_one(name, target)
 
+    def _turned(self, name: str, target: Tensor) -> bool:
+        return self.scope == "row" and name in self.transposed and target.dim() == 2
+
+    def _numbers(self, name: str, out: Tensor) -> Operands:
+        """What the compiled loop needs beside the tensors, of one that is worked on as it is stored."""
+        width = _width(out, self.scope)
+        origin = self.ancestor[name].detach().reshape(-1)
+        changes = [self._change(name, share, origin, width, False) for share in self.shares]
+        return (
+            width,
+            *(tuple(Uncut(one.thresholds) for one in changes), tuple(Uncut(one.factors) for one in changes)),
+            tuple(share.rule is not None for share in self.shares),
+            tuple(0 if share.draws is None else share.draws.stream(name) for share in self.shares),
+            *(tuple(float(share.weight) for share in self.shares), self.summed.whole_scale),
+            *(self.summed.elect, self.summed.normalize),
+        )
+
     def _write_one(self, name: str, target: Tensor) -> None:
-        turned = self.scope == "row" and name in self.transposed and target.dim() == 2
+        turned = self._turned(name, target)
         width = _width(target.T if turned else target, self.scope)
         origin = _flat(self.ancestor[name], turned).to(target.device)
         changes = [self._change(name, share, origin, width, turned) for share in self.shares]
@@ -114,6 +140,18 @@ class _Change:
         """What is kept is multiplied by this from now on, and by what its rank says."""
         given = None if self._rule is None else self._rule.factors
         self._scale = factor if given is None else (factor * given).to(self._x.device, working_dtype(self._x))
+
+    @property
+    def thresholds(self) -> Tensor:
+        """(n,) int32: those of the rule; (1,) where there is none."""
+        return torch.full((1,), ALL, dtype=torch.int32) if self._rule is None else self._rule.thresholds
+
+    @property
+    def factors(self) -> Tensor:
+        """(n,) float32: what the change of each rank is multiplied by; (1,) where there is no rule."""
+        length = 1 if self._rule is None else self._width
+        scale = self._scale
+        return torch.full((length,), scale) if isinstance(scale, float) else scale
 
     def piece(self, piece: slice, buffer: Tensor) -> Tensor:
         """These scalars of it, written into the buffer; whole rows."""

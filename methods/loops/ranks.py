@@ -1,0 +1,101 @@
+"""Changes that are kept by their ranks, row by row (methods/tensors/ranked.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from methods.loops.drops import add_up
+from methods.loops.sweep import Loop
+from methods.tensors.draws import FIRST, LANES, SECOND, STEP
+
+_STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
+
+
+@Loop
+def order_of(bits: Any, order: Any, spare: Any, counts: Any) -> None:
+    """Write to `order` the places of the smallest magnitude, the next one, ...; of equal ones the first comes first.
+
+    `bits` are those of float32 changes, which order as their magnitudes do; a sort by one byte after the other.
+    """
+    n = len(bits)
+    counts[:] = 0
+    for j in range(n):
+        key = bits[j] & 0x7FFFFFFF
+        counts[0, key & 0xFF] += 1
+        counts[1, (key >> 8) & 0xFF] += 1
+        counts[2, (key >> 16) & 0xFF] += 1
+        counts[3, key >> 24] += 1
+    for byte in range(4):
+        below = 0
+        for value in range(256):
+            here = counts[byte, value]
+            counts[byte, value] = below
+            below += here
+    for j in range(n):
+        value = bits[j] & 0xFF
+        spare[counts[0, value]] = j
+        counts[0, value] += 1
+    for byte in range(1, 4):
+        before, after = (spare, order) if byte != 2 else (order, spare)
+        for k in range(n):
+            j = before[k]
+            value = ((bits[j] & 0x7FFFFFFF) >> (8 * byte)) & 0xFF
+            after[counts[byte, value]] = j
+            counts[byte, value] += 1
+
+
+@Loop
+def rank_and_add(
+    start: int,
+    out: Any,
+    origin: Any,
+    xs: Any,
+    width: int,
+    thresholds: Any,
+    factors: Any,
+    ranked: Any,
+    streams: Any,
+    weights: Any,
+    scale: float,
+    elect: bool,
+    normalize: bool,
+) -> None:
+    """out = x_0 + scale * sum of the kept changes, or of those of the elected sign; whole rows of `width` scalars.
+
+    Where ranked[i], a change of rank r is kept where its lane lies below thresholds[i][r]. All are multiplied by
+    factors[i][r], of those that are not ranked by the first factor.
+    """
+    shrink = np.float32(scale)
+    tasks = np.empty((len(xs), width), np.float32)
+    bits = tasks.view(np.int32)
+    sign, total, counted = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    order, spare, counts = np.empty(width, np.int32), np.empty(width, np.int32), np.empty((4, 256), np.int32)
+    hashes = np.empty(width // LANES + 2, np.uint64)
+    lanes = hashes.view(np.uint16)
+    for begin in range(0, len(out), width):
+        before, after = origin[begin : begin + width], out[begin : begin + width]
+        first = start + begin
+        counter = first // LANES
+        for i in range(len(xs)):
+            x, task, threshold, factor = xs[i][begin : begin + width], tasks[i], thresholds[i], factors[i]
+            for j in range(width):
+                task[j] = x[j] - before[j]
+            if ranked[i]:
+                order_of(bits[i], order, spare, counts)
+                stream = np.uint64(streams[i])
+                for k in range((first + width - 1) // LANES + 1 - counter):
+                    z = stream + np.uint64(counter + k + 1) * _STEP
+                    z = (z ^ (z >> np.uint64(30))) * _FIRST
+                    z = (z ^ (z >> np.uint64(27))) * _SECOND
+                    hashes[k] = z ^ (z >> np.uint64(31))
+                drawn = lanes[first - LANES * counter :]
+                for r in range(width):
+                    j = order[r]
+                    t = task[j] if np.int32(drawn[j]) < threshold[r] else np.float32(0)
+                    task[j] = t * factor[r]
+            else:
+                for j in range(width):
+                    task[j] *= factor[0]
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
