@@ -13,6 +13,9 @@ put behind others whose strength is one number: `of=ties` scales what TIES elect
 each with its other knobs at their defaults; there alpha has no default. Models without blocks are refused. A parameter
 that the ancestor lacks is averaged.
 
+Elsewhere: the authors put it behind several methods under one name, which is `of` here, and of one model, without any
+merging, to forget less. mergekit has a gradient of weights over layers for any method, which is a knob and not a rule.
+
 References:
     Wang, Dimitriadis, Favero, Ortiz-Jimenez, Fleuret, Frossard. LiNeS: Post-training Layer Scaling Prevents Forgetting
     and Enhances Model Merging. ICLR 2025. https://arxiv.org/abs/2410.17146

@@ -31,6 +31,7 @@ def test_across_tasks_each_has_its_own_trunk_under_its_own_head(tmp_path: Path) 
         alone = lab.examiner(Cell(SETTING, key, "x"), (corpus,)).examine({**trunk, **heads[corpus]})
         assert alone[corpus].score == pytest.approx(record.scores[corpus], abs=1e-6)
     assert record.cost["inference_models"] == 1
+    assert record.cost["tasks"] == 2
     assert record.cost["stored_parameters"] > 2 * sum(x.numel() for x in population.ancestor.values())
 
 

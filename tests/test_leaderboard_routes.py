@@ -138,6 +138,17 @@ def test_costs_say_how_many_models_a_route_is_with_two_digits_and_how_many_an_en
     assert "parameters stored" not in pages.session([without])
 
 
+def test_costs_say_what_must_be_known_and_what_was_learned_from_where_some_method_asks_for_it() -> None:
+    told = {"emr": {"tasks": 3, "stored_parameters": 20}, "adamerging": {"unlabelled_rows": 1600}, "simple": {}}
+    (group,) = groups([record(m, cost={"merge_seconds": 1.0, "inference_models": 1, **c}) for m, c in told.items()])
+    spent = pages.session([group]).split("**Cost")[1].splitlines()
+    rows = {cells[0]: cells[6:] for cells in (line.strip("|").split("|") for line in spent if line.startswith("| "))}
+    shown = {name.strip(): [cell.strip() for cell in own] for name, own in rows.items()}
+    assert shown["method"] == ["parameters stored", "must be known", "rows learned from"]
+    assert shown["emr"] == ["20", "which of 3 tasks", "—"]
+    assert shown["adamerging"] == ["—", "", "1,600"] and shown["simple"] == ["—", "", "—"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

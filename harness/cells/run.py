@@ -32,7 +32,7 @@ from harness.storage.journal import Journal, path_of
 from methods import Merged, MergeMethod, NotApplicable
 from methods.asking import kept_apart
 from methods.base import PerMember, Replayable
-from methods.merged import is_one, passes, stored_parameters, trace_of
+from methods.merged import is_one, passes, stored_parameters, tasks_of, trace_of
 from methods.naming.names import CALIBRATION
 
 TASK = "the task of a row"  # what a method needs that makes a model for each task
@@ -188,8 +188,10 @@ def _seen(score: Recalled, judges: Developers, merged: Merged) -> dict[str, Any]
 
 
 def _inference(merged: Merged) -> dict[str, Any]:
-    """Forward passes of one model that a row costs; and how many scalars must be kept, where it is not one model."""
+    """Forward passes of one model that a row costs; and how many scalars must be kept, where it is not one model. Of
+    models for tasks of their own, for how many: who asks must know which one a row is of."""
     kept = {} if is_one(merged) else {"stored_parameters": stored_parameters(merged)}
+    kept |= {"tasks": len(tasks)} if (tasks := tasks_of(merged)) else {}
     return {"inference_models": passes(merged), **kept}
 
 

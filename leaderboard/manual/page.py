@@ -151,7 +151,17 @@ def _costs(name: str, records: Records) -> Iterator[str]:
         times = [text.amount(cost.merge_seconds, 2), text.amount(cost.statistics_seconds, 2)]
         memory = text.amount(None if cost.peak_bytes is None else cost.peak_bytes / 2**20, 0)
         counts = [text.amount(cost.dev_calls, 0), memory, text.times(cost.inference_models)]
+        counts.append(text.count(cost.stored_parameters) if cost.stored_parameters else "one model's")
         asked = text.escaped(f"{group.heading}: {title.partition(', ')[2]}")
         rows.append([model, asked, *times, *counts])
-    head = ["model", "asked", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"]
+    head = [
+        "model",
+        "asked",
+        "merge s",
+        "statistics s",
+        "dev calls",
+        "peak MiB",
+        "models at inference",
+        "parameters stored",
+    ]
     yield markdown.table((head, rows), words=2) if rows else "No records tell.\n"

@@ -12,7 +12,7 @@ from leaderboard.tables.budgets import SameBudget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.diagnoses import Link
 from leaderboard.tables.overall import Overall
-from leaderboard.tables.table import Costs, Scores
+from leaderboard.tables.table import Cost, Costs, Scores
 from leaderboard.tables.tuned import Calibration, DefaultAndTuned
 
 TUNED = "tuned by"
@@ -107,7 +107,9 @@ def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Nam
 
 
 def costs(table: Costs, name: Name) -> Grid:
-    """Medians of what each method spent; what must be kept of it, where some record says."""
+    """Medians of what each method spent; what must be kept of it, and known to ask it, where some record says."""
+    tasks = any(cost.tasks is not None for cost in table.rows.values())
+    learned = any(cost.unlabelled_rows is not None for cost in table.rows.values())
     stored = any(cost.stored_parameters is not None for cost in table.rows.values())
     rows = [
         [
@@ -118,11 +120,19 @@ def costs(table: Costs, name: Name) -> Grid:
             text.amount(None if cost.peak_bytes is None else cost.peak_bytes / 2**20, 0),
             text.times(cost.inference_models),
             *([text.count(cost.stored_parameters)] if stored else []),
+            *([_known(cost)] if tasks else []),
+            *([text.count(cost.unlabelled_rows)] if learned else []),
         ]
         for method, cost in table.rows.items()
     ]
     headers = ["method", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"]
-    return [*headers, *(["parameters stored"] if stored else [])], rows
+    further = {"parameters stored": stored, "must be known": tasks, "rows learned from": learned}
+    return [*headers, *(title for title, there in further.items() if there)], rows
+
+
+def _known(cost: Cost) -> str:
+    """What who asks must know of a row."""
+    return "" if cost.tasks is None else f"which of {text.count(cost.tasks)} tasks"
 
 
 def ranks(overall: Overall, name: Name) -> Grid:

@@ -52,7 +52,9 @@ HOW_TO_READ = """\
   column of its own, named by a digest. No score is averaged or compared across columns or tables.
 - *paper* is the number of the Evolver paper (arXiv:2406.12208). † and ‡ are explained in the notes.
 - Costs are medians over seeds and populations. Seconds depend on the machine. Peak memory is that of the whole process
-  while it merged. An ensemble runs all members at inference, every other merge one model.
+  while it merged. An ensemble runs all members at inference, every other merge one model. *must be known* says what
+  who asks has to know: some merges are a model of its own for each task. *rows learned from* counts
+  rows without labels, each as often as it went through a model forward and back.
 """
 
 NOTES = """\

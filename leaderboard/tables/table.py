@@ -55,6 +55,8 @@ class Cost:
     peak_bytes: float | None
     inference_models: float | None
     stored_parameters: float | None  # where it is more, or less, than one model's
+    unlabelled_rows: float | None  # that went through a model forward and back
+    tasks: float | None  # that it has a model of its own for; which one a row is of must then be known
 
 
 @dataclass(frozen=True)
