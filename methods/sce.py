@@ -106,7 +106,7 @@ class Sce(Tensorwise):
             return apart.isnan().logical_or_(cut.trim("", start, apart) != 0)  # what is no number stays
 
         sums = []
-        for start, _, changes in changes_of(tensors, origin):
+        for start, _, changes in changes_of(tensors, origin, steady=True):
             kept = selected(start, changes)
             sums.append([float((x if kept is None else x * kept).double().square_().sum()) for x in changes])
         weights = _shares(sums)

@@ -16,6 +16,7 @@ from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.model_stock import ModelStock
 from methods.regmean import RegMean
 from methods.simple import Simple
 from methods.tensors.candidates import Anew, Stepwise, candidates_of
@@ -34,6 +35,7 @@ EXACT = [
     Breadcrumbs(density=0.5, gamma=0.1),
     BreadcrumbsTies(scope="row", density=0.5),
     GreedySoup(),
+    *(ModelStock(), ModelStock(clamp=False), ModelStock(filter_wise=True)),
 ]
 ROUNDED = [
     *(Fisher(), Fisher(normalize="param"), Fisher(coefficients=(0.2, 0.5, 0.3)), Fisher(floor=0.0), Fisher(eps=0.0)),

@@ -23,6 +23,7 @@ from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.loops import sweep
+from methods.model_stock import ModelStock
 from methods.sce import Sce
 from methods.simple import Simple
 from methods.tensors.candidates import candidates_of
@@ -104,6 +105,7 @@ def merged(method: MergeMethod, given: Population) -> Weights:
         *(Della(), Della(rescale="none", density=(0.3, 1.0, 0.5)), DellaLinear(rescale="l1", scope="tensor")),
         *(DellaLinear(epsilon=0.0), Breadcrumbs(scope="row", density=0.5, weights=(1.0, -1.0, 0.0))),
         *(Breadcrumbs(density=0.5, gamma=0.1), BreadcrumbsTies(density=(0.9, 1.0, 0.3), rescale="l1", normalize=True)),
+        *(ModelStock(), ModelStock(clamp=False)),
         *(DareTies(trim=0.3, density=(0.7, 1.0, 0.5)), DareTies(density=1.0, rescale="none")),
     ],
     ids=repr,

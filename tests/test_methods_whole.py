@@ -100,6 +100,13 @@ def test_pcb_by_hand() -> None:
     assert near(change(Pcb(rho=0.5, lambda_=1), around(*CHANGES, split=(1, 2, 1))), 0.4, 0.6, 0, -0.5)
 
 
+def test_betas_by_hand() -> None:
+    task, total = torch.tensor(CHANGES[0]), torch.tensor([0.5, 0.6, 0.1, -0.4])
+    intra, inter = tensor(20.085537, 2.117, 1.20623, 1), tensor(0.197375, -0.119427, 0.01, 0)
+    beta = Ends(0.0, 0.4).beta(task, total, members=3).double()
+    assert torch.allclose(beta * math.exp(1.5), intra * inter, atol=1e-5), "up to the factor that keeps them finite"
+
+
 @pytest.mark.parametrize(("rho", "clamp"), [(0.1, 0.0001), (0.05, 0.01), (0.4, 0.1), (0.9, 0.0), (1.0, 0.01)])
 @pytest.mark.parametrize("few", [0, 1 << 14])
 def test_pcb_is_its_formula_on_the_flattened_model(
@@ -292,10 +299,10 @@ def test_lines_scales_what_other_methods_add(of: Any, inner: Callable[[float], M
 def test_an_encoder_and_a_decoder_are_counted_apart_and_a_single_block_is_the_first() -> None:
     names = ("shared.weight", *(f"encoder.block.{i}.w" for i in range(3)), "decoder.block.0.w", "head.1.bias")
     members = tuple({name: torch.full((2,), 1.0 + i) for name in names} for i in range(2))
-    found = merged(Lines(0.25, 0.5), Population(members, ("a", "b"), dict.fromkeys(names, torch.zeros(2))))
+    found = merged(Lines(0.2, 0.6), Population(members, ("a", "b"), dict.fromkeys(names, torch.zeros(2))))
     scales = {name: float(x[0]) / 3 for name, x in found.items()}
     assert list(scales) == list(names)
-    assert [round(scales[name], 6) for name in names] == [0.25, 0.25, 0.5, 0.75, 0.25, 0.25]
+    assert [round(scales[name], 6) for name in names] == [0.2, 0.2, 0.5, 0.8, 0.2, 0.2]
 
 
 def test_models_without_blocks_have_no_depth() -> None:
@@ -306,7 +313,27 @@ def test_models_without_blocks_have_no_depth() -> None:
 # -- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [Pcb(), LocalizeAndStitch(), Lines()], ids=repr)
+ALL = [Pcb(), LocalizeAndStitch(), Lines()]
+
+
+@pytest.mark.parametrize("method", [Pcb(lambda_=0), Lines(0, 0)], ids=repr)
+def test_nothing_added_is_the_ancestor(method: MergeMethod) -> None:
+    some = toy_blocks(3)
+    assert same_bits(merged(method, some), some.ancestor)
+
+
+@pytest.mark.parametrize("method", ALL, ids=repr)
+def test_a_shift_of_everybody_shifts_the_merge(method: MergeMethod) -> None:
+    some = toy_blocks(3, torch.float64)
+
+    def shifted(weights: Weights) -> Weights:
+        return {name: x + 2 for name, x in weights.items()}
+
+    found = merged(method, replace(some, members=tuple(map(shifted, some.members)), ancestor=shifted(some.ancestor)))
+    assert all(torch.allclose(found[name], x + 2, atol=1e-5) for name, x in merged(method, some).items())
+
+
+@pytest.mark.parametrize("method", ALL, ids=repr)
 def test_without_an_ancestor_there_is_one_line(method: MergeMethod) -> None:
     with pytest.raises(NotApplicable, match=r"^(pcb|localize_and_stitch|lines) needs the ancestor .* none was"):
         merged(method, replace(toy_blocks(3), ancestor={}))

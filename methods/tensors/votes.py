@@ -17,7 +17,7 @@ from torch import Tensor
 from methods.base import Population, Weights, working_dtype
 from methods.heads import label_aware
 from methods.simple import average_all
-from methods.tensors.pieces import Buffers, blank_like, pieces
+from methods.tensors.pieces import CHUNK, Buffers, blank_like, pieces
 from methods.tensors.task_vector import tensors_in_common
 
 Vote = Callable[[int, Sequence[Tensor]], Tensor]
@@ -56,10 +56,16 @@ def cast_votes(out: Tensor, tensors: Sequence[Tensor], origin: Tensor, vote: Vot
         target[start : start + len(base)] = vote(start, changes).add_(base)
 
 
-def changes_of(tensors: Sequence[Tensor], origin: Tensor) -> Iterator[tuple[int, Tensor, list[Tensor]]]:
-    """One tensor's pieces: the index of the first scalar, the ancestor's, every member's changes."""
+def changes_of(
+    tensors: Sequence[Tensor], origin: Tensor, steady: bool = False
+) -> Iterator[tuple[int, Tensor, list[Tensor]]]:
+    """One tensor's pieces: the index of the first scalar, the ancestor's, every member's changes.
+
+    `steady` cuts are the same whatever else the machine does: sums over a piece depend on where it ends.
+    """
     flat, base, room = [x.detach().reshape(-1) for x in tensors], origin.detach().reshape(-1), Buffers(len(tensors))
-    for piece in pieces(flat[0]):
+    starts = range(0, len(flat[0]), CHUNK)
+    for piece in (slice(at, min(at + CHUNK, len(flat[0]))) for at in starts) if steady else pieces(flat[0]):
         work = working_dtype(flat[0])
         here = base[piece].to(flat[0].device, work)
         buffers = room.like(flat[0][piece])

@@ -1,0 +1,52 @@
+"""Model Stock: how far members' changes agree, and what lies between their mean and the ancestor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from methods.loops.sweep import Loop
+
+BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
+LANES = 8  # sums that grow side by side, as one sum alone waits for itself; BLOCK is a multiple
+
+
+@Loop
+def products(_start: int, origin: Any, xs: Any, only: int) -> Any:
+    """(members, members) float64: the sums of t_i t_j, i <= j; where `only` is a member, of its pairs alone."""
+    found = np.zeros((len(xs), len(xs)))
+    tasks, lanes = np.empty((len(xs), BLOCK)), np.empty(LANES)
+    for begin in range(0, len(origin), BLOCK):
+        size = min(BLOCK, len(origin) - begin)
+        before = origin[begin : begin + size]
+        for i in range(len(xs)):
+            x, task = xs[i][begin : begin + size], tasks[i]
+            for j in range(size):
+                task[j] = x[j] - before[j]
+            task[size:] = 0
+        for i in range(len(xs)):
+            for k in range(i, len(xs)):
+                if only < 0 or only in (i, k):
+                    one, other = tasks[i], tasks[k]
+                    lanes[:] = 0
+                    for j in range(0, BLOCK, LANES):
+                        for lane in range(LANES):
+                            lanes[lane] += one[j + lane] * other[j + lane]
+                    found[i, k] += lanes.sum()
+    return found
+
+
+@Loop
+def between(_start: int, out: Any, origin: Any, xs: Any, ratio: float) -> None:
+    """out = ratio * mean of all x + (1 - ratio) * origin."""
+    count, part, rest = np.float32(len(xs)), np.float32(ratio), np.float32(1 - ratio)
+    for begin in range(0, len(out), BLOCK):
+        end = min(begin + BLOCK, len(out))
+        total, before = out[begin:end], origin[begin:end]
+        for i in range(len(xs)):
+            x = xs[i][begin:end]
+            for j in range(len(total)):
+                total[j] = x[j] if i == 0 else total[j] + x[j]
+        for j in range(len(total)):
+            total[j] = total[j] / count * part + before[j] * rest
