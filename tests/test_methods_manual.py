@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +10,6 @@ from methods.catalogue import BUILT_IN, METHODS, NUMBERED
 from methods.naming.manual import manual
 from methods.needs import NEEDS
 
-ROOT = Path(__file__).parent.parent
 OF_THIS_PROJECT = {  # names that nobody else gives to a merging method, or that mean one thing everywhere
     *("best", "calibrated", "dfs", "ensemble", "greedy_soup", "layer_swap", "ps_dfs", "random_convex", "route"),
     *("search", "source", "base"),
@@ -49,14 +45,6 @@ def test_a_manual_is_that_of_the_class_itself(name: str) -> None:
     assert told.genes == tuple(getattr(entry.cls, "searched", ()))
     order = getattr(entry.cls, "order_matters", "")
     assert told.order == (order if isinstance(order, str) else ""), "what is made around a method says what that says"
-
-
-def test_a_manual_is_read_without_torch() -> None:
-    code = (
-        "import sys\nfrom methods.catalogue import BUILT_IN\nfrom methods.naming.manual import manual\n"
-        "assert all(manual(name).formula for name in BUILT_IN)\nsys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_knobs_are_told_with_the_words_behind_their_fields() -> None:

@@ -22,7 +22,7 @@ class Diagnosed:
         self._own = own
         self._seen = sorted(diagnoses, key=lambda d: (d.suite, len(d.members), d.members, d.heads, d.seed))
 
-    def text(self) -> Iterator[str]:
+    def text(self, name: grids.Name) -> Iterator[str]:
         """Nothing where nobody asked for a diagnosis."""
         if not self._seen:
             return
@@ -31,7 +31,7 @@ class Diagnosed:
         found = links(self._seen, [r for group in self._own for r in group.records])
         if found:
             yield prose.LINKS
-            yield markdown.table(grids.links(found, markdown.name))
+            yield markdown.table(grids.links(found, name))
 
     def figures(self) -> list[Figure]:
         """One for each suite: of its largest population, that of the first seed, group of layers by group."""

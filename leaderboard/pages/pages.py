@@ -56,7 +56,7 @@ def pages(
         parts += _landscapes(seen)
         told = Diagnosed(own, [d for d in diagnosed if d.model == model])
         files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in told.figures()}
-        parts += [*told.text(), *_pictures(told.figures())]
+        parts += [*told.text(BELOW), *_pictures(told.figures())]
         files[FOLDER / page_of(model)] = "\n".join(parts)
     diagrams = ranking.diagrams(found)
     return files | {FOLDER / FIGURES / name: drawing for name, drawing in diagrams.items()}
