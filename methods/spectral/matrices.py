@@ -31,7 +31,7 @@ class Changes:
     """What each member changed in one matrix: (m, n) with m >= n, made whenever it is asked for."""
 
     def __init__(self, tensors: Sequence[Tensor], origin: Tensor) -> None:
-        self.turned = origin.shape[0] < origin.shape[1]  # rows are inputs then, columns outputs
+        self.turned = origin.shape[0] <= origin.shape[1]  # rows are inputs then, columns outputs
         self._tensors = [tensor.T if self.turned else tensor for tensor in tensors]
         self.origin = origin.T if self.turned else origin
         self.shape = self.origin.shape[0], self.origin.shape[1]
