@@ -24,11 +24,14 @@ from methods.searching.genes import is_local, searched_by
 from methods.searching.workbench import Workbench
 from methods.simple import Simple
 from methods.space import Point
+from methods.spectral.isotropic import IsoC
+from methods.spectral.tsv_m import TsvM
 from methods.ties import Ties, _Assembly
 
 METHODS = [
     *(Simple(), Simple((0.2, 0.5, 0.3)), Fisher(), Fisher(normalize="param"), Fisher(normalize="model"), RegMean()),
     *(Ties(), Ties(trim="official"), Ties(scope="per_tensor"), Ties(scope="per_tensor", zero_vote="plus")),
+    *(TsvM(), IsoC(alpha=1.3, embeddings="mean")),
     *(DareLinear(), DareTies(rescale="l1"), DareTies(trim=0.5)),
     *(Ties(k=0.5, weights=(0.2, 0.5, 0.3), lambda_=1.5), GreedySoup(), LogitEnsemble(), Evolver(generations=1)),
 ]

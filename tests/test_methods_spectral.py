@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from methods import MergeboardError, NotApplicable, Population
+from methods import MergeboardError, NotApplicable, Population, resolve
+from methods.contract import toy_score
 from tests.matrices import NAME, change, close, drawn, low_rank, matrix, merge, moved, rotation, singular
 
 DIAGONAL, SLANTED = matrix((2, 0), (0, 0.5)), matrix((0, 0.6), (0, 0.8))
@@ -231,3 +234,21 @@ def test_without_an_ancestor_there_is_no_change(method: str) -> None:
 def test_an_alpha_that_is_no_number_is_refused(method: str) -> None:
     with pytest.raises(MergeboardError, match=rf"{method}\.alpha"):
         merge(method, moved(drawn(3, 3)), alpha="nan")
+
+
+# -- in a search -----------------------------------------------------------------------------------------------------
+
+
+@each_method
+def test_a_search_of_the_scale_looks_at_each_matrix_once(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    eigh = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda gram: (looked.append(1), eigh(gram))[1])
+    some = moved(*(t.float() for t in three()))
+    merge(method, some)
+    once = len(looked)
+    found: Any = resolve(f"{method}_grid", {"search": {"budget": 6}})
+    merged = found.merge(some, toy_score(shapes={NAME: (12, 9)}), torch.Generator())
+    assert len(looked) == 2 * once
+    alpha = float.fromhex(merged.trace["point"][0])
+    assert torch.equal(merged[NAME], merge(method, some, alpha=alpha)[NAME])

@@ -79,6 +79,20 @@ def groups_of(weights: Weights, granularity: int = 1, split: bool = False) -> Gr
     return _of_numbers(groups, weights)
 
 
+def ends_of(weights: Weights) -> Mapping[str, str]:
+    """Which tensors are `EMBEDDINGS` and which a `HEAD`; of blocks and of what neither name says there is no word.
+
+    It is told by names alone, so that some tensors of a model are what they are among all. A second name of a tensor
+    means what the first one does.
+    """
+    ends, seen = dict[str, str](), dict[object, str]()
+    for name, tensor in weights.items():
+        first = seen.setdefault(_identity(name, tensor), name)
+        if _block(first) is None and (_EMBEDDING.search(first) or _HEAD.search(first)):
+            ends[name] = EMBEDDINGS if _EMBEDDING.search(first) else HEAD
+    return ends
+
+
 def blocks_of(weights: Weights) -> tuple[str, ...]:
     """The model's blocks, as what their tensors' names begin with: "model.layers.0", "model.layers.1", ...
 

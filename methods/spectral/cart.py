@@ -23,9 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
-from methods.base import DevScore, PerMember, Population, Weights
+from methods.base import PerMember
 from methods.catalogue import register
 from methods.errors import MergeboardError, NotApplicable
 from methods.knobs import require_number
@@ -59,10 +57,6 @@ class Cart(Spectral, PerMember):
         """Three members or more. Errors: `NotApplicable`."""
         if members < 3:
             raise NotApplicable(f"cart of fewer than three members is their mean, and there are {members}; take simple")
-
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        self.require_fits(len(population))
-        return super().merge(population, score, rng)
 
     def scales(self, members: int) -> tuple[float, float]:
         """lambda; the mean is what there is elsewhere."""

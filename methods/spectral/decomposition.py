@@ -33,6 +33,11 @@ class Precision:
     name: str
     eps: float
 
+    @classmethod
+    def of(cls, name: str, tensor: Tensor) -> Precision:
+        """Of a tensor in the type that it is worked with in."""
+        return cls(name, torch.finfo(tensor.dtype).eps)
+
     @property
     def seen(self) -> float:
         """What a singular value must be of the largest, to come out of its square with no more error than that.

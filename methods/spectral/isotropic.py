@@ -18,8 +18,8 @@ default of 1 the methods are not at their best. Of one member the merge is not t
 
 Directions that are rounding are left out, and the mean is one of singular values that are not zero
 (methods/spectral/decomposition.py): the nuclear norm of the sum stays as it was. The authors' code gives all
-directions the same strength, also those that nobody changed, which are arbitrary. Matrices behind the last block (a
-head, a pooler) are averaged: of a head of two classes it would make two directions of equal strength. A matrix with
+directions the same strength, also those that nobody changed, which are arbitrary. Matrices of a head or a pooler
+are averaged: of a head of two classes it would make two directions of equal strength. A matrix with
 less than a direction for each member (k = 0) is merged by iso_c, as in the authors' code. The order of rounding is
 theirs, a half goes to the even number. `embeddings=mean` averages word and position tables.
 
@@ -52,6 +52,7 @@ class _Isotropic(Spectral):
     """What both have in common."""
 
     version: ClassVar[int] = 1
+    scale: ClassVar[str] = "alpha"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     heads: ClassVar[Embeddings] = "mean"
     moves_equal_members: ClassVar[str] = "all directions of a change are made equally strong, of equal members too"

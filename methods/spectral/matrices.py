@@ -4,25 +4,26 @@
 
 Everything that is no matrix (biases, norms, convolutions) takes the mean of the t_i for its change, and so do matrices
 that are too small for the method, and embeddings or heads where it says so. Changes are float64, made a few rows at a
-time, and rounded once. A matrix with fewer rows than columns is looked at transposed.
+time, and rounded before they are added. A matrix with fewer rows than columns is looked at transposed.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from methods.base import DevScore, Population, Weights
-from methods.searching.layers import EMBEDDINGS, HEAD, groups_of
+from methods.searching.layers import EMBEDDINGS, HEAD, ends_of
 from methods.spectral.decomposition import Precision
 from methods.spectral.tall import Tall
 from methods.tensors.formula import Formula, mean
 from methods.tensors.pieces import blank
-from methods.tensors.tensorwise import Tensorwise
+from methods.tensors.tensorwise import Apart, Assembly, Part, Tensorwise
 
 Embeddings = Literal["svd", "mean"]  # how matrices of embeddings are merged
 
@@ -62,7 +63,8 @@ class Spectral(Tensorwise):
 
     called: ClassVar[str] = ""  # as registered
     centred: ClassVar[bool] = False  # changes are from the members' mean, and no ancestor is needed
-    heads: ClassVar[Embeddings] = "svd"  # the same of matrices behind the last block
+    scale: ClassVar[str] = "lambda_"  # the field that changes are multiplied by and that decides nothing else
+    heads: ClassVar[Embeddings] = "svd"  # how matrices of heads and poolers are merged
 
     embeddings: Embeddings
 
@@ -76,32 +78,72 @@ class Spectral(Tensorwise):
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         """Tensor by tensor. Errors: `NotApplicable` without an ancestor, where the method needs one."""
-        return _Merge(self, population).merge(population, score, rng)
+        return _Merge(self).merge(population, score, rng)
+
+    def require_fits(self, members: int) -> None:
+        """Whether the method takes so many members. Errors: `NotApplicable`."""
+
+    def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
+        """Where only the scale is another one, no change is looked at again."""
+        return _Kept(draws)
 
 
 class _Merge(Formula):
-    """The merge of one population."""
+    """A merge, of changes that were made before or are made now; these are added to `made`, if they are to be kept."""
 
-    def __init__(self, method: Spectral, population: Population) -> None:
-        self._method = method
+    def __init__(self, method: Spectral, made: dict[str, Tensor | None] | None = None) -> None:
+        self._method, self._made = method, made
         self.called, self.of_changes = method.called, not method.centred  # type: ignore[misc]
-        groups = groups_of(population.members[0])
-        said = {EMBEDDINGS: method.embeddings, HEAD: method.heads}
-        self._averaged = {name for group, how in said.items() if how == "mean" for name in groups.get(group, ())}
+
+    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+        self._method.require_fits(len(population))
+        said = {EMBEDDINGS: self._method.embeddings, HEAD: self._method.heads}
+        ends = ends_of(population.members[0])
+        self._averaged = {name for name, end in ends.items() if said[end] == "mean"}
+        return super().merge(population, score, rng)
 
     def merge_tensor(self, name: str, tensors: Sequence[Tensor], origin: Tensor | None) -> Tensor:
         of_matrices, of_others = self._method.scales(len(tensors))
         start = mean(tensors) if origin is None else origin
         if start.dim() == 2 and name not in self._averaged:
-            changes = Changes(tensors, start)
-            made = self._method.change(changes, Precision(name, torch.finfo(start.dtype).eps))
-            if made is not None:
-                return _added(changes, made, of_matrices)
+            change = self._change(name, Changes(tensors, start))
+            if change is not None:
+                return torch.add(start, change, alpha=of_matrices)
         return torch.lerp(start, mean(tensors), of_others)
 
+    def _change(self, name: str, changes: Changes) -> Tensor | None:
+        if self._made is not None and name in self._made:
+            return self._made[name]
+        made = _written(changes, self._method.change(changes, Precision.of(name, changes.origin)))
+        if self._made is not None:
+            self._made[name] = made
+        return made
 
-def _added(changes: Changes, made: Tall, scale: float) -> Tensor:
+
+class _Kept(Apart):
+    """Groups of tensors whose changes are kept, a model of them, until another knob than the scale is another one."""
+
+    def __init__(self, draws: Callable[[], torch.Generator]) -> None:
+        super().__init__(draws)
+        self._made: dict[str, tuple[object, dict[str, Tensor | None]]] = {}
+
+    def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
+        """The merge of all parts."""
+        return super().merge({group: self._keeping(group, part) for group, part in parts.items()}, stale)
+
+    def _keeping(self, group: str, part: Part) -> Part:
+        method: Any = part.method
+        decided = replace(method, **{method.scale: 0.0}), part.scales
+        if group not in self._made or self._made[group][0] != decided:
+            self._made[group] = decided, {}
+        return replace(part, method=_Merge(method, self._made[group][1]))
+
+
+def _written(changes: Changes, made: Tall | None) -> Tensor | None:
+    """The change of a tensor, as it is laid out in members."""
+    if made is None:
+        return None
     out = blank(changes.origin)
     for some in made.blocks():
-        out[some] = made.rows(some).mul_(scale).add_(changes.origin[some])
+        out[some] = made.rows(some)
     return out.T if changes.turned else out

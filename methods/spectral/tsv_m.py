@@ -48,6 +48,7 @@ class TsvM(Spectral):
 
     version: ClassVar[int] = 1
     called: ClassVar[str] = "tsv_m"
+    scale: ClassVar[str] = "alpha"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "of what all members agree on, the k strongest directions are kept alone"
     searched: ClassVar[tuple[Gene, ...]] = (Gene("alpha", high=3.0, unit=0.5),)
