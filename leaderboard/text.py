@@ -142,6 +142,11 @@ def times(value: float | None) -> str:
     return GAP if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+def run_at_inference(models: float | None, tasks: float | None) -> str:
+    """`3`, `1.9`; `1 of 5, by task` where the task of a row decides which model answers it."""
+    return times(models) + (f" of {tasks:.0f}, by task" if tasks is not None and models is not None else "")
+
+
 def listed(values: list[str], most: int = 3) -> str:
     """`a, b, c and 2 more`."""
     rest = len(values) - most

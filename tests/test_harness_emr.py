@@ -53,4 +53,5 @@ def test_a_task_of_no_member_is_refused_before_anything_is_trained(
 
 def test_the_members_own_corpora_are_answered(small_zoo: Path, tmp_path: Path) -> None:
     record = run(cell("emr", IN), make_lab(small_zoo), Store(tmp_path))
-    assert set(record.scores) == set(IN.members) and record.cost["inference_models"] == 1
+    assert set(record.scores) == set(IN.members)
+    assert record.cost["inference_models"] == 1 and record.cost["tasks"] == len(IN.members)

@@ -54,6 +54,36 @@ def test_a_winner_is_named_with_its_lead_on_test_rows_and_its_cost(session: Sess
     assert alike == "No worse on development rows, and dearer: ensemble."
 
 
+def learned(session: Session, rows: int) -> None:
+    """The last record says that so many development rows were read without their labels."""
+    made = session.records.pop()
+    dev, cost = {**made.dev, "unlabelled": {"tickets": rows}}, {**made.cost, "unlabelled_rows": 16 * rows}
+    session.records.append(replace(made, dev=dev, cost=cost))
+
+
+def test_rows_that_a_method_learned_from_without_labels_do_not_judge_it_where_there_are_others(
+    session: Session,
+) -> None:
+    session.add("best", right(200, 60), calls=2)
+    session.add("adamerging", right(200, 20))
+    learned(session, 200)
+    told = said(session)
+    assert told[0].startswith("Use adamerging")
+    assert "It learned from development rows without their labels, which may flatter it on them." in told
+    learned(session, 100)  # in the others it is as good as the best member
+    assert said(session)[0].startswith("Keep the best single member")
+
+
+def test_a_model_for_each_task_says_that_the_task_must_be_known(session: Session) -> None:
+    session.add("best", right(200, 60), calls=2)
+    made = session.add("emr", right(200, 20), seconds=2.0)
+    session.records[-1] = replace(made, cost={**made.cost, "tasks": 5})
+    one = (
+        "It costs 2.0 s to merge, and runs one model at inference, another for each of 5 tasks: a row's must be known."
+    )
+    assert one in said(session)
+
+
 def test_test_rows_that_do_not_confirm_a_winner_say_so_and_how_many_would_decide(session: Session) -> None:
     session.add("best", right(200, 60), calls=2)
     session.add("simple", right(200, 30), test=right(200, 55, at=4))

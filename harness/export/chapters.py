@@ -100,6 +100,8 @@ def made_by(facts: Facts) -> str:
         ["merge", f"{float(record.cost.get('merge_seconds') or 0):.1f} s"],
         ["models at inference", str(record.cost.get("inference_models", 1))],
     ]
+    if (tasks := record.cost.get("tasks")) is not None:
+        rows.append(["models, of which the task of a row decides", str(tasks)])
     if (kept := record.cost.get("stored_parameters")) is not None:
         rows.append(["parameters kept", f"{kept:,}"])
     text = json.dumps(recipe, indent=1, ensure_ascii=False)

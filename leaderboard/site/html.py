@@ -35,7 +35,11 @@ COLUMNS = (
     _Column("statistics s", lambda r: text.amount(r.cost.statistics_seconds, 2), lambda r: r.cost.statistics_seconds),
     _Column("dev calls", lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
     _Column("peak MiB", lambda r: text.amount(_mebibytes(r), 0), lambda r: _mebibytes(r)),
-    _Column("models at inference", lambda r: text.times(r.cost.inference_models), lambda r: r.cost.inference_models),
+    _Column(
+        "models at inference",
+        lambda r: text.run_at_inference(r.cost.inference_models, r.cost.tasks),
+        lambda r: r.cost.inference_models,
+    ),
     _Column(TUNED, lambda r: r.cell.kind or text.GAP),
     _Column("searched by", lambda r: searcher_of(r.records[0]) or text.GAP),
     _Column("suite", lambda r: r.group.key.suite),

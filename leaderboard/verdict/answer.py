@@ -34,7 +34,7 @@ def answer(group: Group, block: Block) -> tuple[str, ...]:
     said = [MADE_UP] if group.synthetic else []
     if not decision.contest.member:
         return (*said, unasked(decision))
-    said += [_kept(block, decision), *_sure(group, block, decision), _spent(decision.cost) if decision.winner else ""]
+    said += [_kept(block, decision), *_sure(group, block, decision), *(_of_winner(decision) if decision.winner else ())]
     if decision.alike:
         said.append(f"No worse on development rows, and dearer: {decision.equals}.")
     said.append(decision.by_kind)
@@ -96,13 +96,23 @@ def _test_rows(block: Block, row: str) -> int:
     return sum(rows for rows in asked.values() if isinstance(rows, int))
 
 
+def _of_winner(decision: Decision) -> Iterator[str]:
+    """What the row to keep costs, and what its development rows are worth if it learned from them."""
+    yield _spent(decision.cost)
+    if decision.cost.unlabelled_rows is not None:
+        yield "It learned from development rows without their labels, which may flatter it on them."
+
+
 def _spent(cost: Cost) -> str:
     """`It costs 3.2 s to merge, of which 1.0 s are statistics, and runs one model at inference.`"""
     if cost.merge_seconds is None or cost.inference_models is None:
         return ""
     seconds, statistics = cost.merge_seconds + (cost.statistics_seconds or 0.0), cost.statistics_seconds or 0.0
     of_which = f", {_time(statistics)} of it for statistics" if statistics >= 0.1 else ""
-    return f"It costs {_time(seconds)} to merge{of_which}, and runs {_models(cost.inference_models)} at inference."
+    tasks = "" if cost.tasks is None else f", another for each of {cost.tasks:.0f} tasks: a row's must be known"
+    return (
+        f"It costs {_time(seconds)} to merge{of_which}, and runs {_models(cost.inference_models)} at inference{tasks}."
+    )
 
 
 def _models(count: float) -> str:

@@ -22,10 +22,22 @@ def calls(record: RunRecord) -> int:
 
 
 def seen(record: RunRecord) -> float:
-    """The share of the development rows, the first ones, that its search was told of; 0 without a search.
+    """The share of the development rows, the first ones, that its search was told of, or that it learned from without
+    their labels; 0 of what did neither.
 
     A search that examines its best candidates again on other rows has seen those too.
     """
+    return max(_searched(record), _learned(record))
+
+
+def _learned(record: RunRecord) -> float:
+    read, there = part(record.dev, "unlabelled"), kept(record)
+    pairs = [(count, part(there, corpus).get("rows")) for corpus, count in read.items()]
+    shares = [n / rows for n, rows in pairs if isinstance(n, int) and isinstance(rows, int) and rows > 0]
+    return min(1.0, max(shares, default=1.0 if read else 0.0))
+
+
+def _searched(record: RunRecord) -> float:
     if not calls(record):
         return 0.0
     told = record.dev.get("seen")
