@@ -47,6 +47,7 @@ BUILT_IN = {  # name -> the file that registers it
     "linear": "methods.linear",
     "lines": "methods.lines",
     "localize_and_stitch": "methods.localize_and_stitch",
+    "magmax": "methods.magmax",
     "model_stock": "methods.model_stock",
     "multislerp": "methods.spherical",
     "pcb": "methods.pcb",

@@ -68,6 +68,7 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("task_arithmetic", 1): {"lambda": 0.3, "weights": None},
     ("linear", 1): {"weights": None, "normalize": True},
     ("consensus", 1): {"lambda": None, "alpha": 0.3, "k": 2, "masks": "unscaled"},
+    ("magmax", 1): {"lambda": 0.5},
     ("sce", 1): {"tau": 0.1, "select": "weights"},
     ("pcb", 1): {"rho": 0.1, "lambda": 1.2, "clamp": 0.0001},
     ("localize_and_stitch", 1): {"share": 0.05, "localised": "all", "strict": False},

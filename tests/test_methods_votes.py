@@ -1,4 +1,4 @@
-"""consensus and sce: hand-worked examples and properties."""
+"""consensus, sce and magmax: hand-worked examples and properties."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from methods import MergeboardError, NotApplicable, Population, Weights
 from methods.base import MergeMethod
 from methods.consensus import Consensus
 from methods.contract import toy_population, toy_score
+from methods.magmax import MagMax
 from methods.sce import Sce
 from methods.simple import Simple
 from methods.task_arithmetic import TaskArithmetic
@@ -156,12 +157,24 @@ def test_a_member_without_weight_counts_nowhere() -> None:
     assert near(change(Sce(0.5), some), 0, 1)
 
 
-# -- both ------------------------------------------------------------------------------------------------------------
-
-BOTH = pytest.mark.parametrize("method", [Consensus(), Sce(), Sce(0.4, "deltas")], ids=repr)
+# -- magmax ----------------------------------------------------------------------------------------------------------
 
 
-@BOTH
+def test_magmax_by_hand() -> None:
+    assert near(change(MagMax(1.0), around(*CHANGES, origin=(0,) * 4)), 0.4, 0.6, -0.3, -0.5), (
+        "of equal sizes the first"
+    )
+    assert near(change(MagMax(), around(*CHANGES, origin=(0,) * 4)), 0.2, 0.3, -0.15, -0.25)
+    assert near(change(MagMax(1.0), around(CHANGES[0])), *CHANGES[0])
+    assert torch.equal(merged(MagMax(0), around(*CHANGES))["w"], tensor(*ORIGIN))
+
+
+# -- all -------------------------------------------------------------------------------------------------------------
+
+ALL = pytest.mark.parametrize("method", [Consensus(), Sce(), Sce(0.4, "deltas"), MagMax()], ids=repr)
+
+
+@ALL
 def test_a_shift_of_everybody_shifts_the_merge_and_a_permutation_of_scalars_permutes_it(method: MergeMethod) -> None:
     some, order = drawn(), torch.randperm(500, generator=torch.Generator().manual_seed(1))
     t = [m["w"] - some.ancestor["w"] for m in some.members]
@@ -171,14 +184,14 @@ def test_a_shift_of_everybody_shifts_the_merge_and_a_permutation_of_scalars_perm
     assert torch.allclose(change(method, turned), change(method, some)[order], atol=1e-12)
 
 
-@BOTH
+@ALL
 def test_the_order_of_members_does_not_matter_to_the_bit(method: MergeMethod) -> None:
     some = toy_population(5)
     one, other = merged(method, some), merged(method, some.subset((3, 1, 4, 0, 2)))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_rounded_once(method: MergeMethod, dtype: torch.dtype) -> None:
     half = toy_population(4, dtype)
@@ -192,7 +205,7 @@ def test_half_precision_is_rounded_once(method: MergeMethod, dtype: torch.dtype)
     assert all(torch.equal(found[name], x.to(dtype)) for name, x in exact.items())
 
 
-@BOTH
+@ALL
 def test_scalars_vectors_and_empty_tensors_are_merged_like_matrices(method: MergeMethod) -> None:
     flat = drawn(3, 12)
     shapes: dict[str, Callable[[Tensor], Tensor]] = {
@@ -208,20 +221,20 @@ def test_scalars_vectors_and_empty_tensors_are_merged_like_matrices(method: Merg
     assert found["one"].shape == () and found["none"].shape == (0, 4) and found["ids"].tolist() == [0, 1]
 
 
-@BOTH
+@ALL
 def test_no_number_is_not_hidden(method: MergeMethod) -> None:
     some = around((float("nan"), 1.0), (0.5, 0.5), (0.2, 0.1), origin=(0, 0))
     assert merged(method, some)["w"][0].isnan()
 
 
-@BOTH
+@ALL
 def test_without_an_ancestor_there_is_one_line(method: MergeMethod) -> None:
     some = around(*CHANGES)
-    with pytest.raises(NotApplicable, match=r"^(consensus|sce) needs the ancestor .* none was provided$"):
+    with pytest.raises(NotApplicable, match=r"^(consensus|sce|magmax) needs the ancestor .* none was provided$"):
         merged(method, Population(some.members, some.names, {}))
 
 
-@BOTH
+@ALL
 def test_what_the_ancestor_lacks_is_averaged(method: MergeMethod) -> None:
     some = toy_population(3)
     beheaded = Population(some.members, some.names, {n: x for n, x in some.ancestor.items() if "head" not in n})
