@@ -63,8 +63,11 @@ def test_what_comes_after_a_block_is_not_computed() -> None:
 def test_a_members_own_blocks_have_the_matrices_of_its_statistics(lab: Lab) -> None:
     population = lab.populations.of(cell("regmean").key)
     statistics, layers = population.statistics, population.layers
+    torch.manual_seed(4)
+    drawn = torch.get_rng_state()
     assert isinstance(statistics, LazyStatistics) and layers is not None and statistics.read == ()
     found = {block: layers(1, block, population.members[1]) for block in layers.blocks}
+    assert torch.equal(torch.get_rng_state(), drawn), "a method must not draw globally, nor what it asks"
     assert statistics.read == ("gram",) and statistics.seconds == statistics.waited > 0
     every = statistics["gram"][1]
     for block, own in found.items():

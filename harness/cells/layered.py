@@ -25,6 +25,7 @@ from harness.members import gram
 from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import GramSettings
 from methods import MergeboardError, NotApplicable, Weights
+from methods.refereeing.surroundings import generators_kept
 
 
 class Layered:
@@ -48,7 +49,8 @@ class Layered:
     @cached_property
     def _model(self) -> nn.Module:
         """Its head is that of the first member's task; it comes after all blocks, so its answers are nobody's."""
-        return self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
+        with generators_kept():  # a head is drawn
+            return self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
