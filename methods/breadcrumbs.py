@@ -49,9 +49,9 @@ from methods.loops.sweep import shared_out
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.tensors.banded import Band, BandedSum, Bands, band_between, stretched
-from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.candidates import Candidates, Remembering, Stepwise
 from methods.tensors.pieces import blank_like
-from methods.tensors.ranked import ALL, RankedSum, Rule, Scope, Share
+from methods.tensors.ranked import ALL, RankedSum, Rows, Rule, Scope, Share, Stretches, stretches
 from methods.tensors.summed import Summed
 from methods.tensors.task_vector import TaskVector, tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
@@ -103,31 +103,35 @@ class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
                 require_one_each(f"{self.called}.{knob}", given, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        bands = [self._bands(population, i) for i in range(len(population))]
-        return self.write(blank_like(population.members[0]), population, bands)
+        found = [self.find(population, i) for i in range(len(population))]
+        return self.write(blank_like(population.members[0]), population, found)
 
-    def write(self, out: dict[str, Tensor], population: Population, bands: Sequence[Bands]) -> Weights:
-        """The merge for these bands, written into the contiguous tensors of `out`."""
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[tuple[Bands, Stretches]]
+    ) -> Weights:
+        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
         weights = self.weights or (1.0,) * len(order)
         summed = Summed(tuple(weights[i] for i in order), self.normalize, self.lambda_, self.elects)
-        banded = bands[0].keys()
-        total = BandedSum(named.members, [bands[i] for i in order], population.ancestor, summed)
+        banded = found[0][0].keys()
+        total = BandedSum(named.members, [found[i][0] for i in order], population.ancestor, summed)
         total.write({key: out[key] for key in shared if key in banded})
-        shares = [Share(population.members[i], weights[i], self._rule_of(i)) for i in order]
-        l1 = self.rescale == "l1"
-        ranked = RankedSum(shares, population.ancestor, population.transposed, self.scope, l1, summed)
+        shares = [self._share(population, i, weights[i], found[i][1]) for i in order]
+        ranked = RankedSum(shares, population.ancestor, self._rows(population), summed)
         ranked.write({key: out[key] for key in shared if key not in banded})
         return label_aware(named, out)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: what is kept of the others is found once."""
-        return _Candidates(self, population)
+        return Remembering(population, self.find, self.write)
 
-    def _bands(self, population: Population, i: int) -> Bands:
-        """What is kept of member i, where tensors are masked as wholes; float64 is ranked, as bounds are float32."""
+    def find(self, population: Population, i: int) -> tuple[Bands, Stretches]:
+        """Of member i the bands of tensors that are masked as wholes, and how far the others are scaled up.
+
+        Bounds are float32, so what float64 keeps is found by ranks.
+        """
         self.require_fits(len(population))
         shared, member, ancestor = (
             tensors_in_common(self.called, population),
@@ -136,23 +140,32 @@ class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
         )
         whole = sum(member[key].numel() for key in shared)
 
+        density, gamma = self._of(i)
+
         def found(key: str) -> Band:
             task = TaskVector(member, ancestor, [key], whole)
-            density, gamma = self._of(i)
             kept = Band() if density == 1 else band_between(task, key, *ranks(density, gamma, task.size))
             return replace(kept, factor=stretched(task, key, kept)) if self.rescale == "l1" and density < 1 else kept
 
         keys = [key for key in shared if self.scope == "tensor" and member[key].dtype != torch.float64]
-        return dict(zip(keys, shared_out(found, keys), strict=True))
+        bands = dict(zip(keys, shared_out(found, keys), strict=True))
+        if self.rescale == "none":
+            return bands, {}
+        rest = [key for key in shared if key not in bands]
+        return bands, stretches(self._share(population, i, 1.0, {}), ancestor, self._rows(population), rest)
+
+    def _share(self, population: Population, i: int, weight: float, found: Stretches) -> Share:
+        density, gamma = self._of(i)
+        rule = None if density == 1 else partial(_rule, density, gamma)
+        return Share(population.members[i], weight, rule, stretches=found)
+
+    def _rows(self, population: Population) -> Rows:
+        return Rows(self.scope, population.transposed)
 
     def _of(self, i: int) -> tuple[float, float]:
         """Density and gamma of member i."""
         density, gamma = (x[i] if isinstance(x, tuple) else x for x in (self.density, self.gamma))
         return density, gamma
-
-    def _rule_of(self, i: int) -> partial[Rule] | None:
-        density, gamma = self._of(i)
-        return None if density == 1 else partial(_rule, density, gamma)
 
 
 def _rule(density: float, gamma: float, n: int) -> Rule:
@@ -187,26 +200,3 @@ class BreadcrumbsTies(_Breadcrumbs):
 
     called: ClassVar[str] = "breadcrumbs_ties"
     elects: ClassVar[bool] = True
-
-
-class _Candidates:
-    """What is kept of every member is remembered; of a child it is found when it is tried."""
-
-    def __init__(self, method: _Breadcrumbs, population: Population) -> None:
-        self._method, self._out = method, blank_like(population.members[0])
-        self._population = self._tried = population
-        self._bands = self._tried_bands = tuple(method._bands(population, i) for i in range(len(population)))
-
-    def standing(self) -> Weights:
-        """The merge of the population as it stands."""
-        return self._method.write(self._out, self._population, self._bands)
-
-    def swap(self, i: int, child: Weights) -> Weights:
-        """The merge with `child` in the place of member i."""
-        self._tried = self._population.swap(i, child)
-        self._tried_bands = (*self._bands[:i], self._method._bands(self._tried, i), *self._bands[i + 1 :])
-        return self._method.write(self._out, self._tried, self._tried_bands)
-
-    def keep(self) -> None:
-        """The last one swapped in stays."""
-        self._population, self._bands = self._tried, self._tried_bands

@@ -50,8 +50,8 @@ from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.tensors.candidates import Candidates, Rewritten, Stepwise
-from methods.tensors.dare_sum import Contribution, Sum
+from methods.tensors.candidates import Candidates, Remembering, Stepwise
+from methods.tensors.dare_sum import Contribution, Finding, Sum
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Mask, Rescale
 from methods.tensors.pieces import blank_like
@@ -108,23 +108,39 @@ class _Dare(Stepwise, Tensorwise, PerMember):
 
     def merge_kept(self, population: Population, keep: Sequence[Crossover | None]) -> Weights:
         """The merge in which `keep` says of each member which scalars of its change are kept: -1 is, 0 is not."""
-        return self.write(blank_like(population.members[0]), population, keep)
+        found = [self._find(population, i, keep[i]) for i in range(len(population))]
+        return self._write(blank_like(population.members[0]), population, keep, found)
 
-    def write(self, out: dict[str, Tensor], population: Population, keep: Sequence[Crossover | None]) -> Weights:
-        """The same, written into the contiguous tensors of `out`."""
+    def _find(self, population: Population, i: int, keep: Crossover | None) -> Finding:
+        """What has to be known of member i alone."""
         self.require_fits(len(population))
+        part = Contribution(population.members[i], 1.0, self._densities(population)[i], keep)
+        return self._sum([part], population.ancestor).find(part, tensors_in_common(self.called, population))
+
+    def _write(
+        self,
+        out: dict[str, Tensor],
+        population: Population,
+        keep: Sequence[Crossover | None],
+        found: Sequence[Finding],
+    ) -> Weights:
+        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         weights, densities = self.weights or (1 / len(order),) * len(order), self._densities(population)
         parts = [Contribution(population.members[i], weights[i], densities[i], keep[i]) for i in order]
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
-        self._sum(parts, population.ancestor).write({key: out[key] for key in shared})
+        self._sum(parts, population.ancestor).write({key: out[key] for key in shared}, [found[i] for i in order])
         return label_aware(named, out)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: a child has the masks of the member in whose place it is."""
         keep = self.masks(population)
-        return Rewritten(lambda out, some: self.write(out, some, keep), population)
+        return Remembering(
+            population,
+            lambda some, i: self._find(some, i, keep[i]),
+            lambda out, some, found: self._write(out, some, keep, found),
+        )
 
     def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
         return Sum(parts, ancestor, self.rescale, self.normalize, self.lambda_)

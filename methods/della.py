@@ -34,6 +34,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -48,11 +49,11 @@ from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.tensors.candidates import Candidates, Rewritten, Stepwise
+from methods.tensors.candidates import Candidates, Remembering, Stepwise
 from methods.tensors.draws import Draws
 from methods.tensors.drops import Mask, Rescale
 from methods.tensors.pieces import blank_like
-from methods.tensors.ranked import ALL, RankedSum, Rule, Scope, Share
+from methods.tensors.ranked import ALL, RankedSum, Rows, Rule, Scope, Share, Stretches, stretches
 from methods.tensors.summed import Summed
 from methods.tensors.task_vector import tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
@@ -106,25 +107,32 @@ class _Della(Stepwise, Tensorwise, PerMember):
             require_one_each(f"{self.called}.density", self.density, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        return self.write(blank_like(population.members[0]), population)
+        found = [self.find(population, i) for i in range(len(population))]
+        return self.write(blank_like(population.members[0]), population, found)
 
-    def write(self, out: dict[str, Tensor], population: Population) -> Weights:
-        """The merge, written into the contiguous tensors of `out`."""
+    def write(self, out: dict[str, Tensor], population: Population, found: Sequence[Stretches]) -> Weights:
+        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
         self.require_fits(len(population))
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
         weights = self.weights or (1 / len(order),) * len(order)
-        shares = [self._share(population, i, weights[i]) for i in order]
+        shares = [self._share(population, i, weights[i], found[i]) for i in order]
         summed = Summed(tuple(share.weight for share in shares), self.normalize, self.lambda_, self.elects)
-        l1 = self.rescale == "l1"
-        total = RankedSum(shares, population.ancestor, population.transposed, self.scope, l1, summed)
+        total = RankedSum(shares, population.ancestor, Rows(self.scope, population.transposed), summed)
         total.write({key: out[key] for key in shared})
         return label_aware(named, out)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: a child has the draws of the member in whose place it is."""
-        return Rewritten(self.write, population)
+        return Remembering(population, self.find, self.write)
+
+    def find(self, population: Population, i: int) -> Stretches:
+        """How far what is kept of member i is scaled up to the size of all, tensor by tensor; nothing unless asked."""
+        self.require_fits(len(population))
+        shared, rows = tensors_in_common(self.called, population), Rows(self.scope, population.transposed)
+        share = self._share(population, i, 1.0, {})
+        return stretches(share, population.ancestor, rows, shared) if self.rescale == "l1" else {}
 
     def chances(self, density: float, n: int) -> Tensor:
         """(n,) float64: how often the change of each rank is kept, from the smallest."""
@@ -137,11 +145,11 @@ class _Della(Stepwise, Tensorwise, PerMember):
         chances = self.chances(density, n)
         return Rule((chances * ALL).round().int(), 1 / chances if self.rescale == "inverse" else None)
 
-    def _share(self, population: Population, i: int, weight: float) -> Share:
+    def _share(self, population: Population, i: int, weight: float, found: Stretches) -> Share:
         density = self.density[i] if isinstance(self.density, tuple) else self.density
         draws: Draws | None = Mask(self.mask_seed, population.names[i], density) if density < 1 else None
         rule = partial(self._rule, density) if draws else None
-        return Share(population.members[i], weight, rule, draws)
+        return Share(population.members[i], weight, rule, draws, found)
 
 
 @register("della_linear", paper="Deep et al., 2024, arXiv:2406.11617")

@@ -41,7 +41,7 @@ from methods.knobs import require_number, require_numbers
 from methods.loops.sweep import shared_out
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
-from methods.tensors.candidates import Candidates, Stepwise
+from methods.tensors.candidates import Candidates, Remembering, Stepwise
 from methods.tensors.election import Election, Votes, majority
 from methods.tensors.pieces import blank_like
 from methods.tensors.task_vector import TaskVector, tensors_in_common
@@ -89,7 +89,12 @@ class Ties(Stepwise, Tensorwise, PerMember):
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: where the others' trims fall is found once."""
-        return _Candidates(self, population)
+        shared = self._shared(population)
+        return Remembering(
+            population,
+            lambda some, i: self._cuts(some.members[i], some.ancestor, shared),
+            lambda out, some, cuts: self._write(out, some, shared, cuts),
+        )
 
     def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly:
         """A trim or a majority of the whole model holds its groups together, and nothing else does."""
@@ -187,30 +192,3 @@ class _Assembly:
         self._votes[group] = election.vote({n: self._out[n] for n in sorted(part.names) if n in shared}, self._whole)
         heads = label_aware(population, {})
         self._heads[group] = {name: heads[name] for name in heads if name in part.names}
-
-
-class _Candidates:
-    """Where every member's trim falls is kept; a child's is found when it is tried."""
-
-    def __init__(self, method: Ties, population: Population) -> None:
-        self._method, self._shared = method, method._shared(population)
-        self._out = blank_like(population.members[0])
-        self._population = self._tried = population
-        self._cuts = self._tried_cuts = tuple(self._cuts_of(member) for member in population.members)
-
-    def standing(self) -> Weights:
-        """The merge of the population as it stands."""
-        return self._method._write(self._out, self._population, self._shared, self._cuts)
-
-    def swap(self, i: int, child: Weights) -> Weights:
-        """The merge with `child` in the place of member i."""
-        self._tried = self._population.swap(i, child)
-        self._tried_cuts = (*self._cuts[:i], self._cuts_of(child), *self._cuts[i + 1 :])
-        return self._method._write(self._out, self._tried, self._shared, self._tried_cuts)
-
-    def keep(self) -> None:
-        """The last one swapped in stays."""
-        self._population, self._cuts = self._tried, self._tried_cuts
-
-    def _cuts_of(self, member: Weights) -> Cuts:
-        return self._method._cuts(member, self._population.ancestor, self._shared)

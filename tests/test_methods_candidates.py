@@ -19,6 +19,7 @@ from methods.greedy_soup import GreedySoup
 from methods.model_stock import ModelStock
 from methods.regmean import RegMean
 from methods.simple import Simple
+from methods.tensors import dare_sum
 from methods.tensors.candidates import Anew, Stepwise, candidates_of
 from methods.ties import Ties
 
@@ -29,11 +30,11 @@ EXACT = [
     Ties(k=0.5, scope="per_tensor"),
     Ties(trim="official"),
     DareLinear(density=(0.3, 0.5, 1.0)),
-    DareTies(rescale="l1"),
+    DareTies(rescale="l1", trim=0.6),
     Della(),
     DellaLinear(rescale="l1", density=(0.3, 0.5, 1.0)),
     Breadcrumbs(density=0.5, gamma=0.1),
-    BreadcrumbsTies(scope="row", density=0.5),
+    BreadcrumbsTies(scope="row", density=0.5, rescale="l1"),
     GreedySoup(),
     *(ModelStock(), ModelStock(clamp=False), ModelStock(filter_wise=True)),
 ]
@@ -145,6 +146,27 @@ def test_members_and_children_are_never_written_to(method: MergeMethod) -> None:
         candidates.keep()
     for one, two in zip([*population.members, *kids], [*before, *copies], strict=True):
         assert same_bits(one, two)
+
+
+@pytest.mark.parametrize(
+    ("room", "found"),
+    [
+        *((dare_sum.Sum, DareTies(trim=0.5)), (Ties, Ties()), (Breadcrumbs, Breadcrumbs())),
+        (DellaLinear, DellaLinear(rescale="l1")),
+    ],
+    ids=["dare_ties", "ties", "breadcrumbs", "della_linear"],
+)
+def test_what_is_found_of_a_member_is_found_once(room: Any, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, times = "_cuts" if room is Ties else "find", []
+    real = getattr(room, name)
+    monkeypatch.setattr(room, name, lambda *given: times.append(1) or real(*given))
+    population = toy_population(3)
+    candidates = candidates_of(found, population, toy_score())
+    assert len(times) == 3
+    for child in children(population, 5):
+        candidates.swap(0, child)
+        candidates.keep()
+    assert len(times) == 3 + 5
 
 
 def test_an_evolution_of_regmean_factors_every_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:

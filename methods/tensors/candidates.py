@@ -8,8 +8,8 @@ exactly or within the rounding that the method's class states.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from torch import Tensor
 from methods.base import DevScore, Merged, MergeMethod, Population, Weights
 from methods.heads import label_aware
 from methods.tensors.pieces import blank_like
+
+Found = TypeVar("Found")
 
 
 class Candidates(Protocol):
@@ -103,25 +105,37 @@ class InPlace(ABC):
         self.population = self.tried
 
 
-class Rewritten:
-    """Merges in full where memory already is, by a method that writes them there."""
+class Remembering(Generic[Found]):
+    """Candidates that are made where memory already is; what is found of one member is remembered while it stays.
 
-    def __init__(self, write: Callable[[dict[str, Tensor], Population], Weights], population: Population) -> None:
-        self._write, self._out = write, blank_like(population.members[0])
+    Args:
+        find: what of member i has to be found before the merge, such as where a trim falls.
+        write: the merge, written into the contiguous tensors given, from what was found of every member.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        find: Callable[[Population, int], Found],
+        write: Callable[[dict[str, Tensor], Population, Sequence[Found]], Weights],
+    ) -> None:
+        self._find, self._write, self._out = find, write, blank_like(population.members[0])
         self._population = self._tried = population
+        self._found = self._tried_found = tuple(find(population, i) for i in range(len(population)))
 
     def standing(self) -> Weights:
         """The merge of the population as it stands."""
-        return self._write(self._out, self._population)
+        return self._write(self._out, self._population, self._found)
 
     def swap(self, i: int, child: Weights) -> Weights:
         """The merge with `child` in the place of member i."""
         self._tried = self._population.swap(i, child)
-        return self._write(self._out, self._tried)
+        self._tried_found = (*self._found[:i], self._find(self._tried, i), *self._found[i + 1 :])
+        return self._write(self._out, self._tried, self._tried_found)
 
     def keep(self) -> None:
         """The last one swapped in stays."""
-        self._population = self._tried
+        self._population, self._found = self._tried, self._tried_found
 
 
 def candidates_of(method: MergeMethod, population: Population, score: DevScore) -> Candidates:

@@ -9,7 +9,7 @@ Every tensor is merged by itself: nothing depends on which other tensors there a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ from methods.loops.sweep import Operands, shared_out, suited, sweep
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Dropped, Mask, Rescale, stretches
 from methods.tensors.summed import Summed
-from methods.tensors.trim import Cut, cut_after
+from methods.tensors.trim import Cut, Cuts, cut_after
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,14 @@ class Contribution:
     weight: float
     density: float
     keep: Crossover | None  # which scalars of its change are kept; None keeps all
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of one member alone, tensor by tensor."""
+
+    cuts: Cuts  # where its trim falls
+    stretches: Mapping[str, float]  # what its kept changes are scaled up by
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,24 @@ class Sum:
     elect: bool = False
     trim: float | None = None  # share of a tensor that is kept after the drop, the largest changes; None: all
 
-    def write(self, out: Weights) -> None:
-        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has."""
-        changes = self._changes(out)
+    def find(self, part: Contribution, keys: Sequence[str]) -> Finding:
+        """What has to be known of one member before its changes are added up, in these tensors."""
+        cuts = dict.fromkeys(keys, Cut())
+        if self.trim is not None:
+            tasks = self._tasks(part, keys)
+            cuts = dict(zip(keys, shared_out(self._cut, list(tasks.values())), strict=True))
+        if part.keep is not None and self.rescale == "l1":
+            return Finding(cuts, stretches(part.weights, self.ancestor, keys, part.keep))
+        by = 1 / part.density if part.keep is not None and self.rescale == "inverse" else 1.0
+        return Finding(cuts, dict.fromkeys(keys, by))
+
+    def write(self, out: Weights, found: Sequence[Finding] | None = None) -> None:
+        """Write the merge to the contiguous tensors of `out`, all of which the ancestor has.
+
+        Args:
+            found: of every part, if it is known already.
+        """
+        changes = self._changes(list(out), found or [self.find(part, list(out)) for part in self.parts])
         swept = {}
         if all(part.keep is None or isinstance(part.keep, Mask) for part in self.parts):
             swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()})
@@ -62,26 +85,22 @@ class Sum:
     def _summed(self) -> Summed:
         return Summed(tuple(part.weight for part in self.parts), self.normalize, self.scale, self.elect)
 
-    def _changes(self, out: Weights) -> dict[str, list[_Change]]:
+    def _tasks(self, part: Contribution, keys: Sequence[str]) -> dict[str, Dropped]:
+        whole = sum(part.weights[key].numel() for key in keys)
+        return {key: Dropped(part.weights, self.ancestor, [key], part.keep, whole) for key in keys}
+
+    def _changes(self, keys: Sequence[str], found: Sequence[Finding]) -> dict[str, list[_Change]]:
         """Tensor by tensor, what every part brings to it."""
-        found: dict[str, list[_Change]] = {key: [] for key in out}
-        whole = sum(target.numel() for target in out.values())
-        for part in self.parts:
-            stretch = self._stretch(part, list(out))
-            tasks = {key: Dropped(part.weights, self.ancestor, [key], part.keep, whole) for key in out}
-            for key, cut in zip(out, shared_out(self._cut, list(tasks.values())), strict=True):
-                found[key].append(_Change(key, part, tasks[key], cut, part.weight * stretch[key]))
-        return found
+        changes: dict[str, list[_Change]] = {key: [] for key in keys}
+        for part, known in zip(self.parts, found, strict=True):
+            for key, task in self._tasks(part, keys).items():
+                factor = part.weight * known.stretches[key]
+                changes[key].append(_Change(key, part, task, known.cuts[key], factor))
+        return changes
 
     def _cut(self, task: Dropped) -> Cut:
-        return Cut() if self.trim is None else cut_after(task, math.floor(self.trim * task.size))
-
-    def _stretch(self, part: Contribution, keys: Sequence[str]) -> dict[str, float]:
-        """What one member's kept changes are scaled up by."""
-        if part.keep is not None and self.rescale == "l1":
-            return stretches(part.weights, self.ancestor, keys, part.keep)
-        by = 1 / part.density if part.keep is not None and self.rescale == "inverse" else 1.0
-        return dict.fromkeys(keys, by)
+        assert self.trim is not None
+        return cut_after(task, math.floor(self.trim * task.size))
 
     def _operands(self, out: Tensor, changes: Sequence[_Change]) -> Operands:
         """What the compiled loop needs of one tensor."""

@@ -10,8 +10,8 @@ that is stored (in, out) is turned for it, and keeps the draws of the indices un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -26,6 +26,8 @@ from methods.tensors.pieces import CHUNK, Buffers, blank
 from methods.tensors.summed import Summed
 
 Scope = Literal["row", "tensor"]  # what ranks are counted in
+
+Stretches = Mapping[str, float]  # tensor -> what is kept of it is multiplied by
 
 ALL = 1 << 16  # a threshold above every draw
 _LANES = Buffers(1, torch.int32)
@@ -47,6 +49,41 @@ class Share:
     weight: float
     rule: Callable[[int], Rule] | None  # for rows of n scalars; None keeps everything
     draws: Draws | None = None  # None where every threshold is 0 or ALL
+    stretches: Stretches = field(default_factory=dict)  # 1, of a tensor that it lacks
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is ranked together."""
+
+    scope: Scope
+    transposed: frozenset[str]  # weights stored (in, out)
+
+    def turned(self, name: str, x: Tensor) -> bool:
+        """Whether a tensor has to be turned for it."""
+        return self.scope == "row" and name in self.transposed and x.dim() == 2
+
+    def width(self, name: str, x: Tensor) -> int:
+        """How many scalars."""
+        x = x.T if self.turned(name, x) else x
+        return x.numel() if self.scope == "tensor" or x.dim() < 2 else x.numel() // len(x)
+
+
+def stretches(share: Share, ancestor: Weights, rows: Rows, names: Sequence[str]) -> Stretches:
+    """For every tensor sum |t| / sum |kept t| of a member's changes; 1 where either is next to nothing."""
+    if share.rule is None:
+        return {}
+    return {name: _change(name, share, ancestor, rows).stretch() for name in names if share.weights[name].numel()}
+
+
+def _change(name: str, share: Share, ancestor: Weights, rows: Rows) -> _Change:
+    """The member's change of one tensor, in rows."""
+    stored = share.weights[name]
+    turned, width = rows.turned(name, stored), rows.width(name, stored)
+    rule = None if share.rule is None else share.rule(width)
+    draw = None if share.draws is None else _Lanes(share.draws, name, stored.shape if turned else None)
+    scale = share.weight * share.stretches.get(name, 1.0)
+    return _Change(_flat(stored, turned), _flat(ancestor[name], turned), width, rule, draw, scale)
 
 
 @dataclass(frozen=True)
@@ -55,9 +92,7 @@ class RankedSum:
 
     shares: Sequence[Share]
     ancestor: Weights
-    transposed: frozenset[str]  # weights stored (in, out)
-    scope: Scope
-    l1: bool  # what is kept is scaled up by sum |t| / sum |kept t| of its tensor
+    rows: Rows
     summed: Summed
 
     def write(self, out: Weights) -> None:
@@ -65,24 +100,19 @@ class RankedSum:
         as_stored = {
             name: (target, self.ancestor[name], tuple(share.weights[name] for share in self.shares))
             for name, target in out.items()
-            if target.numel() and not self._turned(name, target)
+            if target.numel() and not self.rows.turned(name, target)
         }
-        swept = {name: (*some, *self._numbers(name, out[name])) for name, some in suited(as_stored).items()}
-        sweep(loops.rank_and_add, swept, {name: _width(out[name], self.scope) for name in swept})
+        swept = {name: (*some, *self._numbers(name)) for name, some in suited(as_stored).items()}
+        sweep(loops.rank_and_add, swept, {name: self.rows.width(name, out[name]) for name in swept})
         for name, target in out.items():
             if target.numel() and name not in swept:
                 self._write_one(name, target)
 
-    def _turned(self, name: str, target: Tensor) -> bool:
-        return self.scope == "row" and name in self.transposed and target.dim() == 2
-
-    def _numbers(self, name: str, out: Tensor) -> Operands:
+    def _numbers(self, name: str) -> Operands:
         """What the compiled loop needs beside the tensors, of one that is worked on as it is stored."""
-        width = _width(out, self.scope)
-        origin = self.ancestor[name].detach().reshape(-1)
-        changes = [self._change(name, share, origin, width, False) for share in self.shares]
+        changes = [_change(name, share, self.ancestor, self.rows) for share in self.shares]
         return (
-            width,
+            changes[0].width,
             *(tuple(Uncut(one.thresholds) for one in changes), tuple(Uncut(one.factors) for one in changes)),
             tuple(share.rule is not None for share in self.shares),
             tuple(0 if share.draws is None else share.draws.stream(name) for share in self.shares),
@@ -91,24 +121,14 @@ class RankedSum:
         )
 
     def _write_one(self, name: str, target: Tensor) -> None:
-        turned = self._turned(name, target)
-        width = _width(target.T if turned else target, self.scope)
+        turned = self.rows.turned(name, target)
+        changes = [_change(name, share, self.ancestor, self.rows) for share in self.shares]
         origin = _flat(self.ancestor[name], turned).to(target.device)
-        changes = [self._change(name, share, origin, width, turned) for share in self.shares]
-        step = max(1, CHUNK // width) * width
-        rows = [slice(start, start + step) for start in range(0, target.numel(), step)]
+        cut = changes[0].pieces()
         made = blank(target.T) if turned else target
-        self.summed.write(origin, changes, self.summed.room(step), made.view(-1), rows)
+        self.summed.write(origin, changes, self.summed.room(cut[0].stop), made.view(-1), cut)
         if turned:
             target.copy_(made.T)
-
-    def _change(self, name: str, share: Share, origin: Tensor, width: int, turned: bool) -> _Change:
-        flat = _flat(share.weights[name], turned)
-        rule = None if share.rule is None else share.rule(width)
-        draw = None if share.draws is None else _Lanes(share.draws, name, share.weights[name].shape if turned else None)
-        change = _Change(flat, origin, width, rule, draw)
-        change.scale_by(share.weight * (change.stretch() if self.l1 and rule is not None else 1.0))
-        return change
 
 
 class _Lanes:
@@ -132,14 +152,17 @@ class _Lanes:
 class _Change:
     """One member's change of one tensor, flat: what is kept of it, scaled."""
 
-    def __init__(self, x: Tensor, origin: Tensor, width: int, rule: Rule | None, lanes: _Lanes | None) -> None:
-        self._x, self._origin, self._width, self._rule, self._lanes = x, origin, width, rule, lanes
-        self._scale: float | Tensor = 1.0
+    def __init__(
+        self, x: Tensor, origin: Tensor, width: int, rule: Rule | None, lanes: _Lanes | None, scale: float
+    ) -> None:
+        self._x, self._origin, self.width, self._rule, self._lanes = x, origin.to(x.device), width, rule, lanes
+        given = None if rule is None else rule.factors
+        self._scale = scale if given is None else (scale * given).to(x.device, working_dtype(x))
 
-    def scale_by(self, factor: float) -> None:
-        """What is kept is multiplied by this from now on, and by what its rank says."""
-        given = None if self._rule is None else self._rule.factors
-        self._scale = factor if given is None else (factor * given).to(self._x.device, working_dtype(self._x))
+    def pieces(self) -> list[slice]:
+        """All of it, whole rows at a time."""
+        step = max(1, CHUNK // self.width) * self.width
+        return [slice(start, start + step) for start in range(0, len(self._x), step)]
 
     @property
     def thresholds(self) -> Tensor:
@@ -149,7 +172,7 @@ class _Change:
     @property
     def factors(self) -> Tensor:
         """(n,) float32: what the change of each rank is multiplied by; (1,) where there is no rule."""
-        length = 1 if self._rule is None else self._width
+        length = 1 if self._rule is None else self.width
         scale = self._scale
         return torch.full((length,), scale) if isinstance(scale, float) else scale
 
@@ -166,13 +189,11 @@ class _Change:
     def stretch(self) -> float:
         """sum |t| / sum |kept t|."""
         sums = torch.zeros(2, EXPONENTS, dtype=torch.int64)
-        step = max(1, CHUNK // self._width) * self._width
-        for start in range(0, len(self._x), step):
-            piece = slice(start, start + step)
+        for piece in self.pieces():
             task = self._task(piece, torch.empty(0))
             whole = magnitudes(task)
             assert self._rule is not None
-            self._drop(task, start, self._order(task), self._rule)
+            self._drop(task, piece.start, self._order(task), self._rule)
             kept = magnitudes(task)
             sums += torch.stack([whole - kept, kept])
         return stretch(*sums)
@@ -184,7 +205,7 @@ class _Change:
 
     def _order(self, task: Tensor) -> Tensor:
         """(rows, n): the places in its row of the smallest change, the next one, ..."""
-        return task.view(-1, self._width).abs().argsort(dim=1, stable=True)
+        return task.view(-1, self.width).abs().argsort(dim=1, stable=True)
 
     def _drop(self, task: Tensor, start: int, order: Tensor, rule: Rule) -> None:
         thresholds = _by_rank(rule.thresholds.to(task.device), order)
@@ -198,11 +219,6 @@ def _by_rank(values: Tensor, order: Tensor) -> Tensor:
     """Flat: for every scalar the value of its rank."""
     found = torch.empty(order.shape, dtype=values.dtype, device=order.device)
     return found.scatter_(1, order, values.expand_as(order)).view(-1)
-
-
-def _width(x: Tensor, scope: Scope) -> int:
-    """How many scalars are ranked together."""
-    return x.numel() if scope == "tensor" or x.dim() < 2 else x.numel() // len(x)
 
 
 def _flat(x: Tensor, turned: bool) -> Tensor:
