@@ -91,6 +91,27 @@ def test_the_frontier_is_who_nobody_beats_in_both() -> None:
     assert frontier([dear, worse, better, cheap]) == [cheap, better, dear]
 
 
+def test_a_frontier_joins_those_of_one_kind_alone() -> None:
+    cheap, dear = Spent("ties", 1.0, 0.3, None, 1), Spent("simple", 2.0, 0.5, None, 1)
+    tuned = [Spent("ties_grid", 3.0, 0.6, None, 1, "12 evaluations"), Spent("cma", 4.0, 0.7, None, 1, "40 evaluations")]
+    alone, both = (pareto("x", spent).count("stroke-dasharray") for spent in ([cheap, dear], [cheap, dear, *tuned]))
+    assert (alone, both) == (1, 3), "a tuned one, however good, is joined to no default"
+
+
+def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:
+    names = [f"a_method_with_a_long_name_{k}_grid" for k in range(60)]
+    ranks = Ranking({name: float(k + 1) for k, name in enumerate(names)}, 3, 0.5, 4.0)
+    for svg in (pareto("x", [Spent(name, 1.0 + k, 0.5, 0.1, 1) for k, name in enumerate(names)]), diagram("x", ranks)):
+        tree = ElementTree.fromstring(svg)
+        wide, high = (float(n) for n in tree.attrib["viewBox"].split()[2:])
+        words = [text for text in tree.iter(f"{SVG}text") if (text.text or "").startswith("a_method")]
+        assert len(words) == 60 and all(0 < float(text.attrib["y"]) < high for text in words)
+        for text in words:
+            x, size = float(text.attrib["x"]), 6 * len(text.text or "")
+            assert 0 < (x - size if text.attrib.get("text-anchor") == "end" else x) < wide
+            assert text.attrib.get("text-anchor") == "end" or x + size < wide
+
+
 def test_marks_of_a_landscape_lie_on_the_models_they_are() -> None:
     root = ElementTree.fromstring(landscape("x", terrain()))
     dots = [(d.get("cx"), d.get("cy"), d.get("r")) for d in root.iter(f"{SVG}circle")]

@@ -60,7 +60,7 @@ def index(told: Mapping[str, Manual], records: Records) -> str:
     rows = []
     for name in sorted(told):
         own = [r for r in records.ranks(name) if r.row == name and r.rank]
-        best = {r.world.world: f"{r.place} of {r.of}" for r in own}
+        best = {r.world.world: f"{r.place} of {r.of}" for r in reversed(own)}  # on all questions, if it has both
         worlds = [best.get(world, text.GAP) for world in ("real models", "synthetic world")]
         one = told[name]
         rows.append([f"[{name}]({name}.md)", text.prose(one.itself), ", ".join(one.needs) or text.GAP, *worlds])

@@ -70,7 +70,7 @@ def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
         if words.yardstick(method) or cell.mean is None or cost.merge_seconds is None:
             continue
         seconds = cost.merge_seconds + (cost.statistics_seconds or 0.0)
-        found.append(Spent(method, seconds, cell.mean, cell.half, cost.inference_models or 1))
+        found.append(Spent(method, seconds, cell.mean, cell.half, cost.inference_models or 1, cell.kind))
     return found
 
 
