@@ -136,8 +136,8 @@ def test_a_killed_one_counts_its_evaluation_once(
     assert found.dev == wanted.dev and found.weights_sha256 == wanted.weights_sha256
 
 
-@pytest.mark.parametrize("kind", ["encoder", "decoder", "two tasks"])
-def test_what_is_written_answers_as_it_did(
+@pytest.mark.parametrize("kind", ["decoder", "two tasks"])
+def test_what_is_written_has_the_numbers_in_its_heads_or_beside_it(
     kind: str, labs: Mapping[str, Lab], store: Store, records: Mapping[str, RunRecord], tmp_path: Path
 ) -> None:
     lab, found = labs[kind], records[f"{kind} dare_linear_calibrated"]
@@ -148,11 +148,7 @@ def test_what_is_written_answers_as_it_did(
     if kind == "decoder":
         assert list(json.loads(file.read_text())["offsets"].values()) == trace["offsets"]["emotion"]
         return
-    whole = merged(lab, store, found)
-    for corpus in found.scores if kind == "two tasks" else ["."]:
+    for corpus in found.scores:
         bias = AutoModelForSequenceClassification.from_pretrained(target / corpus).classifier.bias
-        if kind == "encoder":
-            assert torch.equal(bias, whole[BIAS])
-        else:
-            own = lab.populations.heads(cell_of(found, lab.subject.model).key)[corpus][BIAS]
-            torch.testing.assert_close(bias.detach() - own, torch.tensor(trace["offsets"][corpus]))
+        own = lab.populations.heads(cell_of(found, lab.subject.model).key)[corpus][BIAS]
+        torch.testing.assert_close(bias.detach() - own, torch.tensor(trace["offsets"][corpus]))

@@ -155,9 +155,7 @@ def merge(method: Any, score: Any, population: Population | None = None) -> Merg
     return method.merge(some, score, torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize(
-    ("name", "bias"), [("dare_ties", BIAS), ("simple", ""), ("ensemble", BIAS), ("emr", ""), ("simple_evolver", BIAS)]
-)
+@pytest.mark.parametrize(("name", "bias"), [("dare_linear", BIAS), ("emr", ""), ("simple_evolver", BIAS)])
 def test_a_calibrated_method_keeps_the_contract(name: str, bias: str) -> None:
     method = resolve(f"{name}_calibrated", {"evolver": {"generations": 1}})
     check_method(method, score=lambda: Head(bias=bias))
