@@ -42,7 +42,7 @@ def halved(population: Population, keep: float = 0.5, scale: float = 2.0) -> Per
 
     def mask(name: str, member: Mapping[str, Tensor]) -> Tensor:
         change = (member[name] - population.ancestor[name]).abs().double()
-        return change >= change.flatten().quantile(1 - keep)
+        return change >= (change.flatten().quantile(1 - keep) if len(change.flatten()) else 0)
 
     masks = {who: {n: mask(n, m) for n in masked} for who, m in zip(population.names, population.members, strict=True)}
     return PerTask(unified, population.ancestor, masks, dict.fromkeys(population.names, scale))
