@@ -9,7 +9,7 @@ from importlib import import_module
 
 import pytest
 
-from tests.conformance.page import PAGE, SMALL, cells
+from tests.conformance.page import PAGE, cells
 from tests.conformance.shared import Row
 from tests.golden_cases import Run, runs
 
@@ -37,17 +37,13 @@ def test_the_numbers_of_the_page_come_out_again_within_rounding(package: str) ->
     told, now = lines_of(package), [stripped(cells(row)) for row in rows_of(package)]
     assert [words(line) for line in told] == [words(line) for line in now]
     for line, again in zip(told, now, strict=True):
-        for number, found in zip(line[-3:-1], again[-3:-1], strict=True):
-            assert value(found) == pytest.approx(value(number), rel=0.03, abs=SMALL), line
+        if line[-1]:  # it has a cause; of all others the next test says that they are rounding
+            assert [*map(float, again[-3:-1])] == pytest.approx([*map(float, line[-3:-1])], rel=0.03), line
 
 
 def words(line: Sequence[str]) -> list[str]:
     """All but the two numbers."""
     return [*line[:-3], line[-1]]
-
-
-def value(told: str) -> float:
-    return float(told.removeprefix("< "))
 
 
 @pytest.mark.parametrize("package", ["mergekit", "peft"])

@@ -23,7 +23,7 @@ CROSS = "adds A's and B's apart, so that every A meets every B: not the sum, at 
 SHORT = "keeps the larger rank of the two unless `svd_rank` is set; the sum has the ranks together"
 FACTORS = "works on A and B, whose product is not the merge of the products"
 COUNTS = "divides by how many agree; ours adds up unless `normalize` is set, as mergekit does"
-SCALED = "in 0.21.2 the merged adapter keeps the scale alpha / sqrt(r) of rank-stabilised adapters a second time"
+SCALED = "what is merged is rank-stabilised too, and multiplied by the square root of its rank, 2.83, instead of 1"
 
 
 @dataclass(frozen=True)

@@ -32,18 +32,16 @@ BAND = {"density": 0.5, "gamma": 0.1, "lambda": 1.0}
 THEIR_BAND = {"density": 0.5, "gamma": 0.1}
 
 WHOLE = "mergekit trims each tensor for itself, the paper the whole model; its zero votes count as plus"
-LEAST = "mergekit keeps one change of a tensor at least, where ours keeps floor(k n), as mergekit 0.1.4 would"
+LEAST = "mergekit keeps one change of a tensor at least, where ours keeps floor(k n)"
 L1 = "mergekit scales what is kept to each tensor's sum of magnitudes, the paper by 1 / density"
 SECOND = "of a kernel, mergekit ranks along the second dimension, ours all that belongs to one output"
 BAND_OF_ALL = "defaults: mergekit drops nothing unless told a density, and multiplies by 1"
 CLAMP = "ours takes no step past the members or away from them; clamp=false does"
-FLOOR = (
-    "mergekit takes a product of norms below 1e-6 for 1e-6, so that small changes have no cosine: `model_stock` floor"
-)
+FLOOR = "mergekit takes a product of norms below 1e-6 for 1e-6, so that small changes have no cosine"
 ROWS = "of a kernel, mergekit's filters are rows of its last dimension, ours are outputs"
 UNIFORM = "where mean squares sum to less than 1e-6 mergekit weighs all members alike; a fine-tuned model's often do"
 SELECT = "mergekit merges what is selected alone, the authors' code everything"
-DENSE = "ram is the mean of changes above 1e-5; of few that lie below it, the others' mean is taken"
+DENSE = "ram is the mean of changes above 1e-5; where one lies below it, the mean is of the others"
 LINE = "slerp takes arcs of less than 1.8 degrees for lines, nuslerp does not"
 
 CASES = (

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.conformance.shared import SEEDS, Difference, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
-SMALL = 1e-5  # below it a number is told by its power of ten alone, as the next machine rounds otherwise
 
 HEAD = """# Conformance
 
@@ -34,9 +33,9 @@ populations in float32, of weights of size 1. Where no cause stands the differen
 MERGEKIT = """
 ## mergekit {mergekit}
 
-Knobs are set so that both mean the same; `weight=1` is each member's. *Changes* is the standard deviation of what
-members changed, in two matrices, a wide one, a vector and a kernel unless others are named. Where mergekit draws, it is
-given our draws.
+Knobs are set so that both mean the same, where they can; `weight=1` is each member's. *Changes* is the standard
+deviation of what members changed, in three matrices, a vector and a kernel unless others are named. Where mergekit
+draws, it is given our draws.
 
 """
 
@@ -84,7 +83,7 @@ def page(
             PEFT.format(**versions),
             table(("ours", "peft's", "absolute", "relative", "cause"), map(cells, peft)),
             VECTORS,
-            table(("method", "runs", "absolute", "relative"), runs),
+            table(("vectors of", "runs", "absolute", "relative"), runs),
         )
     )
 
@@ -107,11 +106,10 @@ def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _numbers(found: Difference) -> tuple[str, str]:
-    return number(found.absolute), number(found.relative)
+    told = _bound if found.is_rounding else "{:.2g}".format
+    return told(found.absolute), told(found.relative)
 
 
-def number(x: float) -> str:
-    """Two digits; of what is rounding, the next power of ten."""
-    if x == 0 or x >= SMALL:
-        return f"{x:.2g}"
-    return f"< 1e{math.ceil(math.log10(x))}"
+def _bound(x: float) -> str:
+    """The next power of ten: another machine rounds otherwise."""
+    return f"< 1e{math.ceil(math.log10(x))}" if x else "0"
