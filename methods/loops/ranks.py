@@ -47,6 +47,17 @@ def order_of(bits: Any, order: Any, spare: Any, counts: Any) -> None:
 
 
 @Loop
+def draw(first: int, count: int, stream: int, hashes: Any) -> None:
+    """The hashes whose lanes, from first % LANES on, are the draws of `count` scalars from index `first` on."""
+    counter = first // LANES
+    for k in range((first + count - 1) // LANES + 1 - counter):
+        z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
+        z = (z ^ (z >> np.uint64(30))) * _FIRST
+        z = (z ^ (z >> np.uint64(27))) * _SECOND
+        hashes[k] = z ^ (z >> np.uint64(31))
+
+
+@Loop
 def rank_and_add(
     start: int,
     out: Any,
@@ -77,20 +88,14 @@ def rank_and_add(
     for begin in range(0, len(out), width):
         before, after = origin[begin : begin + width], out[begin : begin + width]
         first = start + begin
-        counter = first // LANES
         for i in range(len(xs)):
             x, task, threshold, factor = xs[i][begin : begin + width], tasks[i], thresholds[i], factors[i]
             for j in range(width):
                 task[j] = x[j] - before[j]
             if ranked[i]:
                 order_of(bits[i], order, spare, counts)
-                stream = np.uint64(streams[i])
-                for k in range((first + width - 1) // LANES + 1 - counter):
-                    z = stream + np.uint64(counter + k + 1) * _STEP
-                    z = (z ^ (z >> np.uint64(30))) * _FIRST
-                    z = (z ^ (z >> np.uint64(27))) * _SECOND
-                    hashes[k] = z ^ (z >> np.uint64(31))
-                drawn = lanes[first - LANES * counter :]
+                draw(first, width, streams[i], hashes)
+                drawn = lanes[first % LANES :]
                 for r in range(width):
                     j = order[r]
                     t = task[j] if np.int32(drawn[j]) < threshold[r] else np.float32(0)
@@ -99,3 +104,28 @@ def rank_and_add(
                 for j in range(width):
                     task[j] *= factor[0]
         add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
+
+
+@Loop
+def kept_magnitudes(start: int, x: Any, origin: Any, width: int, threshold: Any, stream: int) -> Any:
+    """(2, 256) int64: sums of the mantissas of |x - x_0| by exponent, of what is dropped and of what is kept."""
+    sums = np.zeros((2, 256), np.int64)
+    task = np.empty(width, np.float32)
+    bits = task.view(np.int32)
+    order, spare, counts = np.empty(width, np.int32), np.empty(width, np.int32), np.empty((4, 256), np.int32)
+    hashes = np.empty(width // LANES + 2, np.uint64)
+    lanes = hashes.view(np.uint16)
+    for begin in range(0, len(x), width):
+        for j in range(width):
+            task[j] = x[begin + j] - origin[begin + j]
+        order_of(bits, order, spare, counts)
+        draw(start + begin, width, stream, hashes)
+        drawn = lanes[(start + begin) % LANES :]
+        for r in range(width):
+            j = order[r]
+            exponent = (bits[j] >> 23) & 0xFF
+            mantissa = bits[j] & 0x7FFFFF
+            if exponent > 0:
+                mantissa += 0x800000
+            sums[int(np.int32(drawn[j]) < threshold[r]), exponent] += mantissa
+    return sums

@@ -51,6 +51,10 @@ class Share:
     draws: Draws | None = None  # None where every threshold is 0 or ALL
     stretches: Stretches = field(default_factory=dict)  # 1, of a tensor that it lacks
 
+    def stream(self, name: str) -> int:
+        """Where the hashes of a tensor begin; any place, where nothing is drawn."""
+        return 0 if self.draws is None else self.draws.stream(name)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -73,7 +77,17 @@ def stretches(share: Share, ancestor: Weights, rows: Rows, names: Sequence[str])
     """For every tensor sum |t| / sum |kept t| of a member's changes; 1 where either is next to nothing."""
     if share.rule is None:
         return {}
-    return {name: _change(name, share, ancestor, rows).stretch() for name in names if share.weights[name].numel()}
+    changes = {name: _change(name, share, ancestor, rows) for name in names if share.weights[name].numel()}
+    stored = {name: (share.weights[name], ancestor[name]) for name in changes}
+    swept = {
+        name: (*some, changes[name].width, Uncut(changes[name].thresholds), share.stream(name))
+        for name, some in suited(stored).items()
+        if not rows.turned(name, share.weights[name])
+    }
+    sums = {name: torch.zeros(2, EXPONENTS, dtype=torch.int64) for name in swept}
+    for name, _, found in sweep(loops.kept_magnitudes, swept, {name: changes[name].width for name in swept}):
+        sums[name] += torch.from_numpy(found)
+    return {name: stretch(*(sums[name] if name in swept else one.sizes())) for name, one in changes.items()}
 
 
 def _change(name: str, share: Share, ancestor: Weights, rows: Rows) -> _Change:
@@ -115,7 +129,7 @@ class RankedSum:
             changes[0].width,
             *(tuple(Uncut(one.thresholds) for one in changes), tuple(Uncut(one.factors) for one in changes)),
             tuple(share.rule is not None for share in self.shares),
-            tuple(0 if share.draws is None else share.draws.stream(name) for share in self.shares),
+            tuple(share.stream(name) for share in self.shares),
             *(tuple(float(share.weight) for share in self.shares), self.summed.whole_scale),
             *(self.summed.elect, self.summed.normalize),
         )
@@ -186,8 +200,8 @@ class _Change:
         scale = self._scale
         return task.mul_(scale if isinstance(scale, float) else _by_rank(scale, order))
 
-    def stretch(self) -> float:
-        """sum |t| / sum |kept t|."""
+    def sizes(self) -> Tensor:
+        """(2, 256) int64: sums of magnitudes of what is dropped, and of what is kept."""
         sums = torch.zeros(2, EXPONENTS, dtype=torch.int64)
         for piece in self.pieces():
             task = self._task(piece, torch.empty(0))
@@ -196,7 +210,7 @@ class _Change:
             self._drop(task, piece.start, self._order(task), self._rule)
             kept = magnitudes(task)
             sums += torch.stack([whole - kept, kept])
-        return stretch(*sums)
+        return sums
 
     def _task(self, piece: slice, buffer: Tensor) -> Tensor:
         work = working_dtype(self._x)
