@@ -15,7 +15,8 @@ from methods import NotApplicable, Population, Weights
 from methods.adamerging import AdaMerging, _Adam, _Learner
 from methods.base import is_finite
 from methods.errors import MergeboardError
-from methods.refereeing.toys import toy_entropy, toy_population, toy_score
+from methods.refereeing.toy_services import toy_entropy
+from methods.refereeing.toys import toy_population, toy_score
 from methods.services import Draw
 from methods.task_arithmetic import TaskArithmetic
 from methods.tensors.steered import Steered

@@ -14,7 +14,7 @@ from torch import Tensor
 from methods import Population, Weights, resolve
 from methods.contract import same_bits
 from methods.loops import sweep
-from methods.refereeing.toys import toy_entropy
+from methods.refereeing.toy_services import ToyLayers, toy_entropy
 from methods.tensors import pieces
 from methods.tensors.child import write_child
 from methods.tensors.draws import Draws
@@ -49,7 +49,9 @@ def some(seed: int, dtype: torch.dtype) -> Population:
     fishers = tuple({name: x.square() for name, x in drawn().items()} for _ in range(3))
     grams = tuple({name: x.T @ x / len(x) for name, x in drawn().items() if name.endswith("weight")} for _ in range(3))
     ancestor = {name: x.to(dtype) for name, x in drawn().items()}
-    return Population(members, ("x", "y", "z"), ancestor, {"fisher": fishers, "gram": grams}, entropy=toy_entropy)
+    layers = ToyLayers([drawn()["a.weight"] for _ in range(3)], ("a.weight", "b.weight"))
+    statistics = {"fisher": fishers, "gram": grams}
+    return Population(members, ("x", "y", "z"), ancestor, statistics, entropy=toy_entropy, layers=layers)
 
 
 class Rising:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from methods.base import Merged, Population, Statistics, Weights
 from methods.merged import stand_in
-from methods.services import Draw
+from methods.refereeing.toy_services import ToyLayers, toy_entropy
 
 SHAPES = {
     "embedding.weight": (11, 6),
@@ -51,50 +50,6 @@ class ToyScore:
         return -float(sum((weights[name].double() - goal).square().sum() for name, goal in goals.items()))
 
 
-def toy_entropy(weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tensor]]:
-    """The entropy of what every matrix says to drawn inputs, through a softmax, as `Population.entropy` has it."""
-    rng = torch.Generator().manual_seed(draw.seed % (1 << 32) + draw.step)
-    matrices = {n: x.detach().double().requires_grad_() for n, x in weights.items() if x.dim() == 2}
-    with torch.enable_grad():
-        said = [torch.randn(draw.rows, x.shape[1], generator=rng).double() @ x.T for x in matrices.values()]
-        likely = [z.log_softmax(1) for z in said]
-        value = torch.stack([-(log.exp() * log).sum(1).mean() for log in likely]).sum()
-        slopes = torch.autograd.grad(value, list(matrices.values()))
-    return float(value.detach()), dict(zip(matrices, slopes, strict=True))
-
-
-class ToyLayers:
-    """Made-up rows through the matrices of a population's layers, one after the other, as `Population.layers` leads."""
-
-    def __init__(self, n: int, shapes: Shapes, transposed: frozenset[str], seed: int) -> None:
-        named = [name for name in shapes if ".layers." in name and len(shapes[name]) == 2]
-        self._chain = named or [name for name in ("layer.weight", "conv.weight") if name in shapes]
-        rng, first = torch.Generator().manual_seed(seed), self._chain[0]
-        width = shapes[first][0 if first in transposed else 1]
-        self._rows, self._transposed = [torch.randn(40, width, generator=rng) for _ in range(n)], transposed
-
-    @property
-    def blocks(self) -> tuple[str, ...]:
-        """Each matrix is a block's own."""
-        return tuple(name.removesuffix(".weight").removesuffix(".mlp") for name in self._chain)
-
-    def stored(self, transposed: frozenset[str]) -> ToyLayers:
-        """The same rows through the same matrices, of which others are stored (in, out)."""
-        twin = copy.copy(self)
-        twin._transposed = transposed
-        return twin
-
-    def __call__(self, i: int, block: str, weights: Weights) -> Mapping[str, Tensor]:
-        """The Gram matrix of what comes to this block."""
-        x = self._rows[i]
-        for name, own in zip(self._chain, self.blocks, strict=True):
-            if own == block:
-                return {name: x.T @ x / len(x)}
-            weight = weights[name].float()
-            x = torch.tanh(x @ (weight if name in self._transposed else weight.T))
-        raise KeyError(block)
-
-
 def toy_population(
     n: int = 3, dtype: torch.dtype = torch.float32, seed: int = 0, shapes: Shapes = SHAPES
 ) -> Population:
@@ -115,9 +70,21 @@ def toy_population(
         _cast(ancestor, dtype),
         statistics={"fisher": fishers, "gram": grams},
         transposed=(turned := frozenset({"conv.weight"} & shapes.keys())),
-        layers=ToyLayers(n, shapes, turned, seed),
+        layers=ToyLayers(_rows(n, seed), _chain(shapes), turned),
         entropy=toy_entropy,
     )
+
+
+def _chain(shapes: Shapes) -> list[str]:
+    """The matrices that rows are led through: those of blocks, or else two that fit together."""
+    inside = [name for name in shapes if ".layers." in name and len(shapes[name]) == 2]
+    return inside or ["layer.weight", "conv.weight"]
+
+
+def _rows(n: int, seed: int) -> list[Tensor]:
+    """As wide as the first matrix of either chain; from a generator of their own, so that they move no other draws."""
+    rng = torch.Generator().manual_seed(seed)
+    return [torch.randn(40, 6, generator=rng) for _ in range(n)]
 
 
 def toy_blocks(n: int = 3, dtype: torch.dtype = torch.float32) -> Population:
