@@ -130,7 +130,9 @@ def test_one_file_on_the_command_line_is_enough(said: list[str], results: Path) 
 
 
 def test_every_question_has_an_answer(said: list[str]) -> None:
-    assert [int(answer.rsplit("ended with ")[-1]) for answer in said[1:]] == [0, 0, 0, 4, 0, 0]
+    none_collected = 5  # of mergekit's methods, where mergekit is absent
+    codes = [0, 0, 0, 4, 0, 0 if HAS_MERGEKIT else none_collected]
+    assert [int(answer.rsplit("ended with ")[-1]) for answer in said[1:]] == codes
 
 
 def test_an_installed_suite_runs_and_is_shown_in_its_own_words(said: list[str], results: Path) -> None:
