@@ -129,8 +129,13 @@ class Judges:
         kept = scorer({c: seen for c, (seen, _) in ends.items()}, 1)
         return Developers(searched, kept, scorer(start, 1), rows, (seen, both))
 
-    def entropy(self, key: PopulationKey, heads: Mapping[str, Weights], search: Search, apart: float) -> DevEntropy:
-        """How unsure weights are of the rows that a search would be scored on, whose labels are not looked at."""
+    def entropy(
+        self, key: PopulationKey, heads: Callable[[], Mapping[str, Weights]], search: Search, apart: float
+    ) -> DevEntropy:
+        """How unsure weights are of the rows that a search would be scored on, whose labels are not looked at.
+
+        `heads` are asked for with the first of them: few methods read any.
+        """
         splits = {corpus: self._rows.dev(corpus, key.seed) for corpus in key.developed}
         there = {corpus: len(split) for corpus, split in splits.items() if len(split)}
         ends, _ = cut(there, search.dev_fraction, apart)
@@ -142,7 +147,7 @@ class Judges:
                 raise NotApplicable(f"it learns from how unsure answers are, and {corpus} is asked by another harness")
             task = self._rows.task(corpus)
             batches = self.prepared(task, splits[corpus].part(0, ends[corpus][0]))
-            return Unlabelled.of(self._exact(task), batches, corpus, heads.get(corpus, {}))
+            return Unlabelled.of(self._exact(task), batches, corpus, heads().get(corpus, {}))
 
         return DevEntropy([key.chosen or (corpus_of(member),) for member in key.members], rows, self._say)
 

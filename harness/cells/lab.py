@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from harness.cells.cell import Cell, PopulationKey
@@ -84,7 +85,7 @@ class Lab:
 
     def entropy(self, key: PopulationKey, apart: float) -> DevEntropy:
         """Who tells how unsure weights are of the rows of `developers(key, apart).search`, without their labels."""
-        return self.judges.entropy(key, self.populations.heads(key), self.protocol.search, apart)
+        return self.judges.entropy(key, partial(self.populations.heads, key), self.protocol.search, apart)
 
     def examiner(self, cell: Cell, corpora: tuple[str, ...], own_heads: bool = True) -> Examiner:
         """The keeper of this cell's test rows; `own_heads=False` for weights that hold every task's head."""
