@@ -252,3 +252,14 @@ def test_a_search_of_the_scale_looks_at_each_matrix_once(method: str, monkeypatc
     assert len(looked) == 2 * once
     alpha = float.fromhex(merged.trace["point"][0])
     assert torch.equal(merged[NAME], merge(method, some, alpha=alpha)[NAME])
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (30, 40), (30, 30)])
+def test_directions_of_ones_own_are_the_same_in_float32_where_they_are_found_by_a_shorter_way(
+    shape: tuple[int, int],
+) -> None:
+    shared, origin = low_rank(*shape, 20), torch.zeros(shape, dtype=torch.float64)
+    parts = [(shared + drawn(*shape, seed=seed)).float() for seed in range(3)]
+    found = change("iso_cts", *parts, origin=origin.float())
+    wanted = change("iso_cts", *(part.double() for part in parts), origin=origin)
+    assert close(found, wanted, 2e-5 * float(wanted.abs().max()))

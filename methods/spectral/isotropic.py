@@ -33,7 +33,8 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -98,15 +99,16 @@ class IsoCts(_Isotropic):
         c, k = _room(min(changes.shape), self.common, len(changes))
         if k == 0:
             return _flat(changes, precision)
-        total = changes.sum()
+        total = changes.sum_at_hand()
         lengths = [moved.length() for moved in changes]
         # what members take back from each other, but for rounding, has no direction that all share
         shared = directions(total, precision, lambda s: min(c, len(s)), beside=max(lengths))
         found, u = [shared], [total.times(shared.lift)]
         for moved, length in zip(changes, lengths, strict=True):
-            # of outputs that are columns the common part is t V Vᵀ, of those that are rows U Uᵀ t, U = total * lift
-            of, common = (moved, shared.v @ shared.v.T) if changes.turned else (total, _common(shared, total, moved))
+            of, common, left = _common(shared, total, moved, changes.turned)
             own = summed([moved, of.times(-common)])
+            if precision.eps > 1e-10:  # of members in float64 what is left may be too little for that
+                own = replace(own, squares=left)
             found.append(directions(own, precision, lambda s: min(k, len(s)), beside=length))
             u.append(summed([moved.times(found[-1].lift), of.times(-common @ found[-1].lift)]))
         s = torch.cat([f.s for f in found])
@@ -128,6 +130,15 @@ def _flat(changes: Changes, precision: Precision) -> Tall:
     return found.with_values(total, found.s.mean().expand(len(found.s)))
 
 
-def _common(shared: Directions, total: Tall, moved: Tall) -> Tensor:
-    """(n, n): the sum times this is what of a change lies in the sum's directions."""
-    return shared.lift @ (shared.lift.T @ total.gram(moved))
+def _common(shared: Directions, total: Tall, moved: Tall, turned: bool) -> tuple[Tall, Tensor, Callable[[], Tensor]]:
+    """What of a change lies in the common directions of the outputs.
+
+    Returns:
+        A matrix and a small one, (n, n), whose product it is; and what makes the Gram matrix of the rest of the change.
+    """
+    if turned:  # outputs are columns: t V Vᵀ
+        inside = shared.v @ shared.v.T
+        outside = torch.eye(len(inside), dtype=inside.dtype, device=inside.device) - inside
+        return moved, inside, lambda: outside @ moved.gram() @ outside
+    inside = shared.lift.T @ total.gram(moved)  # Uᵀ t, as U = total * lift
+    return total, shared.lift @ inside, lambda: moved.gram() - inside.T @ inside

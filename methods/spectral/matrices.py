@@ -48,14 +48,20 @@ class Changes:
 
     def sum(self) -> Tall:
         """Their sum."""
+        return Tall(self.shape, lambda some: self._sum_of(some).double())
 
-        def rows(some: slice) -> Tensor:
-            total = self._tensors[0][some] - self.origin[some]
-            for tensor in self._tensors[1:]:
-                total += tensor[some] - self.origin[some]
-            return total.double()
+    def sum_at_hand(self) -> Tall:
+        """The same for those who need it often: it is made once and held."""
+        whole = blank(self.origin)
+        for some in Tall.of(whole).blocks():
+            whole[some] = self._sum_of(some)
+        return Tall.of(whole)
 
-        return Tall(self.shape, rows)
+    def _sum_of(self, some: slice) -> Tensor:
+        total = self._tensors[0][some] - self.origin[some]
+        for tensor in self._tensors[1:]:
+            total += tensor[some] - self.origin[some]
+        return total
 
 
 class Spectral(Tensorwise):
@@ -108,7 +114,7 @@ class _Merge(Formula):
         if start.dim() == 2 and name not in self._averaged:
             change = self._change(name, Changes(tensors, start))
             if change is not None:
-                return torch.add(start, change, alpha=of_matrices)
+                return torch.add(start, change, alpha=of_matrices, out=change if self._made is None else None)
         return torch.lerp(start, mean(tensors), of_others)
 
     def _change(self, name: str, changes: Changes) -> Tensor | None:

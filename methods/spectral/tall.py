@@ -26,6 +26,7 @@ class Tall:
 
     shape: tuple[int, int]
     rows: Callable[[slice], Tensor]  # these rows, (rows, n) in float64; not to be written to
+    squares: Callable[[], Tensor] | None = None  # a shorter way to its product with itself, if there is one
 
     @classmethod
     def of(cls, whole: Tensor) -> Tall:
@@ -40,6 +41,8 @@ class Tall:
 
     def gram(self, other: Tall | None = None) -> Tensor:
         """The product of the transposed with itself, or with another of as many rows: (n, n) or (n, n of the other)."""
+        if other is None and self.squares is not None:
+            return self.squares()
         total: Tensor | None = None
         for some in self.blocks():
             left = self.rows(some)
