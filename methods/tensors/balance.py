@@ -64,15 +64,18 @@ class Betas(TaskVector):
         self._swept = {}  # the loops of task vectors know of no betas
         self._all = [TaskVector(member, ancestor, keys) for member in members]
         self._i, self._ends, self._below = i, ends, below
+        self.largest = 0.0  # of all pieces that were looked through
 
     def piece(self, key: str, piece: slice, buffer: Tensor) -> Tensor:
         """These scalars of one tensor, written into the buffer."""
         total, room = (x[: piece.stop - piece.start] for x in _ROOM.like(buffer))
+        own = buffer[: len(total)]
         total.zero_()
-        for task in self._all:
-            total.add_(task.piece(key, piece, room))
-        own = self._all[self._i].piece(key, piece, room)
-        return buffer[: len(own)].copy_(self._part(own, total))
+        for i, task in enumerate(self._all):
+            total.add_(task.piece(key, piece, own if i == self._i else room))
+        found = own.copy_(self._part(own, total))
+        self.largest = max(self.largest, float(found.max()))
+        return found
 
     def spread(self, stride: int) -> Iterable[Tensor]:
         """Every stride-th beta of each tensor."""
@@ -95,12 +98,12 @@ def ends_of(
     beyond = int(clamp * size)
     ends = Ends(*(Cut(kth_largest(task, rank)[0]).magnitude for rank in (size - beyond, beyond + 1)))
 
+    above, below = (Betas(i, members, ancestor, keys, ends, below=side) for side in (False, True))
+
     def nth(rank: int) -> float:
         """The rank-th largest beta."""
-        above = Betas(i, members, ancestor, keys, ends)
-        if found := Cut(kth_largest(above, rank)[0]).magnitude:
-            return found
-        below = Betas(i, members, ancestor, keys, ends, below=True)
-        return -Cut(kth_largest(below, size - rank + 1)[0]).magnitude
+        found = Cut(kth_largest(above, rank)[0]).magnitude
+        return found or -Cut(kth_largest(below, size - rank + 1)[0]).magnitude
 
-    return Ends(ends.low, ends.high, nth(min(size, size - int(size * (1 - keep)))), nth(1))
+    least = nth(size - int(size * (1 - keep)))  # on the way to which all are looked through
+    return Ends(ends.low, ends.high, least, above.largest or nth(1))

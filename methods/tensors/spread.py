@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from methods.base import working_dtype
+from methods.tensors.pieces import CHUNK
 from methods.tensors.task_vector import TaskVector
 
 
@@ -23,20 +24,22 @@ class Spread(TaskVector):
         self._tensors = [tensor.detach().reshape(-1) for tensor in tensors]
         self._origin = origin.detach().reshape(-1)
         self._known = None if known is None else known.view(-1)
+        if known is None and self.size <= CHUNK:
+            self._known = self._made(slice(0, self.size))
 
     def piece(self, key: str, piece: slice, buffer: Tensor) -> Tensor:
         """These scalars, written into the buffer."""
-        if self._known is not None:
-            found = self._known[piece]
-        else:
-            work, device = working_dtype(self._tensors[0]), self._tensors[0].device
-            origin = self._origin[piece].to(device, work)
-            found = variance([tensor[piece].to(work) - origin for tensor in self._tensors])
+        found = self._made(piece) if self._known is None else self._known[piece]
         return buffer[: found.numel()].copy_(found)
 
     def spread(self, stride: int) -> Iterable[Tensor]:
         """Every stride-th variance."""
         yield from (part[-start % stride :: stride].clone() for start, part in self.of(""))
+
+    def _made(self, piece: slice) -> Tensor:
+        work, device = working_dtype(self._tensors[0]), self._tensors[0].device
+        origin = self._origin[piece].to(device, work)
+        return variance([tensor[piece].to(work) - origin for tensor in self._tensors])
 
 
 def variance(changes: Sequence[Tensor]) -> Tensor:
