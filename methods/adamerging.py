@@ -56,6 +56,7 @@ class AdaMerging(Replayable):
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("ancestor", "development rows", "random draws")
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and lambda is not 1/N"
+    untuned: ClassVar[str] = "it learns its scales from development rows by itself"
     searched: ClassVar[tuple[Gene, ...]] = (Gene("start", local=False),)
 
     layers: Literal["layer_wise", "task_wise"] = "layer_wise"  # a lambda for each tensor and member, or each member

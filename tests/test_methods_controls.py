@@ -71,6 +71,7 @@ def test_a_method_has_a_tuned_row(name: str, row: str) -> None:
         *((name, "a search") for name in ("ties_cma", "ties_evolver_random")),
         *((name, "a search by itself") for name in ("greedy_soup", "dfs", "ps_dfs")),
         *(("ensemble", "an ensemble"), ("route", "a route, which dfs searches")),
+        ("adamerging", "it learns its scales from development rows by itself"),
     ],
 )
 def test_what_is_a_search_or_no_merge_is_not_tuned(name: str, why: str) -> None:
