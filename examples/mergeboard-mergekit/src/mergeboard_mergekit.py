@@ -34,7 +34,8 @@ if version("mergekit") != "0.1.5":
     raise MergeboardError(f"mergekit {version('mergekit')} is installed; install the one that was tried, 0.1.5")
 
 ASKED = {"weight": 1.0, "t": 0.5, "nearswap.t": 1e-4}  # what mergekit wants to be told
-GENES = (Gene("t"), Gene("lambda", high=2.0), Gene("select_topk", 0.05), Gene("weight", 0.01, 1.0, each="member"))
+STRENGTHS = Gene("lambda", high=3.0, unit=1.0), Gene("lambda", high=3.0, unit="share")  # of a mean, of a sum
+GENES = (Gene("t"), Gene("select_topk", 0.05), Gene("weight", 0.01, each="member"))
 
 
 class Mergekit(PerMember):
@@ -108,12 +109,14 @@ def _class_of(theirs: MergeMethod) -> type[Mergekit]:
     names = {knob_of(name) for name, *_ in knobs}
     told: dict[str, Any] = {"theirs": theirs, "called": f"mergekit_{spec.name}", "__module__": __name__, "version": 1}
     told["first_is_base"] = spec.contract.base is BasePolicy.REQUIRED and spec.contract.max_inputs == 2
-    told["searched"] = tuple(g for g in GENES if g.knob in names and not (g.knob == "weight" and "lambda" in names))
+    adds_up = not getattr(theirs, "default_normalize", True)
+    varied = (STRENGTHS[adds_up],) if "lambda" in names else GENES
+    told["searched"] = tuple(gene for gene in varied if gene.knob in names)
     if told["first_is_base"] or spec.contract.max_non_base == 2:
         told["order_matters"] = "it goes from the first member to the second"
     elif "density" in names:
         told["order_matters"] = "draws are made for one member after the other"
-    if not getattr(theirs, "default_normalize", True):
+    if adds_up:
         told["moves_equal_members"] = "weights of 1 each add N equal changes up"
     return make_dataclass(f"Mergekit_{spec.name}", knobs, bases=(Mergekit,), namespace=told, frozen=True)
 

@@ -101,3 +101,16 @@ def test_spherical_means_may_be_of_changes() -> None:
     whole, changes = (resolve("mergekit_multislerp", {"mergekit_multislerp": {"base": base}}) for base in (False, True))
     a, b = (method.merge(THREE, toy_score(), rng())["layer.weight"] for method in (whole, changes))
     assert not torch.allclose(a, b)
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "unit"),
+    [("ties", "lambda", 1.0), ("task_arithmetic", "lambda", "share"), ("slerp", "t", None), ("linear", "weight", None)],
+)
+def test_a_search_varies_the_strength_or_what_else_decides_most(name: str, knob: str, unit: float | str | None) -> None:
+    (gene,) = resolve(f"mergekit_{name}").searched
+    assert gene.knob == knob and gene.unit == unit
+
+
+def test_a_search_around_one_keeps_the_contract() -> None:
+    check_method(resolve("mergekit_ties_random", {"search": {"budget": 2}}))
