@@ -16,9 +16,11 @@ from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
+from methods.linear import Linear
 from methods.model_stock import ModelStock
 from methods.regmean import RegMean
 from methods.simple import Simple
+from methods.task_arithmetic import TaskArithmetic
 from methods.tensors import dare_sum
 from methods.tensors.candidates import Anew, Stepwise, candidates_of
 from methods.ties import Ties
@@ -26,6 +28,8 @@ from methods.ties import Ties
 EXACT = [
     Simple(),
     Simple((0.2, 0.5, 0.3)),
+    Linear((0.2, 0.5, 0.6)),
+    TaskArithmetic(weights=(0.2, 0.5, -0.6)),
     Ties(),
     Ties(k=0.5, scope="per_tensor"),
     Ties(trim="official"),
