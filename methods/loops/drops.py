@@ -15,6 +15,17 @@ _STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
 
 
 @Loop
+def draw(first: int, count: int, stream: int, hashes: Any) -> None:
+    """The hashes whose lanes, from first % LANES on, are the draws of `count` scalars from index `first` on."""
+    counter = first // LANES
+    for k in range((first + count - 1) // LANES + 1 - counter):
+        z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
+        z = (z ^ (z >> np.uint64(30))) * _FIRST
+        z = (z ^ (z >> np.uint64(27))) * _SECOND
+        hashes[k] = z ^ (z >> np.uint64(31))
+
+
+@Loop
 def add_up(
     after: Any,
     before: Any,
@@ -87,20 +98,15 @@ def drop_and_add(
         size = min(BLOCK, len(out) - begin)
         before, after = origin[begin : begin + size], out[begin : begin + size]
         first = start + begin
-        counter = first // LANES
         for i in range(len(xs)):
             x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
             if thresholds[i] >= ALL:
                 for j in range(size):
                     task[j] = x[j] - before[j]
             else:
-                stream, below = np.uint64(streams[i]), np.int32(thresholds[i])
-                for k in range((first + size - 1) // LANES + 1 - counter):
-                    z = stream + np.uint64(counter + k + 1) * _STEP
-                    z = (z ^ (z >> np.uint64(30))) * _FIRST
-                    z = (z ^ (z >> np.uint64(27))) * _SECOND
-                    hashes[k] = z ^ (z >> np.uint64(31))
-                drawn = lanes[first - LANES * counter :]
+                below = np.int32(thresholds[i])
+                draw(first, size, streams[i], hashes)
+                drawn = lanes[first % LANES :]
                 for j in range(size):
                     t = x[j] - before[j]
                     task[j] = t if np.int32(drawn[j]) < below else np.float32(0)
@@ -169,13 +175,8 @@ def magnitudes(start: int, x: Any, origin: Any, stream: int, threshold: int) -> 
         size = min(BLOCK, len(x) - begin)
         one, before = x[begin : begin + size], origin[begin : begin + size]
         first = start + begin
-        counter = first // LANES
-        for k in range((first + size - 1) // LANES + 1 - counter):
-            z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
-            z = (z ^ (z >> np.uint64(30))) * _FIRST
-            z = (z ^ (z >> np.uint64(27))) * _SECOND
-            hashes[k] = z ^ (z >> np.uint64(31))
-        drawn = lanes[first - LANES * counter :]
+        draw(first, size, stream, hashes)
+        drawn = lanes[first % LANES :]
         for j in range(size):
             bits[j] = one[j] - before[j]
         for j in range(size):

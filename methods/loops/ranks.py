@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.drops import add_up
+from methods.loops.drops import add_up, draw
 from methods.loops.sweep import Loop
-from methods.tensors.draws import FIRST, LANES, SECOND, STEP
-
-_STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
+from methods.tensors.draws import LANES
 
 
 @Loop
@@ -44,17 +42,6 @@ def order_of(bits: Any, order: Any, spare: Any, counts: Any) -> None:
             value = ((bits[j] & 0x7FFFFFFF) >> (8 * byte)) & 0xFF
             after[counts[byte, value]] = j
             counts[byte, value] += 1
-
-
-@Loop
-def draw(first: int, count: int, stream: int, hashes: Any) -> None:
-    """The hashes whose lanes, from first % LANES on, are the draws of `count` scalars from index `first` on."""
-    counter = first // LANES
-    for k in range((first + count - 1) // LANES + 1 - counter):
-        z = np.uint64(stream) + np.uint64(counter + k + 1) * _STEP
-        z = (z ^ (z >> np.uint64(30))) * _FIRST
-        z = (z ^ (z >> np.uint64(27))) * _SECOND
-        hashes[k] = z ^ (z >> np.uint64(31))
 
 
 @Loop
