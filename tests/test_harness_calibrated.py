@@ -21,6 +21,11 @@ from harness.export.remake import cell_of
 from harness.judging.scoring import DevScorer, Sheet
 from harness.records.record import RunRecord, Store
 from harness.storage import journal
+from leaderboard import audit
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import groups
+from leaderboard.tables.kinds import kind_of
+from leaderboard.tables.tuned import calibration
 from methods import Offset
 from methods.merged import heart_of, models_of
 from tests.brought import bring, lab_of, lab_of_two_tasks, record_of, record_of_two_tasks
@@ -92,6 +97,18 @@ def test_elsewhere_logits_are_shifted_as_by_hand(
         sheet: Any = lab.judges._sheet(corpus, lab.rows.dev(corpus, 1), heads)
         by_hand = sheet.logits(heart_of(whole)) + torch.tensor(whole.offsets[sheet.layer])
         assert isinstance(sheet, Sheet) and torch.equal(sheet.logits(whole), by_hand)
+
+
+def test_the_leaderboard_holds_it_against_the_same_merge_uncalibrated(
+    store: Store, records: Mapping[str, RunRecord]
+) -> None:
+    plain, found = records["encoder"], records["encoder dare_linear_calibrated"]
+    assert [line for line in audit.unlikely(found) if "names no command" not in line] == []
+    assert (kind_of(plain), kind_of(found)) == ("", "calibrated")
+    (group,) = groups([plain, found], gold_of(store))
+    ((row,),) = [table.rows for table in calibration(group)]
+    assert row.row == "dare_linear" and row.gain is not None
+    assert row.gain.mean == pytest.approx(found.score - plain.score)
 
 
 def test_poisoned_test_rows_change_no_offset(

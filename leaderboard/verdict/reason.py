@@ -5,6 +5,7 @@ from __future__ import annotations
 from leaderboard import text
 from leaderboard.stats.difference import ZERO
 from leaderboard.stats.holm import LEVEL
+from leaderboard.tables.kinds import CONTROL
 from leaderboard.verdict.decision import Decision
 from leaderboard.verdict.more import more
 from leaderboard.verdict.standing import MEMBER, Standing
@@ -35,9 +36,12 @@ def to_choose(decision: Decision) -> str:
     if nearest is None or nearest.better or nearest.lead.mean <= ZERO or nearest.chance <= LEVEL:
         return ""
     if nearest.scores:
+        calibrated = decision.contest.kinds[nearest.row] == CONTROL
+        how = "calibrated on" if calibrated else "searched for on"
+        by = "" if calibrated else f" by {nearest.scores} scores,"
         return (
-            f"{nearest.row} was searched for on all development rows, by {nearest.scores} scores, so its lead there "
-            f"proves nothing: {SOME if nearest.apart else HALF}"
+            f"{nearest.row} was {how} all development rows,{by} so its lead there proves nothing: "
+            f"{SOME if nearest.apart else HALF}"
         )
     needed = more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
     return f"To choose it would take {needed}." if needed else ""
