@@ -89,24 +89,27 @@ def model_of(shape_name: str) -> RobertaForSequenceClassification:
     return RobertaForSequenceClassification(RobertaConfig(**shape, num_labels=len(emotion.LABELS))).eval()
 
 
-def population_of(model: RobertaForSequenceClassification) -> Population:
-    """Five random members around one ancestor, with random statistics of the right shapes."""
+def population_of(model: RobertaForSequenceClassification, statistics: bool = True) -> Population:
+    """Five random members around one ancestor, with random statistics of the right shapes if they are wanted."""
     rng = torch.Generator().manual_seed(0)
     ancestor = {name: p.detach() for name, p in model.named_parameters()}
     members = tuple(
         {name: p + 0.01 * torch.randn(p.shape, generator=rng) for name, p in ancestor.items()} for _ in range(MEMBERS)
     )
+    names = tuple(f"m{i}" for i in range(MEMBERS))
+    if not statistics:
+        return Population(members, names, ancestor)
 
     def made_up(width: int) -> Tensor:
         rows = torch.randn(2 * width, width, generator=rng)
         return rows.T @ rows / (2 * width)
 
     shared = {width: made_up(width) for width in {ancestor[n].shape[1] for n in gram.linear_modules(model)}}
-    statistics: Mapping[str, Any] = {
+    made: Mapping[str, Any] = {
         "fisher": tuple({n: p.square() for n, p in m.items()} for m in members),
         "gram": tuple({n: shared[ancestor[n].shape[1]] for n in gram.linear_modules(model)} for _ in members),
     }
-    return Population(members, tuple(f"m{i}" for i in range(MEMBERS)), ancestor, statistics)
+    return Population(members, names, ancestor, made)
 
 
 def made_up_rows() -> Batches:
