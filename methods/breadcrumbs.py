@@ -76,10 +76,10 @@ class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
     density: float | tuple[float, ...] = 0.15  # the share of a member's changes that is kept; one, or one per member
     gamma: float | tuple[float, ...] = 0.006  # the share that is dropped from the top; one, or one per member
     weights: tuple[float, ...] | None = None  # one per member; 1 each, if None
-    rescale: Literal["none", "l1"] = "none"
+    rescale: Literal["none", "l1"] = "none"  # what is kept is scaled up to the size of the whole change, or not
     normalize: bool = False  # divide by the weights of those that count
     lambda_: float = 0.2  # scale of the sum
-    scope: Scope = "tensor"
+    scope: Scope = "tensor"  # what the shares are shares of
 
     def __post_init__(self) -> None:
         for density in self.density if isinstance(self.density, tuple) else (self.density,):

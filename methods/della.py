@@ -79,10 +79,10 @@ class _Della(Stepwise, Tensorwise, PerMember):
     density: float | tuple[float, ...] = 0.7  # the share of a member's changes that is kept; one, or one per member
     epsilon: float = 0.07  # how much more often than on average the largest change is kept, and the smallest less
     weights: tuple[float, ...] | None = None  # one per member; 1/N each, if None
-    rescale: Rescale = "inverse"
+    rescale: Rescale = "inverse"  # by each scalar's own chance, to the size of the whole change, or not
     normalize: bool = False  # divide by the weights of those that count
     lambda_: float = 1.1  # scale of the sum
-    scope: Scope = "row"
+    scope: Scope = "row"  # what is ranked together
     mask_seed: int = 0  # other draws
 
     def __post_init__(self) -> None:
