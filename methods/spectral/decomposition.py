@@ -62,6 +62,7 @@ class Directions:
     s: Tensor  # (k,)
     v: Tensor  # (n, k)
     total: float  # of all singular values, also of those that were not asked for
+    others: Tensor  # (n, n - k): all directions at right angles to these
 
     @property
     def lift(self) -> Tensor:
@@ -89,7 +90,7 @@ def directions(
     s, v = _all_of(matrix, precision)
     s = s[s > max(precision.floor(matrix, float(s[0])), precision.nothing(matrix, beside))]
     k = keep(s)
-    return Directions(s[:k], v[:, :k], float(s.sum()))
+    return Directions(s[:k], v[:, :k], float(s.sum()), v[:, k:])
 
 
 def orthonormal(columns: Tall, precision: Precision) -> Tensor:

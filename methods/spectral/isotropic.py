@@ -33,12 +33,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from methods.catalogue import register
 from methods.knobs import require_number
@@ -104,13 +102,11 @@ class IsoCts(_Isotropic):
         # what members take back from each other, but for rounding, has no direction that all share
         shared = directions(total, precision, lambda s: min(c, len(s)), beside=max(lengths))
         found, u = [shared], [total.times(shared.lift)]
+        own = _own_of_columns if changes.turned else _own_of_rows
         for moved, length in zip(changes, lengths, strict=True):
-            of, common, left = _common(shared, total, moved, changes.turned)
-            own = summed([moved, of.times(-common)])
-            if precision.eps > 1e-10:  # of members in float64 what is left may be too little for that
-                own = replace(own, squares=left)
-            found.append(directions(own, precision, lambda s: min(k, len(s)), beside=length))
-            u.append(summed([moved.times(found[-1].lift), of.times(-common @ found[-1].lift)]))
+            mine, left = own(moved, total, shared, precision, k, length)
+            found.append(mine)
+            u.append(left)
         s = torch.cat([f.s for f in found])
         return orthogonal(joined(u), found, s.mean().expand(len(s)), precision)
 
@@ -130,15 +126,24 @@ def _flat(changes: Changes, precision: Precision) -> Tall:
     return found.with_values(total, found.s.mean().expand(len(found.s)))
 
 
-def _common(shared: Directions, total: Tall, moved: Tall, turned: bool) -> tuple[Tall, Tensor, Callable[[], Tensor]]:
-    """What of a change lies in the common directions of the outputs.
+def _own_of_columns(
+    moved: Tall, total: Tall, shared: Directions, precision: Precision, k: int, length: float
+) -> tuple[Directions, Tall]:
+    """The strongest k directions of a change beside those that are shared, where outputs are columns: of t Q Qᵀ, with Q
+    what is at right angles to V. And its left directions."""
+    beside = moved.times(shared.others)
+    found = directions(beside, precision, lambda s: min(k, len(s)), beside=length)
+    return replace(found, v=shared.others @ found.v), beside.times(found.lift)
 
-    Returns:
-        A matrix and a small one, (n, n), whose product it is; and what makes the Gram matrix of the rest of the change.
-    """
-    if turned:  # outputs are columns: t V Vᵀ
-        inside = shared.v @ shared.v.T
-        outside = torch.eye(len(inside), dtype=inside.dtype, device=inside.device) - inside
-        return moved, inside, lambda: outside @ moved.gram() @ outside
+
+def _own_of_rows(
+    moved: Tall, total: Tall, shared: Directions, precision: Precision, k: int, length: float
+) -> tuple[Directions, Tall]:
+    """The same where outputs are rows: of t - U Uᵀ t."""
     inside = shared.lift.T @ total.gram(moved)  # Uᵀ t, as U = total * lift
-    return total, shared.lift @ inside, lambda: moved.gram() - inside.T @ inside
+    common = -shared.lift @ inside
+    beside = summed([moved, total.times(common)])
+    if precision.eps > 1e-10:  # of members in float64 what is left may be too little to be a difference of squares
+        beside = replace(beside, squares=lambda: moved.gram() - inside.T @ inside)
+    found = directions(beside, precision, lambda s: min(k, len(s)), beside=length)
+    return found, summed([moved.times(found.lift), total.times(common @ found.lift)])
