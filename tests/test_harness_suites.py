@@ -45,9 +45,11 @@ class Moods(Suite):
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A registry that forgets what is registered meanwhile, and has no packages to ask."""
+    """A registry of the built-in suites alone, whatever other tests brought: it forgets what is registered meanwhile,
+    and has no packages to ask."""
     near()
-    monkeypatch.setattr(SUITES, "entries", dict(SUITES.entries))
+    built_in = {name: entry for name, entry in SUITES.entries.items() if name in BUILT_IN}
+    monkeypatch.setattr(SUITES, "entries", built_in)
     monkeypatch.setattr(SUITES, "broken", [])
     monkeypatch.setattr(SUITES, "plugins_loaded", False)
     monkeypatch.setattr(registry, "entry_points", lambda group: ())
