@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.records import diagnosis, terrain
@@ -50,24 +50,27 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         write_whole(target.root / shelf.signed(record.path, text), text)
         there.add(record.path)
         copied += 1
-    seen, damaged = shelf.surveys(local)
-    published = {survey.key for survey in shelf.surveys(target)[0]}
-    for survey in (s for s in seen if s.key not in published):
-        text = terrain.text_of(survey)
-        write_whole(target.root / shelf.signed(survey.path, text), text)
-    told, unsound = shelf.diagnoses(local)
-    there_too = {one.key for one in shelf.diagnoses(target)[0]}
-    for one in (d for d in told if d.key not in there_too):
-        text = diagnosis.text_of(one)
-        write_whole(target.root / shelf.signed(one.path, text), text)
+    refused += _copy(shelf.surveys, terrain.text_of, local, target)
+    refused += _copy(shelf.diagnoses, diagnosis.text_of, local, target)
     shelf.adopt(target)
     done, kept = write(root)
-    return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [
-        *refused,
-        *damaged,
-        *unsound,
-        *kept,
-    ]
+    return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [*refused, *kept]
+
+
+def _copy(
+    of: Callable[[Store], tuple[list[shelf.Kept], list[str]]],
+    text_of: Callable[[shelf.Kept], str],
+    local: Store,
+    target: Store,
+) -> list[str]:
+    """Copy what is no record and is not published yet. Gives a line for each file that cannot be believed."""
+    seen, damaged = of(local)
+    published = {one.key for one in of(target)[0]}
+    for one in seen:
+        if one.key not in published:
+            text = text_of(one)
+            write_whole(target.root / shelf.signed(one.path, text), text)
+    return damaged
 
 
 def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:

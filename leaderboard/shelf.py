@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from harness.records import diagnosis, terrain
 from harness.records.diagnosis import Diagnosis
@@ -12,6 +13,7 @@ from harness.records.record import BadRecord, Store
 from leaderboard.audit import Loaded, load
 from leaderboard.tables.answers import files_named_by
 
+Kept = TypeVar("Kept", terrain.Terrain, Diagnosis)  # what is no record, and lies in a folder of its own
 BESIDE = ("gold/", "texts/")  # what lies beside records, and is named by them
 
 
@@ -31,24 +33,20 @@ def adopt(store: Store) -> None:
 
 def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:
     """The landscapes of a store, of one recipe one, and a line for each file that cannot be believed."""
-    found: dict[str, terrain.Terrain] = {}
-    damaged = []
-    for path in terrain.paths(store.root):
-        try:
-            survey = terrain.read(path)
-            found.setdefault(survey.key, survey)
-        except BadRecord as error:
-            damaged.append(str(error).replace(f"{store.root}/", ""))
-    return list(found.values()), damaged
+    return _believed(store, terrain.paths(store.root), terrain.read)
 
 
 def diagnoses(store: Store) -> tuple[list[Diagnosis], list[str]]:
-    """The diagnoses of a store, of one recipe one, and a line for each file that cannot be believed."""
-    found: dict[str, Diagnosis] = {}
+    """The same of its diagnoses."""
+    return _believed(store, diagnosis.paths(store.root), diagnosis.read)
+
+
+def _believed(store: Store, paths: Iterable[Path], read: Callable[[Path], Kept]) -> tuple[list[Kept], list[str]]:
+    found: dict[str, Kept] = {}
     damaged = []
-    for path in diagnosis.paths(store.root):
+    for path in paths:
         try:
-            one = diagnosis.read(path)
+            one = read(path)
             found.setdefault(one.key, one)
         except BadRecord as error:
             damaged.append(str(error).replace(f"{store.root}/", ""))

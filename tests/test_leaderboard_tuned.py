@@ -71,6 +71,15 @@ def test_a_calibration_is_a_kind_of_its_own_whatever_it_calibrates(session: Sess
     assert kind_of(evolved("ties_evolver", 3)) != kind_of(shifted)
 
 
+def test_a_calibration_stands_beside_the_row_of_what_it_calibrates_whoever_asked_for_development_rows() -> None:
+    """A row of `ties` knows no `dev_fraction`, of `greedy_soup` and of `adamerging` it does: they read such rows."""
+    asked = {"knobs": {"dev_fraction": 0.3}, "protocol": {"name": "quick", "search": {"dev_fraction": 0.3}}}
+    assert root_of(record("ties_calibrated", dev={"calls": 1}, **asked)) == "ties"
+    assert root_of(record("greedy_soup_calibrated", dev={"calls": 4}, **asked)) == "greedy_soup dev_fraction=0.3"
+    learned = {"calls": 1, "unlabelled": {"tec": 60}}
+    assert root_of(record("adamerging_calibrated", dev=learned, **asked)) == "adamerging dev_fraction=0.3"
+
+
 def test_kinds_stand_in_order_and_have_words() -> None:
     found = each(["40 evaluations", "calibrated", "", "12 evaluations", "12 evaluations, calibrated"])
     assert found == ["", "12 evaluations", "40 evaluations", "calibrated", "12 evaluations, calibrated"]

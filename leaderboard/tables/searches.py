@@ -72,9 +72,11 @@ def searcher_of(record: RunRecord) -> str:
 def own_knobs(record: RunRecord) -> set[str]:
     """The knobs in a recipe that belong to what is around a method, and so not to the method inside."""
     knobs = part(part(record.recipe, "method"), "knobs")
+    of_rows = part(part(record.recipe, "protocol"), "search")
     if is_calibrated(record):
-        return set(knobs)
-    told = {*knobs, *part(part(knobs, "optimiser"), "knobs"), *part(part(record.recipe, "protocol"), "search")}
+        alone = record.dev.get("calls") == 1 and "unlabelled" not in record.dev  # nobody else read development rows
+        return {*knobs, *(of_rows if alone else ())}
+    told = {*knobs, *part(part(knobs, "optimiser"), "knobs"), *of_rows}
     if is_named(record):
         told -= {"preset"}  # which says what it searches, as it does of `route_random`
     return told | {"budget"}  # it is set for a whole session, perhaps to what is a method's own value
