@@ -155,6 +155,13 @@ class DareLinear(_Dare):
     """The ancestor plus the weighted sum of what was kept of the members' changes."""
 
     called: ClassVar[str] = "dare_linear"
+    searched: ClassVar[tuple[Gene, ...]] = (
+        Gene("lambda", high=3.0, unit=1.0),
+        Gene("density", low=0.01, each="member"),
+        Gene("weights", start="share", each="member", asked=True),
+        Gene("rescale", choices=("inverse", "l1", "none"), asked=True),
+    )
+    searched_version: ClassVar[int] = 2  # once weights and density, as dare_ties
 
 
 @register("dare_ties", paper="Yu et al., ICML 2024, arXiv:2311.03099; Yadav et al., NeurIPS 2023, arXiv:2306.01708")

@@ -52,8 +52,9 @@ class Lines:
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and its scale is not 1/N"
     searched: ClassVar[tuple[Gene, ...]] = (
         Gene("beta", local=False),
-        Gene("alpha", high=3.0, start="share", local=False, asked=True, unit="share"),
+        Gene("alpha", high=3.0, start="share", local=False, unit="share"),
     )
+    searched_version: ClassVar[int] = 2  # once beta alone
 
     alpha: float | None = None  # scale of the first block and outside of blocks; 1/N, if None
     beta: float = 0.5  # by how much more the last block is scaled

@@ -27,7 +27,7 @@ from methods.errors import MergeboardError, Misfit
 from methods.knobs import require_number
 from methods.merged import with_trace
 from methods.optimisers.base import Optimiser
-from methods.searching.genes import genes_of, has_own_space, require_own
+from methods.searching.genes import genes_of, has_own_space, require_own, version_of
 from methods.searching.own import OwnPlan, own_plan
 from methods.searching.spaces import Plan, plan, space_of
 from methods.searching.trial import Trial
@@ -51,7 +51,7 @@ class Search(Replayable, PerMember, KeepsApart):
     granularity: int = 1  # blocks in a group
     split: bool = False  # attention and the rest of a block have numbers of their own
     start: Literal["default", "middle"] = "default"  # the method as it is, or the middle of the bounds
-    best: int = 5  # how many are examined again
+    best: int = 5  # how many are examined again, where two can be
     apart: float = 0.25  # share of the development rows that is kept for that
 
     def __post_init__(self) -> None:
@@ -63,6 +63,7 @@ class Search(Replayable, PerMember, KeepsApart):
             require_own(self)
         elif self.inner is not None:
             genes_of(self.inner, self.over, self.bounds)
+        object.__setattr__(self, "version", version_of(self.inner, self.best, self.apart, self.budget))
 
     def require_fits(self, members: int) -> None:
         """As the inner method says; and there are bounds around its start, evaluations enough, an optimiser that fits.
@@ -105,7 +106,9 @@ class Search(Replayable, PerMember, KeepsApart):
         assert self.optimiser is not None  # else there was no plan
         trial = Trial(planned, population, score, draws, self.budget, self.best if self.apart > 0 else 0)
         seed = int(torch.randint(2**63 - 1, (), generator=rng, device=rng.device))
-        self.optimiser.begin(planned.space, seed, trial.left, 0.0)  # a space that it cannot search is not even begun
+        sketched = self.optimiser.begin(planned.space, seed, trial.left, 0.0)  # if it can search such a space at all
+        if sketched.mean() is None:
+            trial.has_no_middle()
         trial.start()
         running = self.optimiser.begin(planned.space, seed, trial.left, trial.first)
         while trial.left > 0:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from methods import MergeboardError, Merged, Population, Traced, Weights, resolve
+from methods.catalogue import describe
 from methods.contract import check_method, same_bits, toy_population, toy_score
 from methods.dare import DareTies
 from methods.evolver import Evolver
@@ -130,10 +131,34 @@ def test_a_budget_is_kept_also_by_a_method_that_asks_scores_of_its_own() -> None
         assert len(trace["scores"]) == max(1, (budget - 1 - budget // 10) // 6)
 
 
-def test_few_evaluations_are_not_spent_on_examining_again() -> None:
-    for budget, again in ((9, 0), (10, 1), (29, 2)):
-        trace = searched(Search(Simple(), Random(), budget=budget), Remembering([])).trace
-        assert len(trace["again"]) == again and trace["evaluations"] <= budget
+@pytest.mark.parametrize("optimiser", [Random(), Cma()])
+def test_few_evaluations_are_not_spent_on_examining_again(optimiser: Any) -> None:
+    middle = isinstance(optimiser, Cma)
+    for budget, best in ((9, 0), (10, 1), (12, 1), (19, 1), (20, 2), (29, 2)):
+        trace = searched(Search(Simple(), optimiser, budget=budget), Remembering([])).trace
+        asked = best + middle if best else 0
+        assert len(trace["again"]) == (asked if asked > 1 else 0), "one alone decides nothing"
+        kept = best + 1 if asked > 1 else 0
+        assert len(trace["scores"]) == budget - kept and trace["evaluations"] <= budget
+
+
+@pytest.mark.parametrize("budget", [12, 40])
+def test_a_single_candidate_that_was_scored_is_not_examined(budget: int) -> None:
+    optimiser: Any = _Listens([])
+    trace = searched(Search(Simple(), optimiser, budget=budget), Remembering([])).trace
+    assert (trace["winner"], trace["again"], trace["evaluations"]) == ("start", [], 1)
+
+
+def test_a_search_that_finds_something_else_than_it_once_did_has_another_version() -> None:
+    def version(name: str, **knobs: Any) -> int:
+        return int(describe(resolve(name, {"search": knobs}))["version"])
+
+    assert [version("ties_grid", budget=budget) for budget in (9, 10, 19, 20, 100)] == [1, 2, 2, 1, 1]
+    assert version("ties_grid", budget=12, apart=0.0) == 1 and version("ties_grid", best=1) == 2
+    assert version("lines_grid") == version("dare_linear_cma", budget=100) == 2
+    assert version("dare_ties_cma") == version("task_arithmetic_cma") == 1
+    assert [describe(resolve("dfs", {"dfs": {"budget": budget}}))["version"] for budget in (12, 100)] == [2, 1]
+    assert [describe(resolve("ps_dfs", {"ps_dfs": {"budget": budget}}))["version"] for budget in (30, 100)] == [2, 1]
 
 
 def test_no_rows_apart_are_asked_where_none_are_wanted() -> None:

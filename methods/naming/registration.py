@@ -12,7 +12,9 @@ from methods.errors import MergeboardError
 from methods.knobs import knob_of, require_plain_type
 from methods.naming.registry import path_of
 
-OF_THE_CLASS = ("version", "order_matters", "moves_equal_members", "searched", "tuned")  # class variables, never knobs
+OF_THE_CLASS = (  # class variables, never knobs
+    *("version", "order_matters", "moves_equal_members", "searched", "searched_version", "tuned"),
+)
 Nested = Callable[[Any], Any]
 """A knob's value that has knobs of its own, as JSON; None of any other value."""
 

@@ -30,6 +30,7 @@ from methods.errors import MergeboardError
 from methods.knobs import require_number
 from methods.optimisers.base import Optimiser
 from methods.search import Search
+from methods.searching.genes import version_of
 
 
 @register("dfs", paper="Akiba et al., arXiv:2403.13187")
@@ -54,6 +55,7 @@ class Dfs(Replayable, PerMember, KeepsApart):
         require_number("dfs.budget", self.budget, 1, 1_000_000)
         require_number("dfs.best", self.best, 1, 1_000)
         require_number("dfs.apart", self.apart, 0, 0.9)
+        object.__setattr__(self, "version", version_of(self.inner, self.best, self.apart, self.budget))
 
     def search(self) -> Search:
         """The search that it is. Errors: `MergeboardError` where it is not known of what, or by what."""

@@ -34,7 +34,7 @@ from methods.routes.dfs import in_words_of, search_of_routes
 from methods.routes.stage import Stage, joined, mark_of
 from methods.routes.told import told_together
 from methods.search import Search
-from methods.searching.genes import has_own_space
+from methods.searching.genes import has_own_space, version_of
 
 
 @register("ps_dfs", paper="Akiba et al., arXiv:2403.13187")
@@ -71,6 +71,8 @@ class PsDfs(Replayable, PerMember, KeepsApart):
                 f"ps_dfs.budget is {self.budget}, of which {mine} and {self.budget - mine} evaluations are for its two "
                 f"stages, and each needs {least} at least; raise it, or change ps_dfs.share"
             )
+        budgets = mine, self.budget - mine
+        object.__setattr__(self, "version", version_of(self.inner, self.best, self.apart, *budgets))
         inner = getattr(self.first_stage, "inner", None)
         if self.first_stage is not None and (inner is None or has_own_space(inner)):
             raise MergeboardError(

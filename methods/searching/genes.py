@@ -46,6 +46,21 @@ def searched_by(inner: Any) -> tuple[Gene, ...]:
     return tuple(getattr(inner, "searched", ()))
 
 
+def looks_again(best: int, budget: int) -> int:
+    """How many of its best candidates a search of this budget can afford to examine once more."""
+    return min(best, budget // 10)
+
+
+def version_of(inner: Any, best: int, apart: float, *budgets: int) -> int:
+    """The version of a search: 2 where it finds something else than it once did, so that old records stay as they are.
+
+    A single candidate is not examined again any more, since that decides nothing; and some methods have other genes
+    than they had, which they say by `searched_version`.
+    """
+    alone = apart > 0 and any(looks_again(best, budget) == 1 for budget in budgets)
+    return 2 if alone or getattr(inner, "searched_version", 1) > 1 else 1
+
+
 def has_own_space(inner: Any) -> bool:
     """Whether the method, or its outline, brings a space of its own, so that no knob of it is searched."""
     return callable(getattr(type(inner), "space", None))

@@ -13,6 +13,7 @@ from methods.asking import THE_END, expect, keeps_apart, say, score_apart, score
 from methods.base import DevScore, Merged, Population, is_finite
 from methods.errors import MergeboardError, MethodFailed, Misfit
 from methods.merged import with_trace
+from methods.searching.genes import looks_again
 from methods.searching.ledger import Counted, Ledger
 from methods.searching.own import OwnBench, OwnPlan
 from methods.searching.spaces import Plan
@@ -44,8 +45,12 @@ class Trial:
         self._again: list[dict[str, Any]] = []
         self._asked, self._calls = 0, score.calls
         self._each = self._first_cost = 1  # scores that the dearest candidate costs, and that the start has cost
-        self._best = min(best, budget // 10) if keeps_apart(score) else 0
+        self._best = looks_again(best, budget) if keeps_apart(score) else 0
         self._failures: list[Exception] = []
+
+    def has_no_middle(self) -> None:
+        """The optimiser looks everywhere: of its best alone nothing could be decided, so nothing is kept for that."""
+        self._best = 0 if self._best == 1 else self._best
 
     @property
     def left(self) -> int:
@@ -192,6 +197,8 @@ class Trial:
         if middle is not None and all(key != self.workbench.key(middle) for _, key, _, _ in asked):
             key = self.workbench.key(middle)
             asked.append(("mean", key, middle, self._ledger.score_of(key) if self._ledger.knows(key) else None))
+        if len(asked) < 2:
+            return None  # whatever a single one scored, it would win
         found: list[tuple[float, float, str, Point]] = []
         for name, key, point, score in asked:
             value = self._of_what_can_be_made(self._making(point), partial(score_apart, self._score, key))
