@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from harness import parsing
-from harness.question import BENCH, Question, bench_of, landscape, population, question
-from harness.records.environment import commit
-from harness.session import flags, marked, met, selection, voice
-from harness.session.bench import Bench
-from harness.storage.sweep import DAYS, forget, sweep
-from harness.workers import (
+from harness.engines.xdist import (
     NO_CELL,
     REASON,
     pytest_configure_node,
     pytest_testnodedown,
     pytest_xdist_make_scheduler,
 )
+from harness.question import BENCH, Question, bench_of, landscape, population, question
+from harness.records.environment import commit
+from harness.session import flags, marked, met, selection, voice
+from harness.session.bench import Bench
+from harness.storage.sweep import DAYS, forget, sweep
 
 __all__ = [  # fixtures and hooks that lie elsewhere, and what suites import
     "Question",

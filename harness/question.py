@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from harness.cells.cell import Cell, PopulationKey
+from harness.engines.base import Engine
+from harness.engines.inline import Inline
 from harness.export.session import Exporter
 from harness.records.environment import set_command
 from harness.session import met, options, voice
 from harness.session.bench import Bench
 
 BENCH = pytest.StashKey[Bench]()
+ENGINE = pytest.StashKey[Engine]()
 
 
 def bench_of(config: pytest.Config) -> Bench:
@@ -27,6 +30,13 @@ def bench_of(config: pytest.Config) -> Bench:
         if found.export is not None and not hasattr(config, "workerinput"):
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
     return config.stash[BENCH]
+
+
+def engine_of(config: pytest.Config) -> Engine:
+    """Who answers the cells of this session; this process, unless another was put there."""
+    if ENGINE not in config.stash:
+        config.stash[ENGINE] = Inline(bench_of(config))
+    return config.stash[ENGINE]
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +64,7 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         if bench.options.diagnose:
             said = _outcome(request, bench, population, lambda: bench.diagnosis(cell.setting, population))
             request.node.user_properties.append(("diagnosis", said.as_posix()) if said else ("diagnosis", ""))
-        record, cached = _outcome(request, bench, cell, lambda: bench.answer(cell))
+        record, cached = _outcome(request, bench, cell, lambda: engine_of(request.config).answer(cell))
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))
         return record

@@ -1,4 +1,4 @@
-"""The session's bench: answers cells, from the store or in the laboratory of their model, one at a time."""
+"""The session's bench: finds cells in the store or makes them in the laboratory of their model, one at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from methods.errors import MergeboardError, NotApplicable
 
 
 class Bench:
-    """Answers cells, from the store where it can. Heavy things are made on first touch and kept for one model."""
+    """Finds, makes and keeps the answers of cells. Heavy things are made on first touch and kept for one model."""
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self.say = options, say
@@ -40,29 +40,45 @@ class Bench:
         self._diagnosed: dict[PopulationKey, Path | None] = {}
         self._copies: dict[Path, Path] = {}  # in the zoo, of folders with pickles
 
-    def answer(self, cell: Cell) -> tuple[RunRecord, bool]:
-        """The record of a cell, and whether it was already there. A failure is never stored."""
-        from harness.cells.recipe import keys_of, running_key
+    def stored(self, cell: Cell) -> RunRecord | None:
+        """The record of a cell, if it is there and may be believed; None where all cells are to be made again."""
+        from harness.cells.recipe import keys_of
+
+        if self.options.rerun:
+            return None
+        lab = self.lab(cell.key.model, cell.setting)
+        place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
+        keys = keys_of(cell, lab)
+        try:
+            stored = self.store.find(*place, *keys)
+        except BadRecord as error:
+            self.say(f"damaged record, made again: {error}")
+            stored = None
+        if stored is None:
+            self._tell_of_changed_code(cell, lab)
+        else:
+            journal.forget(self.store.root, keys[-1])  # of a run that was killed as it stored this
+        return stored
+
+    def made(self, cell: Cell, store: Store) -> RunRecord:
+        """The record of a cell that is run now; its gold labels and texts go to `store`, the record itself to nobody.
+
+        Errors: whatever a run raises. A failure is never stored.
+        """
         from harness.cells.run import run
 
         lab = self.lab(cell.key.model, cell.setting)
-        place = (cell.setting.suite, cell.setting.name, cell.key.model.display, cell.method, cell.key.seed)
-        if not self.options.rerun:
-            keys = keys_of(cell, lab)
-            try:
-                stored = self.store.find(*place, *keys)
-            except BadRecord as error:
-                self.say(f"damaged record, made again: {error}")
-                stored = None
-            if stored is not None:
-                journal.forget(self.store.root, keys[-1])  # of a run that was killed as it stored this
-                return stored, True
-            self._tell_of_changed_code(cell, lab)
         self._trials.require(cell, lab)
         self._require_alive(cell, lab)
-        record = kept(run(cell, lab, self.store, replay=not self.options.rerun), self.store, self.say)
-        journal.forget(self.store.root, running_key(cell, lab))
-        return record, False
+        return run(cell, lab, store, replay=not self.options.rerun)
+
+    def keep(self, cell: Cell, record: RunRecord) -> RunRecord:
+        """Store the record of a cell, which needs no journal any more."""
+        from harness.cells.recipe import running_key
+
+        record = kept(record, self.store, self.say)
+        journal.forget(self.store.root, running_key(cell, self.lab(cell.key.model, cell.setting)))
+        return record
 
     def told(self, what: object) -> str:
         """A line, or an error's, that names folders as the user gave them, not what the zoo keeps of them."""

@@ -1,4 +1,4 @@
-"""Hooks of a session with workers (pytest-xdist): who runs what, and what workers tell their controller."""
+"""The engine of pytest-xdist (-n): who runs what, and what workers tell their controller. A worker answers inline."""
 
 from __future__ import annotations
 
