@@ -35,7 +35,7 @@ from methods.base import DevScore, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.loops import votes as loops
-from methods.loops.sweep import Operands, shared_out, suited, sweep
+from methods.loops.sweep import Operands, Uncut, shared_out, suited, sweep
 from methods.space import Gene
 from methods.tensors.spread import Spread, variance
 from methods.tensors.tensorwise import Tensorwise
@@ -77,23 +77,32 @@ class Sce(Tensorwise):
     def _write(self, out: dict[str, Tensor], members: Sequence[Weights], ancestor: Weights) -> None:
         operands = {key: (x, ancestor[key], tuple(member[key] for member in members)) for key, x in out.items()}
         swept = suited(operands)
-        self._write_swept(swept)
+        narrow = {key for key in swept if out[key].dtype != torch.float32}
+        self._write_swept({key: swept[key] for key in swept if key not in narrow})
+        for key in narrow:  # one by one, as their variances are held
+            self._write_swept({key: swept[key]})
         for key, (target, origin, tensors) in operands.items():
             if key not in swept:
                 self._write_one(target, tensors, origin)
 
     def _write_swept(self, operands: Mapping[str, Operands]) -> None:
-        """With compiled loops, which keep variances where the merge will be."""
+        """With compiled loops, which keep float32 variances where the merge will be, if that is float32 too."""
+        rest = {key: (origin, tensors) for key, (_, origin, tensors) in operands.items()}
         cuts: dict[str, tuple[float, int]] = dict.fromkeys(operands, (0.0, 0))
+        spreads: dict[str, Tensor | Uncut] = dict.fromkeys(operands, Uncut(torch.empty(0)))
         if self.tau < 1:
-            sweep(loops.variance, operands)
-            found = shared_out(lambda key: self._cut(Spread(*_rest(operands[key]), operands[key][0])), list(operands))
+            apart = {key: _in_float32(out) for key, (out, *_) in operands.items()}
+            sweep(loops.variance, {key: (apart[key], *rest[key]) for key in operands})
+            found = shared_out(lambda key: self._cut(Spread(*rest[key][::-1], apart[key])), list(operands))
             cuts = {key: (cut.magnitude, cut.end("")) for key, cut in zip(operands, found, strict=True)}
+            spreads.update(apart)
         sums: dict[str, list[list[float]]] = {key: [] for key in operands}
-        measured = {key: (*some, self.tau == 1, *cuts[key]) for key, some in operands.items()}
+        measured = {key: (*some, spreads[key], self.tau == 1, *cuts[key]) for key, some in rest.items()}
         for key, _, squares in sweep(loops.squares, measured):
             sums[key].append(squares.tolist())
-        voting = {key: (*some, _shares(sums[key]), self._erases, *cuts[key]) for key, some in operands.items()}
+        voting = {
+            key: (*some, spreads[key], _shares(sums[key]), self._erases, *cuts[key]) for key, some in operands.items()
+        }
         sweep(loops.weighted_election, voting)
 
     def _write_one(self, out: Tensor, tensors: Sequence[Tensor], origin: Tensor) -> None:
@@ -148,6 +157,6 @@ def _weighted_election(changes: Sequence[Tensor], weights: Sequence[float]) -> T
     return total.div_(voters).masked_fill_(voters == 0, 0)
 
 
-def _rest(operands: Operands) -> tuple[Sequence[Tensor], Tensor]:
-    _out, origin, tensors = operands
-    return tensors, origin
+def _in_float32(out: Tensor) -> Tensor:
+    """Where as many float32 scalars may be written meanwhile."""
+    return out if out.dtype == torch.float32 else torch.empty(out.shape)

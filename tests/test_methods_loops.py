@@ -22,7 +22,7 @@ from methods.dare import DareLinear, DareTies
 from methods.della import Della, DellaLinear
 from methods.evolver import Evolver
 from methods.fisher import Fisher
-from methods.loops import sweep
+from methods.loops import compiled, sweep
 from methods.model_stock import ModelStock
 from methods.sce import Sce
 from methods.simple import Simple
@@ -226,11 +226,17 @@ def test_the_trim_is_that_of_a_stable_sort(share: float, grain: float, looped: A
     assert torch.equal(kept, wanted)
 
 
-def test_only_float32_of_large_models_on_a_cpu_goes_through_loops(looped: Any) -> None:
-    given = population().members[0]
-    some = {"full": (given["a"],), "half": (given["a"].bfloat16(),), "double": (given["a"].double(),)}
+def test_only_float32_and_half_precision_of_large_models_on_a_cpu_go_through_loops(looped: Any) -> None:
+    x = population().members[0]["a"]
+    some = {
+        "full": (x,),
+        "half": (x.half(),),
+        "brain": (x.bfloat16(),),
+        "double": (x.double(),),
+        "far": (x.to("meta"),),
+    }
     looped(True)
-    assert set(sweep.suited(some)) == {"full"} and sweep.suited({}) == {}
+    assert set(sweep.suited(some)) == {"full", "half", "brain"} and sweep.suited({}) == {}
     looped(False)
     assert sweep.suited(some) == {}
 
@@ -261,13 +267,13 @@ def doubling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     file.write_text("def double(x):\n    return 2 * x\n")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
 
-    def loaded() -> sweep.Loop:
+    def loaded() -> compiled.Loop:
         spec = importlib.util.spec_from_file_location("doubling", file)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, "doubling", module)
         spec.loader.exec_module(module)
-        return sweep.Loop(module.double)
+        return compiled.Loop(module.double)
 
     return loaded
 
@@ -296,8 +302,8 @@ def test_a_loop_that_calls_another_is_compiled_again_when_that_one_changes(
 
     for more in (1, 10):
         inner.write_text(f"def step(x):\n    return x + {more}\n")
-        step = sweep.Loop(loaded(inner)["step"])
-        assert sweep.Loop(loaded(outer, step=step)["twice"])(0) == 2 * more
+        step = compiled.Loop(loaded(inner)["step"])
+        assert compiled.Loop(loaded(outer, step=step)["twice"])(0) == 2 * more
 
 
 def test_a_loops_own_error_is_raised(doubling: Any) -> None:
@@ -310,7 +316,7 @@ def test_a_loops_own_error_is_raised(doubling: Any) -> None:
 def test_threads_that_ask_at_once_get_one_compiled_function(threads: None) -> None:
     made: list[object] = []
 
-    class Slow(sweep.Loop):
+    class Slow(compiled.Loop):
         def _jit(self) -> Any:
             time.sleep(0.02)  # so that all threads have asked before the first is answered
             made.append(object())
@@ -354,7 +360,7 @@ def test_a_sweep_in_turns_does_no_more_than_is_asked_for(monkeypatch: pytest.Mon
     looped(True)
     begun: list[int] = []
 
-    class Noted(sweep.Loop):
+    class Noted(compiled.Loop):
         def __call__(self, *arguments: Any) -> Any:
             begun.append(arguments[0])
             return arguments[0]

@@ -6,37 +6,40 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 
-BLOCK = 4096  # scalars of one operand before the next one comes: sums stay in the nearest cache
+BLOCK = 512  # scalars of one operand before the next one comes: sums stay in the nearest cache
 
 
 @Loop
 def mean(_start: int, out: Any, xs: Any) -> None:
     """out = (x_1 + ... + x_N) / N."""
-    count = np.float32(len(xs))
+    count, total = np.float32(len(xs)), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
-        end = min(begin + BLOCK, len(out))
-        total = out[begin:end]
-        total[:] = xs[0][begin:end]
-        for i in range(1, len(xs)):
-            x = xs[i][begin:end]
-            for j in range(len(total)):
-                total[j] += x[j]
-        for j in range(len(total)):
-            total[j] /= count
+        size = min(BLOCK, len(out) - begin)
+        after = out[begin : begin + size]
+        for i in range(len(xs)):
+            x = xs[i][begin : begin + size]
+            for j in range(size):
+                total[j] = raised(x[j]) if i == 0 else total[j] + raised(x[j])
+        for j in range(size):
+            after[j] = rounded(total[j] / count, after)
 
 
 @Loop
 def weighted_sum(_start: int, out: Any, xs: Any, shares: Any) -> None:
     """out = share_1 x_1 + ... + share_N x_N."""
+    total = np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
-        end = min(begin + BLOCK, len(out))
-        total = out[begin:end]
+        size = min(BLOCK, len(out) - begin)
+        after = out[begin : begin + size]
         for i in range(len(xs)):
-            x, share = xs[i][begin:end], np.float32(shares[i])
-            for j in range(len(total)):
-                total[j] = x[j] * share if i == 0 else total[j] + x[j] * share
+            x, share = xs[i][begin : begin + size], np.float32(shares[i])
+            for j in range(size):
+                total[j] = raised(x[j]) * share if i == 0 else total[j] + raised(x[j]) * share
+        for j in range(size):
+            after[j] = rounded(total[j], after)
 
 
 @Loop
@@ -44,24 +47,27 @@ def scaled(_start: int, out: Any, x: Any, origin: Any, scale: float) -> None:
     """out = origin + scale (x - origin)."""
     factor = np.float32(scale)
     for j in range(len(out)):
-        out[j] = (x[j] - origin[j]) * factor + origin[j]
+        before = raised(origin[j])
+        out[j] = rounded((raised(x[j]) - before) * factor + before, out)
 
 
 @Loop
 def weighted_mean(_start: int, out: Any, xs: Any, fishers: Any, least: float, eps: float, shares: Any) -> None:
     """out = sum_i p_i x_i / sum_i p_i,    p_i = (max(F_i, least) + eps) share_i."""
-    low, added, room = np.float32(least), np.float32(eps), np.empty(BLOCK, np.float32)
+    low, added = np.float32(least), np.float32(eps)
+    total, sure = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
-        end = min(begin + BLOCK, len(out))
-        total, sure = out[begin:end], room[: end - begin]
+        size = min(BLOCK, len(out) - begin)
+        after = out[begin : begin + size]
         for i in range(len(xs)):
-            x, fisher, share = xs[i][begin:end], fishers[i][begin:end], np.float32(shares[i])
-            for j in range(len(total)):
-                p = ((low if fisher[j] < low else fisher[j]) + added) * share
+            x, fisher, share = xs[i][begin : begin + size], fishers[i][begin : begin + size], np.float32(shares[i])
+            for j in range(size):
+                f = raised(fisher[j])
+                p = ((low if f < low else f) + added) * share
                 sure[j] = p if i == 0 else sure[j] + p
-                total[j] = p * x[j] if i == 0 else total[j] + p * x[j]
-        for j in range(len(total)):
-            total[j] /= sure[j]
+                total[j] = p * raised(x[j]) if i == 0 else total[j] + p * raised(x[j])
+        for j in range(size):
+            after[j] = rounded(total[j] / sure[j], after)
 
 
 @Loop
@@ -80,5 +86,6 @@ def moved_mean(
     """out = standing + (child - parent) p / sure,    p = (max(F, least) + eps) share."""
     low, added, part = np.float32(least), np.float32(eps), np.float32(share)
     for j in range(len(out)):
-        p = ((low if fisher[j] < low else fisher[j]) + added) * part
-        out[j] = standing[j] + (child[j] - parent[j]) * p / sure[j]
+        f = raised(fisher[j])
+        p = ((low if f < low else f) + added) * part
+        out[j] = rounded(standing[j] + (raised(child[j]) - raised(parent[j])) * p / sure[j], out)

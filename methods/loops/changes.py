@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 
@@ -22,7 +23,7 @@ def sift(_start: int, x: Any, origin: Any, low: float, high: float) -> Any:
         size = min(BLOCK, len(x) - begin)
         one, other = x[begin : begin + size], origin[begin : begin + size]
         for j in range(size):
-            t = abs(one[j] - other[j])
+            t = abs(raised(one[j]) - raised(other[j]))
             sizes[j] = t
             marks[j] = (least <= t) & (t <= most)
             above += int(t > most)
@@ -39,7 +40,7 @@ def count(_start: int, x: Any, origin: Any, magnitude: float) -> Any:
     """How many |x - x_0| are just this."""
     wanted, found = np.float32(magnitude), 0
     for j in range(len(x)):
-        found += int(abs(x[j] - origin[j]) == wanted)
+        found += int(abs(raised(x[j]) - raised(origin[j])) == wanted)
     return found
 
 
@@ -65,7 +66,7 @@ def elect_and_merge(
             cut, weight = np.float32(cuts[i]), np.float32(weights[i])
             end = np.int32(min(max(ends[i] - start - begin, 0), BLOCK))
             for j in range(size):
-                t = x[j] - before[j]
+                t = raised(x[j]) - raised(before[j])
                 dropped = (abs(t) < cut) | ((abs(t) == cut) & (np.int32(j) >= end))  # what is no number stays
                 task[j] = np.float32(0) if dropped else t * weight
         for j in range(size):
@@ -100,5 +101,5 @@ def elect_and_merge(
         after = out[begin : begin + size]
         for j in range(size):
             mean = total[j] / max(voters[j], fewest) * sign[j]
-            after[j] = before[j] + mean * shrink
+            after[j] = rounded(raised(before[j]) + mean * shrink, after)
     return balance, places[:cancelled].copy(), columns[:, :cancelled].copy()

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 
-BLOCK = 4096  # scalars whose draws are made at a time
+BLOCK = 1024  # scalars whose draws are made at a time
 _STEP, _FIRST, _SECOND = np.uint64(STEP), np.uint64(FIRST), np.uint64(SECOND)
 
 
@@ -30,5 +31,6 @@ def by_difference(start: int, out: Any, x: Any, a: Any, b: Any, scale: float, st
         drawn = lanes[start + begin - LANES * counter :]
         child, parent, plus, minus = out[begin:end], x[begin:end], a[begin:end], b[begin:end]
         for j in range(len(child)):
-            step = (minus[j] - plus[j]) * factor
-            child[j] = parent[j] - step if np.int32(drawn[j]) < below else parent[j]
+            step = (raised(minus[j]) - raised(plus[j])) * factor
+            taken = rounded(raised(parent[j]) - step, child)
+            child[j] = taken if np.int32(drawn[j]) < below else parent[j]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
@@ -62,10 +63,10 @@ def add_up(
             for j in range(size):
                 total[j] /= np.float32(1) if counted[j] == 0 else counted[j]
         for j in range(size):
-            after[j] = before[j] + total[j] * sign[j] * shrink
+            after[j] = rounded(raised(before[j]) + total[j] * sign[j] * shrink, after)
     else:
         for j in range(size):
-            after[j] = before[j] + sign[j] * shrink
+            after[j] = rounded(raised(before[j]) + sign[j] * shrink, after)
 
 
 @Loop
@@ -102,13 +103,13 @@ def drop_and_add(
             x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
             if thresholds[i] >= ALL:
                 for j in range(size):
-                    task[j] = x[j] - before[j]
+                    task[j] = raised(x[j]) - raised(before[j])
             else:
                 below = np.int32(thresholds[i])
                 draw(first, size, streams[i], hashes)
                 drawn = lanes[first % LANES :]
                 for j in range(size):
-                    t = x[j] - before[j]
+                    t = raised(x[j]) - raised(before[j])
                     task[j] = t if np.int32(drawn[j]) < below else np.float32(0)
             if cuts[i] > 0:
                 cut, end = np.float32(cuts[i]), np.int32(min(max(ends[i] - first, 0), BLOCK))
@@ -152,7 +153,7 @@ def band_and_add(
             low_end = np.int32(min(max(low_ends[i] - first, 0), BLOCK))
             high_end = np.int32(min(max(high_ends[i] - first, 0), BLOCK))
             for j in range(size):
-                t = x[j] - before[j]
+                t = raised(x[j]) - raised(before[j])
                 far = abs(t)
                 small = (far < low) | ((far == low) & (np.int32(j) < low_end))
                 large = (far > high) | ((far == high) & (np.int32(j) >= high_end))
@@ -178,7 +179,7 @@ def magnitudes(start: int, x: Any, origin: Any, stream: int, threshold: int) -> 
         draw(first, size, stream, hashes)
         drawn = lanes[first % LANES :]
         for j in range(size):
-            bits[j] = one[j] - before[j]
+            bits[j] = raised(one[j]) - raised(before[j])
         for j in range(size):
             exponent = (whole[j] >> 23) & 0xFF
             mantissa = whole[j] & 0x7FFFFF

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from methods.loops.compiled import Loop
 from methods.loops.drops import add_up, draw
-from methods.loops.sweep import Loop
+from methods.loops.half import raised
 from methods.tensors.draws import LANES
 
 
@@ -78,7 +79,7 @@ def rank_and_add(
         for i in range(len(xs)):
             x, task, threshold, factor = xs[i][begin : begin + width], tasks[i], thresholds[i], factors[i]
             for j in range(width):
-                task[j] = x[j] - before[j]
+                task[j] = raised(x[j]) - raised(before[j])
             if ranked[i]:
                 order_of(bits[i], order, spare, counts)
                 draw(first, width, streams[i], hashes)
@@ -104,7 +105,7 @@ def kept_magnitudes(start: int, x: Any, origin: Any, width: int, threshold: Any,
     lanes = hashes.view(np.uint16)
     for begin in range(0, len(x), width):
         for j in range(width):
-            task[j] = x[begin + j] - origin[begin + j]
+            task[j] = raised(x[begin + j]) - raised(origin[begin + j])
         order_of(bits, order, spare, counts)
         draw(start + begin, width, stream, hashes)
         drawn = lanes[(start + begin) % LANES :]

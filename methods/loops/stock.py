@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 LANES = 8  # sums that grow side by side, as one sum alone waits for itself; BLOCK is a multiple
@@ -23,7 +24,7 @@ def products(_start: int, origin: Any, xs: Any, only: int) -> Any:
         for i in range(len(xs)):
             x, task = xs[i][begin : begin + size], tasks[i]
             for j in range(size):
-                task[j] = x[j] - before[j]
+                task[j] = raised(x[j]) - raised(before[j])
             task[size:] = 0
         for i in range(len(xs)):
             for k in range(i, len(xs)):
@@ -41,12 +42,13 @@ def products(_start: int, origin: Any, xs: Any, only: int) -> Any:
 def between(_start: int, out: Any, origin: Any, xs: Any, ratio: float) -> None:
     """out = ratio * mean of all x + (1 - ratio) * origin."""
     count, part, rest = np.float32(len(xs)), np.float32(ratio), np.float32(1 - ratio)
+    total = np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
-        end = min(begin + BLOCK, len(out))
-        total, before = out[begin:end], origin[begin:end]
+        size = min(BLOCK, len(out) - begin)
+        before, after = origin[begin : begin + size], out[begin : begin + size]
         for i in range(len(xs)):
-            x = xs[i][begin:end]
-            for j in range(len(total)):
-                total[j] = x[j] if i == 0 else total[j] + x[j]
-        for j in range(len(total)):
-            total[j] = total[j] / count * part + before[j] * rest
+            x = xs[i][begin : begin + size]
+            for j in range(size):
+                total[j] = raised(x[j]) if i == 0 else total[j] + raised(x[j])
+        for j in range(size):
+            after[j] = rounded(total[j] / count * part + raised(before[j]) * rest, after)

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, update_wrapper
-from hashlib import sha256
-from pathlib import Path
-from threading import Lock, local
-from types import FunctionType
+from functools import cache
+from threading import local
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from methods.loops.compiled import Loop
 
 Operands = tuple[Any, ...]
 """What a loop is called on: tensors and tuples of tensors of one size, which are cut alike, and numbers. A loop that
@@ -28,6 +28,7 @@ writes does so to the first one."""
 
 PIECE = 1 << 18  # scalars in a piece: so many that handing one out costs nothing, so few that all threads end together
 LEAST = 1 << 22  # scalars of a model that is worth compiling for
+KINDS = {torch.float32: np.float32, torch.bfloat16: np.uint16, torch.float16: np.int16}  # see half.py
 GROUP = 64  # pieces whose results are held at a time where a sweep may be left early
 
 
@@ -48,65 +49,9 @@ class _Place(local):
 _PLACE = _Place()
 
 
-class Loop:
-    """A function that is compiled when it is first called, for the types that it is called on, and kept on disk."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self._lock = function, Lock()
-        self._compiled: Callable[..., Any] | None = None
-        self._kept = True
-
-    def ready(self) -> Callable[..., Any]:
-        """The compiled function, to be asked for before threads share its work: it is one for all."""
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = self._jit()
-            return self._compiled
-
-    def __call__(self, *arguments: Any) -> Any:
-        compiled = self.ready()
-        try:
-            return compiled(*arguments)
-        except Exception:  # what is kept may be damaged, or the disk full
-            with self._lock:
-                if self._compiled is compiled:
-                    if not self._kept:
-                        raise
-                    self._kept, self._compiled = False, None
-            return self(*arguments)
-
-    def _jit(self) -> Callable[..., Any]:
-        import numba  # which takes a while, and not every session merges
-
-        function = _linked(self.function)
-        try:
-            made: Callable[..., Any] = numba.njit(function, nogil=True, error_model="numpy", cache=self._kept)
-        except RuntimeError:  # nowhere to keep it
-            self._kept = False
-            made = numba.njit(function, nogil=True, error_model="numpy")
-        return made
-
-
-def _linked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with the compiled ones in the place of the loops that it calls.
-
-    It is kept on disk under a name that changes with their files, as nobody else would notice.
-    """
-    around = function.__globals__
-    called = {name: around[name] for name in function.__code__.co_names if isinstance(around.get(name), Loop)}
-    if not called:
-        return function
-    compiled = {name: loop.ready() for name, loop in called.items()}
-    linked = FunctionType(function.__code__, {**around, **compiled}, function.__name__, function.__defaults__)
-    update_wrapper(linked, function)
-    files = sorted({loop.function.__code__.co_filename for loop in called.values()})
-    content = sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
-    linked.__qualname__ = f"{function.__qualname__}_{content[:12]}"
-    return linked
-
-
 def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[str, Operands]:
-    """The part of a model that loops can take: float32 on a CPU, of a model that is worth it, where Numba is.
+    """The part of a model that loops can take: float32 or half precision on a CPU, of a model that is worth it, where
+    Numba is. The tensors of one tuple must be of one type.
 
     `size` is that of the whole model, where `operands` are a part of it; `part_of` says so for all that is called.
     """
@@ -114,7 +59,7 @@ def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[st
     whole = max(_PLACE.whole, sum(some[0].numel() for some in tensors.values()) if size is None else size)
     if whole < LEAST or not numba_works():
         return {}
-    return {name: operands[name] for name, some in tensors.items() if all(_plain(x) for x in some)}
+    return {name: operands[name] for name, some in operands.items() if all(map(_plain, some))}
 
 
 @contextmanager
@@ -213,8 +158,13 @@ def numba_works() -> bool:
     return True
 
 
-def _plain(x: Tensor) -> bool:
-    return x.dtype == torch.float32 and x.device.type == "cpu" and x.layout == torch.strided
+def _plain(one: Any) -> bool:
+    """Whether an operand is no tensor, or one that loops can read, or a tuple of such of one type."""
+    if isinstance(one, tuple):
+        return all(map(_plain, one)) and len({x.dtype for x in one if isinstance(x, Tensor)}) <= 1
+    if not isinstance(one, Tensor):
+        return True
+    return one.dtype in KINDS and one.device.type == "cpu" and one.layout == torch.strided
 
 
 def _tensors(operands: Operands) -> Iterator[Tensor]:
@@ -226,10 +176,13 @@ def _tensors(operands: Operands) -> Iterator[Tensor]:
 
 
 def _arrays(one: Any) -> Any:
-    """Flat numpy views of tensors; everything else as it is."""
+    """Flat numpy views of tensors, of half precision the bits, without gaps; everything else as it is."""
     if isinstance(one, tuple):
         return tuple(_arrays(part) for part in one)
-    return one.detach().reshape(-1).numpy() if isinstance(one, Tensor) else one
+    if not isinstance(one, Tensor):
+        return one
+    flat, kind = one.detach().reshape(-1).contiguous(), KINDS[one.dtype]
+    return flat.numpy() if kind is np.float32 else flat.view(torch.int16).numpy().view(kind)
 
 
 def _cut(one: Any, piece: slice) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.loops.sweep import Loop
+from methods.loops.compiled import Loop
+from methods.loops.half import raised, rounded
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 
@@ -24,7 +25,7 @@ def agreed(
         for i in range(len(xs)):
             x, task = xs[i][begin : begin + size], tasks[i]
             for j in range(size):
-                task[j] = x[j] - before[j]
+                task[j] = raised(x[j]) - raised(before[j])
                 total[j] = task[j] if i == 0 else total[j] + task[j]
         for i in range(len(xs)):
             task = tasks[i]
@@ -32,20 +33,21 @@ def agreed(
                 mine = 1 - np.int32(abs(task[j]) <= abs(total[j] * part - task[j]) * high)  # what is no number stays
                 votes[j] = mine if i == 0 else votes[j] + mine
         for j in range(size):
-            after[j] = before[j] + (total[j] * factor if votes[j] >= least else np.float32(0))
+            kept = total[j] * factor if votes[j] >= least else np.float32(0)
+            after[j] = rounded(raised(before[j]) + kept, after)
 
 
 @Loop
-def variance(_start: int, out: Any, origin: Any, xs: Any) -> None:
-    """out = the mean over members of (t_i - mean t)^2."""
+def variance(_start: int, spread: Any, origin: Any, xs: Any) -> None:
+    """spread = the mean over members of (t_i - mean t)^2."""
     count, tasks, mean = np.float32(len(xs)), np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
-    for begin in range(0, len(out), BLOCK):
-        size = min(BLOCK, len(out) - begin)
-        before, after = origin[begin : begin + size], out[begin : begin + size]
+    for begin in range(0, len(spread), BLOCK):
+        size = min(BLOCK, len(spread) - begin)
+        before, after = origin[begin : begin + size], spread[begin : begin + size]
         for i in range(len(xs)):
             x, task = xs[i][begin : begin + size], tasks[i]
             for j in range(size):
-                task[j] = x[j] - before[j]
+                task[j] = raised(x[j]) - raised(before[j])
                 mean[j] = task[j] if i == 0 else mean[j] + task[j]
         for j in range(size):
             mean[j] /= count
@@ -59,30 +61,34 @@ def variance(_start: int, out: Any, origin: Any, xs: Any) -> None:
 
 
 @Loop
-def squares(start: int, spread: Any, origin: Any, xs: Any, every: bool, cut: float, end: int) -> Any:
+def squares(start: int, origin: Any, xs: Any, spread: Any, every: bool, cut: float, end: int) -> Any:
     """(members,) float64: the sum of t_i^2 where the spread lies above the cut, or is the cut before index `end`.
 
-    If `every`, everywhere.
+    If `every`, everywhere, and there may be no spread.
     """
     least, sums = np.float32(cut), np.zeros(len(xs))
     for i in range(len(xs)):
         x, total = xs[i], 0.0
-        for j in range(len(x)):
-            task = np.float64(x[j] - origin[j])
-            dropped = (spread[j] < least) | ((spread[j] == least) & (start + j >= end))
-            kept = every | (not dropped)  # what is no number stays
-            total += task * task if kept else 0.0
+        if every:
+            for j in range(len(x)):
+                task = np.float64(raised(x[j]) - raised(origin[j]))
+                total += task * task
+        else:
+            for j in range(len(x)):
+                task = np.float64(raised(x[j]) - raised(origin[j]))
+                dropped = (spread[j] < least) | ((spread[j] == least) & (start + j >= end))
+                total += 0.0 if dropped else task * task  # what is no number stays
         sums[i] = total
     return sums
 
 
 @Loop
 def weighted_election(
-    start: int, out: Any, origin: Any, xs: Any, weights: Any, erase: bool, cut: float, end: int
+    start: int, out: Any, origin: Any, xs: Any, spread: Any, weights: Any, erase: bool, cut: float, end: int
 ) -> None:
     """out = x_0 + the mean, by weight, of the t_i that have the sign of their sum, where 0 counts as plus.
 
-    If `erase`, `out` holds the spread, and what lies below the cut, or is the cut from index `end` on, becomes x_0.
+    If `erase`, where the spread lies below the cut, or is the cut from index `end` on, it becomes x_0.
     """
     least = np.float32(cut)
     tasks, sign = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
@@ -93,7 +99,7 @@ def weighted_election(
         for i in range(len(xs)):
             x, task = xs[i][begin : begin + size], tasks[i]
             for j in range(size):
-                task[j] = x[j] - before[j]
+                task[j] = raised(x[j]) - raised(before[j])
                 sign[j] = task[j] if i == 0 else sign[j] + task[j]
         for j in range(size):
             sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
@@ -105,9 +111,10 @@ def weighted_election(
                 total[j] += task[j] * weight if agrees else np.float32(0)
                 voters[j] += weight if agrees else np.float32(0)
         if erase:
-            first = start + begin
+            first, apart = start + begin, spread[begin : begin + size]
             for j in range(size):
-                dropped = (after[j] < least) | ((after[j] == least) & (first + j >= end))
+                dropped = (apart[j] < least) | ((apart[j] == least) & (first + j >= end))
                 voters[j] = np.float32(0) if dropped else voters[j]
         for j in range(size):
-            after[j] = before[j] + (total[j] / voters[j] if voters[j] != 0 else np.float32(0))
+            agreed = total[j] / voters[j] if voters[j] != 0 else np.float32(0)
+            after[j] = rounded(raised(before[j]) + agreed, after)
