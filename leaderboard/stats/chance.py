@@ -8,29 +8,32 @@ seeds and members are judged on the same draws, and no record, order or machine 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from harness.judging.rowwise import Array, Rowwise, level
+from harness.judging.rowwise import Array, Rowwise, level, middle
+from leaderboard.stats.packed import Coins, Columns
 
 DRAWS = 1000
 BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB
 ROUNDING = 2e-6  # records keep six digits of a score
+NOTHING = np.empty((0, 0))
 
 
 class Sheet(NamedTuple):
-    """A set of answers to one gold file: its score, and the sums that the two experiments need."""
+    """A set of answers to one gold file: its score, and what the two experiments need."""
 
     paper: str  # what was asked: gold file and metric
     score: float  # of all rows
     chance: float  # the score of the best answer that reads no text
     constant: bool  # a correlation that counts 0 since all answers are the same
     redrawn: Array  # (draws,) the score on other rows
+    columns: Columns  # (rows, k) of what was answered
     own: Array  # (k,) sums over all rows
     shared: Array  # (m,) of what the gold labels alone say
-    picked: Array  # (draws, k) sums over the rows that the coin chose
+    coins: Coins  # the same for all answers to one gold file
     of: Callable[[Array, Array], Array]
 
 
@@ -51,49 +54,77 @@ def draws(name: str, rows: int, count: int) -> Iterator[tuple[Array, Array]]:
         yield taken.astype(np.float32), coins.astype(np.float32)
 
 
-def sheets(name: str, metric: str, answers: Sequence[Rowwise], count: int = DRAWS) -> list[Sheet]:
-    """The sheets of answers to the same rows by the same metric; two products for all of them."""
-    if not answers:
-        return []
-    shared, rows = answers[0].shared, len(answers[0].own)
-    plain, levelled = np.concatenate([a.own for a in answers], axis=1), level(answers)
-    mixable = plain if all(a.centre is None for a in answers) else np.concatenate(levelled, axis=1)
-    redrawn, picked = (np.empty((count, plain.shape[1]), plain.dtype) for _ in range(2))
-    again = np.empty((count, shared.shape[1]), shared.dtype)
-    done = 0
-    for taken, coins in draws(name, rows, count):
-        block = slice(done, done := done + len(taken))
-        redrawn[block], again[block], picked[block] = taken @ plain, taken @ shared, coins @ mixable
-    ends = np.cumsum([a.own.shape[1] for a in answers])[:-1]
-    others, chosen = (np.split(part, ends, axis=1) for part in (redrawn, picked))
-    all_shared = shared.sum(axis=0, dtype=np.float64)
-    made = []
-    for one, own, sums, picks in zip(answers, levelled, others, chosen, strict=True):
-        total = own.sum(axis=0, dtype=np.float64)
-        score = float(one.score(one.own.sum(axis=0, dtype=np.float64), all_shared))
-        kind = picks.dtype  # single precision for counts
-        made.append(
-            Sheet(
-                paper=f"{name} {metric} {own.shape[1]}",
-                score=score,
-                chance=one.chance,
-                constant=one.constant,
-                redrawn=np.asarray(one.score(sums, again), dtype=np.float32),
-                own=total.astype(kind),
-                shared=all_shared.astype(kind),
-                picked=np.ascontiguousarray(picks),
-                of=one.score,
+class Paper:
+    """Answers to the same rows by the same metric, held small until all are there; draws are made for all of them."""
+
+    def __init__(self, name: str, metric: str) -> None:
+        self._name, self._metric = name, metric
+        self._shared: Array = NOTHING
+        self._answers: list[Rowwise] = []  # without their columns
+        self._columns: list[Columns] = []
+
+    def add(self, answers: Rowwise) -> None:
+        """Keep what the draws need of a set of answers."""
+        self._shared = self._shared if self._answers else answers.shared
+        self._columns.append(Columns.of(answers.own))
+        self._answers.append(answers._replace(own=NOTHING, shared=NOTHING))
+
+    def sheets(self, count: int = DRAWS) -> list[Sheet]:
+        """A sheet for each, in the order in which they came."""
+        if not self._answers:
+            return []
+        redrawn, coins = self._drawn(count)
+        shared, centre = self._shared.sum(axis=0, dtype=np.float64), middle(self._answers)
+        made = []
+        for one, columns, others in zip(self._answers, self._columns, redrawn, strict=True):
+            own = columns.numbers
+            score = float(one.score(own.sum(axis=0, dtype=np.float64), shared))
+            if one.centre is not None:
+                own = level(one._replace(own=own, shared=self._shared), centre)
+            made.append(
+                Sheet(
+                    paper=f"{self._name} {self._metric} {own.shape[1]}",
+                    score=score,
+                    chance=one.chance,
+                    constant=one.constant,
+                    redrawn=others,
+                    columns=columns if one.centre is None else Columns.of(own),
+                    own=own.sum(axis=0, dtype=np.float64).astype(own.dtype),
+                    shared=shared.astype(own.dtype),
+                    coins=coins,
+                    of=one.score,
+                )
             )
-        )
-    return made
+        return made
+
+    def _drawn(self, count: int) -> tuple[Array, Coins]:
+        """(answers, count): the scores on other rows; and the coins. A few sets of answers at a time."""
+        rows, wide = len(self._shared), max(columns.wide for columns in self._columns)
+        found = np.empty((len(self._columns), count), np.float32)
+        some, done, thrown = max(1, NUMBERS // max(1, rows * wide)), 0, []
+        for taken, coins in draws(self._name, rows, count):
+            block, again = slice(done, done := done + len(taken)), taken @ self._shared
+            thrown.append(np.packbits(coins != 0, axis=1))
+            for start in range(0, len(found), some):
+                own = [columns.numbers for columns in self._columns[start : start + some]]
+                ends = np.cumsum([part.shape[1] for part in own])[:-1]
+                for k, part in enumerate(np.split(taken @ np.concatenate(own, axis=1), ends, axis=1), start):
+                    found[k, block] = self._answers[k].score(part, again)
+        return found, Coins.of(np.concatenate(thrown), rows)
+
+
+def sheets(name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAWS) -> list[Sheet]:
+    """The sheets of answers to the same rows by the same metric."""
+    paper = Paper(name, metric)
+    for one in answers:
+        paper.add(one)
+    return paper.sheets(count)
 
 
 def exchanged(one: Sheet, other: Sheet) -> Array:
     """(draws,) the difference of two sheets on one paper after they changed places where the coin said so."""
-    mixed = one.picked - other.picked + other.own
-    there = np.stack([mixed, one.own + other.own - mixed])
-    first, second = one.of(there, one.shared)
-    found: Array = first - second
+    mixed = one.coins.sums(one.columns.numbers - other.columns.numbers) + other.own
+    found: Array = one.of(mixed, one.shared) - one.of(one.own + other.own - mixed, one.shared)
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from harness.judging.rowwise import METRICS, OF_KIND, Array, Rowwise
 from harness.records.record import BadRecord, RunRecord, Store
-from leaderboard.stats.chance import Sheet, sheets
+from leaderboard.stats.chance import Paper, Sheet
 
 Gold = Callable[[str], Array]  # name of gold labels -> (rows, columns)
 Name = TypeVar("Name", bound=Hashable)
@@ -136,17 +135,16 @@ def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold, without: float = 0.0
     Predictions that cannot be read are left out: `check` reports them, and a table shows what is left. `without`: the
     share of the rows, the first ones, that does not count; where no row is left, there is no sheet.
     """
-    found: dict[tuple[str, str, int], list[tuple[Name, Rowwise]]] = defaultdict(list)
+    found: dict[tuple[str, str, int], tuple[list[Name], Paper]] = {}
     for name, told in kept:
         answers = readable(told, gold)
         first = 0 if answers is None else first_rows(without, len(answers.own))
         if answers is not None and first < len(answers.own):
-            rest = answers._replace(own=answers.own[first:], shared=answers.shared[first:])
-            found[_named(str(told["gold"]), first), metric_of(told), answers.own.shape[1]].append((name, rest))
-    made: dict[Name, Sheet] = {}
-    for (paper, metric, _), answered in found.items():
-        made.update(zip((n for n, _ in answered), sheets(paper, metric, [a for _, a in answered]), strict=True))
-    return made
+            paper, metric = _named(str(told["gold"]), first), metric_of(told)
+            names, papers = found.setdefault((paper, metric, answers.own.shape[1]), ([], Paper(paper, metric)))
+            names.append(name)
+            papers.add(answers._replace(own=answers.own[first:], shared=answers.shared[first:]))
+    return {name: sheet for names, paper in found.values() for name, sheet in zip(names, paper.sheets(), strict=True)}
 
 
 def first_rows(share: float, rows: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,15 +25,15 @@ class Rowwise(NamedTuple):
     centre: float | None = None  # what was subtracted from answers that are numbers
 
 
-def level(answers: Sequence[Rowwise]) -> list[Array]:
-    """The own columns of answers to the same rows, numbers less one for all, so that mixtures are answers too."""
+def middle(answers: Iterable[Rowwise]) -> float:
+    """What to subtract from all answers that are numbers, so that mixtures of any two are answers too."""
     centres = [a.centre for a in answers if a.centre is not None]
-    middle = float(np.median(centres)) if centres else 0.0
-    return [a.own if a.centre is None else _less(a, middle - a.centre) for a in answers]
+    return float(np.median(centres)) if centres else 0.0
 
 
-def _less(answers: Rowwise, number: float) -> Array:
-    y, x = answers.own[:, 0] - number, answers.shared[:, 1]
+def level(answers: Rowwise, middle: float) -> Array:
+    """The own columns of answers that are numbers, less this one in place of their centre."""
+    y, x = answers.own[:, 0] - (middle - (answers.centre or 0.0)), answers.shared[:, 1]
     return np.stack([y, y * y, x * y], axis=1)
 
 
