@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -45,8 +46,9 @@ from methods.tensors.candidates import Candidates, Remembering, Stepwise
 from methods.tensors.election import Election, Votes, majority
 from methods.tensors.pieces import blank_like
 from methods.tensors.task_vector import TaskVector, tensors_in_common
-from methods.tensors.tensorwise import Apart, Assembly, Part, Tensorwise
-from methods.tensors.trim import Cut, Cuts, cut_after, kth_largest
+from methods.tensors.tensorwise import Apart, Assembly, Part, Passes, Tensorwise
+from methods.tensors.trim import Cut, Cuts, Ends, Find, cut_from, ends_after, kth_largest
+from methods.tensors.trimmed import TrimmedInPasses
 
 
 @register("ties", paper="Yadav et al., NeurIPS 2023, arXiv:2306.01708")
@@ -83,16 +85,16 @@ class Ties(Stepwise, Tensorwise, PerMember):
         require_one_each("ties.weights", self.weights, members)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        shared = self._shared(population)
-        cuts = [self._cuts(member, population.ancestor, shared) for member in population.members]
+        shared = self.shared(population)
+        cuts = [self.cuts(member, population.ancestor, shared) for member in population.members]
         return self._write(blank_like(population.members[0]), population, shared, cuts)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: where the others' trims fall is found once."""
-        shared = self._shared(population)
+        shared = self.shared(population)
         return Remembering(
             population,
-            lambda some, i: self._cuts(some.members[i], some.ancestor, shared),
+            lambda some, i: self.cuts(some.members[i], some.ancestor, shared),
             lambda out, some, cuts: self._write(out, some, shared, cuts),
         )
 
@@ -101,12 +103,17 @@ class Ties(Stepwise, Tensorwise, PerMember):
         coupled = self.scope == "global" or self.zero_vote == "majority"
         return _Assembly(self, population) if coupled else Apart(draws)
 
-    def _shared(self, population: Population) -> list[str]:
+    def passes(self, sizes: Mapping[str, int], draws: Callable[[], torch.Generator]) -> Passes:
+        """A trim of the whole model is found before, and should the majority turn out another one, all vote again."""
+        return TrimmedInPasses(self, sizes)
+
+    def shared(self, population: Population) -> list[str]:
         """The tensors that have a task vector."""
         self.require_fits(len(population))
         return tensors_in_common("ties", population)
 
-    def _cuts(self, member: Weights, ancestor: Weights, shared: Sequence[str]) -> Cuts:
+    def cuts(self, member: Weights, ancestor: Weights, shared: Sequence[str]) -> Cuts:
+        """Where the trim of one member falls."""
         if self.scope == "global":
             return dict.fromkeys(shared, self._cut(TaskVector(member, ancestor, shared)))
         whole = sum(member[key].numel() for key in shared)
@@ -114,10 +121,18 @@ class Ties(Stepwise, Tensorwise, PerMember):
         return dict(zip(shared, cuts, strict=True))
 
     def _cut(self, task: TaskVector) -> Cut:
-        keep = math.floor(self.k * task.size)
-        if self.k == 1 or task.size == 0:
+        return self.cut_from(task.size, partial(kth_largest, task), partial(ends_after, task))
+
+    def cut_from(self, size: int, find: Find, ends: Ends) -> Cut:
+        """Where the trim of `size` changes falls, by what `find` and `ends` tell of them."""
+        if self.k == 1 or size == 0:
             return Cut()
-        return Cut(kth_largest(task, keep + 1)[0]) if self.trim == "official" else cut_after(task, keep)
+        keep = math.floor(self.k * size)
+        return Cut(find(keep + 1)[0]) if self.trim == "official" else cut_from(size, keep, find, ends)
+
+    def sign(self, balance: int) -> float:
+        """Of votes that cancel, where so many more of all others are pluses."""
+        return majority(balance) if self.zero_vote == "majority" else 1.0
 
     def _election(self, population: Population, cuts: Sequence[Cuts]) -> Election:
         weights = self.weights or (1.0,) * len(population)
@@ -127,10 +142,21 @@ class Ties(Stepwise, Tensorwise, PerMember):
         self, out: dict[str, Tensor], population: Population, shared: Sequence[str], cuts: Sequence[Cuts]
     ) -> Weights:
         """The merge for these cuts, written into `out`."""
-        average_all({key: out[key] for key in out.keys() - set(shared)}, population.members)
-        election = self._election(population, cuts)
-        election.hold({key: out[key] for key in shared}, None if self.zero_vote == "majority" else 1.0)
+        votes = self.voted(out, population, shared, cuts)
+        votes.settle(out, self.sign(votes.balance))
         return label_aware(population, out)
+
+    def voted(
+        self,
+        out: dict[str, Tensor],
+        population: Population,
+        shared: Sequence[str],
+        cuts: Sequence[Cuts],
+        whole: int | None = None,
+    ) -> Votes:
+        """The same but for what is undecided; `whole` scalars has the model that these tensors are of."""
+        average_all({key: out[key] for key in out.keys() - set(shared)}, population.members)
+        return self._election(population, cuts).vote({key: out[key] for key in shared}, whole)
 
 
 class _Assembly:
@@ -141,7 +167,7 @@ class _Assembly:
     """
 
     def __init__(self, method: Ties, population: Population) -> None:
-        self._shared, self._population = method._shared(population), population
+        self._shared, self._population = method.shared(population), population
         self._whole = sum(population.members[0][key].numel() for key in self._shared)
         self._out = blank_like(population.members[0])
         self._trimmed: object = None
@@ -157,7 +183,7 @@ class _Assembly:
             self._vote(group, parts[group])
         methods = [cast(Ties, part.method) for part in parts.values()]
         balance = sum(votes.balance for votes in self._votes.values())
-        sign = majority(balance) if methods[0].zero_vote == "majority" else 1.0
+        sign = methods[0].sign(balance)
         for group in parts if sign != before else stale:
             self._votes[group].settle(self._out, sign)
         self._sign = sign
@@ -181,8 +207,8 @@ class _Assembly:
         for part in parts.values():
             method = cast(Ties, part.method)
             if method.scope == "global":  # where k is the same for all
-                return method._cuts(member, ancestor, self._shared)
-            found.update(method._cuts(member, ancestor, [name for name in part.names if name in shared]))
+                return method.cuts(member, ancestor, self._shared)
+            found.update(method.cuts(member, ancestor, [name for name in part.names if name in shared]))
         return found
 
     def _vote(self, group: str, part: Part) -> None:

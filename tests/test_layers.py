@@ -28,7 +28,7 @@ ALLOWED_OF_OURS = {
     "suites": {"harness", "leaderboard", "methods"},
 }
 ROOMS = (  # of harness/, from the ground up: a room knows those before it
-    *("records", "storage", "protocol", "checkpoints", "data", "grading", "suites", "families"),
+    *("records", "storage", "protocol", "checkpoints", "streaming", "data", "grading", "suites", "families"),
     *("judging", "lm_eval", "members", "cells", "session", "engines", "export"),
 )
 OF_METHODS = {  # what leaderboard/ may know of them where it tells about methods: names and files, no tensors

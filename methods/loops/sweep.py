@@ -112,12 +112,13 @@ def shared_out(work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
 
     Work that shares out work of its own does so alone: all threads have a job already.
     """
-    results, left = [None] * len(jobs), deque(enumerate(jobs))
+    results, left, whole = [None] * len(jobs), deque(enumerate(jobs)), _PLACE.whole
 
     def take_turns() -> None:
         before, _PLACE.at_work = _PLACE.at_work, threads > 1
         try:
-            take_all()
+            with part_of(whole):
+                take_all()
         finally:
             _PLACE.at_work = before
 

@@ -8,9 +8,9 @@ apart (the majority's sign of TIES) has an `Assembly` of its own; for every othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 
@@ -55,6 +55,32 @@ class Assembly(Protocol):
         ...
 
 
+Pass = Literal["sample", "see", "merge"]
+
+
+class Passes(Protocol):
+    """A merge of a model of which only some tensors are there at a time: pass after pass, each over all of them.
+
+    Groups of tensors come in any order, each of them once in a pass and as the same group in all.
+    """
+
+    def __iter__(self) -> Iterator[Pass]:
+        """What each pass is for, said when the one before it is over.
+
+        `sample`: `see` will read a few scalars here and there. `see`: it will read all. `merge`: what `merge` gives now
+        stands in the place of what it gave before.
+        """
+        ...
+
+    def see(self, some: Population) -> None:
+        """Some tensors, before any is merged."""
+        ...
+
+    def merge(self, some: Population) -> Weights:
+        """The merge of some tensors."""
+        ...
+
+
 class Tensorwise:
     """A method whose merge of some tensors is that part of its merge of all, whatever the others are."""
 
@@ -64,6 +90,37 @@ class Tensorwise:
         `draws`: the generator that a merge of the whole is given, as it was then.
         """
         return Apart(draws)
+
+    def passes(self, sizes: Mapping[str, int], draws: Callable[[], torch.Generator]) -> Passes:
+        """The same merge of a model that is never there as a whole, bit for bit.
+
+        Args:
+            sizes: every tensor that can be merged -> its number of scalars.
+            draws: the generator that a merge of the whole is given, as it was then.
+
+        Errors: `NotApplicable` if, with these knobs, one pass over the tensors cannot tell what it takes.
+        """
+        assert isinstance(self, MergeMethod)
+        return OnePass(self, sizes, draws)
+
+
+class OnePass:
+    """Every group is a merge of its own."""
+
+    def __init__(self, method: MergeMethod, sizes: Mapping[str, int], draws: Callable[[], torch.Generator]) -> None:
+        self._method, self._whole, self._draws = method, sum(sizes.values()), draws
+
+    def __iter__(self) -> Iterator[Pass]:
+        yield "merge"
+
+    def see(self, some: Population) -> None:
+        """Nothing has to be known before."""
+
+    def merge(self, some: Population) -> Weights:
+        """The merge of some tensors."""
+        with part_of(self._whole):
+            (merged,) = models_of(self._method.merge(some, no_score, self._draws()))
+        return merged
 
 
 class Apart:

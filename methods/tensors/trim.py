@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -62,28 +63,43 @@ class Cut:
 Cuts = Mapping[str, Cut]  # tensor -> where the trim of one member falls; of the whole model, the same cut everywhere
 
 
+Find = Callable[[int], tuple[int, int, int]]  # as `kth_largest` of a task vector
+Ends = Callable[[int, int], Mapping[str, int]]  # as `ends_after` of one
+
+
 def cut_after(task: TaskVector, keep: int) -> Cut:
     """The cut that exactly `keep` scalars survive; of equal magnitudes the first ones."""
-    if keep >= task.size:
+    return cut_from(task.size, keep, partial(kth_largest, task), partial(ends_after, task))
+
+
+def cut_from(size: int, keep: int, find: Find, ends: Ends) -> Cut:
+    """The same of a task vector of `size` scalars that is known by what `find` and `ends` tell of it."""
+    if keep >= size:
         return Cut()
     if keep == 0:
         return Cut(KEEP_NOTHING)
-    bits, wanted, present = kth_largest(task, keep)
+    bits, wanted, present = find(keep)
     if bits == 0 or wanted == present:  # of changes of 0, it is all the same which are kept
         return Cut(bits)
-    return Cut(bits, _ends(task, bits, wanted))
+    return Cut(bits, ends(bits, wanted))
 
 
-def _ends(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
+def ends_after(task: TaskVector, bits: int, wanted: int) -> dict[str, int]:
     """In every tensor, the index after the last of the first `wanted` changes of this magnitude."""
-    ends, magnitude = {}, magnitude_of(bits)
-    for key, count in task.count(magnitude).items():
-        if 0 < wanted < count:
-            ends[key] = task.nth(key, magnitude, wanted) + 1
-        else:
-            ends[key] = task.sizes[key] if wanted > 0 else 0
-        wanted -= count
+    magnitude = magnitude_of(bits)
+    ends = {}
+    for key, n in shares(task.count(magnitude), wanted).items():
+        ends[key] = task.sizes[key] if n is None else task.nth(key, magnitude, n) + 1 if n else 0
     return ends
+
+
+def shares(counts: Mapping[str, int], wanted: int) -> dict[str, int | None]:
+    """Of the first `wanted` of so many in each tensor, how many are in it; None where all of its own are."""
+    found: dict[str, int | None] = {}
+    for key, count in counts.items():
+        found[key] = None if 0 < wanted >= count else max(wanted, 0)
+        wanted -= count
+    return found
 
 
 def kth_largest(task: TaskVector, rank: int) -> tuple[int, int, int]:

@@ -1,0 +1,1 @@
+"""Models that are larger than memory: tensor by tensor from files to files."""
