@@ -15,6 +15,8 @@ from methods.errors import MergeboardError, UnknownName
 SEEDS, SEED = 1000, 1_000_000  # how many in one session, and the largest
 MINUTES = Bound(0, 10_000, open_below=True)  # a week
 EVALUATIONS = Bound(1, 1_000_000)  # of a search
+TIME = Bound(0, 3_600_000, open_below=True)  # seconds of a session
+WORKERS = Bound(1, 10_000)
 POINTS = Bound(2, 201)  # of a landscape's side: 40,000 examinations of every pair
 
 
@@ -69,6 +71,26 @@ def minutes_of(text: str) -> float:
     if not MINUTES.holds(minutes):
         raise MergeboardError(f"--checkpoint-minutes {text}: write a number {MINUTES}")
     return minutes
+
+
+def wall_time_of(text: str | None) -> float | None:
+    """Seconds of `2h`, `90m`, `45s` or `1h30m`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?", text.strip())
+    try:
+        parts = [float(part or 0) for part in match.groups()] if match and text.strip() else []
+    except ValueError:
+        parts = []
+    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False))
+    if not TIME.holds(seconds):
+        raise MergeboardError(f"--budget {text}: write a time such as 45s, 90m, 2h or 1h30m, of up to 1000 hours")
+    return seconds
+
+
+def workers_of(text: str | None) -> int | None:
+    """For how many workers a session is planned; 0 where `--plan` says none."""
+    return None if text is None else 0 if text == "" else _whole("--plan", text, WORKERS, "nothing behind it, or ")
 
 
 def choice_of(option: str, text: str, choices: Iterable[str]) -> str:

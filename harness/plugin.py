@@ -50,6 +50,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     Tiny models use one thread each, so one process would leave the other cores idle.
     """
     option = config.option
+    if option.plan is not None and not hasattr(config, "workerinput"):
+        crew = getattr(option, "numprocesses", None) or ""  # -n says for how many, and none is started
+        option.plan = option.plan or str(os.cpu_count() if crew in ("auto", "logical") else crew)
+        option.numprocesses = 0
+        return
     if hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ:
         return  # this is a worker: one that took workers of its own would never end taking
     if getattr(option, "numprocesses", 0) is not None or option.model or option.collectonly or option.usepdb:
@@ -85,7 +90,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def pytest_sessionstart(session: pytest.Session) -> None:
     """What killed runs have left behind goes before anything new is made; once, not in every worker."""
     config = session.config
-    if not marked.asks(config) or config.option.collectonly or hasattr(config, "workerinput"):
+    if not marked.asks(config) or flags.only_told(config) or hasattr(config, "workerinput"):
         return
     bench = bench_of(config)
     if size := sweep(bench.options.zoo, bench.options.results):
@@ -180,7 +185,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if ears := config.stash.get(voice.EARS, None):
         ears.close()
-    if BENCH in config.stash and not config.option.collectonly and not hasattr(config, "workerinput"):
+    if BENCH in config.stash and not flags.only_told(config) and not hasattr(config, "workerinput"):
         bench = config.stash[BENCH]
         gone, size = forget(bench.options.zoo, bench.options.results)
         if gone:
@@ -204,7 +209,7 @@ def _meet(config: pytest.Config, suite: str) -> Bench | None:
         bench = bench_of(config)
         if suite not in config.stash.setdefault(MET, []):
             config.stash[MET].append(suite)
-            met.require_usable(bench, suite, fetch=not config.option.collectonly)
+            met.require_usable(bench, suite, fetch=not flags.only_told(config))
     except (pytest.UsageError, MergeboardError) as error:
         config.stash.setdefault(WRONG, str(error))
     return None if WRONG in config.stash else bench_of(config)

@@ -13,8 +13,9 @@ from harness.engines.base import Engine
 from harness.engines.inline import Inline
 from harness.export.session import Exporter
 from harness.records.environment import set_command
-from harness.session import met, options, voice
+from harness.session import flags, met, options, voice
 from harness.session.bench import Bench
+from harness.session.planner import Planner
 
 BENCH = pytest.StashKey[Bench]()
 ENGINE = pytest.StashKey[Engine]()
@@ -26,8 +27,10 @@ def bench_of(config: pytest.Config) -> Bench:
         found = options.read(config)
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
-        met.require_models(bench, whole=not config.option.collectonly)
-        if found.export is not None and not hasattr(config, "workerinput"):
+        met.require_models(bench, whole=not flags.only_told(config))
+        if found.plan is not None:
+            config.pluginmanager.register(Planner(bench), "mergeboard-plan")
+        elif found.export is not None and not hasattr(config, "workerinput"):
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
     return config.stash[BENCH]
 

@@ -21,6 +21,7 @@ from harness.cells.referee import referee_of, whole, with_plain_trace
 from harness.cells.replayed import replayed, same_merge
 from harness.cells.rows import ROWS, dev_answers
 from harness.cells.seen import seen
+from harness.cells.spending import Spending
 from harness.judging.fitness import likelihood_of
 from harness.judging.meter import Meter
 from harness.judging.progress import Progress
@@ -43,6 +44,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
 
     `replay`: a search that another setting has already made for this very population is replayed, not made again.
     """
+    spending = Spending(lab.workshop)
     corpora = cell.setting.exam(cell.key.members, lab.rows.corpora)
     if not corpora:
         raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
@@ -50,7 +52,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     if cell.method in ROWS:
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
-        cost = {"exam_seconds": examining.seconds, **row.cost}
+        cost = spending.with_the_rest({"exam_seconds": max(0.0, examining.seconds - spending.trained), **row.cost})
         parts = row.parts or {c: [exam] for c, exam in row.exams.items()}
         details = {**row.details, **seen(cell, lab, row.scores, parts), **_of_members(cell, lab, store, row.members)}
         return record_of(cell, lab, store, (), row.scores, row.exams, row.weights, cost, details)
@@ -58,7 +60,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     found = merged_by(cell, lab, store, replay)
     with Meter() as examining:
         exams = lab.examiner(cell, corpora).examine(found.merged)
-    cost = {**found.cost, "exam_seconds": examining.seconds}
+    cost = spending.with_the_rest({**found.cost, "exam_seconds": examining.seconds}, found.waited, found.made)
     scores = {c: e.score for c, e in exams.items()}
     details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
     dev = {**found.dev, **({"predictions": answered.on_dev(found.answers, store)} if found.answers else {})}
@@ -104,6 +106,8 @@ class Found(NamedTuple):
     dev: dict[str, Any]
     cost: dict[str, Any]
     answers: Mapping[str, Answers]
+    made: bool  # and not replayed from a trace
+    waited: float = 0.0  # seconds for statistics
 
 
 def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: RunRecord | None = None) -> Found:
@@ -144,7 +148,7 @@ def _merged_by(
             cost = {**before.cost, **_inference(merged)}  # what it cost when it was made
             known = before.dev.get("predictions")  # records of before these were kept have none
             said = {} if known else lab.developer(cell.key).answers(merged, dense=True)
-            return Found(merged, used_by(before.recipe), dict(before.dev), cost, said)
+            return Found(merged, used_by(before.recipe), dict(before.dev), cost, said, made=False)
         judged = referee()
         with Meter() as merging:
             made = judged.merge(torch.Generator().manual_seed(seed))
@@ -166,12 +170,12 @@ def _merged_by(
     if (likely := likelihood_of(said)) is not None:
         dev["likelihood"] = likely if math.isfinite(likely) else None
     if every.bare:
-        return Found(merged, used, dev, cost, said)
+        return Found(merged, used, dev, cost, said, True, statistics.waited)
     if not calls:
         told = every.of(said)  # who did not ask is told as by default
     else:
         told = judges.both.of(said) if judges.both.rows == judges.rows else judges.both(merged)
-    return Found(merged, used, {**dev, "score": told}, cost, said)
+    return Found(merged, used, {**dev, "score": told}, cost, said, True, statistics.waited)
 
 
 def _seen(score: Recalled, judges: Developers, merged: Merged) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import takewhile
@@ -24,9 +26,10 @@ from harness.judging.progress import Progress
 from harness.members import given, order
 from harness.members.garbage import imports_left_out
 from harness.members.joint import Part
+from harness.planning.observed import COST
 from harness.protocol.told import Told
 from harness.storage import zoo
-from harness.storage.whole import MINUTES
+from harness.storage.whole import MINUTES, checkpoints
 from harness.suites.setting import corpus_of
 from methods import Weights
 from methods.errors import Misfit
@@ -61,6 +64,7 @@ class Workshop:
         self._zoo, self._given, self._say, self._minutes = zoo_, brought, say, minutes
         self._any_config, self._akin = any_config, set[Key]()  # members whose configuration and words were compared
         self._heard: set[str] = set()
+        self.trained = 0.0  # seconds of fine-tuning in this process, which no cell counts as its own
 
     # -- before anything is trained ----------------------------------------------------------------------------------
 
@@ -136,7 +140,9 @@ class Workshop:
 
             self._say(work)
             place = Place(self._zoo.path("members", recipe), self._say, self._minutes)
+            start, whole = time.perf_counter(), not checkpoints(place.target)
             weights, scores = self._finetune(source, Progress(self._say, work), place)
+            self.trained += (seconds := time.perf_counter() - start)
             if scores and max(scores) <= 0:
                 self._say(
                     f"{self._subject} learned nothing from {'+'.join(source.members)}: its development score stays at "
@@ -144,6 +150,8 @@ class Workshop:
                 )
             zoo.require_finite(f"{self._subject} fine-tuned on {'+'.join(source.members)}", weights)
             zoo.save_weights(weights, folder / "model.safetensors")
+            if whole:  # what a killed run had done before is not in it
+                (folder / COST).write_text(json.dumps({"seconds": seconds}) + "\n", encoding="utf-8")
 
         return zoo.load_weights(self._zoo.get("members", recipe, make, work) / "model.safetensors")
 

@@ -51,6 +51,18 @@ def fetched(where: str, weights: bool = True) -> Path:
     return fetch(name, folder.name, lambda names: [*without_weights(names), *weight_files(folder, names)])
 
 
+def cached(where: str) -> Path | None:
+    """The snapshot of a model on the hub that an earlier session fetched; None if it is not here. Nothing is asked."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = where.partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=[], local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
+
+
 def commit_of(folder: Path) -> str | None:
     """The commit that a folder in the hub's cache is a snapshot of; None for any other folder."""
     return folder.name if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name) else None

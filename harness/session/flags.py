@@ -59,6 +59,12 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "N",
         "help": "Development evaluations of each search and evolution: search.budget, dfs.budget and so on in one word",
     },
+    "plan": {
+        "nargs": "?",
+        "const": "",
+        "metavar": "WORKERS",
+        "help": "Print cells, expected time, disk and memory, for so many workers too, and run nothing",
+    },
     "tuned": {
         "nargs": "?",
         "const": "grid",
@@ -117,3 +123,8 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("mergeboard")
     for name, how in FLAGS.items():
         group.addoption(f"--{name}", **how)
+
+
+def only_told(config: pytest.Config) -> bool:
+    """Whether the session lists or plans its cells and runs none: then nothing is trained, fetched or written."""
+    return bool(config.option.collectonly or config.getoption("plan", None) is not None)

@@ -15,12 +15,12 @@ from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
-from harness.session import places, sources
+from harness.session import known_names, places, sources
 from harness.session.command import command_of
-from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS, TUNED
+from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS, TUNED, only_told
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
-from methods.errors import MergeboardError, UnknownName
+from methods.errors import MergeboardError
 from methods.naming import tuned
 
 HEADS = ("same", "diff")
@@ -61,6 +61,7 @@ class Options:
     threads: int | None
     points: int  # per side of a landscape
     diagnose: bool
+    plan: int | None  # for how many workers it is planned, 0 for nobody said how many; None where it runs
     command: str
 
     @property
@@ -120,7 +121,7 @@ def read(config: pytest.Config) -> Options:
             models=models,
             any_tiny=not get("--model") or "tiny" in get("--model"),
             asked=_methods(get("--method"), get("--export") is not None),
-            tuned=_optimiser(get("--tuned")),
+            tuned=known_names.optimiser(get("--tuned")),
             data=data,
             hub=sources.from_hub(get("--data"), models, config),
             trust=sources.trusted(get("--trust-remote-code"), models, given),
@@ -140,12 +141,13 @@ def read(config: pytest.Config) -> Options:
             threads=parsing.threads_of(get("--threads")),
             points=parsing.points_of(get("--grid")),
             diagnose=get("--diagnose"),
+            plan=parsing.workers_of(get("--plan")),
             command=command_of(config),
         )
         parsing.choice_of("--speed-shape", get("--speed-shape"), SHAPES)
         _require_places(options, config)
         for model in models:  # resolve what can be wrong now: protocol, knobs, methods
-            _require_methods(options, options.protocol_of(model))
+            known_names.require_methods(options.methods, options.protocol_of(model))
         return options
     except MergeboardError as error:
         raise pytest.UsageError(str(error)) from None
@@ -165,7 +167,7 @@ def _require_places(options: Options, config: pytest.Config) -> None:
         raise MergeboardError(f"--results and --zoo are both {options.zoo}; name two folders")
     if options.export is not None:
         require_apart("--export", options.export, options)
-    if not config.option.collectonly:
+    if not only_told(config):
         places.require_folder("--results", options.results)
         places.require_folder("--zoo", options.zoo)
         if page := config.getoption("leaderboard", default=None):  # of the reader's plugin, which is not always there
@@ -204,15 +206,6 @@ def _settings(asked: Sequence[str], budget: int | None, tuned: bool) -> tuple[st
     return tuple(dict.fromkeys((*asked, *said)))
 
 
-def _optimiser(asked: str | None) -> str | None:
-    """The optimiser of tuned rows."""
-    from methods.optimisers import OPTIMISERS
-
-    if asked is not None and not OPTIMISERS.has(asked):
-        raise UnknownName("optimiser for --tuned", asked, OPTIMISERS.known())
-    return asked
-
-
 def _methods(asked: Sequence[str] | None, export: bool) -> tuple[str, ...]:
     """Those that were named; an export is held against the members, so their rows are always among them."""
     return tuple(dict.fromkeys((*asked, *(AGAINST if export else ())))) if asked else ()
@@ -228,23 +221,6 @@ def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Confi
         names = ", ".join(map(str, models))
         raise MergeboardError(f"--export writes one winner, and there are {names}; name one with --model=NAME")
     target = config.invocation_params.dir / Path(asked).expanduser()
-    if not config.option.collectonly:
+    if not only_told(config):
         places.require_new("--export", target)
     return target
-
-
-def _require_methods(options: Options, protocol: Protocol) -> None:
-    from harness.cells.rows import ROWS
-    from methods import known, require
-    from methods.naming.names import require_knobs, wrapped_like
-
-    require_knobs(protocol.methods)  # also where no method of the session takes them
-    for name in options.methods:
-        if name in ROWS:
-            continue
-        try:
-            require(name, protocol.methods)
-        except UnknownName as error:
-            if "merging method" in str(error) and f"{name!r}" in str(error):
-                raise UnknownName("merging method", name, [*known(), *wrapped_like(name), *ROWS]) from None
-            raise

@@ -121,6 +121,8 @@ def data_in(folder: str | None, models: Sequence[ModelName], config: pytest.Conf
 
 def from_hub(asked: str | None, models: Sequence[ModelName], config: pytest.Config) -> bool:
     """Whether rows are fetched: where the user says so, or says nothing and names a model that cells will be run of."""
+    if config.getoption("plan", None) is not None:
+        return False  # what is planned is not fetched
     return asked == HUB or (asked is None and not config.option.collectonly and any(not m.tiny for m in models))
 
 
