@@ -40,7 +40,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, PerMember, Population, Weights
+from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.heads import label_aware
@@ -50,15 +50,15 @@ from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.tensors.banded import Band, BandedSum, Bands, band_between, stretched
 from methods.tensors.candidates import Candidates, Remembering, Stepwise
-from methods.tensors.pieces import blank_like
 from methods.tensors.ranked import ALL, RankedSum, Rows, Rule, Scope, Share, Stretches, stretches
+from methods.tensors.strength import Strong
 from methods.tensors.summed import Summed
 from methods.tensors.task_vector import TaskVector, tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
 
 
 @dataclass(frozen=True)
-class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
+class _Breadcrumbs(Stepwise, Strong, Tensorwise, PerMember):
     """What both have in common."""
 
     called: ClassVar[str] = ""
@@ -102,19 +102,19 @@ class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
             if isinstance(given, tuple):
                 require_one_each(f"{self.called}.{knob}", given, members)
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        found = [self.find(population, i) for i in range(len(population))]
-        return self.write(blank_like(population.members[0]), population, found)
-
     def write(
-        self, out: dict[str, Tensor], population: Population, found: Sequence[tuple[Bands, Stretches]]
+        self,
+        out: dict[str, Tensor],
+        population: Population,
+        found: Sequence[tuple[Bands, Stretches]],
+        alone: bool = False,
     ) -> Weights:
-        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
+        """The merge, or the sum alone, written into the contiguous tensors of `out`, from what was found of members."""
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
         weights = self.weights or (1.0,) * len(order)
-        summed = Summed(tuple(weights[i] for i in order), self.normalize, self.lambda_, self.elects)
+        summed = Summed(tuple(weights[i] for i in order), self.normalize, self.lambda_, self.elects, alone)
         banded = found[0][0].keys()
         total = BandedSum(named.members, [found[i][0] for i in order], population.ancestor, summed)
         total.write({key: out[key] for key in shared if key in banded})
@@ -126,6 +126,16 @@ class _Breadcrumbs(Stepwise, Tensorwise, PerMember):
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: what is kept of the others is found once."""
         return Remembering(population, self.find, self.write)
+
+    def times(self, members: int) -> float:
+        """lambda, over what the weights sum to where all are divided by it."""
+        weights = self.weights or (1.0,) * members
+        return Summed(weights, self.normalize, self.lambda_, self.elects).whole_scale
+
+    def found_by(self, i: int) -> object:
+        """All but what members are weighed by and how their sum is added."""
+        density, gamma = self._of(i)
+        return replace(self, weights=None, lambda_=1.0, normalize=False, density=density, gamma=gamma)
 
     def find(self, population: Population, i: int) -> tuple[Bands, Stretches]:
         """Of member i the bands of tensors that are masked as wholes, and how far the others are scaled up.

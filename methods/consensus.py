@@ -30,23 +30,25 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights
+from methods.base import Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.knobs import require_number
 from methods.loops import votes as loops
 from methods.loops.sweep import suited, sweep
 from methods.space import Gene
+from methods.tensors.strength import Strong
 from methods.tensors.tensorwise import Tensorwise
 from methods.tensors.votes import around_ancestor, cast_votes
 
 
 @register("consensus", paper="Wang et al., ICML 2024, arXiv:2405.07813")
 @dataclass(frozen=True)
-class Consensus(Tensorwise):
+class Consensus(Strong, Tensorwise):
     """The ancestor plus what several members need of the scaled sum of all changes."""
 
     version: ClassVar[int] = 1
+    strength: ClassVar[str] = "alpha"
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "a sum of N equal changes is N times as long, and alpha is not 1/N"
     searched: ClassVar[tuple[Gene, ...]] = (
@@ -65,18 +67,31 @@ class Consensus(Tensorwise):
         if self.k < 0:
             raise MergeboardError(f"consensus.k is {self.k}; it counts members and must not be below 0")
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+    @property
+    def keeps(self) -> bool:
+        """Not where masks hang on alpha; nor where alpha would turn the sign of nothing."""
+        return self.masks == "unscaled" and self.alpha >= 0
+
+    def times(self, members: int) -> float:
+        """alpha."""
+        return float(self.alpha)
+
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[None] = (), alone: bool = False
+    ) -> Weights:
+        """The merge, or what is kept of the sum alone, written into the contiguous tensors of `out`."""
+
         def write(out: dict[str, Tensor], members: Sequence[Weights]) -> None:
-            self._write(out, members, population.ancestor)
+            self._write(out, members, population.ancestor, alone)
 
-        return around_ancestor("consensus", population, write)
+        return around_ancestor("consensus", population, write, out)
 
-    def _write(self, out: dict[str, Tensor], members: Sequence[Weights], ancestor: Weights) -> None:
+    def _write(self, out: dict[str, Tensor], members: Sequence[Weights], ancestor: Weights, alone: bool) -> None:
         above = 1 / len(members) if self.lambda_ is None else self.lambda_
         compared = self.alpha if self.masks == "scaled" else 1.0
         operands = {key: (x, ancestor[key], tuple(member[key] for member in members)) for key, x in out.items()}
         swept = suited(operands)
-        numbers = float(above), float(compared), self.k, float(self.alpha)
+        numbers = float(above), float(compared), self.k, float(self.alpha), alone
         sweep(loops.agreed, {key: (*some, *numbers) for key, some in swept.items()})
 
         def vote(_start: int, changes: Sequence[Tensor]) -> Tensor:
@@ -86,8 +101,8 @@ class Consensus(Tensorwise):
             votes = torch.zeros_like(total, dtype=torch.int32)
             for change in changes:
                 votes += (change.abs() <= (total * compared).sub_(change).abs_().mul_(above)).logical_not_()
-            return total.mul_(self.alpha).masked_fill_(votes < self.k, 0)
+            return (total if alone else total.mul_(self.alpha)).masked_fill_(votes < self.k, 0)
 
         for key, (target, origin, tensors) in operands.items():
             if key not in swept:
-                cast_votes(target, tensors, origin, vote)
+                cast_votes(target, tensors, origin, vote, alone)

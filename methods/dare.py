@@ -40,10 +40,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from methods.base import DevScore, PerMember, Population, Weights
+from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.heads import label_aware
@@ -55,15 +54,18 @@ from methods.tensors.dare_sum import Contribution, Finding, Sum
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Mask, Rescale
 from methods.tensors.pieces import blank_like
+from methods.tensors.strength import Strong
+from methods.tensors.summed import Summed
 from methods.tensors.task_vector import tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
 
 
 @dataclass(frozen=True)
-class _Dare(Stepwise, Tensorwise, PerMember):
+class _Dare(Stepwise, Strong, Tensorwise, PerMember):
     """What both have in common."""
 
     called: ClassVar[str] = ""
+    elects: ClassVar[bool] = False
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("ancestor", "random draws")
     moves_equal_members: ClassVar[str] = "changes are dropped at random even where all members agree on them"
@@ -96,9 +98,6 @@ class _Dare(Stepwise, Tensorwise, PerMember):
         if isinstance(self.density, tuple):
             require_one_each(f"{self.called}.density", self.density, members)
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        return self.merge_kept(population, self.masks(population))
-
     def masks(self, population: Population) -> list[Crossover | None]:
         """For each member, which scalars of its change are kept; None for all."""
         self.require_fits(len(population))
@@ -110,6 +109,26 @@ class _Dare(Stepwise, Tensorwise, PerMember):
         """The merge in which `keep` says of each member which scalars of its change are kept: -1 is, 0 is not."""
         found = [self._find(population, i, keep[i]) for i in range(len(population))]
         return self._write(blank_like(population.members[0]), population, keep, found)
+
+    def find(self, population: Population, i: int) -> Finding:
+        """What has to be known of member i alone."""
+        return self._find(population, i, self.masks(population)[i])
+
+    def found_by(self, i: int) -> object:
+        """All but what members are weighed by and how their sum is added."""
+        density = self.density[i] if isinstance(self.density, tuple) else self.density
+        return replace(self, weights=None, lambda_=1.0, normalize=False, density=density)
+
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[Finding], alone: bool = False
+    ) -> Weights:
+        """The merge, or the sum alone, written into the contiguous tensors of `out`."""
+        return self._write(out, population, self.masks(population), found, alone)
+
+    def times(self, members: int) -> float:
+        """lambda, over what the weights sum to where all are divided by it."""
+        weights = self.weights or (1 / members,) * members
+        return Summed(weights, self.normalize, self.lambda_, self.elects).whole_scale
 
     def _find(self, population: Population, i: int, keep: Crossover | None) -> Finding:
         """What has to be known of member i alone."""
@@ -123,14 +142,16 @@ class _Dare(Stepwise, Tensorwise, PerMember):
         population: Population,
         keep: Sequence[Crossover | None],
         found: Sequence[Finding],
+        alone: bool = False,
     ) -> Weights:
-        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
+        """The merge, or the sum alone, written into the contiguous tensors of `out`, from what was found of members."""
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         weights, densities = self.weights or (1 / len(order),) * len(order), self._densities(population)
         parts = [Contribution(population.members[i], weights[i], densities[i], keep[i]) for i in order]
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
-        self._sum(parts, population.ancestor).write({key: out[key] for key in shared}, [found[i] for i in order])
+        total = self._sum(parts, population.ancestor)
+        total.write({key: out[key] for key in shared}, [found[i] for i in order], alone)
         return label_aware(named, out)
 
     def candidates(self, population: Population) -> Candidates:
@@ -143,7 +164,7 @@ class _Dare(Stepwise, Tensorwise, PerMember):
         )
 
     def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
-        return Sum(parts, ancestor, self.rescale, self.normalize, self.lambda_)
+        return Sum(parts, ancestor, self.rescale, self.normalize, self.lambda_, self.elects)
 
     def _densities(self, population: Population) -> tuple[float, ...]:
         return self.density if isinstance(self.density, tuple) else (self.density,) * len(population)
@@ -170,6 +191,7 @@ class DareTies(_Dare):
     """The ancestor plus the agreed part of what was kept of the members' changes."""
 
     called: ClassVar[str] = "dare_ties"
+    elects: ClassVar[bool] = True
 
     trim: float | None = None  # share of each tensor that is kept after the drop, the largest changes; None: all
 
@@ -179,4 +201,4 @@ class DareTies(_Dare):
             raise MergeboardError(f"{self.called}.trim is {self.trim}; it must lie above 0 and be at most 1, or none")
 
     def _sum(self, parts: Sequence[Contribution], ancestor: Weights) -> Sum:
-        return replace(super()._sum(parts, ancestor), elect=True, trim=self.trim)
+        return replace(super()._sum(parts, ancestor), trim=self.trim)

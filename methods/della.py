@@ -35,14 +35,14 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, PerMember, Population, Weights
+from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.heads import label_aware
@@ -52,15 +52,15 @@ from methods.space import Gene
 from methods.tensors.candidates import Candidates, Remembering, Stepwise
 from methods.tensors.draws import Draws
 from methods.tensors.drops import Mask, Rescale
-from methods.tensors.pieces import blank_like
 from methods.tensors.ranked import ALL, RankedSum, Rows, Rule, Scope, Share, Stretches, stretches
+from methods.tensors.strength import Strong
 from methods.tensors.summed import Summed
 from methods.tensors.task_vector import tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
 
 
 @dataclass(frozen=True)
-class _Della(Stepwise, Tensorwise, PerMember):
+class _Della(Stepwise, Strong, Tensorwise, PerMember):
     """What both have in common."""
 
     called: ClassVar[str] = ""
@@ -106,19 +106,17 @@ class _Della(Stepwise, Tensorwise, PerMember):
         if isinstance(self.density, tuple):
             require_one_each(f"{self.called}.density", self.density, members)
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        found = [self.find(population, i) for i in range(len(population))]
-        return self.write(blank_like(population.members[0]), population, found)
-
-    def write(self, out: dict[str, Tensor], population: Population, found: Sequence[Stretches]) -> Weights:
-        """The merge, written into the contiguous tensors of `out`, from what was found of every member."""
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[Stretches], alone: bool = False
+    ) -> Weights:
+        """The merge, or the sum alone, written into the contiguous tensors of `out`, from what was found of members."""
         self.require_fits(len(population))
         order = tuple(sorted(range(len(population)), key=population.names.__getitem__))
         named, shared = population.subset(order), tensors_in_common(self.called, population)
         average_all({key: out[key] for key in out.keys() - set(shared)}, named.members)
         weights = self.weights or (1 / len(order),) * len(order)
         shares = [self._share(population, i, weights[i], found[i]) for i in order]
-        summed = Summed(tuple(share.weight for share in shares), self.normalize, self.lambda_, self.elects)
+        summed = Summed(tuple(share.weight for share in shares), self.normalize, self.lambda_, self.elects, alone)
         total = RankedSum(shares, population.ancestor, Rows(self.scope, population.transposed), summed)
         total.write({key: out[key] for key in shared})
         return label_aware(named, out)
@@ -126,6 +124,16 @@ class _Della(Stepwise, Tensorwise, PerMember):
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit: a child has the draws of the member in whose place it is."""
         return Remembering(population, self.find, self.write)
+
+    def times(self, members: int) -> float:
+        """lambda, over what the weights sum to where all are divided by it."""
+        weights = self.weights or (1 / members,) * members
+        return Summed(weights, self.normalize, self.lambda_, self.elects).whole_scale
+
+    def found_by(self, i: int) -> object:
+        """All but what members are weighed by and how their sum is added."""
+        density = self.density[i] if isinstance(self.density, tuple) else self.density
+        return replace(self, weights=None, lambda_=1.0, normalize=False, density=density)
 
     def find(self, population: Population, i: int) -> Stretches:
         """How far what is kept of member i is scaled up to the size of all, tensor by tensor; nothing unless asked."""

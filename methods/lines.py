@@ -23,9 +23,9 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 
@@ -38,7 +38,7 @@ from methods.searching.layers import block_of, blocks_of
 from methods.space import Gene
 from methods.task_arithmetic import TaskArithmetic
 from methods.tensors.task_vector import tensors_in_common
-from methods.tensors.tensorwise import Part, only
+from methods.tensors.tensorwise import Assembly, Part, only
 from methods.ties import Ties
 
 
@@ -70,36 +70,72 @@ class Lines:
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         tensors_in_common("lines", population)
-        groups: dict[float, list[str]] = {}
-        for name, scale in self._scales(population).items():
-            groups.setdefault(scale, []).append(name)
-        parts = {
-            str(scale): Part(self._scaled(scale), tuple(names), only(population, names))
-            for scale, names in groups.items()
-        }
-        assembly = self._scaled(1.0).assembly(population, torch.Generator)
-        assert assembly is not None  # all that can be scaled is merged group by group
-        merged = assembly.merge(parts, parts)
+        whole = Part(self, tuple(population.members[0]), population)
+        merged = _Assembly(self, population, torch.Generator).merge({"": whole}, [""])
         return {name: merged[name] for name in population.members[0]}
 
-    def _scales(self, population: Population) -> Mapping[str, float]:
-        """The scale of every tensor. Errors: `NotApplicable` where no tensor is named after a block."""
-        names = population.members[0]
-        if not any(block_of(name) for name in names):
-            raise NotApplicable("lines scales by depth, and this model has no tensors named after its blocks")
-        alpha = 1 / len(population) if self.alpha is None else self.alpha
-        stacks: dict[str, list[str]] = {}
-        for block in blocks_of(names):
-            stacks.setdefault(block.rpartition(".")[0], []).append(block)
-        depths = {
-            block: place / (len(blocks) - 1) if len(blocks) > 1 else 0.0
-            for blocks in stacks.values()
-            for place, block in enumerate(blocks)
-        }
-        return {name: alpha + self.beta * depths.get(block_of(name), 0.0) for name in names}
+    def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly:
+        """Depths are merged one by one, by what is scaled."""
+        tensors_in_common("lines", population)
+        return _Assembly(self, population, draws)
 
-    def _scaled(self, scale: float) -> TaskArithmetic | Ties | Consensus:
+    def scale(self, depth: float, members: int) -> float:
+        """What is scaled at this depth, from 0 to 1, is scaled by it."""
+        return (1 / members if self.alpha is None else self.alpha) + self.beta * depth
+
+    def scaled(self, scale: float) -> TaskArithmetic | Ties | Consensus:
         """What is scaled, at this scale."""
         if self.of == "ties":
             return Ties(lambda_=scale)
         return Consensus(alpha=scale) if self.of == "consensus" else TaskArithmetic(lambda_=scale)
+
+
+class _Assembly:
+    """Every depth of every group is a part of what is scaled."""
+
+    def __init__(self, method: Lines, population: Population, draws: Callable[[], torch.Generator]) -> None:
+        inner = method.scaled(1.0).assembly(population, draws)
+        assert inner is not None  # all that can be scaled is merged group by group
+        self._inner, self._depths = inner, _depths(population)
+        self._parts: dict[str, Part] = {}
+
+    def merge(self, parts: Mapping[str, Part], stale: Collection[str]) -> Weights:
+        """The merge of all parts."""
+        before, self._parts = self._parts, {}  # unless all goes well, nothing is known of what was merged
+        now: dict[str, Part] = {}
+        for group, part in parts.items():
+            depths: dict[float, list[str]] = {}
+            for name in part.names:
+                depths.setdefault(self._depths[name], []).append(name)
+            for depth, names in depths.items():
+                key = f"{group} {depth}"
+                now[key] = self._at(depth, tuple(names), part, before.get(key))
+        merged = self._inner.merge(now, [key for key, part in now.items() if not _same(part, before.get(key))])
+        self._parts = now
+        return merged
+
+    @staticmethod
+    def _at(depth: float, names: tuple[str, ...], part: Part, before: Part | None) -> Part:
+        method = cast(Lines, part.method)
+        tensors = before.unscaled if before else only(part.unscaled, names)
+        return Part(method.scaled(method.scale(depth, len(tensors))), names, tensors, part.scales)
+
+
+def _same(part: Part, before: Part | None) -> bool:
+    return before is not None and (part.method, part.scales) == (before.method, before.scales)
+
+
+def _depths(population: Population) -> Mapping[str, float]:
+    """The depth of every tensor. Errors: `NotApplicable` where none is named after a block."""
+    names = population.members[0]
+    if not any(block_of(name) for name in names):
+        raise NotApplicable("lines scales by depth, and this model has no tensors named after its blocks")
+    stacks: dict[str, list[str]] = {}
+    for block in blocks_of(names):
+        stacks.setdefault(block.rpartition(".")[0], []).append(block)
+    depths = {
+        block: place / (len(blocks) - 1) if len(blocks) > 1 else 0.0
+        for blocks in stacks.values()
+        for place, block in enumerate(blocks)
+    }
+    return {name: depths.get(block_of(name), 0.0) for name in names}

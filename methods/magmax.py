@@ -24,17 +24,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights
+from methods.base import Population, Weights
 from methods.catalogue import register
 from methods.knobs import require_number
 from methods.space import Gene
+from methods.tensors.strength import Strong
 from methods.tensors.tensorwise import Tensorwise
 from methods.tensors.votes import around_ancestor, cast_votes
 
 
 @register("magmax", paper="Marczak et al., ECCV 2024, arXiv:2407.06322")
 @dataclass(frozen=True)
-class MagMax(Tensorwise):
+class MagMax(Strong, Tensorwise):
     """The ancestor plus the largest of the members' changes."""
 
     version: ClassVar[int] = 1
@@ -47,16 +48,24 @@ class MagMax(Tensorwise):
     def __post_init__(self) -> None:
         require_number("magmax.lambda", self.lambda_)
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+    def times(self, members: int) -> float:
+        """lambda."""
+        return float(self.lambda_)
+
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[None] = (), alone: bool = False
+    ) -> Weights:
+        """The merge, or the largest changes alone, written into the contiguous tensors of `out`."""
+
+        def vote(_start: int, changes: Sequence[Tensor]) -> Tensor:
+            largest = changes[0]
+            for change in changes[1:]:
+                kept = change.abs() <= largest.abs()  # what is no number counts as larger, and stays
+                largest = torch.where(kept.logical_or_(largest.isnan()), largest, change)
+            return largest if alone else largest.mul(self.lambda_)
+
         def write(out: dict[str, Tensor], members: Sequence[Weights]) -> None:
             for key, target in out.items():
-                cast_votes(target, [member[key] for member in members], population.ancestor[key], self._largest)
+                cast_votes(target, [member[key] for member in members], population.ancestor[key], vote, alone)
 
-        return around_ancestor("magmax", population, write)
-
-    def _largest(self, _start: int, changes: Sequence[Tensor]) -> Tensor:
-        largest = changes[0]
-        for change in changes[1:]:
-            kept = change.abs() <= largest.abs()  # what is no number counts as larger, and stays
-            largest = torch.where(kept.logical_or_(largest.isnan()), largest, change)
-        return largest.mul(self.lambda_)
+        return around_ancestor("magmax", population, write, out)

@@ -33,12 +33,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import DevScore, Population, Weights
+from methods.base import Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.knobs import require_number
 from methods.space import Gene
 from methods.tensors.balance import Ends, ends_of
+from methods.tensors.strength import Strong
 from methods.tensors.votes import around_ancestor, by_name, cast_votes
 from methods.tensors.whole import counted_as
 
@@ -47,10 +48,11 @@ NOBODY = 1e-12  # a sum of shares below which nothing is divided by it
 
 @register("pcb", paper="Du et al., NeurIPS 2024, arXiv:2410.02396")
 @dataclass(frozen=True)
-class Pcb:
+class Pcb(Strong):
     """The ancestor plus the mean of the members' changes, weighted by how each parameter competes."""
 
     version: ClassVar[int] = 1
+    kept_in: ClassVar[tuple[torch.dtype, ...]] = (torch.float32,)  # as which changes are weighted
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "small changes are dropped even where all members agree on them"
     searched: ClassVar[tuple[Gene, ...]] = (
@@ -69,26 +71,40 @@ class Pcb:
         if not 0 <= self.clamp < 0.5:
             raise MergeboardError(f"pcb.clamp is {self.clamp}; it must not be below 0 and must be less than 0.5")
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+    def times(self, members: int) -> float:
+        """lambda."""
+        return float(self.lambda_)
+
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[None] = (), alone: bool = False
+    ) -> Weights:
+        """The merge, or the weighted mean of changes alone, written into the contiguous tensors of `out`."""
+        scale = None if alone else self.lambda_
+
         def write(out: dict[str, Tensor], members: Sequence[Weights]) -> None:
             ancestor = population.ancestor
             keys = [key for key, first in counted_as(out, by_name(population)).items() if key == first]
             ends = [ends_of(i, members, ancestor, keys, self.clamp, self.rho) for i in range(len(members))]
+
+            def vote(_start: int, changes: Sequence[Tensor]) -> Tensor:
+                return _balanced(changes, ends, scale)
+
             for key, target in out.items():
-                tensors = [member[key] for member in members]
-                cast_votes(target, tensors, ancestor[key], lambda _start, changes: self._balanced(changes, ends))
+                cast_votes(target, [member[key] for member in members], ancestor[key], vote, alone)
 
-        return around_ancestor("pcb", population, write)
+        return around_ancestor("pcb", population, write, out)
 
-    def _balanced(self, changes: Sequence[Tensor], ends: Sequence[Ends]) -> Tensor:
-        """What is added to the ancestor, for some scalars."""
-        tasks = [change.float() for change in changes]
-        total = torch.zeros_like(tasks[0])
-        for task in tasks:
-            total.add_(task)
-        merged, shares = torch.zeros_like(total), torch.zeros_like(total)
-        for task, own in zip(tasks, ends, strict=True):
-            share = own.share(own.beta(task, total, len(tasks)))
-            merged.addcmul_(share, own.held(task))
-            shares.add_(share)
-        return merged.div_(shares.clamp_(min=NOBODY)).mul_(self.lambda_).to(changes[0].dtype)
+
+def _balanced(changes: Sequence[Tensor], ends: Sequence[Ends], scale: float | None) -> Tensor:
+    """What is added to the ancestor, for some scalars; before it is scaled, where there is no scale."""
+    tasks = [change.float() for change in changes]
+    total = torch.zeros_like(tasks[0])
+    for task in tasks:
+        total.add_(task)
+    merged, shares = torch.zeros_like(total), torch.zeros_like(total)
+    for task, own in zip(tasks, ends, strict=True):
+        share = own.share(own.beta(task, total, len(tasks)))
+        merged.addcmul_(share, own.held(task))
+        shares.add_(share)
+    merged.div_(shares.clamp_(min=NOBODY))
+    return (merged if scale is None else merged.mul_(scale)).to(changes[0].dtype)

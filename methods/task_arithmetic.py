@@ -17,13 +17,13 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from methods.base import DevScore, PerMember, Population, Weights
+from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.heads import label_aware
 from methods.knobs import require_number, require_numbers
@@ -31,14 +31,14 @@ from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, InPlace, Stepwise
 from methods.tensors.dare_sum import Contribution, Sum
-from methods.tensors.pieces import blank_like
+from methods.tensors.strength import Strong
 from methods.tensors.task_vector import tensors_in_common
 from methods.tensors.tensorwise import Tensorwise
 
 
 @register("task_arithmetic", paper="Ilharco et al., ICLR 2023, arXiv:2212.04089")
 @dataclass(frozen=True)
-class TaskArithmetic(Stepwise, Tensorwise, PerMember):
+class TaskArithmetic(Stepwise, Strong, Tensorwise, PerMember):
     """The ancestor plus the scaled sum of the members' changes."""
 
     version: ClassVar[int] = 1
@@ -60,11 +60,10 @@ class TaskArithmetic(Stepwise, Tensorwise, PerMember):
         """One weight for each member."""
         require_one_each("task_arithmetic.weights", self.weights, members)
 
-    def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        return label_aware(population, self.write(blank_like(population.members[0]), population))
-
-    def write(self, out: dict[str, Tensor], population: Population) -> dict[str, Tensor]:
-        """The merge without output layers of its own, written into the contiguous tensors of `out`."""
+    def write(
+        self, out: dict[str, Tensor], population: Population, found: Sequence[None] = (), alone: bool = False
+    ) -> Weights:
+        """The merge, or the sum alone, written into the contiguous tensors of `out`."""
         self.require_fits(len(population))
         order = sorted(range(len(population)), key=population.names.__getitem__)  # so that no sum depends on it
         weights, shared = self.weights or (1.0,) * len(order), set(tensors_in_common("task_arithmetic", population))
@@ -72,8 +71,12 @@ class TaskArithmetic(Stepwise, Tensorwise, PerMember):
         ordered = [part.weights for part in parts]
         average_all({key: tensor for key, tensor in out.items() if key not in shared}, ordered)
         total = Sum(parts, population.ancestor, rescale="none", normalize=False, scale=self.lambda_)
-        total.write({key: tensor for key, tensor in out.items() if key in shared})
-        return out
+        total.write({key: tensor for key, tensor in out.items() if key in shared}, alone=alone)
+        return label_aware(population, out)
+
+    def times(self, members: int) -> float:
+        """lambda."""
+        return float(self.lambda_)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit."""

@@ -26,12 +26,14 @@ from methods.loops import compiled, sweep
 from methods.model_stock import ModelStock
 from methods.sce import Sce
 from methods.simple import Simple
+from methods.task_arithmetic import TaskArithmetic
 from methods.tensors.candidates import candidates_of
 from methods.tensors.child import write_child
 from methods.tensors.draws import Draws
 from methods.tensors.pieces import blank_like
 from methods.tensors.scaling import scaled
 from methods.tensors.task_vector import TaskVector
+from methods.tensors.tensorwise import Part
 from methods.tensors.trim import cut_after
 from methods.ties import Ties
 
@@ -208,6 +210,29 @@ def test_candidates_are_the_same_bits(inner: MergeMethod, looped: Any) -> None:
         candidates.keep()
         found.append({name: x.clone() for name, x in candidates.swap(2, given.members[0]).items()})
     assert same_bits(*found)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(TaskArithmetic(), Consensus(), DareTies(normalize=True), Della(), DellaLinear(rescale="l1")),
+        *(Breadcrumbs(density=0.5, gamma=0.1), BreadcrumbsTies(density=0.5, normalize=True)),
+    ],
+    ids=repr,
+)
+def test_what_is_added_is_kept_and_scaled_to_the_bits_of_a_merge(method: Any, looped: Any) -> None:
+    given, knob = population(grain=0.5), method.strength
+    whole = {"": Part(method, tuple(given.members[0]), given)}
+    for on in (True, False):
+        looped(on)
+        steps = method.assembly(given, torch.Generator)
+        for strength in (0.3, 0.7, 1.1, 0.0):
+            moved = replace(method, **{knob: strength})
+            found = steps.merge({"": replace(whole[""], method=moved)}, [""])
+            looped(not on)
+            assert same_bits({name: found[name] for name in SHAPES}, merged(moved, given))
+            looped(on)
+        assert steps._sums
 
 
 @pytest.mark.parametrize("share", [0.001, 0.2, 0.97])

@@ -38,8 +38,11 @@ def add_up(
     shrink: Any,
     elect: bool,
     normalize: bool,
+    alone: bool,
 ) -> None:
-    """after = before + shrink * what the tasks come to; the three arrays after the weights are room to work in."""
+    """after = before + shrink * what the tasks come to, or what they come to, if `alone`; the three arrays after the
+    weights are room to work in.
+    """
     size = len(after)
     for j in range(size):
         sign[j] = tasks[0, j]
@@ -63,7 +66,10 @@ def add_up(
             for j in range(size):
                 total[j] /= np.float32(1) if counted[j] == 0 else counted[j]
         for j in range(size):
-            after[j] = rounded(raised(before[j]) + total[j] * sign[j] * shrink, after)
+            sign[j] = total[j] * sign[j]
+    if alone:
+        for j in range(size):
+            after[j] = rounded(sign[j], after)
     else:
         for j in range(size):
             after[j] = rounded(raised(before[j]) + sign[j] * shrink, after)
@@ -84,11 +90,13 @@ def drop_and_add(
     scale: float,
     elect: bool,
     normalize: bool,
+    alone: bool,
 ) -> None:
     """out = x_0 + scale * sum of the kept changes times factors[i]; with `elect`, of those of the elected sign.
 
     Kept is what has a lane below thresholds[i], and of that |t_i| > cuts[i], and |t_i| = cuts[i] before index ends[i].
     `normalize`: the elected are divided by the sum of their weights[i], or by 1 where that is 0.
+    `alone`: out is the sum.
     """
     shrink = np.float32(scale)
     tasks = np.empty((len(xs), BLOCK), np.float32)
@@ -118,7 +126,7 @@ def drop_and_add(
                     task[j] = np.float32(0) if (abs(t) < cut) | ((abs(t) == cut) & (np.int32(j) >= end)) else t
             for j in range(size):
                 task[j] *= factor
-        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize, alone)
 
 
 @Loop
@@ -136,6 +144,7 @@ def band_and_add(
     scale: float,
     elect: bool,
     normalize: bool,
+    alone: bool,
 ) -> None:
     """The same, where kept is lows[i] < |t_i| < highs[i], and what equals the first from low_ends[i] on, and what
     equals the second before high_ends[i].
@@ -160,7 +169,7 @@ def band_and_add(
                 task[j] = np.float32(0) if small | large else t
             for j in range(size):
                 task[j] *= factor
-        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize, alone)
 
 
 @Loop

@@ -60,11 +60,12 @@ def rank_and_add(
     scale: float,
     elect: bool,
     normalize: bool,
+    alone: bool,
 ) -> None:
     """out = x_0 + scale * sum of the kept changes, or of those of the elected sign; whole rows of `width` scalars.
 
     Where ranked[i], a change of rank r is kept where its lane lies below thresholds[i][r]. All are multiplied by
-    factors[i][r], of those that are not ranked by the first factor.
+    factors[i][r], of those that are not ranked by the first factor. `alone`: out is the sum.
     """
     shrink = np.float32(scale)
     tasks = np.empty((len(xs), width), np.float32)
@@ -91,7 +92,7 @@ def rank_and_add(
             else:
                 for j in range(width):
                     task[j] *= factor[0]
-        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize)
+        add_up(after, before, tasks, weights, sign, total, counted, shrink, elect, normalize, alone)
 
 
 @Loop

@@ -14,9 +14,12 @@ BLOCK = 1024  # scalars of every member that are worked on at a time: with all m
 
 @Loop
 def agreed(
-    _start: int, out: Any, origin: Any, xs: Any, above: float, compared: float, least: int, scale: float
+    _start: int, out: Any, origin: Any, xs: Any, above: float, compared: float, least: int, scale: float, alone: bool
 ) -> None:
-    """out = x_0 + scale * T where |t_i| > above |compared * T - t_i| for `least` members, T = sum_i t_i; else x_0."""
+    """out = x_0 + scale * T where |t_i| > above |compared * T - t_i| for `least` members, T = sum_i t_i; else x_0.
+
+    `alone`: T there, and 0 elsewhere.
+    """
     high, part, factor = np.float32(above), np.float32(compared), np.float32(scale)
     tasks, total, votes = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
     for begin in range(0, len(out), BLOCK):
@@ -32,9 +35,13 @@ def agreed(
             for j in range(size):
                 mine = 1 - np.int32(abs(task[j]) <= abs(total[j] * part - task[j]) * high)  # what is no number stays
                 votes[j] = mine if i == 0 else votes[j] + mine
-        for j in range(size):
-            kept = total[j] * factor if votes[j] >= least else np.float32(0)
-            after[j] = rounded(raised(before[j]) + kept, after)
+        if alone:
+            for j in range(size):
+                after[j] = rounded(total[j] if votes[j] >= least else np.float32(0), after)
+        else:
+            for j in range(size):
+                kept = total[j] * factor if votes[j] >= least else np.float32(0)
+                after[j] = rounded(raised(before[j]) + kept, after)
 
 
 @Loop

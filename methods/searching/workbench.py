@@ -20,7 +20,7 @@ from methods.searching.genes import is_scale
 from methods.searching.ledger import from_hex, hexed, key_of
 from methods.searching.spaces import Plan, Setting
 from methods.space import Point
-from methods.tensors.tensorwise import Part, Tensorwise, only
+from methods.tensors.tensorwise import Assembly, Part, only
 
 
 class Workbench:
@@ -35,7 +35,8 @@ class Workbench:
         """
         self._plan, self._population, self._score, self._draws = plan, population, score, draws
         inner = plan.inner
-        self._assembly = inner.assembly(population, draws) if isinstance(inner, Tensorwise) else None
+        offered: Callable[..., Assembly | None] | None = getattr(inner, "assembly", None)
+        self._assembly = offered(population, draws) if callable(offered) else None
         self._parts: dict[str, Part] = {}
         self._told: dict[str, Setting] = {}
         self._traces: dict[Point, Mapping[str, Any]] = {}  # of inner methods that search: they are not asked twice

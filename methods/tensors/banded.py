@@ -106,7 +106,8 @@ class BandedSum:
             *(tuple(band.low for band in bands), tuple(band.low_end for band in bands)),
             *(tuple(band.high for band in bands), tuple(band.high_end for band in bands)),
             tuple(float(weight * band.factor) for weight, band in zip(weights, bands, strict=True)),
-            *(tuple(map(float, weights)), self.summed.whole_scale, self.summed.elect, self.summed.normalize),
+            *(tuple(map(float, weights)), self.summed.whole_scale),
+            *(self.summed.elect, self.summed.normalize, self.summed.alone),
         )
 
 

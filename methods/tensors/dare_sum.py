@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,24 +65,27 @@ class Sum:
         by = 1 / part.density if part.keep is not None and self.rescale == "inverse" else 1.0
         return Finding(cuts, dict.fromkeys(keys, by))
 
-    def write(self, out: Weights, found: Sequence[Finding] | None = None) -> None:
+    def write(self, out: Weights, found: Sequence[Finding] | None = None, alone: bool = False) -> None:
         """Write the merge to the contiguous tensors of `out`, all of which the ancestor has.
 
         Args:
             found: of every part, if it is known already.
+            alone: write the sum instead.
         """
         changes = self._changes(list(out), found or [self.find(part, list(out)) for part in self.parts])
         swept = {}
         if all(part.keep is None or isinstance(part.keep, Mask) for part in self.parts):
-            swept = suited({key: self._operands(target, changes[key]) for key, target in out.items()})
+            swept = suited({key: (*self._operands(target, changes[key]), alone) for key, target in out.items()})
             sweep(loops.drop_and_add, swept)
-        room = self._summed.room()
+        summed = replace(self.summed, alone=alone)
+        room = summed.room()
         for key, target in out.items():
             if key not in swept:
-                self._summed.write(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
+                summed.write(self.ancestor[key].reshape(-1), changes[key], room, target.view(-1))
 
     @property
-    def _summed(self) -> Summed:
+    def summed(self) -> Summed:
+        """How what members bring is added up."""
         return Summed(tuple(part.weight for part in self.parts), self.normalize, self.scale, self.elect)
 
     def _tasks(self, part: Contribution, keys: Sequence[str]) -> dict[str, Dropped]:
@@ -112,7 +115,7 @@ class Sum:
             tuple(loops.ALL if mask is None else mask.threshold for mask in masks),
             *(tuple(one.cut.magnitude for one in changes), tuple(one.cut.end(key) for one in changes)),
             *(tuple(one.factor for one in changes), tuple(float(one.part.weight) for one in changes)),
-            *(self._summed.whole_scale, self.elect, self.normalize),
+            *(self.summed.whole_scale, self.elect, self.normalize),
         )
 
 

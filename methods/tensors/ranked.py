@@ -131,7 +131,7 @@ class RankedSum:
             tuple(share.rule is not None for share in self.shares),
             tuple(share.stream(name) for share in self.shares),
             *(tuple(float(share.weight) for share in self.shares), self.summed.whole_scale),
-            *(self.summed.elect, self.summed.normalize),
+            *(self.summed.elect, self.summed.normalize, self.summed.alone),
         )
 
     def _write_one(self, name: str, target: Tensor) -> None:

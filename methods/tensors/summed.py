@@ -39,6 +39,7 @@ class Summed:
     normalize: bool
     scale: float  # lambda
     elect: bool = False
+    alone: bool = False  # the sum itself is written, not multiplied and not added to the ancestor
 
     @property
     def whole_scale(self) -> float:
@@ -65,7 +66,10 @@ class Summed:
                 changes[0].piece(piece, total)
                 for one in changes[1:]:
                     total.add_(one.piece(piece, buffers[0]))
-            _add(origin[piece], total, self.whole_scale, out=out[piece])
+            if self.alone:
+                out[piece] = total
+            else:
+                _add(origin[piece], total, self.whole_scale, out=out[piece])
 
     def _elect(self, tasks: Sequence[Tensor], total: Tensor, sign: Tensor, counted: Tensor) -> None:
         """Write what the tasks of the elected sign come to, to `total`; `tasks` are used up."""

@@ -136,9 +136,14 @@ class Apart:
         for group in stale:
             part = parts[group]
             with part_of(whole):
-                (merged,) = models_of(part.method.merge(part.population, no_score, self._draws()))
+                merged = self.made(group, part)
             self._merged[group] = {name: merged[name] for name in part.names}
         return {name: tensor for group in parts for name, tensor in self._merged[group].items()}
+
+    def made(self, group: str, part: Part) -> Weights:
+        """The merge of one group."""
+        (merged,) = models_of(part.method.merge(part.population, no_score, self._draws()))
+        return merged
 
 
 class _NoScore:

@@ -33,9 +33,13 @@ def by_name(population: Population) -> Population:
     return population.subset(tuple(sorted(range(len(population)), key=population.names.__getitem__)))
 
 
-def around_ancestor(called: str, population: Population, write: Write) -> Weights:
-    """A merge: `write` makes the tensors that the ancestor has, others are averaged, heads are merged by annotation."""
-    return label_aware(population, written(called, blank_like(population.members[0]), population, write))
+def around_ancestor(called: str, population: Population, write: Write, out: dict[str, Tensor] | None = None) -> Weights:
+    """A merge: `write` makes the tensors that the ancestor has, others are averaged, heads are merged by annotation.
+
+    `out`: contiguous tensors to write into, if there are some.
+    """
+    out = blank_like(population.members[0]) if out is None else out
+    return label_aware(population, written(called, out, population, write))
 
 
 def written(called: str, out: dict[str, Tensor], population: Population, write: Write) -> dict[str, Tensor]:
@@ -49,11 +53,12 @@ def written(called: str, out: dict[str, Tensor], population: Population, write: 
     return out
 
 
-def cast_votes(out: Tensor, tensors: Sequence[Tensor], origin: Tensor, vote: Vote) -> None:
-    """Write the merge of one tensor to the contiguous `out`."""
+def cast_votes(out: Tensor, tensors: Sequence[Tensor], origin: Tensor, vote: Vote, alone: bool = False) -> None:
+    """Write the merge of one tensor to the contiguous `out`; without the ancestor, if `alone`."""
     target = out.view(-1)
     for start, base, changes in changes_of(tensors, origin):
-        target[start : start + len(base)] = vote(start, changes).add_(base)
+        voted = vote(start, changes)
+        target[start : start + len(base)] = voted if alone else voted.add_(base)
 
 
 def changes_of(
