@@ -52,7 +52,7 @@ class Pcb(Strong):
     """The ancestor plus the mean of the members' changes, weighted by how each parameter competes."""
 
     version: ClassVar[int] = 1
-    kept_in: ClassVar[tuple[torch.dtype, ...]] = (torch.float32,)  # as which changes are weighted
+    kept_in = (torch.float32,)  # as which changes are weighted
     needs: ClassVar[tuple[str, ...]] = ("ancestor",)
     moves_equal_members: ClassVar[str] = "small changes are dropped even where all members agree on them"
     searched: ClassVar[tuple[Gene, ...]] = (
