@@ -15,13 +15,13 @@ from methods.services import Draw
 def toy_entropy(weights: Weights, draw: Draw) -> tuple[float, Mapping[str, Tensor]]:
     """The entropy of what every matrix says to drawn inputs, through a softmax, as `Population.entropy` has it."""
     rng = torch.Generator().manual_seed(draw.seed % (1 << 32) + draw.step)
-    matrices = {n: x.detach().double().requires_grad_() for n, x in weights.items() if x.dim() == 2}
+    matrices = {n: x.detach().cpu().double().requires_grad_() for n, x in weights.items() if x.dim() == 2}
     with torch.enable_grad():
         said = [torch.randn(draw.rows, x.shape[1], generator=rng).double() @ x.T for x in matrices.values()]
         likely = [z.log_softmax(1) for z in said]
         value = torch.stack([-(log.exp() * log).sum(1).mean() for log in likely]).sum()
         slopes = torch.autograd.grad(value, list(matrices.values()))
-    return float(value.detach()), dict(zip(matrices, slopes, strict=True))
+    return float(value.detach()), {n: slope.to(weights[n].device) for n, slope in zip(matrices, slopes, strict=True)}
 
 
 class ToyLayers:
@@ -44,7 +44,7 @@ class ToyLayers:
 
     def __call__(self, i: int, block: str, weights: Weights) -> Mapping[str, Tensor]:
         """The Gram matrix of what comes to this block."""
-        x = self._rows[i]
+        x = self._rows[i].to(weights[self._chain[0]].device)
         for name, own in zip(self._chain, self.blocks, strict=True):
             if own == block:
                 return {name: x.T @ x / len(x)}

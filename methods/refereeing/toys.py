@@ -46,7 +46,7 @@ class ToyScore:
     def __call__(self, merged: Merged) -> float:
         self.calls += 1
         weights = mean_of(merged)
-        goals = {name: goal.double() for name, goal in self._target.items() if name in weights}
+        goals = {n: goal.to(weights[n].device, torch.float64) for n, goal in self._target.items() if n in weights}
         return -float(sum((weights[name].double() - goal).square().sum() for name, goal in goals.items()))
 
 
