@@ -98,7 +98,7 @@ def test_imports_go_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_harness_goes_from_records_up_to_the_session(room: str) -> None:
-    below = {f"harness.{name}" for name in (*ROOMS[: ROOMS.index(room) + 1], "bounds", "errors", "parsing")}
+    below = {f"harness.{name}" for name in (*ROOMS[: ROOMS.index(room) + 1], "bounds", "devices", "errors", "parsing")}
     for path in sorted((ROOT / "harness" / room).rglob("*.py")):
         for name in imports(path):
             if name.startswith("harness.") and name not in _only_for_types(path):
@@ -172,7 +172,17 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
     (tmp_path / "glue").mkdir()
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "config.json").write_text("{")
-    words = ("--seeds=0", "--threads=x", "--grid=-3", "--heads=x", "--model=x", "--model==M", "--protocol=papr")
+    words = (
+        "--seeds=0",
+        "--threads=x",
+        "--device=gpu",
+        "--device=cuda:99",
+        "--grid=-3",
+        "--heads=x",
+        "--model=x",
+        "--model==M",
+        "--protocol=papr",
+    )
     words += ("--method=tise", "--method=ties_evolvr", "--method=evolver_evolver", "--member=x=.", "--results=/proc/x")
     words += ("--set=epoch=1", "--set=epochs=0", "--set=learning_rate=1e30", "--set=tise.k=1", "--set=ties.kk=1")
     words += tuple(f"--model={tmp_path / name}" for name in (*folders, "torn"))

@@ -16,9 +16,6 @@ from methods import Merged, NotApplicable, Population, Weights, known, resolve
 from methods.contract import same_bits
 from methods.merged import models_of
 from methods.refereeing.toys import toy_blocks, toy_population, toy_score
-from methods.tensors.child import write_child
-from methods.tensors.draws import Draws
-from methods.tensors.pieces import blank_like
 from tests.pretended import GPU, a_gpu
 
 FEW: dict[str, dict[str, Any]] = {

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from harness import devices
 from harness.cells.cell import Cell, PopulationKey, Source
 from harness.cells.devrows import cut, missing, share_within
 from harness.cells.rowbook import RowBook
@@ -20,6 +21,7 @@ from harness.errors import BadData
 from harness.families.asked import Asked
 from harness.families.batches import Batches, prepare
 from harness.families.subject import Subject
+from harness.judging.chorus import view
 from harness.judging.reply import Questions
 from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
 from harness.judging.written import AskersSheet, WrittenSheet, to_choose
@@ -60,11 +62,21 @@ class Judges:
     def live(self, task: Task) -> LiveModel:
         """The module that every score of this task is computed with."""
         if task not in self._live:
-            one = next(iter(self._live.values()), None) if self._subject.generative else None  # answers every task
-            model = self._subject.fresh(task, seed=1).model if one is None else one.model
+            model = self._outline(task)
             dtype = DTYPES[self._told.scoring.dtype]
-            self._live[task] = LiveModel(self._subject.family, task, model, dtype, device())
+            self._live[task] = LiveModel(self._subject.family, task, model, dtype, devices.current())
         return self._live[task]
+
+    def _outline(self, task: Task) -> nn.Module:
+        """A module to be pointed at weights. Of a model that answers every task it is a view of the one that members
+        start from, which is in memory as it is: no second one is read."""
+        if not self._subject.generative:
+            return self._subject.fresh(task, seed=1).model
+        one = next(iter(self._live.values()), None)
+        if one is not None:
+            return one.model
+        model = self._subject.ancestor(task, seed=1).model
+        return view(model, {name: parameter.detach() for name, parameter in model.named_parameters()})
 
     def asked(self, task: Task, split: Split, weights: Weights) -> Tensor:
         """(rows, outputs): the logits of these weights."""
@@ -156,7 +168,7 @@ class Judges:
         live = self.live(task)
         if live.dtype == torch.float32:
             return live
-        return LiveModel(live.family, task, self._subject.fresh(task, seed=1).model, torch.float32, device())
+        return LiveModel(live.family, task, self._subject.fresh(task, seed=1).model, torch.float32, devices.current())
 
     def _require_mixed(self, corpus: str, split: Split, begin: int, end: int) -> None:
         """Refuse rows kept apart that stand in an order of labels: who answers nothing else would win there."""
@@ -177,8 +189,3 @@ class Judges:
     def examiner(self, cell: Cell, corpora: tuple[str, ...], heads: Mapping[str, Weights]) -> Examiner:
         """The keeper of the test rows of this cell."""
         return Examiner({c: partial(self._sheet, c, self._rows.exam(cell, c), heads) for c in corpora})
-
-
-def device() -> str:
-    """Where fine-tuning and scoring run; merging and statistics stay on the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -51,7 +51,9 @@ class Plane:
         """a, b of the nearest point (least squares) and the share of the distance from the origin that is outside."""
         inner = torch.zeros(3, 3, dtype=torch.float64)  # of both task vectors and the merge, each less the origin
         for name, x in self.origin.items():
-            ways = torch.stack([(w[name] - x).flatten() for w in (self.first, self.second, weights)]).double()
+            ways = torch.stack(
+                [(w[name].to(x.device) - x).flatten() for w in (self.first, self.second, weights)]
+            ).double()
             inner += ways @ ways.T
         ab = torch.linalg.lstsq(inner[:2, :2], inner[:2, 2:]).solution[:, 0]
         whole = float(inner[2, 2])

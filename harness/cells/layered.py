@@ -41,7 +41,10 @@ class Layered:
         settings: GramSettings,
         statistics: LazyStatistics,
         say: Callable[[str], None],
+        device: str,
     ) -> None:
+        """`device`: where the weights are that rows are led through."""
+        self._device = device
         self._key, self._subject, self._rows, self._identity = key, subject, rows, identity
         self._judges, self._settings, self._statistics, self._say = judges, settings, statistics, say
         self._turn, self._led = Lock(), set[int]()
@@ -50,7 +53,8 @@ class Layered:
     def _model(self) -> nn.Module:
         """Its head is that of the first member's task; it comes after all blocks, so its answers are nobody's."""
         with generators_kept():  # a head is drawn
-            return self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
+            model = self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
+            return model.to(self._device)
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -80,7 +84,7 @@ class Layered:
     def _made(self, i: int, block: str, weights: Weights) -> dict[str, Tensor]:
         source = self._key.sources[i]
         task = self._rows.task(source.members[0])
-        batches = self._judges.prepared(task, self._identity.statistics_rows("gram", source))
+        batches = self._judges.prepared(task, self._identity.statistics_rows("gram", source)).to(self._device)
 
         def logits(model: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(model, task, batch.inputs)

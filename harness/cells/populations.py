@@ -7,15 +7,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from harness import devices
 from harness.cells.cell import PopulationKey, Source, seed_from
 from harness.cells.identity import Identity
 from harness.cells.judges import Judges
 from harness.cells.layered import Layered
+from harness.cells.places import place_of
 from harness.cells.rowbook import RowBook
 from harness.cells.workshop import Workshop
 from harness.families.batches import Batch
 from harness.families.subject import Subject
 from harness.members import fisher, given, gram
+from harness.members.placed import Brought, Place
 from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import GramSettings
 from harness.protocol.told import Told
@@ -42,8 +45,12 @@ class Populations:
         self._subject, self._rows, self._told, self._identity = subject, rows, told, identity
         self._judges, self._workshop, self._zoo, self._say = judges, workshop, zoo, say
 
-    def of(self, key: PopulationKey) -> Population:
-        """The members of this key, trained or loaded, with their ancestor and lazy statistics."""
+    def of(self, key: PopulationKey, held: int | None = None) -> Population:
+        """The members of this key, trained or loaded, with their ancestor and lazy statistics.
+
+        `held`: how many models a merge of them holds, which decides whether they are brought to the GPU; without it
+        they stay where they are read.
+        """
         members: list[Weights] = [self._workshop.member(source) for source in key.sources]
         loaded = self._subject.ancestor(self._rows.task(key.members[0]), key.seed)
         for name, weights in zip(key.members, members, strict=True):
@@ -58,16 +65,20 @@ class Populations:
         merged = bool(loaded.output_layer) and self.merges_heads(key)
         layer = {"label_aware": loaded.output_layer, "label_aware_weight": loaded.output_layer[:1], "plain": ()}
         known = [self._rows.corpora[corpus_of(m)].annotated for m in key.members]
+        device, line = (devices.CPU, "") if held is None else place_of(members, held)
+        if line:
+            self._say(f"{key}: {line}")
+        place, statistics = Place(device), self._statistics(key)
         return Population(
-            members=tuple(members),
+            members=tuple(map(place.bring, members)),
             names=key.members,
-            ancestor=ancestor,
-            statistics=(statistics := self._statistics(key)),
+            ancestor=place.bring(ancestor),
+            statistics=statistics if device == devices.CPU else Brought(statistics, device),
             transposed=gram.transposed(loaded.model),
             output_layer=layer[self._told.protocol.heads.head_merge] if merged else (),
             annotated=torch.tensor(known) if merged else None,
             renew=statistics.of_other,
-            layers=self._layers(key, statistics),
+            layers=self._layers(key, statistics, device),
         )
 
     def merges_heads(self, key: PopulationKey) -> bool:
@@ -102,21 +113,23 @@ class Populations:
             return self._compute(kind, key.sources[i], {})
 
         def renew(kind: str, i: int, weights: Weights) -> dict[str, Tensor]:
-            return self._compute(kind, key.sources[i], weights)
+            where = next(iter(weights.values())).device.type
+            return Place(where).bring(self._compute(kind, key.sources[i], weights))
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute, work, renew)
 
-    def _layers(self, key: PopulationKey, statistics: LazyStatistics) -> Layered:
+    def _layers(self, key: PopulationKey, statistics: LazyStatistics, device: str) -> Layered:
         subject, rows, settings = self._subject, self._rows, self._told.gram
-        return Layered(key, subject, rows, self._identity, self._judges, settings, statistics, self._say)
+        return Layered(key, subject, rows, self._identity, self._judges, settings, statistics, self._say, device)
 
     def _compute(self, kind: str, source: Source, other: Weights) -> dict[str, Tensor]:
         """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""
         task, settings = self._rows.task(source.members[0]), self._identity.statistics_settings(kind, source)
         model, weights = self._subject.fresh(task, source.seed).model, {**self._workshop.member(source), **other}
+        model.to(device := devices.current())
         for name, parameter in model.named_parameters():
-            parameter.data = weights[name].clone()
-        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source))
+            parameter.data = weights[name].to(device, copy=True)
+        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source)).to(device)
 
         def logits(of: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(of, task, batch.inputs)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from harness import devices
 from harness.cells import answered
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
@@ -63,7 +64,7 @@ def record_of(
         cost=cost,
         weights_sha256="" if merged is None else weights_sha256(merged),
         trace=None if trace is None else dict(trace),
-        environment=environment(),
+        environment=_environment(merged),
         knobs=knobs_of(cell, lab, used),
         says=says(cell.setting, metric, model.tiny, model.display, cell.key.heads, cell.method),
     )
@@ -77,6 +78,15 @@ def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
     return {**({COMMIT: commit} if commit else {}), **({"other_configs": other} if other else {})}
 
 
+def _environment(merged: Merged | None) -> dict[str, Any]:
+    """Where it was made; and that it was merged on the CPU, where what is scored is on a GPU."""
+    told = environment()
+    if merged is None or told["engine"]["device"] == devices.CPU:
+        return told
+    kinds = {tensor.device.type for weights in models_of(merged) for tensor in weights.values()}
+    return told if kinds == {devices.current()} else {**told, "engine": {**told["engine"], "merged_on": devices.CPU}}
+
+
 def weights_sha256(merged: Merged) -> str:
     """The hash of all tensors' names and bytes, in name order, of every model in it, and of what else decides its
     answers; but for an ensemble's votes, which its population decides."""
@@ -84,7 +94,7 @@ def weights_sha256(merged: Merged) -> str:
     for weights in models_of(merged):
         for name in sorted(weights):
             digest.update(name.encode())
-            tensor = weights[name].detach().contiguous()
+            tensor = weights[name].detach().cpu().contiguous()
             digest.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")  # no copy
     digest.update(beside(merged).encode())
     return digest.hexdigest()

@@ -64,6 +64,7 @@ def mtl(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> RowResult:
         weights = lab.workshop.member(cell.key.together)
     exams = lab.examiner(cell, corpora, own_heads=False).examine(weights)
     cost = {"merge_seconds": training.seconds, "peak_bytes": training.peak_bytes, "inference_models": 1}
+    cost |= {} if training.gpu_peak_bytes is None else {"gpu_peak_bytes": training.gpu_peak_bytes}
     return RowResult({c: e.score for c, e in exams.items()}, exams, weights, cost=cost)
 
 

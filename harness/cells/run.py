@@ -14,6 +14,7 @@ from harness.cells import answered
 from harness.cells.cell import Cell, seed_from
 from harness.cells.judges import Developers
 from harness.cells.lab import Lab
+from harness.cells.places import models_held
 from harness.cells.recalled import Recalled
 from harness.cells.recipe import method_of, running_key, used_by
 from harness.cells.recorded import record_of
@@ -26,6 +27,7 @@ from harness.judging.fitness import likelihood_of
 from harness.judging.meter import Meter
 from harness.judging.progress import Progress
 from harness.judging.scoring import Answers, Exam
+from harness.members.placed import Brought
 from harness.members.statistics import LazyStatistics
 from harness.records.environment import engine
 from harness.records.record import RunRecord, Store
@@ -127,7 +129,8 @@ def _merged_by(
     cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool, before: RunRecord | None
 ) -> Found:
     unlabelled = lab.entropy(cell.key, kept_apart(method))
-    population = replace(lab.populations.of(cell.key), entropy=unlabelled)
+    held = models_held(method, len(cell.key.members))
+    population = replace(lab.populations.of(cell.key, held), entropy=unlabelled)
     # A calibration draws nothing: its merge is the one that stands beside it uncalibrated.
     draws = cell.method.removesuffix(f"_{CALIBRATION}")
     seed = seed_from(cell.key.seed, *cell.key.members, cell.key.heads, draws)
@@ -135,7 +138,8 @@ def _merged_by(
         before = None
     elif before is None or before.trace is None:
         before = same_merge(cell, lab, store) if replay else None
-    statistics = population.statistics
+    given = population.statistics
+    statistics = given.origin if isinstance(given, Brought) else given
     assert isinstance(statistics, LazyStatistics)  # the laboratory made it
     head = {"cell": str(cell), "seed": seed, "engine": engine()}
     journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
@@ -159,6 +163,7 @@ def _merged_by(
             "merge_seconds": merging.seconds - statistics.waited + score.seconds,
             "statistics_seconds": statistics.seconds,
             "peak_bytes": max(merging.peak_bytes, score.peak_bytes),
+            **({} if merging.gpu_peak_bytes is None else {"gpu_peak_bytes": merging.gpu_peak_bytes}),
             **({"unlabelled_rows": unlabelled.rows} if unlabelled.read else {}),
             **_inference(merged),
         }

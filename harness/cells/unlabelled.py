@@ -123,7 +123,7 @@ class DevEntropy:
                 whole = whole + part.detach()
                 for name, slope in zip(parameters, slopes, strict=True):
                     if slope is not None:
-                        slope = slope.cpu()  # never added to in place: two parameters may share one
+                        slope = slope.to(weights[name].device)  # never added to in place: two parameters may share one
                         gradient[name] = gradient[name] + slope if name in gradient else slope
         return float(whole)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,12 +32,25 @@ class Batch:
         count = len(self.inputs["mask"])
         if pairs is None or "segment" in self.inputs:
             return count == len(self.rows)
-        return count == len(self.rows) and bool((pairs == torch.arange(len(pairs))).all())
+        return count == len(self.rows) and bool((pairs == torch.arange(len(pairs), device=pairs.device)).all())
+
+    @property
+    def device(self) -> torch.device:
+        """Where its inputs are."""
+        return self.inputs["mask"].device
+
+    def to(self, device: str | torch.device) -> Batch:
+        """The same with its inputs there; `index`, which reads labels, stays where it is."""
+        return replace(self, inputs={name: tensor.to(device) for name, tensor in self.inputs.items()})
+
+    def of(self, rows: Sequence[Row], index: Tensor) -> Batch:
+        """Other rows, padded, in the same place."""
+        return batch_of(self.family, rows, index).to(self.device)
 
     def pieces(self, size: int) -> Iterator[Batch]:
         """The same rows in batches of at most `size`."""
         for i in range(0, len(self.rows), size):
-            yield batch_of(self.family, self.rows[i : i + size], self.index[i : i + size])
+            yield self.of(self.rows[i : i + size], self.index[i : i + size])
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +64,10 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         return iter(self.batches)
+
+    def to(self, device: str) -> Batches:
+        """The same with all inputs there."""
+        return replace(self, batches=tuple(batch.to(device) for batch in self.batches))
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.families.batches import Batch, batch_of
+from harness.families.batches import Batch
 
 Logits = Callable[[nn.Module, Batch], Tensor]
 Seen = list[tuple[str, torch.Size, torch.Size]]  # the calls of a forward pass: layer, shapes of input and output
@@ -55,7 +55,7 @@ def repeated(batches: Sequence[Batch], times: int, longest: bool = False) -> Bat
     places = [(batch.rows[i].tokens, b, i) for b, batch in enumerate(batches) for i in range(len(batch.rows))]
     for _, b, i in sorted(places, key=lambda place: -place[0] if longest else place[0]):
         rows, index = batches[b].rows[i : i + 1], batches[b].index[i : i + 1]
-        found = batch_of(batches[b].family, rows * times, index.repeat(times))
+        found = batches[b].of(rows * times, index.repeat(times))
         if len(found.inputs["mask"]) % times == 0 and bool(found.inputs["mask"].any()):
             return found
     return None

@@ -1,4 +1,4 @@
-"""What a merge costs: wall seconds, and the peak memory of the process by the operating system's own accounting."""
+"""What a merge costs: wall seconds, and peak memory: the process', as the operating system counts it, and the GPU's."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from harness import devices
+
 _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 class Meter:
-    """`with Meter() as m: ...` then `m.seconds` and `m.peak_bytes`.
+    """`with Meter() as m: ...` then `m.seconds`, `m.peak_bytes` and, of a process that uses a GPU, `m.gpu_peak_bytes`.
 
     On Linux the high-water mark is reset first, so the peak belongs to the block; elsewhere it is that of the process
     so far.
@@ -20,14 +22,17 @@ class Meter:
 
     seconds: float = 0.0
     peak_bytes: int = 0
+    gpu_peak_bytes: int | None = None  # of tensors on the GPU, those that were there before among them
 
     def __enter__(self) -> Meter:
+        devices.start_meter()
         with contextlib.suppress(OSError):  # not Linux, or not allowed: the mark of the whole process stands
             _RESET.write_text("5")
         self._start = time.perf_counter()
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
+        self.gpu_peak_bytes = devices.peak()  # first: it waits until the GPU is done
         self.seconds = time.perf_counter() - self._start
         self.peak_bytes = peak_bytes()
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
+from harness import devices
 from harness.families.batches import Batches
 from methods.base import Weights
 from methods.tensors.pieces import blank_like, pieces
@@ -59,7 +60,7 @@ class Predictor:
             dataloader_pin_memory=False,
             disable_tqdm=True,
             report_to=[],
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=devices.current() == devices.CPU,
         )
         self._trainer = Trainer(model, arguments, collate)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from harness import devices
 from harness.families.base import Family, Row
 from harness.judging.progress import Progress
 from harness.members.allocator import memory_kept
@@ -85,7 +86,7 @@ def arguments(training: Training, seed: int, scratch: str, rows: int) -> Trainin
         disable_tqdm=True,
         dataloader_pin_memory=False,
         remove_unused_columns=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=devices.current() == devices.CPU,
     )
     # A batch is a batch on every machine: with several GPUs in sight the Trainer would give one to each of them.
     found.device  # noqa: B018  # which counts them

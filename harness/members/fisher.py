@@ -42,7 +42,7 @@ def diagonal(
     pieces = [p for batch in rows for p in batch.pieces(16)]
 
     def directions(z: Tensor, gold: Tensor) -> list[Tensor]:
-        return cotangents(z, gold, labels, rng, rows.kind)
+        return cotangents(z, gold.to(z.device), labels, rng, rows.kind)
 
     if not per_example:
         return by_batch_mean(model, logits, pieces, rows.gold, directions)
@@ -82,10 +82,10 @@ def cotangents(
     if labels == "empirical":
         return [torch.where(there, gold.to(z.dtype) - p, 0)]
     if labels == "sampled":
-        return [torch.where(there, torch.bernoulli(p, generator=rng) - p, 0)]
+        return [torch.where(there, torch.bernoulli(p.cpu(), generator=rng).to(p) - p, 0)]
     length = torch.where(there, (p * (1 - p)).sqrt(), 0)  # E (v - p)^2 = p (1 - p)
     used = there.any(dim=0).nonzero().flatten().tolist()
-    return [length * nn.functional.one_hot(torch.tensor(k), z.shape[1]).to(z.dtype) for k in used]
+    return [length * nn.functional.one_hot(torch.tensor(k), z.shape[1]).to(z) for k in used]
 
 
 def _of_scores(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -> list[Tensor]:
@@ -93,7 +93,7 @@ def _of_scores(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) ->
         return [(2 if labels == "hard" else 1) * (gold.to(z.dtype) - z)]
     if labels == "sampled":
         u = torch.rand(z.shape, generator=rng).clamp(min=1e-7)  # torch.randn draws otherwise for many rows than for few
-        return [torch.special.ndtri(u.to(z.dtype))]
+        return [torch.special.ndtri(u.to(z))]
     return [torch.ones_like(z)]  # E (v - z)^2 = 1
 
 
@@ -109,9 +109,9 @@ def _of_classes(z: Tensor, gold: Tensor, labels: Labels, rng: torch.Generator) -
         return [towards(gold.flatten())]
     if labels == "sampled":
         # One number per row: torch's own draws of classes depend on how many rows are asked together.
-        u = torch.rand(len(z), 1, generator=rng).to(p.dtype)
+        u = torch.rand(len(z), 1, generator=rng).to(p)
         return [towards((p.cumsum(dim=1) < u).sum(dim=1).clamp(max=p.shape[1] - 1))]
-    return [p[:, [c]].sqrt() * towards(torch.full((len(z),), c)) for c in range(z.shape[1])]
+    return [p[:, [c]].sqrt() * towards(torch.full((len(z),), c, device=z.device)) for c in range(z.shape[1])]
 
 
 def by_loop(

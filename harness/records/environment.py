@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness import devices
+
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "numba", "scikit-learn", "safetensors", "cmaes")
 PROCESSORS = (  # what a processor can do, best first: libraries choose their code by it, and round differently
     ("amx", ("amx_bf16", "amx_tile")),
@@ -49,16 +51,22 @@ def environment() -> dict[str, Any]:
     return {**_fixed(), "engine": told, "threads": torch.get_num_threads(), "command": _command}
 
 
-@lru_cache(maxsize=1)
 def engine() -> dict[str, str]:
     """What numbers are made by, and so what members of one population must share: another engine rounds otherwise."""
+    return _engine(devices.current())
+
+
+@lru_cache(maxsize=2)
+def _engine(device: str) -> dict[str, str]:
     import torch
 
+    gpu = {"device": torch.cuda.get_device_name(), "products": devices.precision()} if device == devices.CUDA else {}
     return {
         "torch": _minor(torch.__version__),
         "transformers": _minor(_version("transformers")),  # which takes seconds to import
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": device,
         "processor": processor(_flags()),
+        **gpu,
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import devices
 from harness.cells.cell import Cell, PopulationKey
 from harness.checkpoints.names import ModelName
 from harness.data import world
@@ -168,7 +169,6 @@ class Bench:
     ):
         import torch
 
-        from harness.cells.judges import device
         from harness.cells.lab import Lab
         from harness.checkpoints import pickles
         from harness.checkpoints.names import folder_of
@@ -176,13 +176,14 @@ class Bench:
         from harness.members import tiny
         from harness.storage import zoo
 
+        device = devices.settle(self.options.device)
         threads = self.options.threads or (1 if model.tiny else None)
         if threads:
             torch.set_num_threads(threads)
         keep = zoo.Zoo(self.options.zoo, self.say)
         folder = tiny.build(model.where, world.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.has.corpora(suite, model) if corpora is None else corpora
-        protocol = precision.believed(protocol, device(), keep, self.say)
+        protocol = precision.believed(protocol, device, keep, self.say)
         trusted = {f for key, f in self.has.brought.items() if self.options.given[key] in self.options.trust}
         trusted |= {folder} if model.where in self.options.trust else set()
         minutes, any_config = self.options.checkpoint_minutes, self.options.trust_configs

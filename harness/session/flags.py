@@ -112,6 +112,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "action": "store_true",
         "help": "Say of every population before it is merged how far its members moved and how much they contradict",
     },
+    "device": {
+        "metavar": "DEVICE",
+        "help": "cpu, cuda or cuda:N; a GPU where there is one by default, workers of -n take turns",
+    },
     "threads": {"metavar": "N", "help": "Threads of torch; 1 for tiny models by default"},
 }
 ONCE = tuple(name for name, how in FLAGS.items() if "action" not in how)  # a second value would replace the first

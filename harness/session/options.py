@@ -13,6 +13,7 @@ from harness import parsing
 from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
+from harness.devices import device_of
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.session import known_names, places, sources
@@ -59,6 +60,7 @@ class Options:
     export: Path | None  # where the winner goes
     rerun: bool
     threads: int | None
+    device: str | None  # cpu, cuda or cuda:N; None takes a GPU where there is one
     points: int  # per side of a landscape
     diagnose: bool
     plan: int | None  # for how many workers it is planned, 0 for nobody said how many; None where it runs
@@ -139,6 +141,7 @@ def read(config: pytest.Config) -> Options:
             export=_export(get("--export"), models, config),
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
+            device=device_of(get("--device")),
             points=parsing.points_of(get("--grid")),
             diagnose=get("--diagnose"),
             plan=parsing.workers_of(get("--plan")),

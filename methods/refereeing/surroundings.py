@@ -17,9 +17,15 @@ def generators() -> tuple[Any, ...]:
     states = numpy.random.get_state(legacy=False)["state"] if numpy else {}
     return (
         torch.get_rng_state().numpy().tobytes(),
+        *(state.numpy().tobytes() for state in _of_gpus()),
         random.getstate(),
         tuple(part.tobytes() if hasattr(part, "tobytes") else part for part in states.values()),
     )
+
+
+def _of_gpus() -> list[torch.Tensor]:
+    """The states of the GPUs' own generators, if anybody uses a GPU."""
+    return list(torch.cuda.get_rng_state_all()) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -27,10 +33,13 @@ def generators_kept() -> Iterator[None]:
     """Within, others than the method may draw."""
     numpy = sys.modules.get("numpy")
     ours, pythons, theirs = torch.get_rng_state(), random.getstate(), numpy.random.get_state() if numpy else None
+    gpus = _of_gpus()
     try:
         yield
     finally:
         torch.set_rng_state(ours)
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)
         random.setstate(pythons)
         if numpy and theirs is not None:
             numpy.random.set_state(theirs)

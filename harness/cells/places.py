@@ -1,0 +1,39 @@
+"""Whether a population is merged on the GPU: where there is one, and it has room for all that the merge holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness import devices
+from methods import MergeMethod, Weights
+
+SHARE = 0.85  # of a GPU's memory; the rest is for activations, and for what is lost between tensors
+
+
+def models_held(method: MergeMethod, members: int) -> int:
+    """How many models a merge holds at most: members, ancestor, result and the module that scores; statistics of each
+    member; and of a search a child or a candidate of each member, and three that stand."""
+    needs = set(getattr(method, "needs", ()))
+    inner = getattr(method, "inner", None)
+    needs |= set(getattr(inner, "needs", ()))
+    statistics = members if needs & {"fisher", "gram", "training rows"} else 0
+    searched = members + 3 if needs & {"development scores", "development rows"} else 0
+    return members + 3 + statistics + searched
+
+
+def place_of(members: Sequence[Weights], held: int) -> tuple[str, str]:
+    """The device, and a line for the user where it is not the one that scores.
+
+    It is decided by the size of the GPU, not by what is free now, so that the same cell is made at the same place.
+    """
+    device = devices.current()
+    if device == devices.CPU:
+        return device, ""
+    one = sum(x.numel() * x.element_size() for x in members[0].values())
+    room = devices.memory()
+    if held * one <= SHARE * room:
+        return device, ""
+    return devices.CPU, (
+        f"merged on the CPU: {held} models of {one / 2**30:.1f} GiB, which this may hold, do not fit into the GPU's "
+        f"{room / 2**30:.0f} GiB; fewer members, or a GPU with more memory, would"
+    )

@@ -1,0 +1,117 @@
+"""Which device a process computes on: the CPU, or one GPU, which is then the only one that it sees.
+
+Without a word from the user that is a GPU where there is one. Workers of one session share out the GPUs in sight: the
+first worker has the first, and so on, in turns. Who comes first to ask torch for a GPU fixes what is in sight, so this
+is settled before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import MutableMapping
+from glob import glob
+
+from methods.errors import MergeboardError
+
+CPU, CUDA = "cpu", "cuda"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+WORKER = "PYTEST_XDIST_WORKER"  # gw0, gw1, ...
+_CARDS = "/dev/nvidia[0-9]*"
+_OTHERS = ("/dev/dxg", "/dev/kfd")  # of Windows' Linux and of AMD's cards, which are not counted here
+_settled: list[str] = []
+
+
+def device_of(text: str | None) -> str | None:
+    """`cpu`, `cuda` or `cuda:1`, as `--device` has it. Errors: `MergeboardError` for other words, and for a GPU that
+    is not there, as far as that can be told without torch."""
+    if text is None or text == CPU:
+        return text
+    match = re.fullmatch(r"cuda(?::(0|[1-9][0-9]{0,3}))?", text)
+    if match is None:
+        raise MergeboardError(f"--device {text}: write cpu, cuda or cuda:N, a GPU's number from 0 up")
+    found = in_sight(os.environ)
+    if found is not None and int(match[1] or 0) >= len(found):
+        there = "no GPU is" if not found else f"{len(found)} of them {'is' if len(found) == 1 else 'are'}"
+        raise MergeboardError(f"--device {text}: {there} in sight here; write --device=cpu, or leave it out")
+    return text
+
+
+def in_sight(environ: MutableMapping[str, str]) -> list[str] | None:
+    """The GPUs that this process may use, by the names that the driver knows them by; None where nobody can tell."""
+    if VISIBLE in environ:
+        return [name.strip() for name in environ[VISIBLE].split(",") if name.strip() not in ("", "-1")]
+    if any(map(os.path.exists, _OTHERS)):
+        return None
+    return [str(i) for i in range(len(glob(_CARDS)))]
+
+
+def narrow(asked: str | None, environ: MutableMapping[str, str]) -> None:
+    """Leave one GPU in sight: the one that is asked for, or else this worker's share."""
+    found, worker = in_sight(environ), environ.get(WORKER, "")
+    number = int((asked or "").partition(":")[2] or -1)
+    if number < 0 and worker[:2] == "gw" and worker[2:].isdigit():
+        number = int(worker[2:]) % len(found) if found else 0
+    if asked != CPU and found and len(found) > 1:
+        environ[VISIBLE] = found[max(number, 0)]
+
+
+def settle(asked: str | None) -> str:
+    """`cpu` or `cuda`, from now on in this process. Errors: `MergeboardError` where torch finds no GPU."""
+    narrow(asked, os.environ)
+    import torch
+
+    there = asked != CPU and torch.cuda.is_available()
+    if asked not in (None, CPU) and not there:
+        raise MergeboardError(f"--device {asked}: this torch, {torch.__version__}, finds no GPU; write --device=cpu")
+    if there:  # what is shorter than float32 is another number, and a record would have to say so
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+    _settled[:] = [CUDA if there else CPU]
+    return _settled[0]
+
+
+def current() -> str:
+    """What was settled; of a process in which nobody did, a GPU if there is one."""
+    return _settled[0] if _settled else settle(None)
+
+
+def memory() -> int:
+    """Bytes that the GPU has, in use or not."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+
+
+def on_gpu() -> bool:
+    """Whether a GPU was settled on; asks for none."""
+    return _settled == [CUDA]
+
+
+def start_meter() -> None:
+    """From now on, `peak` is of what comes after."""
+    if on_gpu():
+        import torch
+
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak() -> int | None:
+    """The most bytes of tensors on the GPU since the meter was started, when all that was asked of it is done; None
+    where there is no GPU."""
+    if not on_gpu():
+        return None
+    import torch
+
+    torch.cuda.synchronize()
+    return int(torch.cuda.max_memory_allocated())
+
+
+def precision() -> str:
+    """How products on a GPU are rounded, in words: TF32 and shortened sums of half-precision numbers change results."""
+    import torch
+
+    tf32 = torch.get_float32_matmul_precision() != "highest"
+    short = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+    return f"tf32 {'on' if tf32 else 'off'}, reduced sums of bf16 {'on' if short else 'off'}"
