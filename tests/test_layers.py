@@ -44,7 +44,7 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "pages": {"claims", "links", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
     "manual": {"links", "manual", "pages", "stats", "tables", "text", "words"},
 }
-OF_LOOPS = {"numba", "numpy"}  # methods/loops: the plain formulas do without
+OF_LOOPS = {"numba", "llvmlite", "numpy"}  # methods/loops: the plain formulas do without; llvmlite comes with numba
 OF_OPTIMISERS = {"cmaes", "numpy", "threadpoolctl"}  # methods/optimisers: no tensors
 ALLOWED_OF_OTHERS = {  # the rest: as they need
     "methods": {"torch"},

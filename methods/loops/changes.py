@@ -45,6 +45,29 @@ def count(_start: int, x: Any, origin: Any, magnitude: float) -> Any:
 
 
 @Loop
+def by_bits(_start: int, x: Any, origin: Any, top: int) -> Any:
+    """(2^16,) int32: how many |x - x_0| have each upper half of their bits; of those of the upper half `top`, if it is
+    not negative, each lower half.
+    """
+    counts, wanted = np.zeros((2, 1 << 16), np.int32), np.int32(top)
+    sizes = np.empty(BLOCK, np.float32)
+    bits = sizes.view(np.int32)
+    for begin in range(0, len(x), BLOCK):
+        size = min(BLOCK, len(x) - begin)
+        one, other = x[begin : begin + size], origin[begin : begin + size]
+        for j in range(size):
+            sizes[j] = abs(raised(one[j]) - raised(other[j]))
+        if wanted < 0:
+            for j in range(size):  # in two rows in turn, as the next one is often equal and would wait
+                counts[j & 1, bits[j] >> 16] += 1
+        else:
+            for j in range(size):
+                if bits[j] >> 16 == wanted:
+                    counts[j & 1, bits[j] & 0xFFFF] += 1
+    return counts[0] + counts[1]
+
+
+@Loop
 def elect_and_merge(
     start: int, out: Any, origin: Any, xs: Any, cuts: Any, ends: Any, weights: Any, least: float, scale: float
 ) -> Any:
@@ -56,6 +79,8 @@ def elect_and_merge(
     shrink, fewest = np.float32(scale), np.float32(least)
     tasks = np.empty((len(xs), BLOCK), np.float32)
     sign, total, voters = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    marks = np.zeros(BLOCK, np.uint8)
+    eights = marks.view(np.uint64)
     places, columns = np.empty(len(out), np.int64), np.empty((len(xs), len(out)), np.float32)
     balance, cancelled = 0, 0
     for begin in range(0, len(out), BLOCK):
@@ -81,15 +106,18 @@ def elect_and_merge(
         for j in range(size):
             elected = np.int32(sign[j] > 0) - np.int32(sign[j] < 0)
             balance += int(elected)
-            conflicts += int(elected == 0) & int(total[j] > 0)
+            marks[j] = (elected == 0) & (total[j] > 0)
+            conflicts += int(marks[j])
             sign[j] = np.float32(elected)
         if conflicts > 0:
-            for j in range(size):
-                if sign[j] == 0 and total[j] > 0:
-                    places[cancelled] = start + begin + j
-                    for i in range(len(xs)):
-                        columns[i, cancelled] = tasks[i, j]
-                    cancelled += 1
+            for k in range((size + 7) // 8):
+                if eights[k] != 0:
+                    for j in range(8 * k, min(8 * k + 8, size)):
+                        if marks[j]:
+                            places[cancelled] = start + begin + j
+                            for i in range(len(xs)):
+                                columns[i, cancelled] = tasks[i, j]
+                            cancelled += 1
         for j in range(size):
             total[j] = 0
         for i in range(len(xs)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from hashlib import sha256
 from inspect import signature
@@ -54,18 +54,23 @@ class Loop:
 class ByKind(Loop):
     """What loops call to have another function for every kind of number: that of their call's last operand.
 
-    All have the same parameters.
+    All have the same parameters. `sooner` makes what takes the place of one of them, or None if it cannot here.
     """
 
-    def __init__(self, **functions: Callable[..., Any]) -> None:
+    def __init__(
+        self, sooner: Mapping[str, Callable[[], Callable[..., Any] | None]], **functions: Callable[..., Any]
+    ) -> None:
         super().__init__(next(iter(functions.values())))
-        self._functions = functions
+        self._functions, self._sooner = functions, sooner
 
     def _jit(self) -> Callable[..., Any]:
         from numba.extending import overload
 
+        sooner = {kind: made for kind, make in self._sooner.items() if (made := make()) is not None}
+        functions = {**self._functions, **sooner}
+
         def choose(*types: Any) -> Callable[..., Any] | None:
-            return self._functions.get(str(getattr(types[-1], "dtype", types[-1])))
+            return functions.get(str(getattr(types[-1], "dtype", types[-1])))
 
         choose.__signature__ = signature(self.function)  # type: ignore[attr-defined]  # Numba compares them
 

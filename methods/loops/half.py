@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from methods.loops import native
 from methods.loops.compiled import ByKind
 
 _HALF, _SIGN, _REST = np.uint32(16), np.uint32(0x80000000), np.uint32(0x7FFFFFFF)
@@ -76,8 +77,8 @@ def _to_float16(value: Any, out: Any) -> Any:
     return np.int16(np.uint16(np.uint32(kept | np.uint32(np.uint32(bits >> _HALF) & np.uint32(0x8000)))))
 
 
-raised = ByKind(float32=_as_it_is, uint16=_from_bfloat16, int16=_from_float16)
+raised = ByKind({"int16": native.from_float16}, float32=_as_it_is, uint16=_from_bfloat16, int16=_from_float16)
 """raised(x): one scalar of a model, as float32."""
 
-rounded = ByKind(float32=_to_float32, uint16=_to_bfloat16, int16=_to_float16)
+rounded = ByKind({"int16": native.to_float16}, float32=_to_float32, uint16=_to_bfloat16, int16=_to_float16)
 """rounded(value, out): a float32 as the array `out` holds its scalars."""

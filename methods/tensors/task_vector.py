@@ -97,6 +97,18 @@ class TaskVector:
                 counts[key] = sum(len(places(task, magnitude)) for _, task in self.of(key))
         return counts
 
+    def by_bits(self, top: int = -1) -> Iterator[Tensor]:
+        """Part by part (2^16,): how many magnitudes have each upper half of a float32's bits.
+
+        `top`: of those of this upper half, how many have each lower half.
+        """
+        looked_through = {key: (*some, top) for key, some in self._swept.items()}
+        for _, _, counts in sweep_in_turns(changes.by_bits, looked_through):
+            yield torch.from_numpy(counts)
+        for key in self._keys:
+            if key not in self._swept:
+                yield from (_by_bits(task, top) for _, task in self.of(key))
+
     def nth(self, key: str, magnitude: float, n: int) -> int:
         """The index, in its tensor, of the n-th scalar of this magnitude; 1 is the first."""
         for start, task in self.of(key):
@@ -114,6 +126,12 @@ def places(task: Tensor, magnitude: float) -> Tensor:
     array = task.numpy()  # which compares and picks several times faster than torch does on a CPU
     equal = (array == magnitude) | (array == -magnitude)
     return torch.from_numpy(equal.nonzero()[0])
+
+
+def _by_bits(task: Tensor, top: int) -> Tensor:
+    bits = task.view(torch.int32) & 0x7FFFFFFF
+    upper = bits >> 16
+    return torch.bincount(upper if top < 0 else bits[upper == top] & 0xFFFF, minlength=1 << 16)
 
 
 def _sift(magnitudes: Tensor, low: float, high: float) -> tuple[int, Tensor]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -140,13 +140,8 @@ def _between_bounds(task: TaskVector, rank: int) -> tuple[int, int, int] | None:
 
 def _by_bits(task: TaskVector, rank: int) -> tuple[int, int, int]:
     """float32 magnitudes order like their bits read as integers: count the upper 16, then the lower ones in one bin."""
-    upper = torch.as_tensor(sum(torch.bincount(_magnitude_bits(t) >> 16, minlength=1 << 15) for t in task))
-    top, rank, _ = _from_above(upper, rank)
-    lower = torch.zeros(1 << 16, dtype=torch.int64, device=upper.device)
-    for piece in task:
-        bits = _magnitude_bits(piece)
-        lower += torch.bincount(bits[(bits >> 16) == top] & 0xFFFF, minlength=1 << 16)
-    low, rank, present = _from_above(lower, rank)
+    top, rank, _ = _from_above(_sum(task.by_bits()), rank)
+    low, rank, present = _from_above(_sum(task.by_bits(top)), rank)
     return (top << 16) | low, rank, present
 
 
@@ -159,8 +154,8 @@ def _from_above(counts: Tensor, rank: int) -> tuple[int, int, int]:
     return index, rank - (int(above[position]) - present), present
 
 
-def _magnitude_bits(task: Tensor) -> Tensor:
-    return task.view(torch.int32) & 0x7FFFFFFF
+def _sum(counts: Iterable[Tensor]) -> Tensor:
+    return torch.as_tensor(sum(some.long() for some in counts))
 
 
 def magnitude_of(bits: int) -> float:
