@@ -17,3 +17,7 @@ class BadModel(MergeboardError):
 
 class BadJournal(MergeboardError):
     """The journal of an interrupted run that is another's, or was edited; the text names the file and what to do."""
+
+
+class NotKept(MergeboardError):
+    """A folder that things are kept in does not take them; the text names it and what to do."""

@@ -7,7 +7,7 @@
     ├── Misfit                   members of one population do not fit each other
     │   └── Breach               a merge does not fit its members, or its method broke another promise
     ├── MethodFailed             a method raised something that nobody meant
-    └── (harness/errors.py)      BadWeights, BadData, BadJournal: what only the referee can meet
+    └── (harness/errors.py)      BadWeights, BadData, BadJournal, NotKept: what only the referee can meet
 
 `BadRecord` stands apart in harness/records/record.py, which is read without torch.
 """

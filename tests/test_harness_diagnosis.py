@@ -9,7 +9,7 @@ import pytest
 
 from harness.records import diagnosis
 from harness.records.diagnosis import OF_LAYERS, Diagnosis
-from harness.records.record import BadRecord, recipe_key
+from harness.records.record import BadRecord, Store, recipe_key
 from tests.small_world import Project
 
 WORDS = ("--diagnose", "--method=simple", "--method=best", "-k", "pairwise and dailydialog+crowdflower")
@@ -60,7 +60,7 @@ def test_the_gap_is_what_members_are_ahead_of_the_others_on_their_own_rows() -> 
     ],
 )
 def test_a_damaged_diagnosis_is_one_line(tmp_path: Path, changes: dict[str, object], said: str) -> None:
-    path = diagnosis.put(tmp_path, made())
+    path = diagnosis.put(Store(tmp_path), made())
     assert diagnosis.read(path) == made()
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
     with pytest.raises(BadRecord, match=said) as caught:

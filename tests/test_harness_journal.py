@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,10 @@ def test_a_cell_that_asks_for_no_score_leaves_no_file(opened: Callable[..., Jour
     assert not journal.path.exists()
 
 
-def test_any_torn_end_costs_the_torn_score_alone(opened: Callable[..., Journal]) -> None:
+def test_any_torn_end_costs_the_torn_score_alone(
+    opened: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # a thousand times
     whole = filled(opened()).read_bytes()
     begins = [0, *(i + 1 for i, byte in enumerate(whole) if byte == ord("\n"))]
     near = {begin + off for begin in begins for off in (-1, 0, 1)} & set(range(len(whole)))
@@ -252,22 +256,97 @@ def test_a_second_process_at_the_same_cell_goes_without(opened: Callable[..., Jo
     assert recalled(opened()) == [0.1]
 
 
-def test_a_full_disk_costs_the_journal_and_no_score(
+@pytest.mark.parametrize("part", [0, 9], ids=["nothing of a line", "a part of it"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ESTALE, errno.EIO])
+def test_a_disk_that_was_full_or_away_has_every_score_in_the_end(
+    number: int, part: int, opened: Callable[..., Journal], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write = opened(), os.write
+    journal.recall(0, "w0")
+    journal.add(entry("w0", 0.1))
+
+    def fails(handle: int, line: bytes) -> int:
+        write(handle, line[:part])
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fails)
+        journal.add(entry("w1", 0.2))
+        journal.add(entry("w2", 0.3))
+        assert len(said) == 1 and os.strerror(number) in said[0] and "wait in memory" in said[0]
+    journal.add(entry("w3", 0.4))
+    assert len(said) == 2 and "can be written again" in said[1]
+    journal.close()
+    assert recalled(opened()) == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_a_disk_that_stays_full_costs_the_scores_since_then_alone(
     opened: Callable[..., Journal], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = opened()
     journal.recall(0, "w0")
     journal.add(entry("w0", 0.1))
 
-    def full(*_: object) -> None:
+    def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_append", full)
+        patch.setattr(os, "write", full)
         journal.add(entry("w1", 0.2))
-    journal.add(entry("w2", 0.3))  # would stand in the second place
-    assert len(said) == 1 and "No space left on device" in said[0]
-    assert recalled(opened()) == [0.1]
+        journal.close()
+    assert len(said) == 1 and recalled(opened()) == [0.1]
+
+
+def test_a_folder_that_vanishes_and_comes_back_has_every_score(
+    tmp_path: Path, opened: Callable[..., Journal], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, away, write = opened(), tmp_path / "elsewhere", os.write
+    journal.recall(0, "w0")
+    journal.add(entry("w0", 0.1))
+
+    def stale(*_: object) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    (tmp_path / "running").rename(away)
+    monkeypatch.setattr(os, "write", stale)
+    journal.add(entry("w1", 0.2))
+    monkeypatch.setattr(os, "write", write)
+    journal.add(entry("w2", 0.3))
+    assert len(said) == 1, "once, however often"
+    away.rename(tmp_path / "running")
+    journal.add(entry("w3", 0.4))
+    journal.close()
+    assert recalled(opened()) == [0.1, 0.2, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("went", ["removed", "another's"])
+def test_a_process_that_was_thought_dead_spoils_no_other_ones_journal(
+    went: str, opened: Callable[..., Journal], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, write = opened(), opened(), os.write
+    assert first.recall(0, "w0") is None
+    first.add(entry("w0", 0.1))
+    first.path.with_name("k.jsonl.lease").unlink()  # as if it had been silent for too long
+    if went == "removed":
+        first.path.unlink()
+    else:
+        assert [second.recall(i, "w0") is None for i in (0, 1)] == [False, True]
+        second.add(entry("w1", 0.2))
+    first.add(entry("w1", 0.9))
+
+    def stale(*_: object) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", stale)  # as a server says it of a file that was replaced
+        first.add(entry("w2", 0.9))
+    first.add(entry("w3", 0.9))
+    assert write is os.write
+    if went == "another's":
+        second.add(entry("w2", 0.3))
+    first.close()
+    second.close()
+    assert recalled(opened()) == ([] if went == "removed" else [0.1, 0.2, 0.3])
 
 
 def test_a_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, said: list[str]) -> None:

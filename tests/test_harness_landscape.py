@@ -10,7 +10,7 @@ import torch
 
 from harness.cells.landscape import Plane
 from harness.records import terrain
-from harness.records.record import BadRecord, recipe_key
+from harness.records.record import BadRecord, Store, recipe_key
 from methods import NotApplicable, Population
 from tests.small_world import Project
 
@@ -95,7 +95,7 @@ def test_a_damaged_landscape_is_one_line(tmp_path: Path, changes: dict[str, obje
         places={},
         **told,  # type: ignore[arg-type]
     )
-    path = terrain.put(tmp_path, made)
+    path = terrain.put(Store(tmp_path), made)
     assert terrain.read(path) == made
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
     with pytest.raises(BadRecord, match=said) as caught:

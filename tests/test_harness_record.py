@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.errors import NotKept
 from harness.records.bits import pack, pack_floats, unpack
 from harness.records.record import (
     LARGEST,
@@ -160,11 +161,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotKept, match="no space left on device"):
         store.put(record(score=0.5))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotKept, match="no space left on device"):
         store.put(record(seed=2))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotKept, match="no space left on device"):
         store.put_gold([[1]])
     assert files(tmp_path) == before
 

@@ -16,6 +16,7 @@ import pytest
 from harness.records.record import write_whole
 from harness.storage import journal, turns
 from harness.storage.journal import Entry, Journal
+from harness.storage.lease import STALE
 from harness.storage.sweep import DAYS, forget, sweep
 from harness.storage.turns import if_free, turn
 from harness.storage.whole import checkpoints
@@ -81,7 +82,7 @@ def test_who_need_not_wait_hears_nothing_and_no_lock_stays(tmp_path: Path) -> No
 def test_a_holder_that_left_no_word_is_waited_for_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     with turn(tmp_path / "thing", "nothing", print):
-        (tmp_path / "thing.who").write_text("{")
+        (tmp_path / "thing.lease").write_text("{")
         with if_free(tmp_path / "thing") as mine:
             assert not mine
         monkeypatch.setattr(turns, "EVERY", 0.05)
@@ -93,7 +94,7 @@ def test_a_holder_that_left_no_word_is_waited_for_all_the_same(tmp_path: Path, m
 
 
 def test_many_turns_are_one_after_the_other(tmp_path: Path) -> None:
-    """Lock files are removed by whoever holds them, and that lets nobody in twice."""
+    """Leases are removed by whoever holds them, and that lets nobody in twice."""
     inside: list[int] = []
     most: list[int] = []
 
@@ -121,7 +122,7 @@ def test_what_a_killed_maker_left_is_swept_and_a_living_one_is_let_be(tmp_path: 
     with working(makes(zoo, tmp_path / "begun"), tmp_path / "begun"):
         before = sorted(p.name for p in (zoo / "members").iterdir())
         assert sweep(zoo, results) == 0
-        assert sorted(p.name for p in (zoo / "members").iterdir()) == before and len(before) == 3
+        assert sorted(p.name for p in (zoo / "members").iterdir()) == before and len(before) == 2
     assert sweep(zoo, results) == 1000, "the next session, whatever it asks for"
     assert list((zoo / "members").iterdir()) == []
 
@@ -139,6 +140,8 @@ def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_let_be(
     monkeypatch.setattr(os, "fsync", stops)
     with working(lambda: write_whole(folder / "ties.json", "{}"), tmp_path / "begun"):
         assert sweep(tmp_path / "zoo", tmp_path / "results") == 0 and len(list(folder.iterdir())) == 1
+    (left,) = folder.iterdir()
+    os.utime(left, (time.time() - 2 * STALE,) * 2)
     assert sweep(tmp_path / "zoo", tmp_path / "results") == 2 and list(folder.iterdir()) == []
 
 

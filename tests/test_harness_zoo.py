@@ -130,7 +130,8 @@ def test_threads_make_it_once(tmp_path: Path) -> None:
     assert made == ["made"] and Zoo(tmp_path).has("members", WANTED)
 
 
-def test_a_folder_without_its_recipe_is_named_and_not_used(tmp_path: Path) -> None:
+def test_a_folder_without_its_recipe_is_named_and_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness.storage.zoo, "SETTLING", 0.01)
     zoo = Zoo(tmp_path)
     folder = zoo.get("members", WANTED, writes("x"))
     (folder / RECIPE).unlink()

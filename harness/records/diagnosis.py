@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.records.record import LARGEST, BadRecord, canonical, fits, recipe_key, rounded, slug, write_whole
+from harness.records.files import fresh
+from harness.records.record import LARGEST, BadRecord, Store, canonical, fits, recipe_key, rounded, slug
 
 SCHEMA = 1
 FOLDER = "diagnoses"
@@ -79,10 +80,9 @@ def text_of(diagnosis: Diagnosis) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"  # unsorted: layers are in order
 
 
-def put(root: Path, diagnosis: Diagnosis) -> Path:
+def put(store: Store, diagnosis: Diagnosis) -> Path:
     """Write it under its own path and return that path."""
-    write_whole(root / diagnosis.path, text_of(diagnosis))
-    return root / diagnosis.path
+    return store.write(store.root / diagnosis.path, text_of(diagnosis))
 
 
 def paths(root: Path) -> list[Path]:
@@ -95,7 +95,7 @@ def read(path: Path) -> Diagnosis:
     try:
         if path.stat().st_size > LARGEST:
             raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes is not read as a diagnosis")
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(fresh(lambda: path.read_text("utf-8")))
         canonical(raw)  # refuses NaN wherever it hides
         if wrong := [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]:
             raise BadRecord(f"{path}: {', '.join(wrong)} cannot be that")

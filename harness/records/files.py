@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Read = TypeVar("Read")
 
 TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # a file that is being written whole
 
@@ -33,21 +35,38 @@ def slug(name: str) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader, or a killed process, never sees half of it.
 
-    The half file is locked as long as its writer lives: what a killed one leaves behind can be told apart and removed.
+    No lock says that it is being written: whoever sweeps what killed writers left may take a slow one's half file too,
+    and then it is written once more.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for last in (False, False, True):
+        try:
+            return _write(path, text)
+        except OSError as error:
+            if last or error.errno not in (errno.ENOENT, errno.ESTALE) or not path.parent.is_dir():
+                raise
+
+
+def _write(path: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            with contextlib.suppress(OSError):  # a file system without locks: then nobody sweeps there
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink == 0:  # swept away between the two lines before
-                return write_whole(path, text)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
-            os.replace(temporary, path)
+        os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
+        os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # also of a folder that is away, which has been said
+            Path(temporary).unlink()
         raise
+
+
+def fresh(read: Callable[[], Read]) -> Read:
+    """What `read` gives; once more where its file was replaced, on another machine, while it was read."""
+    try:
+        return read()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+    return read()

@@ -16,22 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import types
 import typing
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.records import earlier, schema1
 from harness.records.files import TEMPORARY as TEMPORARY
+from harness.records.files import fresh
 from harness.records.files import rounded as rounded
 from harness.records.files import slug as slug
 from harness.records.files import write_whole as write_whole
+from harness.records.fits import fits as fits
 from harness.records.recipe import canonical as canonical  # for readers, who know this module alone
 from harness.records.recipe import exam_key
 from harness.records.recipe import recipe_key as recipe_key
+from harness.records.there import There, kept_in
 from harness.records.written import Written
 
 KEY = "[0-9a-f]{16}"  # of a recipe
@@ -98,10 +100,13 @@ class RunRecord:
 
 
 class Store:
-    """A folder of records. Two processes may write at once: a cell's file is replaced whole, never edited."""
+    """A folder of records. Several processes, on several machines, may write at once: a file is replaced whole, never
+    edited. What cannot be written for the folder's own reasons is a `NotKept`, in one line.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self._there = There(self.root)
 
     def find(self, suite: str, setting: str, model: str, method: str, seed: int, *keys: str) -> RunRecord | None:
         """The stored record that has one of these keys, or None. Raises `BadRecord` if a file cannot be believed."""
@@ -148,7 +153,13 @@ class Store:
         exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
         content = {**rounded(asdict(record)), **exact}
         text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        write_whole(path, text + "\n")
+        return self.write(path, text + "\n")
+
+    def write(self, path: Path, text: str) -> Path:
+        """Write a file of the store whole; returns its path. Errors: `NotKept`, also if the folder was there before."""
+        with kept_in(self.root, "--results"):
+            self._there.require()
+            write_whole(path, text)
         return path
 
     def put_gold(self, labels: list[list[int]]) -> str:
@@ -180,13 +191,13 @@ class Store:
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         path = self.root / kind / f"{name}.json"
         if not path.is_file() or path.read_bytes() != text.encode():  # not there, or damaged since
-            write_whole(path, text)
+            self.write(path, text)
         return name
 
     def _kept(self, kind: str, name: str, what: str) -> Any:
         path = self.root / kind / f"{name}.json"
         try:
-            text = path.read_bytes() if path.stat().st_size <= LARGEST else None
+            text = fresh(path.read_bytes) if path.stat().st_size <= LARGEST else None
         except OSError as error:
             raise BadRecord(f"{path}: {what} named by a record cannot be read ({error.strerror})") from None
         if text is None:
@@ -206,7 +217,7 @@ class Store:
 def read(path: Path) -> RunRecord | None:
     """One record from its file; None if it is of a schema not known here; `BadRecord` if it is damaged."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
+        raw = json.loads(fresh(lambda: path.read_text("utf-8"))) if path.stat().st_size <= LARGEST else None
     except OSError as error:
         raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
@@ -244,27 +255,3 @@ def read(path: Path) -> RunRecord | None:
 
 
 _TYPES = typing.get_type_hints(RunRecord)
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Whether a value read from JSON is of a field's type."""
-    if kind is Any:
-        return True
-    origin, parts = _shape(kind)
-    if origin is types.UnionType:
-        return any(fits(value, part) for part in parts)
-    if origin is tuple:
-        return isinstance(value, list) and all(fits(v, parts[0]) for v in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(fits(v, parts[1]) for v in value.values())
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    return isinstance(value, kind)
-
-
-@cache
-def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type's origin and what stands in its brackets; thousands of records ask for the same few."""
-    return typing.get_origin(kind), typing.get_args(kind)

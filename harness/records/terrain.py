@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.records.record import LARGEST, BadRecord, canonical, fits, recipe_key, rounded, slug, write_whole
+from harness.records.files import fresh
+from harness.records.record import LARGEST, BadRecord, Store, canonical, fits, recipe_key, rounded, slug
 
 SCHEMA = 1
 FOLDER = "landscapes"
@@ -59,10 +60,9 @@ def text_of(terrain: Terrain) -> str:
     return json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
-def put(root: Path, terrain: Terrain) -> Path:
+def put(store: Store, terrain: Terrain) -> Path:
     """Write it under its own path and return that path."""
-    write_whole(root / terrain.path, text_of(terrain))
-    return root / terrain.path
+    return store.write(store.root / terrain.path, text_of(terrain))
 
 
 def paths(root: Path) -> list[Path]:
@@ -84,7 +84,7 @@ def read(path: Path) -> Terrain:
     try:
         if path.stat().st_size > LARGEST:
             raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes is not read as a landscape")
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(fresh(lambda: path.read_text("utf-8")))
         canonical(raw)  # refuses NaN wherever it hides
         wrong = [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]
         if wrong:

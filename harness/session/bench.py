@@ -15,6 +15,7 @@ from harness.data import world
 from harness.data.corpus import Corpus
 from harness.protocol.protocol import Protocol
 from harness.records.record import BadRecord, RunRecord, Store
+from harness.records.there import There
 from harness.session.holdings import Holdings
 from harness.session.matrix import Matrix
 from harness.session.options import Options
@@ -31,6 +32,7 @@ class Bench:
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self.say = options, say
         self.store = Store(options.results)
+        self._zoo_there = There(options.zoo)
         self.has = Holdings(options)
         self.matrix = Matrix(options, self.has)
         self._trials = Trials(options, self._lab_to_try, lambda line: self.say(self.told(line)))
@@ -122,7 +124,7 @@ class Bench:
         methods = tuple(m for m in self.options.methods_of(setting.suite) if m not in (*ROWS, "ensemble"))
         there = None if self.options.rerun else stored(setting, key, methods, lab, points, self.store.root)
         if there is None:
-            there = terrain.put(self.store.root, survey(setting, key, methods, lab, self.store, points))
+            there = terrain.put(self.store, survey(setting, key, methods, lab, self.store, points))
             for method in methods:
                 journal.forget(self.store.root, running_key(Cell(setting, key, method), lab))
         return there
@@ -138,7 +140,7 @@ class Bench:
             found = None if self.options.rerun else stored(setting, key, lab, self.store)
             try:
                 if found is None:
-                    diagnosis.put(self.store.root, found := made(setting, key, lab))
+                    diagnosis.put(self.store, found := made(setting, key, lab))
             except NotApplicable as reason:
                 lab.say_once(f"{key}: {reason}")
             self._diagnosed[key] = found.path if found else None
@@ -180,7 +182,7 @@ class Bench:
         threads = self.options.threads or (1 if model.tiny else None)
         if threads:
             torch.set_num_threads(threads)
-        keep = zoo.Zoo(self.options.zoo, self.say)
+        keep = zoo.Zoo(self.options.zoo, self.say, self._zoo_there)
         folder = tiny.build(model.where, world.World(), keep) if model.tiny else folder_of(model.where)
         corpora = self.has.corpora(suite, model) if corpora is None else corpora
         protocol = precision.believed(protocol, device, keep, self.say)

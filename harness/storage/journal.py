@@ -8,28 +8,28 @@ read back until one is missing. So a search goes on where it stopped, whatever t
 of what it is given.
 
 Lines are chained (harness/storage/chain.py). A journal that was edited, or that is of another version, cell, seed,
-engine or space, is refused, and stays as it is. It serves one process at a time and goes when its record is stored.
-Where it cannot be written, the cell does without.
+engine or space, is refused, and stays as it is. It serves one process at a time, by a lease, and goes when its record
+is stored. Where none can be begun, the cell does without.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
-import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from harness.errors import BadJournal
+from harness.records.files import fresh
 from harness.storage import chain
+from harness.storage.lease import Lease
+from harness.storage.roll import Roll
+from harness.storage.turns import taken_if_free
 from methods.counted import counted
 
 VERSION = 2  # of the file
-SYNC = 1.0  # seconds of scoring that a failing machine may lose; a killed process loses none
 WHAT = {  # it is whose, in words
     **{"cell": "cell", "seed": "seed", "space": "search space"},
     "engine": "processor or library",
@@ -60,11 +60,11 @@ class Journal:
     def __init__(self, path: Path, head: Mapping[str, Any], say: Callable[[str], None], fresh: bool = False) -> None:
         self.path, self._say, self._fresh = path, say, fresh
         self._head: dict[str, Any] = {"journal": VERSION, "space": "", **head}
-        self._file: IO[bytes] | None = None
+        self._roll: Roll | None = None
+        self._lease: Lease | None = None
         self._lines: list[chain.Line] = []  # the head, and one for each of
         self._entries: list[Entry] = []  # what an earlier run was given
-        self._link = ""  # of the last line
-        self._opened, self._synced = False, time.monotonic()
+        self._opened = False
 
     def of_space(self, space: str) -> None:
         """Say what is searched, before the first score."""
@@ -82,10 +82,9 @@ class Journal:
             f"{self.path.name}: score {place + 1} of the interrupted run was of other weights (a method that changed, "
             f"or that does not repeat itself); {len(self._entries) - place} scores are made again"
         )
-        begins = self._lines[place + 1].begins
+        if self._roll is not None:
+            self._roll.cut(self._lines[place + 1].begins, self._lines[place].link)
         del self._lines[place + 1 :], self._entries[place:]
-        self._link = self._lines[-1].link
-        self._attempt(lambda file: file.truncate(begins))
         return None
 
     def recall_key(self, place: int, key: str) -> Entry | None:
@@ -104,47 +103,32 @@ class Journal:
             "score": entry.score.hex(),  # every bit of it
             "seconds": round(entry.seconds, 6),
         }
-        self._attempt(lambda file: self._append(file, line))
+        if self._roll is not None:
+            self._roll.add(line)
 
     def close(self) -> None:
         """Let others have it."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-        self._file = None
+        if self._roll is not None:
+            self._roll.close()
+        if self._lease is not None:
+            self._lease.give_back()
+        self._roll = self._lease = None
 
     def _at(self, place: int) -> Entry | None:
         self._open()
         return self._entries[place] if place < len(self._entries) else None
-
-    def _append(self, file: IO[bytes], content: Mapping[str, Any]) -> None:
-        line, self._link = chain.linked(self._link, content)
-        file.write(line)
-        file.flush()
-        if (now := time.monotonic()) - self._synced >= SYNC:
-            os.fsync(file.fileno())
-            self._synced = now
-
-    def _attempt(self, write: Callable[[IO[bytes]], object]) -> None:
-        """Write if there is a journal; the first failure ends it, since later scores would stand in earlier places."""
-        if self._file is None:
-            return
-        try:
-            write(self._file)
-        except OSError as error:
-            self._say(f"{self.path} cannot be written ({error.strerror or error}); this cell goes on without a journal")
-            self.close()
 
     def _open(self) -> None:
         """Open it at the first score, so that a cell that asks for none leaves none."""
         if self._opened:
             return
         try:
-            self._file = _held(self.path)
-            if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lease = taken_if_free(self.path, f"searching {self._head['cell']}")
+            if self._lease is None:
                 self._say(f"{self.path.name}: another process is at this cell, so this one keeps no journal")
             else:
-                self._begin(self._file)
+                self._begin()
         except OSError as error:
             self._say(f"{self.path} cannot be used ({error.strerror or error}); this cell goes on without a journal")
             self._lines = []
@@ -154,19 +138,19 @@ class Journal:
             raise
         self._opened = True  # one that is refused is refused again
 
-    def _begin(self, file: IO[bytes]) -> None:
+    def _begin(self) -> None:
         """Read what is there, or write whose it is."""
-        end = 0
-        if not self._fresh:
-            self._lines, end = self._believed(file.read())
+        kept = b""
+        if not self._fresh and self.path.exists():
+            raw = fresh(self.path.read_bytes)
+            self._lines, end = self._believed(raw)
             self._entries = [self._entry(line, number) for number, line in enumerate(self._lines[1:], start=2)]
-        file.truncate(end)
-        self._link = self._lines[-1].link if self._lines else ""
+            kept = raw[:end]
         if not self._lines:
-            self._append(file, self._head)
-            self._lines = [chain.Line(self._head, self._link, 0)]
+            kept, link = chain.linked("", self._head)
+            self._lines = [chain.Line(self._head, link, 0)]
+        self._roll = Roll(self.path, kept, self._lines[-1].link, self._say)
         if self._entries:
-            os.utime(self.path)  # it is in use: no sweep of old journals shall take it
             scores = counted(len(self._entries), "development score")
             are = "is" if len(self._entries) == 1 else "are"
             self._say(f"{scores} of an interrupted run {are} read back")
@@ -221,25 +205,6 @@ def forget(results: Path, key: str) -> None:
     """Remove the journal of a cell whose record is stored."""
     with contextlib.suppress(OSError):
         path_of(results, key).unlink()
-
-
-def _held(path: Path) -> IO[bytes] | None:
-    """The file, opened to read and to add and locked; None if another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        file = path.open("a+b")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        except BaseException:
-            file.close()
-            raise
-        if os.fstat(file.fileno()).st_nlink:
-            file.seek(0)
-            return file
-        file.close()  # removed between the two: that was another's, whose record is stored
 
 
 def _in_words(value: Any) -> str:

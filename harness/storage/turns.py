@@ -1,78 +1,109 @@
-"""Who makes a thing alone: one process at a time, and who waits is told for whom and for how long.
-
-<path>.lock   held by the operating system's own lock while the process lives, however it ends
-<path>.who    what the holder says of itself: process, work, since when
-"""
+"""Who makes a thing: one process at a time, as far as that can be had, and who waits is told for whom and how long."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
+from harness.storage import lease, owner
+from harness.storage.lease import Lease, Watch
 
 PATIENCE = 0.2  # seconds that nobody need hear about
 EVERY = 60.0  # seconds between two lines of one that waits
+POLL, SELDOM = 0.05, 0.5  # seconds between two looks, at first and after a while
 
 
 @contextlib.contextmanager
 def turn(path: Path, work: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold this path's lock, after everybody who asked before; `work` is what others are told meanwhile."""
-    lock, patience = FileLock(_beside(path, "lock")), PATIENCE
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=patience)
-        except Timeout:
-            say(f"waiting for {_holder(path)}")
-            patience = EVERY
+    """Hold this path's lease, after whoever has it; `work` is what others are told meanwhile.
+
+    Where no lease can be written nobody is waited for: what is made then may be made twice, and is kept once.
+    """
+    held = _waited(path, work, say)
     try:
-        with contextlib.suppress(OSError):  # a full disk: then others wait for somebody without a name
-            note = {"pid": os.getpid(), "work": work, "since": time.time()}
-            _beside(path, "who").write_text(json.dumps(note) + "\n", encoding="utf-8")
         yield
     finally:
-        _end(path, lock)
+        if held is not None:
+            held.give_back()
 
 
 @contextlib.contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Hold this path's lock if nobody does; whether it is held. It leaves neither a lock nor a note behind."""
-    lock = FileLock(_beside(path, "lock"))
-    with contextlib.suppress(Timeout):
-        lock.acquire(timeout=0)
+    """Hold this path's lease if nobody does; whether it is held. It leaves nothing behind."""
+    held = None
+    with contextlib.suppress(OSError):
+        held = taken_if_free(path, "tidying up")
     try:
-        yield lock.is_locked
+        yield held is not None
     finally:
-        if lock.is_locked:
-            _end(path, lock)
+        if held is not None:
+            held.give_back()
 
 
-def _end(path: Path, lock: FileLock) -> None:
-    """Give the lock back. Its file goes while it is held: who has opened it meanwhile sees that and opens anew."""
-    for kind in ("who", "lock"):
-        with contextlib.suppress(OSError):
-            _beside(path, kind).unlink()
-    lock.release()
+def taken_if_free(path: Path, work: str) -> Lease | None:
+    """This path's lease, or None if somebody has it. Errors: `OSError` where none can be written."""
+    where = _lease_of(path)
+    if (held := lease.take(where, work)) is not None:
+        return held
+    watch = Watch(where)
+    seen = watch.look()
+    if not watch.has_ended():
+        return None
+    if seen is not None:
+        lease.clear(where, seen)
+    return lease.take(where, work)
 
 
-def _holder(path: Path) -> str:
-    """What the holder of a lock says of itself, as far as it can be read."""
+def _waited(path: Path, work: str, say: Callable[[str], None]) -> Lease | None:
+    where = _lease_of(path)
+    watch, due, pause = Watch(where), time.monotonic() + PATIENCE, POLL
+    while True:
+        try:
+            if (held := lease.take(where, work)) is not None:
+                return held
+            seen = watch.look()
+            if watch.has_ended():
+                if seen is not None:
+                    _tell_of_the_silent(watch, path, say)
+                    lease.clear(where, seen)
+                continue
+        except OSError:
+            return None
+        if time.monotonic() >= due:
+            say(f"waiting for {_holder(watch, path)}{_silence(watch)}")
+            due = time.monotonic() + EVERY
+        time.sleep(pause := min(SELDOM, 1.02 * pause))
+
+
+def _tell_of_the_silent(watch: Watch, path: Path, say: Callable[[str], None]) -> None:
+    if watch.silent > lease.STALE:
+        say(f"{_holder(watch, path)}, gave no sign of life for {_duration(watch.silent)}; its work is taken over")
+
+
+def _holder(watch: Watch, path: Path) -> str:
+    """What the holder of a lease says of itself, as far as it can be read."""
+    seen = watch.look()
     try:
-        note: dict[str, Any] = json.loads(_beside(path, "who").read_text(encoding="utf-8"))
-        return f"process {note['pid']}, which has been {note['work']} for {_duration(time.time() - note['since'])}"
-    except (OSError, ValueError, KeyError, TypeError):
+        note = seen.note if seen is not None else {}
+        where = "" if note["host"] == owner.HOST else f" on {note['host']}"
+        lasted = _duration(watch.now() - note["since"])
+        return f"process {note['pid']}{where}, which has been {note['work']} for {lasted}"
+    except (KeyError, TypeError):
         return f"another process, which is making {path}"
+
+
+def _silence(watch: Watch) -> str:
+    if watch.silent < 3 * lease.BEAT:
+        return ""
+    return f"; no sign of it for {_duration(watch.silent)}, and after {lease.STALE:.0f} s its work is taken over"
 
 
 def _duration(seconds: float) -> str:
     minutes = int(max(0, seconds)) // 60
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes} min"
+    return f"{max(0, seconds):.0f} s" if minutes < 2 else f"{minutes} min"
 
 
-def _beside(path: Path, kind: str) -> Path:
-    return path.with_name(f"{path.name}.{kind}")
+def _lease_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}{lease.ENDING}")

@@ -110,15 +110,19 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
     def keep(self, write: Callable[[], None], made: Path) -> None:
         """Let the Trainer write `made`, add what was kept, and put it in the place of the one before.
 
-        A disk that is full costs the checkpoint, not the training.
+        A disk that is full costs the checkpoint, not the training. Where another process is at the same training, one
+        of us having been thought dead, its checkpoint of this step is as good and stays.
         """
-        place, before = self._place.target, checkpoints(self._place.target)
+        place = self._place.target
+        own = place.with_name(f".{place.name}.{made.name}")
+        before = [folder for folder in checkpoints(place) if folder != own]
         kept = {"weights": self._keeper.weights, "history": self._keeper.history, "order": self._order}
         try:
             write()
             torch.save(kept, made / KEPT)
-            settle(made, place.with_name(f".{place.name}.{made.name}"))
-            remove(before)
+            with contextlib.suppress(FileExistsError):
+                settle(made, own)
+            remove([made, *before])
         except (OSError, RuntimeError) as error:
             self._place.say(f"no checkpoint could be written ({_line(error)}); training goes on without")
             remove([made])

@@ -5,6 +5,7 @@ Standard library only: a session that trains nothing looks for leftovers without
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable
@@ -27,10 +28,18 @@ def remove(folders: Iterable[Path]) -> None:
 
 
 def settle(folder: Path, target: Path) -> None:
-    """Rename a folder that is whole; its files are on the disk before it has its name, whatever happens then."""
+    """Rename a folder that is whole; its files are on the disk before it has its name, whatever happens then.
+
+    Errors: `FileExistsError` if something is there by then, which stays; an empty folder is replaced.
+    """
     for path in (*sorted(p for p in folder.rglob("*") if p.is_file()), folder):
         _flush(path)
-    folder.rename(target)
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        raise
     _flush(target.parent)
 
 
@@ -38,5 +47,8 @@ def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise  # some file systems flush no folders
     finally:
         os.close(handle)

@@ -1,14 +1,20 @@
 """The zoo: checkpoints, statistics and built models, each kept once under the hash of what made it.
 
-<root>/<kind>/<key>/              made in a temporary folder beside it, `.<key>-xxxxxxxx`, and renamed when whole
-<root>/<kind>/<key>.lock, .who    held while one process makes it, so that two runs never train the same member twice
+<root>/<kind>/<key>/              made in a temporary folder beside it, `.<key>-xxxxxxxx`, and renamed when whole; the
+                                  first one stays, and whoever comes second throws its own away
+<root>/<kind>/<key>.lease         of the process that makes it, so that two runs do not train the same member twice
 <root>/<kind>/.<key>.checkpoint-N how far a killed maker had come; the next one goes on from there
+
+No lock is needed for what is there to be right, so the folder may lie on a server and serve several machines.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,21 +24,29 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from harness.errors import BadWeights
+from harness.errors import BadWeights, NotKept
 from harness.records.record import recipe_key
+from harness.records.there import There, kept_in
 from harness.storage.turns import turn
 from harness.storage.whole import RECIPE, checkpoints, remove, settle
 from methods.base import Weights
 from methods.errors import MergeboardError
 
+SETTLING = 2.0  # seconds until all of a thing is seen that another machine has put here
+TAKEN_OVER = 3  # times that the work of a process that was thought dead is begun
 SAME = "same"  # of a file: the names of tensors that it holds under another name
 
 
 class Zoo:
-    """A content-addressed folder. `say` takes a line for whoever has to wait."""
+    """A content-addressed folder. `say` takes a line for whoever has to wait.
 
-    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None) -> None:
+    Args:
+        there: who knows whether the folder was there before, if several zoos are made of it.
+    """
+
+    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None, there: There | None = None) -> None:
         self.root, self.say = Path(root), say
+        self._there = there or There(self.root)
 
     def path(self, kind: str, recipe: Mapping[str, Any]) -> Path:
         """Where the thing with this recipe lies, or would lie."""
@@ -40,22 +54,34 @@ class Zoo:
 
     def has(self, kind: str, recipe: Mapping[str, Any]) -> bool:
         """Whether it is there, whole."""
-        return (self.path(kind, recipe) / RECIPE).is_file()
+        return _is_whole(self.path(kind, recipe))
 
     def get(self, kind: str, recipe: Mapping[str, Any], make: Callable[[Path], None], work: str = "") -> Path:
         """The folder of the thing with this recipe; `make(folder)` fills an empty one if it is not there yet.
 
         `work` says what `make` does, to those who wait for it: "fine-tuning tiny-encoder on tec, seed 1". A killed
         `make` leaves only a temporary folder, which the next call removes, and checkpoints, which it goes on from.
+
+        Errors: `NotKept` in one line where the folder does not take it: full, read-only, or no longer there.
         """
         target = self.path(kind, recipe)
-        if self.has(kind, recipe):
+        if _is_whole(target):
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with turn(target, work or f"making {kind}", self.say):
-            if self.has(kind, recipe):
-                return target  # another process made it while we waited
-            if target.exists():
+        with kept_in(self.root, "--zoo"):
+            self._there.require()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for _ in range(TAKEN_OVER):
+                if self._made(target, recipe, make, work or f"making {kind}"):
+                    return target
+                self.say(f"{work or kind}: another process took this over, so what was made of it here is gone")
+        raise NotKept(f"{target.parent}: what is made there is removed before it is whole; name another --zoo")
+
+    def _made(self, target: Path, recipe: Mapping[str, Any], make: Callable[[Path], None], work: str) -> bool:
+        """Make it, after whoever is at it; False if somebody who thought us dead has removed what we had made."""
+        with turn(target, work, self.say):
+            if _is_whole(target):
+                return True  # another process made it while we waited
+            if target.exists() and not _becomes_whole(target):
                 raise BadWeights(f"{target} has no {RECIPE}, so it is not whole; delete it and it will be made again")
             remove(target.parent.glob(f".{target.name}-*"))
             folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
@@ -65,12 +91,36 @@ class Zoo:
                 folder.chmod(0o755)  # mkdtemp makes 0700, which nobody else could read
                 settle(folder, target)
             except BaseException as error:
+                lost = isinstance(error, OSError) and not folder.exists() and target.parent.is_dir()
                 remove([folder])
+                if isinstance(error, OSError) and _is_whole(target):
+                    return True  # the first one stays
+                if lost:
+                    return False
                 if isinstance(error, MergeboardError):  # it would fail again from where it stopped
                     remove(checkpoints(target))
                 raise
             remove(checkpoints(target))
-        return target
+        return True
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return (folder / RECIPE).is_file()
+    except OSError:  # a handle of a folder that is another by now
+        return False
+
+
+def _becomes_whole(folder: Path) -> bool:
+    """Whether it is seen to be whole a little later: of another machine's work a part may be seen before the rest."""
+    deadline = time.monotonic() + SETTLING
+    while not _is_whole(folder):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(min(0.1, SETTLING))
+        with contextlib.suppress(OSError):
+            os.listdir(folder)  # makes this machine ask its server again
+    return True
 
 
 def save_weights(weights: Weights, path: Path) -> None:

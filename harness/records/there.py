@@ -1,0 +1,69 @@
+"""Folders that take what is written, or say in one line that they do not: full, read-only, gone with their disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import NotKept
+
+WHY = {  # what a folder, and no caller, is at fault for
+    **{errno.ENOSPC: "no space left on device", errno.EDQUOT: "the quota of its disk is used up"},
+    **{errno.EFBIG: "a file in it may not get that large", errno.EROFS: "it can only be read"},
+    **{errno.EACCES: "writing there is not allowed", errno.EPERM: "writing there is not allowed"},
+    **{errno.ESTALE: "its server has lost the folder", errno.EIO: "its disk does not answer"},
+    **{errno.ETIMEDOUT: "its server does not answer", errno.EHOSTDOWN: "its server is down"},
+    **{errno.ENOTCONN: "its disk is not connected"},
+}
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class There:
+    """Whether a folder that was seen is still there: one whose disk went away must not be made anew in its place."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._device = root, None
+
+    _device: int | None
+
+    def require(self) -> None:
+        """Errors: `NotKept` if it has gone."""
+        try:
+            found = self._root.stat().st_dev
+        except OSError:
+            found = None
+        if self._device is None or found == self._device:
+            self._device = found
+        elif found is None or not any(self._root.iterdir()):  # nothing, or the empty place of a disk
+            raise NotKept(f"{self._root} was there and no longer is; bring it back, and run the same command again")
+
+
+@contextlib.contextmanager
+def kept_in(root: Path, option: str) -> Iterator[None]:
+    """What is written below this folder, which `option` names; what fails for the folder's own reasons says so.
+
+    Errors: `NotKept`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not Path(os.fsdecode(error.filename)).is_relative_to(root):
+            raise
+        why = WHY.get(_number(error), "")
+        if not why and error.filename is not None and not Path(os.fsdecode(error.filename)).parent.is_dir():
+            why = "it, or a part of it, is no longer there"
+        if not why:
+            raise
+        cure = "make room there" if _number(error) in NO_ROOM else "bring it back"
+        raise NotKept(
+            f"{root} cannot be written ({why}); {cure}, or name another folder with {option}, and run the same command "
+            "again: what was finished is kept"
+        ) from None
+
+
+def _number(error: OSError) -> int:
+    """Which error it is, also where a library tells it in words alone."""
+    return error.errno or next((n for n in WHY if f"(os error {n})" in str(error)), 0)
