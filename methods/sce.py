@@ -35,7 +35,8 @@ from methods.base import DevScore, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.loops import votes as loops
-from methods.loops.sweep import Operands, Uncut, shared_out, suited, sweep
+from methods.loops.operands import Operands, Uncut
+from methods.loops.sweep import shared_out, suited, sweep
 from methods.space import Gene
 from methods.tensors.spread import Spread, variance
 from methods.tensors.tensorwise import Tensorwise

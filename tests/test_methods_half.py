@@ -21,6 +21,7 @@ from methods.fisher import Fisher
 from methods.loops import sweep
 from methods.loops.compiled import Loop
 from methods.loops.half import raised, rounded
+from methods.loops.operands import array_of
 from methods.model_stock import ModelStock
 from methods.sce import Sce
 from methods.simple import Simple
@@ -147,7 +148,7 @@ def both_ways(looped: Any, work: Any) -> tuple[Any, Any]:
 def test_every_number_of_half_precision_is_raised_as_torch_does(dtype: torch.dtype) -> None:
     given = every_number(dtype)
     found = torch.empty(len(given))
-    raise_all(found.numpy(), sweep._arrays(given))
+    raise_all(found.numpy(), array_of(given))
     require_same({"": found}, {"": given.float()})
 
 
@@ -160,7 +161,7 @@ def test_rounding_is_torchs_to_nearest_even(dtype: torch.dtype) -> None:
     bits = np.random.default_rng(0).integers(0, 1 << 32, 1 << 17, dtype=np.uint32)
     given = torch.cat([held, between, *around, torch.from_numpy(bits.view(np.float32))])
     found = torch.empty(len(given), dtype=dtype)
-    round_all(sweep._arrays(found), given.numpy())
+    round_all(array_of(found), given.numpy())
     require_same({"": found}, {"": given.to(dtype)})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from methods.loops.compiled import Loop
 from methods.loops.half import raised, rounded
+from methods.loops.operands import taken
 
 BLOCK = 512  # scalars of one operand before the next one comes: sums stay in the nearest cache
 
@@ -15,12 +16,12 @@ BLOCK = 512  # scalars of one operand before the next one comes: sums stay in th
 @Loop
 def mean(_start: int, out: Any, xs: Any) -> None:
     """out = (x_1 + ... + x_N) / N."""
-    count, total = np.float32(len(xs)), np.empty(BLOCK, np.float32)
+    count, total = np.float32(len(xs.addresses)), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         after = out[begin : begin + size]
-        for i in range(len(xs)):
-            x = xs[i][begin : begin + size]
+        for i in range(len(xs.addresses)):
+            x = taken(xs, i, begin, size)
             for j in range(size):
                 total[j] = raised(x[j]) if i == 0 else total[j] + raised(x[j])
         for j in range(size):
@@ -34,8 +35,8 @@ def weighted_sum(_start: int, out: Any, xs: Any, shares: Any) -> None:
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         after = out[begin : begin + size]
-        for i in range(len(xs)):
-            x, share = xs[i][begin : begin + size], np.float32(shares[i])
+        for i in range(len(xs.addresses)):
+            x, share = taken(xs, i, begin, size), np.float32(shares[i])
             for j in range(size):
                 total[j] = raised(x[j]) * share if i == 0 else total[j] + raised(x[j]) * share
         for j in range(size):
@@ -59,8 +60,8 @@ def weighted_mean(_start: int, out: Any, xs: Any, fishers: Any, least: float, ep
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         after = out[begin : begin + size]
-        for i in range(len(xs)):
-            x, fisher, share = xs[i][begin : begin + size], fishers[i][begin : begin + size], np.float32(shares[i])
+        for i in range(len(xs.addresses)):
+            x, fisher, share = taken(xs, i, begin, size), taken(fishers, i, begin, size), np.float32(shares[i])
             for j in range(size):
                 f = raised(fisher[j])
                 p = ((low if f < low else f) + added) * share

@@ -8,6 +8,7 @@ import numpy as np
 
 from methods.loops.compiled import Loop
 from methods.loops.half import raised, rounded
+from methods.loops.operands import taken
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 
@@ -77,17 +78,17 @@ def elect_and_merge(
     where votes cancel exactly (out is x_0 there), and the members' changes at these, (members, indices).
     """
     shrink, fewest = np.float32(scale), np.float32(least)
-    tasks = np.empty((len(xs), BLOCK), np.float32)
+    tasks = np.empty((len(xs.addresses), BLOCK), np.float32)
     sign, total, voters = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     marks = np.zeros(BLOCK, np.uint8)
     eights = marks.view(np.uint64)
-    places, columns = np.empty(len(out), np.int64), np.empty((len(xs), len(out)), np.float32)
+    places, columns = np.empty(len(out), np.int64), np.empty((len(xs.addresses), len(out)), np.float32)
     balance, cancelled = 0, 0
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         before = origin[begin : begin + size]
-        for i in range(len(xs)):
-            x, task = xs[i][begin : begin + size], tasks[i]
+        for i in range(len(xs.addresses)):
+            x, task = taken(xs, i, begin, size), tasks[i]
             cut, weight = np.float32(cuts[i]), np.float32(weights[i])
             end = np.int32(min(max(ends[i] - start - begin, 0), BLOCK))
             for j in range(size):
@@ -97,7 +98,7 @@ def elect_and_merge(
         for j in range(size):
             sign[j], total[j], voters[j] = 0, 0, 0
         # `total` is the largest change for now: where the sum is 0 and one change is positive, votes cancel.
-        for i in range(len(xs)):
+        for i in range(len(xs.addresses)):
             task = tasks[i]
             for j in range(size):
                 sign[j] = task[j] if i == 0 else sign[j] + task[j]
@@ -115,12 +116,12 @@ def elect_and_merge(
                     for j in range(8 * k, min(8 * k + 8, size)):
                         if marks[j]:
                             places[cancelled] = start + begin + j
-                            for i in range(len(xs)):
+                            for i in range(len(xs.addresses)):
                                 columns[i, cancelled] = tasks[i, j]
                             cancelled += 1
         for j in range(size):
             total[j] = 0
-        for i in range(len(xs)):
+        for i in range(len(xs.addresses)):
             task, weight = tasks[i], np.float32(weights[i])
             for j in range(size):
                 agreeing = task[j] * sign[j]

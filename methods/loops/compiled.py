@@ -81,6 +81,19 @@ class ByKind(Loop):
         return one_of_them
 
 
+class Supplied(Loop):
+    """A function for loops to call that can be written only where Numba is: `make` writes it."""
+
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        super().__init__(make)
+
+    def _jit(self) -> Callable[..., Any]:
+        import numba
+
+        made: Callable[..., Any] = numba.njit(self.function(), error_model="numpy")
+        return made
+
+
 def _linked(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the compiled ones in the place of the loops that it calls.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from methods.loops.compiled import Loop
 from methods.loops.half import raised, rounded
+from methods.loops.operands import taken
 from methods.tensors.draws import FIRST, LANES, SECOND, STEP
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
@@ -99,7 +100,7 @@ def drop_and_add(
     `alone`: out is the sum.
     """
     shrink = np.float32(scale)
-    tasks = np.empty((len(xs), BLOCK), np.float32)
+    tasks = np.empty((len(xs.addresses), BLOCK), np.float32)
     sign, total, counted = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     hashes = np.empty(BLOCK // LANES + 1, np.uint64)
     lanes = hashes.view(np.uint16)
@@ -107,8 +108,8 @@ def drop_and_add(
         size = min(BLOCK, len(out) - begin)
         before, after = origin[begin : begin + size], out[begin : begin + size]
         first = start + begin
-        for i in range(len(xs)):
-            x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
+        for i in range(len(xs.addresses)):
+            x, task, factor = taken(xs, i, begin, size), tasks[i], np.float32(factors[i])
             if thresholds[i] >= ALL:
                 for j in range(size):
                     task[j] = raised(x[j]) - raised(before[j])
@@ -150,14 +151,14 @@ def band_and_add(
     equals the second before high_ends[i].
     """
     shrink = np.float32(scale)
-    tasks = np.empty((len(xs), BLOCK), np.float32)
+    tasks = np.empty((len(xs.addresses), BLOCK), np.float32)
     sign, total, counted = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         before, after = origin[begin : begin + size], out[begin : begin + size]
         first = start + begin
-        for i in range(len(xs)):
-            x, task, factor = xs[i][begin : begin + size], tasks[i], np.float32(factors[i])
+        for i in range(len(xs.addresses)):
+            x, task, factor = taken(xs, i, begin, size), tasks[i], np.float32(factors[i])
             low, high = np.float32(lows[i]), np.float32(highs[i])
             low_end = np.int32(min(max(low_ends[i] - first, 0), BLOCK))
             high_end = np.int32(min(max(high_ends[i] - first, 0), BLOCK))

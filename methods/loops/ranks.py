@@ -9,6 +9,7 @@ import numpy as np
 from methods.loops.compiled import Loop
 from methods.loops.drops import add_up, draw
 from methods.loops.half import raised
+from methods.loops.operands import taken
 from methods.tensors.draws import LANES
 
 
@@ -68,7 +69,7 @@ def rank_and_add(
     factors[i][r], of those that are not ranked by the first factor. `alone`: out is the sum.
     """
     shrink = np.float32(scale)
-    tasks = np.empty((len(xs), width), np.float32)
+    tasks = np.empty((len(xs.addresses), width), np.float32)
     bits = tasks.view(np.int32)
     sign, total, counted = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
     order, spare, counts = np.empty(width, np.int32), np.empty(width, np.int32), np.empty((4, 256), np.int32)
@@ -77,8 +78,9 @@ def rank_and_add(
     for begin in range(0, len(out), width):
         before, after = origin[begin : begin + width], out[begin : begin + width]
         first = start + begin
-        for i in range(len(xs)):
-            x, task, threshold, factor = xs[i][begin : begin + width], tasks[i], thresholds[i], factors[i]
+        for i in range(len(xs.addresses)):
+            x, task = taken(xs, i, begin, width), tasks[i]
+            threshold, factor = taken(thresholds, i, 0, width), taken(factors, i, 0, width)
             for j in range(width):
                 task[j] = raised(x[j]) - raised(before[j])
             if ranked[i]:

@@ -11,32 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from threading import local
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from methods.loops.compiled import Loop
-
-Operands = tuple[Any, ...]
-"""What a loop is called on: tensors and tuples of tensors of one size, which are cut alike, and numbers. A loop that
-writes does so to the first one."""
+from methods.loops.operands import Cut, Operands, cutting, readable, tensors_of
 
 PIECE = 1 << 18  # scalars in a piece: so many that handing one out costs nothing, so few that all threads end together
 LEAST = 1 << 22  # scalars of a model that is worth compiling for
-KINDS = {torch.float32: np.float32, torch.bfloat16: np.uint16, torch.float16: np.int16}  # see half.py
 GROUP = 64  # pieces whose results are held at a time where a sweep may be left early
-
-
-@dataclass(frozen=True)
-class Uncut:
-    """An operand that every piece is given as a whole."""
-
-    tensor: Tensor
 
 
 class _Place(local):
@@ -55,11 +41,11 @@ def suited(operands: Mapping[str, Operands], size: int | None = None) -> dict[st
 
     `size` is that of the whole model, where `operands` are a part of it; `part_of` says so for all that is called.
     """
-    tensors = {name: tuple(_tensors(some)) for name, some in operands.items()}
+    tensors = {name: tuple(tensors_of(some)) for name, some in operands.items()}
     whole = max(_PLACE.whole, sum(some[0].numel() for some in tensors.values()) if size is None else size)
     if whole < LEAST or not numba_works():
         return {}
-    return {name: operands[name] for name, some in operands.items() if all(map(_plain, some))}
+    return {name: operands[name] for name, some in operands.items() if all(map(readable, some))}
 
 
 @contextmanager
@@ -90,16 +76,16 @@ def sweep_in_turns(loop: Loop, operands: Mapping[str, Operands]) -> Iterator[tup
 def _swept(
     loop: Loop, operands: Mapping[str, Operands], group: int, grains: Mapping[str, int]
 ) -> Iterator[tuple[str, int, Any]]:
-    jobs: list[tuple[str, slice, Operands]] = []
+    jobs: list[tuple[str, slice, tuple[Cut, ...]]] = []
     for name, some in operands.items():
-        arrays = tuple(_arrays(one) for one in some)
-        size, grain = next(_tensors(some)).numel(), grains.get(name, 1)
+        size, grain = next(tensors_of(some)).numel(), grains.get(name, 1)
+        cuts = tuple(cutting(one) for one in some) if size else ()
         step = max(1, PIECE // grain) * grain
-        jobs += [(name, slice(start, start + step), arrays) for start in range(0, size, step)]
+        jobs += [(name, slice(start, start + step), cuts) for start in range(0, size, step)]
 
-    def run(job: tuple[str, slice, Operands]) -> tuple[str, int, Any]:
-        name, piece, arrays = job
-        return name, piece.start, loop(piece.start, *(_cut(one, piece) for one in arrays))
+    def run(job: tuple[str, slice, tuple[Cut, ...]]) -> tuple[str, int, Any]:
+        name, piece, cuts = job
+        return name, piece.start, loop(piece.start, *(cut(piece) for cut in cuts))
 
     if jobs:
         loop.ready()
@@ -157,38 +143,3 @@ def numba_works() -> bool:
         warnings.warn(f"Numba cannot be used ({error}); merges take longer without it", stacklevel=2)
         return False
     return True
-
-
-def _plain(one: Any) -> bool:
-    """Whether an operand is no tensor, or one that loops can read, or a tuple of such of one type."""
-    if isinstance(one, tuple):
-        return all(map(_plain, one)) and len({x.dtype for x in one if isinstance(x, Tensor)}) <= 1
-    if not isinstance(one, Tensor):
-        return True
-    return one.dtype in KINDS and one.device.type == "cpu" and one.layout == torch.strided
-
-
-def _tensors(operands: Operands) -> Iterator[Tensor]:
-    for one in operands:
-        if isinstance(one, Tensor):
-            yield one
-        elif isinstance(one, tuple):
-            yield from _tensors(one)
-
-
-def _arrays(one: Any) -> Any:
-    """Flat numpy views of tensors, of half precision the bits, without gaps; everything else as it is."""
-    if isinstance(one, tuple):
-        return tuple(_arrays(part) for part in one)
-    if not isinstance(one, Tensor):
-        return one
-    flat, kind = one.detach().reshape(-1).contiguous(), KINDS[one.dtype]
-    return flat.numpy() if kind is np.float32 else flat.view(torch.int16).numpy().view(kind)
-
-
-def _cut(one: Any, piece: slice) -> Any:
-    if isinstance(one, tuple):
-        return tuple(_cut(part, piece) for part in one)
-    if isinstance(one, Uncut):
-        return one.tensor.numpy()
-    return one[piece] if hasattr(one, "shape") else one

@@ -8,6 +8,7 @@ import numpy as np
 
 from methods.loops.compiled import Loop
 from methods.loops.half import raised, rounded
+from methods.loops.operands import taken
 
 BLOCK = 1024  # scalars of every member that are worked on at a time: with all members' changes they stay in cache
 
@@ -21,16 +22,20 @@ def agreed(
     `alone`: T there, and 0 elsewhere.
     """
     high, part, factor = np.float32(above), np.float32(compared), np.float32(scale)
-    tasks, total, votes = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    tasks, total, votes = (
+        np.empty((len(xs.addresses), BLOCK), np.float32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.int32),
+    )
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         before, after = origin[begin : begin + size], out[begin : begin + size]
-        for i in range(len(xs)):
-            x, task = xs[i][begin : begin + size], tasks[i]
+        for i in range(len(xs.addresses)):
+            x, task = taken(xs, i, begin, size), tasks[i]
             for j in range(size):
                 task[j] = raised(x[j]) - raised(before[j])
                 total[j] = task[j] if i == 0 else total[j] + task[j]
-        for i in range(len(xs)):
+        for i in range(len(xs.addresses)):
             task = tasks[i]
             for j in range(size):
                 mine = 1 - np.int32(abs(task[j]) <= abs(total[j] * part - task[j]) * high)  # what is no number stays
@@ -47,18 +52,22 @@ def agreed(
 @Loop
 def variance(_start: int, spread: Any, origin: Any, xs: Any) -> None:
     """spread = the mean over members of (t_i - mean t)^2."""
-    count, tasks, mean = np.float32(len(xs)), np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    count, tasks, mean = (
+        np.float32(len(xs.addresses)),
+        np.empty((len(xs.addresses), BLOCK), np.float32),
+        np.empty(BLOCK, np.float32),
+    )
     for begin in range(0, len(spread), BLOCK):
         size = min(BLOCK, len(spread) - begin)
         before, after = origin[begin : begin + size], spread[begin : begin + size]
-        for i in range(len(xs)):
-            x, task = xs[i][begin : begin + size], tasks[i]
+        for i in range(len(xs.addresses)):
+            x, task = taken(xs, i, begin, size), tasks[i]
             for j in range(size):
                 task[j] = raised(x[j]) - raised(before[j])
                 mean[j] = task[j] if i == 0 else mean[j] + task[j]
         for j in range(size):
             mean[j] /= count
-        for i in range(len(xs)):
+        for i in range(len(xs.addresses)):
             task = tasks[i]
             for j in range(size):
                 apart = task[j] - mean[j]
@@ -73,9 +82,9 @@ def squares(start: int, origin: Any, xs: Any, spread: Any, every: bool, cut: flo
 
     If `every`, everywhere, and there may be no spread.
     """
-    least, sums = np.float32(cut), np.zeros(len(xs))
-    for i in range(len(xs)):
-        x, total = xs[i], 0.0
+    least, sums = np.float32(cut), np.zeros(len(xs.addresses))
+    for i in range(len(xs.addresses)):
+        x, total = taken(xs, i, 0, len(origin)), 0.0
         if every:
             for j in range(len(x)):
                 task = np.float64(raised(x[j]) - raised(origin[j]))
@@ -98,20 +107,20 @@ def weighted_election(
     If `erase`, where the spread lies below the cut, or is the cut from index `end` on, it becomes x_0.
     """
     least = np.float32(cut)
-    tasks, sign = np.empty((len(xs), BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    tasks, sign = np.empty((len(xs.addresses), BLOCK), np.float32), np.empty(BLOCK, np.float32)
     total, voters = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
         before, after = origin[begin : begin + size], out[begin : begin + size]
-        for i in range(len(xs)):
-            x, task = xs[i][begin : begin + size], tasks[i]
+        for i in range(len(xs.addresses)):
+            x, task = taken(xs, i, begin, size), tasks[i]
             for j in range(size):
                 task[j] = raised(x[j]) - raised(before[j])
                 sign[j] = task[j] if i == 0 else sign[j] + task[j]
         for j in range(size):
             sign[j] = np.float32(-1) if sign[j] < 0 else np.float32(1)
             total[j], voters[j] = 0, 0
-        for i in range(len(xs)):
+        for i in range(len(xs.addresses)):
             task, weight = tasks[i], np.float32(weights[i])
             for j in range(size):
                 agrees = not task[j] * sign[j] <= 0  # or is no number, which stays

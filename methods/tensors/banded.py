@@ -17,7 +17,8 @@ from torch import Tensor
 
 from methods.base import Weights
 from methods.loops import drops as loops
-from methods.loops.sweep import Operands, suited, sweep
+from methods.loops.operands import Operands
+from methods.loops.sweep import suited, sweep
 from methods.tensors.drops import EXPONENTS, magnitudes, stretch
 from methods.tensors.summed import Summed
 from methods.tensors.task_vector import TaskVector

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from methods.base import Weights
 from methods.loops import drops as loops
-from methods.loops.sweep import Operands, shared_out, suited, sweep
+from methods.loops.operands import Operands
+from methods.loops.sweep import shared_out, suited, sweep
 from methods.tensors.draws import Crossover
 from methods.tensors.drops import Dropped, Mask, Rescale, stretches
 from methods.tensors.summed import Summed

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from methods.base import Weights, working_dtype
 from methods.loops import changes
-from methods.loops.sweep import Operands, suited, sweep
+from methods.loops.operands import Operands
+from methods.loops.sweep import suited, sweep
 from methods.tensors.pieces import Buffers, pieces
 from methods.tensors.task_vector import TaskVector
 from methods.tensors.trim import Cuts

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from methods.base import Weights, working_dtype
 from methods.loops import ranks as loops
-from methods.loops.sweep import Operands, Uncut, suited, sweep
+from methods.loops.operands import Operands, Uncut
+from methods.loops.sweep import suited, sweep
 from methods.tensors.draws import Draws
 from methods.tensors.drops import EXPONENTS, magnitudes, stretch
 from methods.tensors.pieces import CHUNK, Buffers, blank
