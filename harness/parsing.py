@@ -52,6 +52,11 @@ def threads_of(text: str | None) -> int | None:
     return None if text is None else _whole("--threads", text, Bound(1, most))
 
 
+def ray_workers_of(text: str | None) -> int | None:
+    """Processes that answer cells, on however many machines."""
+    return None if text is None else _whole("--ray-workers", text, WORKERS)
+
+
 def points_of(text: str) -> int:
     """Points per side of a landscape; 0 for none."""
     return 0 if text.strip() == "0" else _whole("--grid", text, POINTS, "0, or ")

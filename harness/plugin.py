@@ -57,9 +57,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     if hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ:
         return  # this is a worker: one that took workers of its own would never end taking
-    if getattr(option, "numprocesses", 0) is not None or option.model or option.collectonly or option.usepdb:
-        return  # asked for, or no xdist; another model; nothing to share out
-    if (os.cpu_count() or 1) > 1 and marked.asks(config):
+    if getattr(option, "numprocesses", 0) is not None or option.collectonly or option.usepdb:
+        return  # asked for, or no xdist; nothing to share out
+    if option.engine is None and option.model:
+        return
+    if option.engine in (None, "xdist") and (os.cpu_count() or 1) > 1 and marked.asks(config):
         option.numprocesses = min(4, os.cpu_count() or 1)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.cells.cell import Cell, PopulationKey
 from harness.engines.base import Engine
+from harness.engines.front import Front, context_of
 from harness.engines.inline import Inline
 from harness.export.session import Exporter
 from harness.records.environment import set_command
@@ -32,13 +33,21 @@ def bench_of(config: pytest.Config) -> Bench:
             config.pluginmanager.register(Planner(bench), "mergeboard-plan")
         elif found.export is not None and not hasattr(config, "workerinput"):
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
+        if found.engine.name == "ray":
+            config.pluginmanager.register(Front(lambda: engine_of(config)), "mergeboard-front")
     return config.stash[BENCH]
 
 
 def engine_of(config: pytest.Config) -> Engine:
-    """Who answers the cells of this session; this process, unless another was put there."""
+    """Who answers the cells of this session, or of this worker of it."""
     if ENGINE not in config.stash:
-        config.stash[ENGINE] = Inline(bench_of(config))
+        bench = bench_of(config)
+        if bench.options.engine.name == "ray":
+            from harness.engines.ray import Ray
+
+            config.stash[ENGINE] = Ray(bench, context_of(config, bench.options))
+        else:
+            config.stash[ENGINE] = Inline(bench)
     return config.stash[ENGINE]
 
 

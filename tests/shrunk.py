@@ -5,7 +5,15 @@ Who only hands out cells to workers has no world, and is spared all imports.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+
+if Path(sys.argv[0]).name == "default_worker.py":  # of Ray, which imports what -p names and has no hooks
+    from tests.small_world import shrink
+
+    shrink(pytest.MonkeyPatch())
 
 PATCHES = pytest.StashKey[pytest.MonkeyPatch]()
 

@@ -9,11 +9,13 @@ import torch
 
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
-from harness.cells.recipe import merge_part, recipe_of, used_by
+from harness.cells.recipe import merge_part, method_of, recipe_of, used_by
 from harness.cells.recorded import weights_sha256
 from harness.cells.referee import with_plain_trace
-from harness.records.record import BadRecord, RunRecord, Store, read, slug
+from harness.cells.rows import ROWS
+from harness.records.record import RunRecord, Store
 from methods import Merged
+from methods.base import Replayable
 from methods.refereeing.referee import Referee
 
 
@@ -32,15 +34,20 @@ def replayed(referee: Referee, seed: int, before: RunRecord, lab: Lab) -> Merged
     return None
 
 
+def before(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:
+    """The record of this very merge that a run of the cell would replay."""
+    return (
+        None
+        if cell.method in ROWS or not isinstance(method_of(cell, lab), Replayable)
+        else same_merge(cell, lab, store)
+    )
+
+
 def same_merge(cell: Cell, lab: Lab, store: Store) -> RunRecord | None:
     """A stored record of the same merge, with a trace to replay: out-of-domain asks the in-domain merge again."""
-    pattern = f"{slug(cell.setting.suite)}/*/{slug(cell.key.model.display)}/{cell.method}-s{cell.key.seed}-*.json"
-    for path in sorted(store.root.glob(pattern)):
-        try:
-            record = read(path)
-        except BadRecord:
-            continue  # reported by the leaderboard; here it is only not used
-        if record is None or record.trace is None:
+    key = cell.key
+    for record in store.merges(cell.setting.suite, key.model.display, cell.method, key.seed):
+        if record.trace is None:
             continue
         ours = recipe_of(cell, lab, used_by(record.recipe))
         if merge_part(record.recipe) == merge_part(ours) and _asked_alike(record.recipe, ours):

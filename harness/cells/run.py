@@ -47,10 +47,7 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     `replay`: a search that another setting has already made for this very population is replayed, not made again.
     """
     spending = Spending(lab.workshop)
-    corpora = cell.setting.exam(cell.key.members, lab.rows.corpora)
-    if not corpora:
-        raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
-    _require_writer(cell, lab, corpora)
+    corpora = require_asked(cell, lab)
     if cell.method in ROWS:
         with Meter() as examining:
             row = ROWS[cell.method](cell, lab, corpora)
@@ -67,6 +64,25 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     details = seen(cell, lab, scores, {c: [exam] for c, exam in exams.items()})
     dev = {**found.dev, **({"predictions": answered.on_dev(found.answers, store)} if found.answers else {})}
     return record_of(cell, lab, store, found.used, scores, exams, found.merged, cost, details, dev)
+
+
+def require_asked(cell: Cell, lab: Lab) -> tuple[str, ...]:
+    """The corpora that a cell is examined on. Errors: `NotApplicable` where the question has no meaning, as far as that
+    is known before anything is trained."""
+    corpora = cell.setting.exam(cell.key.members, lab.rows.corpora)
+    if not corpora:
+        raise NotApplicable(f"{cell.setting.name}: none of {', '.join(cell.setting.examined or ())} is in the data")
+    _require_writer(cell, lab, corpora)
+    if cell.method not in ROWS:
+        _require_method(cell, lab, method_of(cell, lab))
+    return corpora
+
+
+def _require_method(cell: Cell, lab: Lab, method: MergeMethod) -> None:
+    """Raise `NotApplicable` for a method that cannot merge so many members, or make models of their tasks."""
+    if isinstance(method, PerMember):
+        method.require_fits(len(cell.key.members))
+    _require_tasks(cell, lab, method)
 
 
 def _require_writer(cell: Cell, lab: Lab, corpora: tuple[str, ...]) -> None:
@@ -118,9 +134,7 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: R
     `before`: a record of this very merge, if one is known; else the store is searched for one.
     """
     method = method_of(cell, lab)
-    if isinstance(method, PerMember):
-        method.require_fits(len(cell.key.members))  # before anything is trained
-    _require_tasks(cell, lab, method)
+    _require_method(cell, lab, method)  # before anything is trained
     with whole(lab):
         return _merged_by(cell, lab, store, method, replay, before)
 

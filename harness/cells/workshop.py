@@ -155,6 +155,13 @@ class Workshop:
 
         return zoo.load_weights(self._zoo.get("members", recipe, make, work) / "model.safetensors")
 
+    def missing(self, source: Source) -> str:
+        """The key of a member that is to be fine-tuned first; empty if it is in the zoo, or the user brought it."""
+        if self._identity.brought(source) is not None:
+            return ""
+        recipe = self._identity.member(source)
+        return "" if self._zoo.has("members", recipe) else self._zoo.path("members", recipe).name
+
     def _taken(self, key: Key, seed: int, say: Callable[[str], None] = lambda line: None) -> given.Taken:
         """A member that the user brought; an adapter shares the tensors of the ancestor of this seed's populations."""
         subject, name, task, folder = self._subject, word_of(key), self._rows.task(key[0]), self._given[key]

@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -147,13 +147,8 @@ class Store:
 
     def put(self, record: RunRecord) -> Path:
         """Write the record under its own path and return that path."""
-        if record.schema != SCHEMA:
-            raise ValueError(f"{record.path} is of schema {record.schema}, which is read and never written")
         path = self.root / record.path
-        exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
-        content = {**rounded(asdict(record)), **exact}
-        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        return self.write(path, text + "\n")
+        return self.write(path, text_of(record))
 
     def write(self, path: Path, text: str) -> Path:
         """Write a file of the store whole; returns its path. Errors: `NotKept`, also if the folder was there before."""
@@ -161,6 +156,17 @@ class Store:
             self._there.require()
             write_whole(path, text)
         return path
+
+    def merges(self, suite: str, model: str, method: str, seed: int) -> Iterator[RunRecord]:
+        """What this method's merges left, with this seed, in any setting of the suite."""
+        pattern = f"{slug(suite)}/*/{slug(model)}/{slug(method)}-s{seed}-*.json"
+        for path in sorted(self.root.glob(pattern)):
+            try:
+                record = read(path)
+            except BadRecord:
+                continue  # reported by the leaderboard; here it is only not used
+            if record is not None:
+                yield record
 
     def put_gold(self, labels: list[list[int]]) -> str:
         """Keep gold labels, rows x outputs with -100 where an output is not annotated; returns their name."""
@@ -212,6 +218,15 @@ class Store:
     def paths(self) -> list[Path]:
         """Every record file, in a stable order."""
         return sorted(p for p in self.root.glob("*/*/*/*.json") if not p.name.startswith("."))
+
+
+def text_of(record: RunRecord) -> str:
+    """A record as its file holds it. Errors: `TypeError` or `ValueError` for what has no JSON form."""
+    if record.schema != SCHEMA:
+        raise ValueError(f"{record.path} is of schema {record.schema}, which is read and never written")
+    exact = {"recipe": record.recipe, "trace": record.trace}  # hashed and replayed: no digit may be lost
+    content = {**rounded(asdict(record)), **exact}
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read(path: Path) -> RunRecord | None:

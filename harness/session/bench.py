@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import devices
-from harness.cells.cell import Cell, PopulationKey
+from harness.cells.cell import Cell, PopulationKey, Source
 from harness.checkpoints.names import ModelName
 from harness.data import world
 from harness.data.corpus import Corpus
@@ -77,11 +77,40 @@ class Bench:
 
     def keep(self, cell: Cell, record: RunRecord) -> RunRecord:
         """Store the record of a cell, which needs no journal any more."""
+        return self.stands(cell, kept(record, self.store, self.say))
+
+    def stands(self, cell: Cell, record: RunRecord) -> RunRecord:
+        """The record, which is stored and so needs no journal any more."""
         from harness.cells.recipe import running_key
 
-        record = kept(record, self.store, self.say)
         journal.forget(self.store.root, running_key(cell, self.lab(cell.key.model, cell.setting)))
         return record
+
+    def was_asked(self, cell: Cell) -> bool:
+        """Whether the store has any answer of this cell's method here, of whatever recipe; needs no laboratory."""
+        key, setting = cell.key, cell.setting
+        there = self.store.answers(setting.suite, setting.name, key.model.display, cell.method, key.seed)
+        return bool(there) and not self.options.rerun
+
+    def needs(self, cell: Cell) -> tuple[tuple[RunRecord, ...], dict[str, Source]]:
+        """What a cell that is not stored waits for: an earlier record of its very merge, and the members that are
+        not there, by their keys. Errors: `NotApplicable` where it is known before anything is trained."""
+        from harness.cells.replayed import before
+        from harness.cells.rows import sources_of
+        from harness.cells.run import require_asked
+
+        lab = self.lab(cell.key.model, cell.setting)
+        require_asked(cell, lab)
+        merge = None if self.options.rerun else before(cell, lab, self.store)
+        sources = sources_of(cell, judged=self._judges(cell.setting.suite))
+        missing = {key: source for source in sources if (key := lab.workshop.missing(source))}
+        return (() if merge is None else (merge,)), missing
+
+    def member(self, cell: Cell, source: Source) -> None:
+        """Make a member that this cell waits for, if it is not there."""
+        lab = self.lab(cell.key.model, cell.setting)
+        self._trials.require(cell, lab)
+        lab.workshop.member(source)
 
     def told(self, what: object) -> str:
         """A line, or an error's, that names folders as the user gave them, not what the zoo keeps of them."""
@@ -97,12 +126,17 @@ class Bench:
         from harness.cells.gates import dead
 
         suite, key = resolve(cell.setting.suite), cell.key
-        if not suite.gates and suite.farthest == math.inf:
+        if not self._judges(suite.name):
             return
         if key not in self._dead:
             self._dead[key] = dead(suite, key, lab)
         if self._dead[key]:
             raise MergeboardError(self._dead[key])
+
+    def _judges(self, suite: str) -> bool:
+        """Whether members of this suite are looked at before anything is ranked."""
+        asked = resolve(suite)
+        return bool(asked.gates) or asked.farthest < math.inf
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
+ENGINES = ("inline", "xdist", "ray")
 TUNED = 12  # development evaluations of a tuned row, where nobody says how many
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
 FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one without an action has one value
@@ -116,6 +117,15 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "DEVICE",
         "help": "cpu, cuda or cuda:N; a GPU where there is one by default, workers of -n take turns",
     },
+    "engine": {
+        "metavar": "NAME",
+        "help": f"Who answers cells: {', '.join(ENGINES)}; inline is this process, xdist the workers of -n",
+    },
+    "ray-address": {
+        "metavar": "HOST:PORT",
+        "help": "Cluster of --engine=ray that ray start began, or auto; one of this machine by default",
+    },
+    "ray-workers": {"metavar": "N", "help": "Workers of --engine=ray, each a process; one for each core, up to four"},
     "threads": {"metavar": "N", "help": "Threads of torch; 1 for tiny models by default"},
 }
 ONCE = tuple(name for name, how in FLAGS.items() if "action" not in how)  # a second value would replace the first

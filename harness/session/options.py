@@ -18,6 +18,8 @@ from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.session import known_names, places, sources
 from harness.session.command import command_of
+from harness.session.engine import Asked as Engine
+from harness.session.engine import asked as engine_asked
 from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS, TUNED, only_told
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
@@ -61,6 +63,7 @@ class Options:
     rerun: bool
     threads: int | None
     device: str | None  # cpu, cuda or cuda:N; None takes a GPU where there is one
+    engine: Engine
     points: int  # per side of a landscape
     diagnose: bool
     plan: int | None  # for how many workers it is planned, 0 for nobody said how many; None where it runs
@@ -142,6 +145,7 @@ def read(config: pytest.Config) -> Options:
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
             device=device_of(get("--device")),
+            engine=engine_asked(config, models),
             points=parsing.points_of(get("--grid")),
             diagnose=get("--diagnose"),
             plan=parsing.workers_of(get("--plan")),

@@ -1,0 +1,135 @@
+"""A cluster of Ray: one that is there already, or one of this machine that ends with the session."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from harness.session.engine import Asked
+from methods.errors import MergeboardError
+
+QUIET = {  # what is not the user's own word
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_enable_metrics_collection": "0",
+}
+PREFIX = "mergeboard-ray-"  # of the folder that a cluster of this machine has
+LOCK = "in-use"
+STORE = 100 << 20  # bytes of shared memory: nothing but records goes through it
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each of so many workers takes of a cluster."""
+
+    workers: int
+    cpus: int
+    gpus: float
+    threads: int | None  # of torch; None: tiny models know their own
+
+
+def shared(nodes: Sequence[Mapping[str, Any]], asked: Asked, tiny: bool) -> Share:
+    """How a cluster is shared out. Unless a number is asked for, tiny models have a worker for each processor, others
+    one for each GPU, or for each machine without any. Errors: `MergeboardError` where there are too few processors."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    cpus = [int(node.get("CPU", 0)) for node in alive]
+    gpus = int(sum(node.get("GPU", 0) for node in alive))
+    workers = asked.workers or (sum(cpus) if tiny else gpus or len(alive))
+    if not 0 < workers <= sum(cpus):
+        raise MergeboardError(
+            f"--ray-workers={workers}: the cluster at {asked.address} has {sum(cpus)} processors, one for each worker; "
+            f"ask for fewer, or start more machines with ray start --address={asked.address}"
+        )
+    share = min(1.0, int(100 * gpus / workers) / 100)
+    if asked.address is None:  # Ray was told a processor for each worker, whatever there is
+        return Share(workers, 1, share, None if tiny else max(1, (os.cpu_count() or 1) // workers))
+    each = 1 if tiny else max(1, min(n for n in cpus if n) // math.ceil(workers / len(alive)))
+    return Share(workers, each, share, None if tiny else each)
+
+
+class Cluster:
+    """What Ray runs on, from `begin` to `end`: the cluster at an address, or one of this machine alone."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._address, self._workers = asked.address, asked.workers
+        self._folder: Path | None = None
+        self._lock: IO[bytes] | None = None
+
+    def begin(self) -> Any:
+        """Ray itself, connected. Errors: `MergeboardError` in one line."""
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        import ray
+
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+        try:
+            if self._address is not None:
+                del quiet["include_dashboard"]
+                ray.init(address=self._address, **quiet)
+            else:
+                self._folder, self._lock = _folder()
+                ray.init(num_cpus=self._workers, _temp_dir=str(self._folder), object_store_memory=STORE, **quiet)
+        except Exception as error:  # Ray raises many kinds
+            self.end()
+            raise MergeboardError(self._refused(error)) from None
+        return ray
+
+    def _refused(self, error: Exception) -> str:
+        line = " ".join(str(error).split())
+        if self._address is None:
+            return f"--engine=ray: Ray does not start on this machine ({line[:300]})"
+        if "ersion mismatch" in line:
+            return (
+                f"--ray-address {self._address}: the cluster has another version of Ray or Python than this session "
+                f"({line[:300]}); install the same ones on all machines"
+            )
+        return (
+            f"--ray-address {self._address}: this session cannot join a cluster there ({line[:300]}); start it on a "
+            f"machine of the cluster, which ray start --address={self._address} makes this one"
+        )
+
+    def end(self) -> None:
+        """Let go; a cluster of this machine ends, and its folder goes."""
+        import ray
+
+        with contextlib.suppress(Exception):  # what is broken already is let go too
+            ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _folder() -> tuple[Path, IO[bytes]]:
+    """A folder for the files that Ray keeps while it runs; those of killed sessions go."""
+    root = Path(tempfile.gettempdir())
+    for left in root.glob(f"{PREFIX}*"):
+        with _held(left / LOCK) as mine:
+            if mine:
+                shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    lock = (made / LOCK).open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return made, lock
+
+
+@contextlib.contextmanager
+def _held(lock: Path) -> Iterator[bool]:
+    """Whether nobody alive holds this lock."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+    except OSError:
+        yield False

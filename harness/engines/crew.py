@@ -1,0 +1,154 @@
+"""The workers of a session on a cluster of Ray, each a process with a bench of its own; and what they say meanwhile."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines.board import Hand, Job
+from harness.engines.facts import Facts
+from harness.engines.hands import Context, Outcome
+from methods.errors import MergeboardError
+
+LOST = ("RayActorError", "OutOfMemoryError", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "RaySystemError")
+
+
+Greeting = tuple[str, Facts]
+"""The node that a worker is on, and what it has."""
+
+
+@dataclass(eq=False)
+class Worker(Hand):
+    """One of them, as the session sees it."""
+
+    actor: Any = None
+    due: Any = None  # the reference of what it is at: its facts first, then one job after the other
+    job: Job | None = None
+    ready: bool = False  # its facts are known and right
+
+
+class Crew:
+    """Hires workers and hears them.
+
+    Args:
+        ray: the module, connected to a cluster.
+        needs: what a worker takes of the cluster, as Ray's actors are told: num_cpus, num_gpus.
+    """
+
+    def __init__(self, ray: Any, context: Context, needs: dict[str, float], marks: dict[str, str]) -> None:
+        self._ray, self._needs = ray, needs
+        self._sent = pickle.dumps((context, marks))
+        self._paths = [path for path in sys.path if path]
+        self._ears = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_ears()).remote()
+        self._heard = self._ears.take.remote()
+        self._said: set[str] = set()
+        self.workers: list[Worker] = []
+
+    def hire(self) -> None:
+        """One more worker, who says what it is when it is there."""
+        actor = self._ray.remote(**self._needs)(_worker()).remote(self._paths, self._sent, self._ears)
+        self.workers.append(Worker(actor=actor, due=actor.facts.remote()))
+
+    def give(self, worker: Worker, job: Job) -> None:
+        """Let a worker answer."""
+        worker.job, worker.due = job, worker.actor.answer.remote(pickle.dumps(job.spec))
+
+    def hear(self, seconds: float, say: Callable[[str], None]) -> tuple[Worker, Greeting | Outcome | Exception] | None:
+        """Wait until a worker is done, at most so long, and say what is said meanwhile, each line once.
+
+        Who was lost gives the error that Ray tells of it.
+        """
+        due = {worker.due: worker for worker in self.workers if worker.due is not None}
+        done, _ = self._ray.wait([*due, self._heard], num_returns=1, timeout=seconds)
+        if self._heard in done:
+            self._tell(self._ray.get(self._heard), say)
+            self._heard = self._ears.take.remote()
+        for ref in (ref for ref in done if ref in due):
+            due[ref].due = None
+            try:
+                return due[ref], pickle.loads(self._ray.get(ref))
+            except Exception as error:
+                if not any(kind.__name__ in LOST for kind in type(error).__mro__):
+                    raise MergeboardError(_unable(error)) from error
+                return due[ref], error
+        return None
+
+    def _tell(self, lines: list[str], say: Callable[[str], None]) -> None:
+        for line in (line for line in lines if line not in self._said):
+            self._said.add(line)
+            say(line)
+
+    def dismiss(self, worker: Worker) -> None:
+        """A worker that is gone, or that shall go."""
+        self.workers.remove(worker)
+        self._ray.kill(worker.actor)
+
+    def last_words(self, say: Callable[[str], None]) -> None:
+        """What was said and not yet heard."""
+        done, _ = self._ray.wait([self._heard], timeout=0.1)
+        if done:
+            self._tell(self._ray.get(self._heard), say)
+
+
+def _unable(error: Exception) -> str:
+    """Why a worker cannot begin, in one line."""
+    cause = getattr(error, "cause", None) or error
+    line = " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
+    return f"--engine=ray: a worker cannot begin ({line}); install there what this session has, at the same versions"
+
+
+def _worker() -> type:
+    """The class of a worker; made here, so that Ray sends its code and a machine without mergeboard can say so."""
+
+    class Worker:
+        def __init__(self, paths: list[str], sent: bytes, ears: Any) -> None:
+            import sys
+
+            sys.path.extend(path for path in paths if path not in sys.path)
+            self.sent, self.ears = sent, ears
+            self.bench: Any = None
+
+        def facts(self) -> bytes:
+            import pickle
+
+            import ray
+
+            from harness.engines import facts, hands
+
+            context, marks = pickle.loads(self.sent)
+            self.bench = hands.begun(context, self.ears.hear.remote)
+            node = ray.get_runtime_context().get_node_id()
+            return pickle.dumps((node, facts.facts_of(context.options, marks)))
+
+        def answer(self, spec: bytes) -> bytes:
+            import pickle
+
+            from harness.engines import hands
+
+            return pickle.dumps(hands.answer(pickle.loads(spec), self.bench))
+
+    return Worker
+
+
+def _ears() -> type:
+    class Ears:
+        """Takes lines of all workers, and gives those that it has to who asks, as soon as it has one."""
+
+        def __init__(self) -> None:
+            import asyncio
+
+            self.lines: asyncio.Queue[str] = asyncio.Queue()
+
+        async def hear(self, line: str) -> None:
+            self.lines.put_nowait(line)
+
+        async def take(self) -> list[str]:
+            found = [await self.lines.get()]
+            while not self.lines.empty():
+                found.append(self.lines.get_nowait())
+            return found
+
+    return Ears
