@@ -33,7 +33,7 @@ def bench_of(config: pytest.Config) -> Bench:
             config.pluginmanager.register(Planner(bench), "mergeboard-plan")
         elif found.export is not None and not hasattr(config, "workerinput"):
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
-        if found.engine.name == "ray":
+        if found.engine.name == "ray" and not flags.only_told(config):
             config.pluginmanager.register(Front(lambda: engine_of(config)), "mergeboard-front")
     return config.stash[BENCH]
 

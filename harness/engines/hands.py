@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from harness import devices
 from harness.cells.cell import Cell, Source
 from harness.lm_eval import session as lm_eval
 from harness.records.basket import Basket, Packed
@@ -74,6 +75,7 @@ def begun(context: Context, say: Callable[[str], None]) -> Bench:
     lm_eval.begin(context.lm_eval_tasks, context.lm_eval_folder, context.members, base)
     own.begin(context.task)
     set_command(context.options.command)
+    devices.settle(context.options.device)
     if context.threads is not None:
         import torch
 

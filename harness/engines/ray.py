@@ -16,6 +16,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness import devices
 from harness.cells.cell import Cell
 from harness.engines.base import Answer
 from harness.engines.board import Board, Job
@@ -122,6 +123,7 @@ class Ray:
     def _begin(self) -> None:
         start, options, asked = time.monotonic(), self._bench.options, self._asked
         ray = self._cluster.begin()
+        devices.settle(options.device)
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))
         for words, folder in (("--zoo", options.zoo), ("--results", options.results)):
             folder.mkdir(parents=True, exist_ok=True)
