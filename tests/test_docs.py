@@ -55,8 +55,9 @@ FOREIGN = {
     "--lf",
     "--pyargs",
     "--out",
+    *("--head", "--port", "--address"),
     *re.findall(r'"(--[a-z-]+)"', (ROOT / "examples" / "your-models" / "train.py").read_text(encoding="utf-8")),
-}  # pytest's own, and those of the examples' programs
+}  # pytest's own, Ray's, and those of the examples' programs
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.records.record import RunRecord, Store, read, text_of, write_whole
+from harness.records.record import RunRecord, Store, read, text_of
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ def unpack(packed: Packed, store: Store) -> RunRecord:
     """Write what a basket held, the record last; returns what a reader sees."""
     for kind, text in packed.files:
         store._put(kind, text)
-    path = store.root / packed.path
-    write_whole(path, packed.record)
-    found = read(path)
+    found = read(store.write(store.root / packed.path, packed.record))
     assert found is not None  # it was written a moment ago
     return found
