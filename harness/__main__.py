@@ -1,4 +1,5 @@
-"""`python -m harness export RECORD FOLDER`: the model of a record, in transformers' layout. All else is pytest's."""
+"""`python -m harness export RECORD FOLDER`: the model of a record, in transformers' layout. `python -m harness merge
+METHOD ...`: a merge from folders to a folder. All else is pytest's."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.export.command import USAGE, asked, export
+from harness.merging import command as merging
+from harness.merging.words import USAGE as MERGE_USAGE
 from harness.records.record import BadRecord
 from methods.errors import MergeboardError
 
@@ -16,8 +19,11 @@ WRONG_WORD = 4  # pytest's own code for a wrong command line
 def main(words: Sequence[str]) -> int:
     """The exit code: 0, or 4 with one line for a wrong word, 1 for what failed later."""
     if set(words) & {"-h", "--help"}:
-        print(USAGE)
+        asked_for = {"merge": [MERGE_USAGE], "export": [USAGE]}.get(words[0], [USAGE, MERGE_USAGE])
+        print("\n\n".join(asked_for))
         return 0
+    if words[:1] == ["merge"]:
+        return merging.run(words[1:], Path.cwd())
     try:
         order = asked(words, Path.cwd())
     except (MergeboardError, BadRecord) as error:

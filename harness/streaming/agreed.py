@@ -27,6 +27,8 @@ class Source(Protocol):
 
     @property
     def forms(self) -> Mapping[str, Form]: ...
+    @property
+    def wide(self) -> Collection[str]: ...  # tensors that are read in float32, whatever they are saved in
     def __getitem__(self, name: str) -> Tensor: ...
     def ahead(self, names: Collection[str]) -> None: ...
     def require_unchanged(self) -> None: ...
@@ -96,6 +98,7 @@ def agreed(
         asked = dtype if dtype is not None and floating else wide
         if base is not None and name in in_base:
             types.append(base.forms[in_base[name]].dtype)
+        types += [torch.float32 for source in sources if name in source.wide]
         works[name] = reduce(torch.promote_types, types, asked) if floating else wide
         forms[name] = Form(asked, form.shape)
     return Agreed(names, sources, base, works, forms, in_base, tuple(sorted(twice)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import mmap
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -34,10 +34,13 @@ class Shards(Mapping[str, Tensor]):
     other tensors than its index says; while reading, for one that is not as it was.
     """
 
-    def __init__(self, folder: Path) -> None:
+    wide: Collection[str] = ()  # all are read as they are saved
+
+    def __init__(self, folder: Path, names: Sequence[str] | None = None) -> None:
+        """`names`: the files that are read; unless given, those that transformers would read."""
         self.folder = folder
         try:
-            names = weight_files(folder, files(folder))
+            names = weight_files(folder, files(folder)) if names is None else names
         except OSError as error:
             raise BadWeights(f"{folder} cannot be read ({error.strerror or error})") from None
         self._seen = {folder / name: _seen(folder / name) for name in names}

@@ -1,0 +1,103 @@
+"""A LoRA adapter as a model of which single tensors can be read: its base's, with its products added as they are read.
+
+Whoever reads a changed tensor gets it in float32: what an adapter adds is often less than a half-precision step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from harness.checkpoints.folders import because, config_of
+from harness.errors import BadModel
+from harness.members.descent import Descent
+from harness.members.laid import changes_of
+from harness.members.lora import Change
+from harness.streaming.header import Form
+from harness.streaming.shards import Shards
+from methods.errors import Misfit
+
+
+class Adapted:
+    """A base with an adapter, or several on top of each other."""
+
+    def __init__(self, base: Shards, descent: Descent, model: nn.Module) -> None:
+        """`model`: of the base's configuration, for its names; its weights are not looked at.
+
+        Errors: `Misfit` or `BadWeights` in one line for an adapter of another model.
+        """
+        self._base, self._prefix = base, f"{getattr(model, 'base_model_prefix', '')}."
+        self._changes: dict[str, Sequence[Change]] = {}
+        for adapter in descent.adapters:
+            for name, own in changes_of(adapter, model).items():
+                called = self._called(name, str(adapter.folder))
+                self._changes[called] = (*self._changes.get(called, ()), *own)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        """As the base's: an adapter is merged into what the base is."""
+        return self._base.forms
+
+    @property
+    def wide(self) -> Collection[str]:
+        """What is read in float32."""
+        return self._changes.keys()
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor = self._base[name]
+        for change in self._changes.get(name, ()):
+            tensor = change(tensor.to(torch.promote_types(tensor.dtype, torch.float32)))
+        return tensor
+
+    def ahead(self, names: Collection[str]) -> None:
+        """The base is asked by whoever reads it."""
+
+    def require_unchanged(self) -> None:
+        """Raise `BadWeights` if the base's files are not as they were; the adapter was read at the beginning."""
+        self._base.require_unchanged()
+
+    def _called(self, name: str, who: str) -> str:
+        """What the base's files call a parameter, with or without the trunk's prefix."""
+        ways = (name, name.removeprefix(self._prefix), f"{self._prefix}{name}")
+        found = next((way for way in ways if way in self._base.forms), None)
+        if found is None:
+            raise Misfit(f"{who} changes {name}, which the base's files do not hold; it belongs to another model")
+        return found
+
+
+def skeleton(folder: Path) -> nn.Module:
+    """The model of a folder without weights. Errors: `BadModel` in one line."""
+    import transformers  # which takes seconds
+
+    names = config_of(folder).get("architectures") or []
+    kind = getattr(transformers, str(names[0]), None) if names else None
+    if kind is None:
+        raise BadModel(f"{folder}: config.json names no architecture that transformers has; adapters need to know it")
+    try:
+        with torch.device("meta"):
+            made: nn.Module = kind(transformers.AutoConfig.from_pretrained(folder))
+    except Exception as error:  # a configuration may be anything
+        raise BadModel(f"{folder}: its config.json cannot be understood ({because(error)})") from None
+    return made
+
+
+def require_base(descent: Descent, base: Path, own: Shards, changed: Collection[str]) -> str | None:
+    """Hold the model that an adapter names against the base, in the tensors that it changes; a line if it cannot be.
+
+    Errors: `Misfit` for another model.
+    """
+    if isinstance(descent.base, str):
+        return f"it is taken for an adapter of the base: {descent.base}"
+    if descent.base.samefile(base):
+        return None
+    other = Shards(descent.base)
+    for name in changed:
+        if name in other and (other.forms[name] != own.forms[name] or not torch.equal(other[name], own[name])):
+            raise Misfit(
+                f"{descent.adapters[0].folder} was trained on {descent.base}, whose {name} is not the base's; name "
+                "that model with --base"
+            )
+    return None

@@ -1,0 +1,149 @@
+"""From words to a folder that plain transformers loads: models opened, held against each other, streamed, described."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from harness.checkpoints.brought import folder_of
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG, decides, files, weight_files
+from harness.checkpoints.folders import config_of, is_adapter
+from harness.export.place import appearing
+from harness.members.descent import descent_of
+from harness.merging.adapter import Adapted, require_base, skeleton
+from harness.merging.card import Facts, write_card
+from harness.merging.kin import require_kin
+from harness.merging.words import Order
+from harness.streaming.agreed import Agreed, Source, agreed
+from harness.streaming.merge import Beside, merge
+from harness.streaming.shards import Shards
+from harness.streaming.writer import size_of
+from methods.catalogue import describe
+from methods.errors import MergeboardError, Misfit
+from methods.naming.names import resolve
+
+Say = Callable[[str], None]
+TURNED = {"clvp", "decision_transformer", "gpt2", "imagegpt", "openai-gpt"}  # kinds with weights stored (in, out)
+ROOM = 1 << 26  # bytes that are wanted beside the weights: configuration, tokenizer
+
+
+def deliver(order: Order, say: Say = print) -> Path:
+    """Write what was ordered; the folder appears whole or not at all.
+
+    Errors: `MergeboardError` in one line: before anything is read for what does not fit, `NotWritten` for the disk.
+    """
+    method = resolve(order.method, order.knobs)
+    base = None if order.base is None else folder_of(("base", None), order.base, "--base")
+    folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
+    require_kin(folders, base)
+    models = _opened(order, folders, base, say)
+    beside = Beside(_statistics(order, models), _turned(folders, base), order.seed)
+    plain = next((folder for folder in folders.values() if not is_adapter(folder)), base)
+    assert plain is not None  # an adapter wants a base
+    with appearing(order.target) as target:
+        _require_room(target, models)
+        made = merge(method, models, target, beside, say)
+        _copy(plain, base, target, models)
+        write_card(target, Facts(order.said, describe(method), order.base, order.members, models, made, order.seed))
+    return order.target
+
+
+def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: Say) -> Agreed:
+    """The models, held against each other."""
+    origin = None if base is None else Shards(base)
+    sources: dict[str, Source] = {}
+    model = None
+    for name, folder in folders.items():
+        if not is_adapter(folder):
+            sources[name] = Shards(folder)
+            continue
+        if origin is None or base is None:
+            raise Misfit(f"--member {name} is an adapter; name the model that it was trained on, --base BASE")
+        model = model or skeleton(base)
+        descent = descent_of(folder)
+        sources[name] = Adapted(origin, descent, model)
+        if note := require_base(descent, base, origin, sources[name].wide):
+            say(f"--member {name}: {note}")
+    dtype = None if order.dtype is None else getattr(torch, order.dtype)
+    models = agreed(sources, origin, _prefix(folders, base), dtype)
+    if models.left_out:
+        say(f"second names of tensors, merged once: {_listed(models.left_out)}")
+    if origin is not None and models.averaged:
+        say(f"the base has no {_listed(models.averaged)}: merged without it")
+    return models
+
+
+def _prefix(folders: Mapping[str, Path], base: Path | None) -> str:
+    """What the names of a trunk begin with in a model that has a head, as far as this kind of model is known."""
+    config = config_of(next(f for f in (*folders.values(), base) if f is not None and (f / "config.json").is_file()))
+    kind = str(config.get("model_type") or "")
+    return _PREFIXES.get(kind, kind.replace("-", "_"))
+
+
+_PREFIXES = {  # where it is not the kind's own name
+    **dict.fromkeys(("gpt2", "openai-gpt", "gpt_neo", "falcon", "gptj", "bloom", "xlnet"), "transformer"),
+    **dict.fromkeys(("llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma", "gemma2", "phi", "phi3"), "model"),
+    **{"xlm-roberta": "roberta", "camembert": "roberta", "deberta-v2": "deberta", "distilbert": "distilbert"},
+    **{"opt": "model", "t5": "transformer", "bart": "model", "gpt_neox": "gpt_neox"},
+}
+
+
+def _statistics(order: Order, models: Agreed) -> dict[str, tuple[Shards, ...]]:
+    """What methods may need beside weights: files of tensors that are named as the parameters are."""
+    found = {kind: tuple(Shards(f.parent, [f.name]) for f in own) for kind, own in order.statistics.items()}
+    for kind, own in found.items():
+        for one, file in zip(own, order.statistics[kind], strict=True):
+            if not one.keys() & models.forms.keys():
+                raise Misfit(f"--{kind} {file}: none of its tensors is named as one of the members is")
+    return found
+
+
+def _turned(folders: Mapping[str, Path], base: Path | None) -> frozenset[str]:
+    """Weights that are stored (in, out)."""
+    known = [f for f in (*folders.values(), base) if f is not None and (f / "config.json").is_file()]
+    if config_of(known[0]).get("model_type") not in TURNED:
+        return frozenset()
+    from harness.families.layout import conv1d
+
+    modules = skeleton(known[0]).named_modules()
+    return frozenset(f"{name}.weight" for name, module in modules if isinstance(module, conv1d()))
+
+
+def _require_room(target: Path, models: Agreed) -> None:
+    """Refuse at once what the disk cannot take."""
+    wanted, free = size_of(models.forms) + ROOM, shutil.disk_usage(target).free
+    if wanted > free:
+        raise MergeboardError(
+            f"the merge takes {wanted / 1e9:.1f} GB and {target.parent} has {free / 1e9:.1f} GB free; make room there, "
+            "or name another folder with --out"
+        )
+
+
+def _copy(plain: Path, base: Path | None, target: Path, models: Agreed) -> None:
+    """Configuration, tokenizer and what else decides what a model is: a whole member's, and the base's tokenizer where
+    it has none."""
+    for folder in (plain, base):
+        if folder is None or any(target.glob("token*")) or any(target.glob("vocab*")):
+            continue
+        names = files(folder)
+        left = {*weight_files(folder, names), ADAPTER_CONFIG}
+        for name in names:
+            if decides(name) and name not in left and not (target / name).exists():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, target / name)
+    config = config_of(target)
+    widths = Counter[torch.dtype]()
+    for form in models.forms.values():
+        widths[form.dtype] += form.size if form.dtype.is_floating_point else 0
+    word = str(widths.most_common(1)[0][0]).removeprefix("torch.")
+    config["torch_dtype" if "torch_dtype" in config and "dtype" not in config else "dtype"] = word
+    (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

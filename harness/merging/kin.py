@@ -1,0 +1,71 @@
+"""Whether models may be merged by what lies beside their weights: configuration, labels, words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoints.alike import require_alike
+from harness.checkpoints.folders import config_of
+from harness.errors import BadModel
+from harness.families.labels import labels_of
+from methods.errors import Misfit
+
+
+def require_kin(members: Mapping[str, Path], base: Path | None) -> None:
+    """Raise one line unless these are models of one kind, with the same labels and words.
+
+    An adapter's folder, which may hold neither, is held against them as far as it does.
+    """
+    first = next(iter(members.values()))
+    for name, folder in members.items():
+        against = base if base is not None else first
+        require_alike(f"--member {name}", folder, [against] if (against / "config.json").is_file() else [])
+    _require_same_labels({name: folder for name, folder in members.items() if (folder / "config.json").is_file()})
+    _require_same_words({**members, **({"the base": base} if base is not None else {})})
+
+
+def _require_same_labels(members: Mapping[str, Path]) -> None:
+    said = {name: labels for name, folder in members.items() if (labels := labels_of(config_of(folder)))}
+    names = list(said)
+    for name in names[1:]:
+        if said[name] != said[names[0]]:
+            raise Misfit(
+                f"the outputs of {names[0]} are {', '.join(said[names[0]])} and those of {name} are "
+                f"{', '.join(said[name])} (id2label in config.json); heads whose labels differ, or their order, cannot "
+                "be merged: bring members with the same labels"
+            )
+
+
+def _require_same_words(folders: Mapping[str, Path]) -> None:
+    """Refuse two tokenizers in which one word has two numbers; rows of embeddings would be another's."""
+    known: dict[str, int] = {}
+    first = ""
+    for who, folder in folders.items():
+        words = _words(folder)
+        if not known:
+            known, first = words, who
+        other = next((word for word, i in words.items() if known.get(word, i) != i), None)
+        if other is not None:
+            raise Misfit(
+                f"{other!r} is token {known[other]} in {first} and {words[other]} in {who}; members must have one "
+                "vocabulary"
+            )
+
+
+def _words(folder: Path) -> dict[str, int]:
+    """Word -> its number, where a file says so plainly; nothing otherwise."""
+    try:
+        if (folder / "tokenizer.json").is_file():
+            found: Any = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+            return found if isinstance(found, dict) else {str(word): i for i, (word, _) in enumerate(found)}
+        if (folder / "vocab.json").is_file():
+            return dict(json.loads((folder / "vocab.json").read_text(encoding="utf-8")))
+        if (folder / "vocab.txt").is_file():
+            lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+            return {word: i for i, word in enumerate(lines) if word}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModel(f"{folder}: its vocabulary cannot be read ({type(error).__name__}); copy it again") from None
+    return {}

@@ -1,0 +1,176 @@
+"""The words of `python -m harness merge`, checked without torch: what is wrong with them is known at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import parsing
+from harness.checkpoints import brought
+from harness.errors import BadModel, BadWeights
+from harness.session import places
+from methods.errors import MergeboardError, UnknownName
+from methods.naming.names import all_parts_of, class_of, require
+
+USAGE = """python -m harness merge METHOD --base BASE --member A --member B --out FOLDER [options]
+
+  METHOD     how they are merged: simple, ties, dare_linear, ... (docs/methods tells of each)
+  --base     the model that the members were fine-tuned from: a folder, or org/name@revision of the hub
+  --member   a fine-tuned model or a LoRA adapter of the base: FOLDER, NAME=FOLDER or NAME=org/name@revision; once each
+  --out      the folder that is written; it must not be there yet, or be empty
+  --set      METHOD.KNOB=VALUE, for instance --set ties.k=0.3
+  --dtype    float32, bfloat16 or float16 for the result; as the members are, unless said
+  --seed     of methods that draw at random; 1 unless said
+  --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
+
+Nothing is scored: whether the merge is any good, pytest suites/ tells."""
+ONCE = ("base", "out", "dtype", "seed")
+SEVERAL = ("member", "set", "fisher", "gram")
+TYPES = ("float32", "bfloat16", "float16")
+ASKING = {  # what a method may need and no folder holds
+    *("development scores", "development rows", "training rows", "all members at inference", "the task of a row"),
+}
+EXAMPLE = "python -m harness merge METHOD --base BASE --member A --member B --out FOLDER"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be merged."""
+
+    method: str
+    knobs: Mapping[str, Mapping[str, Any]]  # METHOD -> KNOB -> VALUE
+    base: str | None  # a folder, or a name on the hub
+    members: Mapping[str, str]  # name -> the same
+    target: Path
+    dtype: str | None
+    seed: int
+    statistics: Mapping[str, tuple[Path, ...]]  # "fisher", "gram" -> a file for each member
+    said: tuple[str, ...]  # the words themselves
+
+
+def asked(words: Sequence[str], here: Path) -> Order:
+    """The command line behind `merge`. Errors: `MergeboardError` in one line."""
+    if not words or words[0].startswith("-"):
+        raise MergeboardError(f"write {EXAMPLE}; --help says more")
+    method, given = words[0], _taken_apart(words[1:])
+    knobs = _knobs(method, given["set"])
+    require(method, knobs)
+    members = _members(given["member"])
+    base = given["base"][0] if given["base"] else None
+    _require_possible(method, base, len(members), given)
+    if not given["out"]:
+        raise MergeboardError("say where the merge is written: --out FOLDER, a folder that is not there yet")
+    target = here / Path(given["out"][0]).expanduser()
+    places.require_new("--out", target)
+    dtype = parsing.choice_of("--dtype", given["dtype"][0], TYPES) if given["dtype"] else None
+    sought = parsing.seeds_of(given["seed"][0] if given["seed"] else "1") or ()
+    if len(sought) != 1:
+        raise MergeboardError(f"--seed {given['seed'][0]}: write one whole number from 1 up")
+    return Order(
+        method=method,
+        knobs=knobs,
+        base=None if base is None else _place("--base", base),
+        members={name: _place(f"--member {name}", where) for name, where in members.items()},
+        target=target,
+        dtype=dtype,
+        seed=sought[0],
+        statistics={kind: _files(kind, given[kind], len(members)) for kind in ("fisher", "gram") if given[kind]},
+        said=("merge", *words),
+    )
+
+
+def _taken_apart(words: Sequence[str]) -> dict[str, list[str]]:
+    """Option -> its values, `--name=value` and `--name value` alike."""
+    given: dict[str, list[str]] = {name: [] for name in (*ONCE, *SEVERAL)}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, sign, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--"):
+            raise MergeboardError(f"{word} stands alone; behind METHOD come options, as in {EXAMPLE}")
+        if name not in given:
+            raise UnknownName("option of harness merge", f"--{name}", [f"--{known}" for known in given])
+        if not sign:
+            if not left or left[0].startswith("--"):
+                raise MergeboardError(f"--{name} wants a value; --help says more")
+            value = left.pop(0)
+        if name in ONCE and given[name] and given[name] != [value]:
+            raise MergeboardError(f"--{name} is given twice, {given[name][0]} and {value}; leave one out")
+        parsing.require_text(f"--{name}", value)
+        given[name].append(value)
+    return given
+
+
+def _knobs(method: str, settings: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    parsing.require_once((f"--set {text.partition('=')[0]}", text.partition("=")[2]) for text in settings)
+    for text in settings:
+        name, value = parsing.pair_of("--set", text, "METHOD.KNOB=VALUE, for instance --set ties.k=0.3")
+        owner, dot, knob = name.partition(".")
+        if not dot:
+            raise MergeboardError(f"--set {text}: write METHOD.KNOB=VALUE, for instance --set {method}.{name}={value}")
+        if owner != method:
+            raise MergeboardError(f"--set {text} is about {owner}, and {method} is merged; set knobs of {method}")
+        found.setdefault(owner, {})[knob] = value
+    return found
+
+
+def _members(given: Sequence[str]) -> dict[str, str]:
+    """Name -> where it lies; a folder without a name is called as the folder is."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, sign, where = text.partition("=")
+        if not sign or parsing.folder_at(text) is not None or "/" in name:
+            name, where = Path(text.partition("@")[0]).name or Path(text).resolve().name, text
+        if not name or not where:
+            raise MergeboardError(f"--member {text}: write FOLDER or NAME=FOLDER")
+        if name in found:
+            raise MergeboardError(f"two members are called {name}; name them, --member NAME=FOLDER")
+        found[name] = where
+    if not found:
+        raise MergeboardError(f"name the models that are merged: {EXAMPLE}")
+    return found
+
+
+def _require_possible(method: str, base: str | None, members: int, given: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a method that needs what is not there, as far as its outline tells."""
+    needs = set(getattr(class_of(method), "needs", ()))
+    if len(all_parts_of(method)) > 1:
+        raise MergeboardError(
+            f"{method} searches by scores, and here nothing is scored; run it in a session, pytest suites/"
+        )
+    if lacking := sorted(needs & ASKING):
+        raise MergeboardError(
+            f"{method} needs {lacking[0]}, and folders hold none; run it in a session, pytest suites/"
+        )
+    if "ancestor" in needs and base is None:
+        raise MergeboardError(f"{method} needs the model that the members were fine-tuned from; add --base BASE")
+    for kind in ("fisher", "gram"):
+        if kind in needs and not given[kind]:
+            raise MergeboardError(
+                f"{method} needs statistics of every member; add --{kind} FILE for each, or run a session"
+            )
+        if kind not in needs and given[kind]:
+            raise MergeboardError(f"--{kind} changes nothing: {method} asks for none; leave it out")
+    for word, fits, few in (("two members", members == 2, "two"), ("three members", members >= 3, "three or more")):
+        if word in needs and not fits:
+            raise MergeboardError(f"{method} merges {few} members, and there are {members}; name so many with --member")
+
+
+def _files(kind: str, given: Sequence[str], members: int) -> tuple[Path, ...]:
+    if len(given) != members:
+        raise MergeboardError(f"--{kind} is given {len(given)} times for {members} members; give one file per member")
+    for text in given:
+        if not Path(text).expanduser().is_file():
+            raise MergeboardError(f"--{kind} {text}: there is no such file; name a safetensors file")
+    return tuple(Path(text).expanduser() for text in given)
+
+
+def _place(what: str, where: str) -> str:
+    """Where a model lies. Errors: one line that begins with `what`."""
+    try:
+        return brought.place_of(what, where)
+    except (BadModel, BadWeights) as error:
+        raise MergeboardError(str(error)) from None
