@@ -37,6 +37,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from methods.catalogue import register
 from methods.knobs import require_number
@@ -97,16 +98,19 @@ class IsoCts(_Isotropic):
         c, k = _room(min(changes.shape), self.common, len(changes))
         if k == 0:
             return _flat(changes, precision)
-        total = changes.sum_at_hand()
+        total = changes.sum()
         lengths = [moved.length() for moved in changes]
         # what members take back from each other, but for rounding, has no direction that all share
         shared = directions(total, precision, lambda s: min(c, len(s)), beside=max(lengths))
-        found, u = [shared], [total.times(shared.lift)]
-        own = _own_of_columns if changes.turned else _own_of_rows
-        for moved, length in zip(changes, lengths, strict=True):
-            mine, left = own(moved, total, shared, precision, k, length)
+        found, u = [shared], [total.times(shared.lift).held()]
+        inside = None if changes.turned else u[0].gram(joined(list(changes)))  # (c, N n)
+        for i, (moved, length) in enumerate(zip(changes, lengths, strict=True)):
+            if inside is None:
+                mine, left = _own_of_columns(moved, shared, precision, k, length)
+            else:
+                mine, left = _own_of_rows(moved, u[0], inside.tensor_split(len(changes), 1)[i], precision, k, length)
             found.append(mine)
-            u.append(left)
+            u.append(left.held())
         s = torch.cat([f.s for f in found])
         return orthogonal(joined(u), found, s.mean().expand(len(s)), precision)
 
@@ -127,7 +131,7 @@ def _flat(changes: Changes, precision: Precision) -> Tall:
 
 
 def _own_of_columns(
-    moved: Tall, total: Tall, shared: Directions, precision: Precision, k: int, length: float
+    moved: Tall, shared: Directions, precision: Precision, k: int, length: float
 ) -> tuple[Directions, Tall]:
     """The strongest k directions of a change beside those that are shared, where outputs are columns: of t Q Qᵀ, with Q
     what is at right angles to V. And its left directions."""
@@ -137,13 +141,11 @@ def _own_of_columns(
 
 
 def _own_of_rows(
-    moved: Tall, total: Tall, shared: Directions, precision: Precision, k: int, length: float
+    moved: Tall, u: Tall, inside: Tensor, precision: Precision, k: int, length: float
 ) -> tuple[Directions, Tall]:
-    """The same where outputs are rows: of t - U Uᵀ t."""
-    inside = shared.lift.T @ total.gram(moved)  # Uᵀ t, as U = total * lift
-    common = -shared.lift @ inside
-    beside = summed([moved, total.times(common)])
+    """The same where outputs are rows: of t - U Uᵀ t; `inside` is Uᵀ t, (c, n)."""
+    beside = summed([moved, u.times(-inside)])
     if precision.eps > 1e-10:  # of members in float64 what is left may be too little to be a difference of squares
         beside = replace(beside, squares=lambda: moved.gram() - inside.T @ inside)
     found = directions(beside, precision, lambda s: min(k, len(s)), beside=length)
-    return found, summed([moved.times(found.lift), total.times(common @ found.lift)])
+    return found, summed([moved.times(found.lift), u.times(-inside @ found.lift)])

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from methods.base import DevScore, Population, Weights
 from methods.searching.layers import EMBEDDINGS, HEAD, ends_of
+from methods.simple import average
 from methods.spectral.decomposition import Precision
 from methods.spectral.tall import Tall
 from methods.tensors.formula import Formula, mean
@@ -33,9 +34,13 @@ class Changes:
 
     def __init__(self, tensors: Sequence[Tensor], origin: Tensor) -> None:
         self.turned = origin.shape[0] <= origin.shape[1]  # rows are inputs then, columns outputs
-        self._tensors = [tensor.T if self.turned else tensor for tensor in tensors]
-        self.origin = origin.T if self.turned else origin
+        self._tensors = [self.upright(tensor) for tensor in tensors]
+        self.given, self.origin = origin, self.upright(origin)
         self.shape = self.origin.shape[0], self.origin.shape[1]
+
+    def upright(self, tensor: Tensor) -> Tensor:
+        """One of the tensors' shape, seen with no more columns than rows."""
+        return tensor.T if self.turned else tensor
 
     def __len__(self) -> int:
         return len(self._tensors)
@@ -49,13 +54,6 @@ class Changes:
     def sum(self) -> Tall:
         """Their sum."""
         return Tall(self.shape, lambda some: self._sum_of(some).double())
-
-    def sum_at_hand(self) -> Tall:
-        """The same for those who need it often: it is made once and held."""
-        whole = blank(self.origin)
-        for some in Tall.of(whole).blocks():
-            whole[some] = self._sum_of(some)
-        return Tall.of(whole)
 
     def _sum_of(self, some: slice) -> Tensor:
         total = self._tensors[0][some] - self.origin[some]
@@ -108,14 +106,32 @@ class _Merge(Formula):
         self._averaged = {name for name, end in ends.items() if said[end] == "mean"}
         return super().merge(population, score, rng)
 
+    def write_tensor(self, out: Tensor, name: str, tensors: Sequence[Tensor], origin: Tensor | None) -> None:
+        """A change that is not kept is added where the merge will be, some rows at a time."""
+        worked_there = out.dtype == tensors[0].dtype
+        if not worked_there or self._made is not None or out.dim() != 2 or name in self._averaged or not out.numel():
+            super().write_tensor(out, name, tensors, origin)
+            return
+        changes = Changes(tensors, _mean_at(out, tensors) if origin is None else origin)
+        made = self._method.change(changes, Precision.of(name, changes.origin))
+        if made is None:
+            out.copy_(self._moved(tensors, changes.given))
+            return
+        target, (of_matrices, _) = changes.upright(out), self._method.scales(len(tensors))
+        for some in made.blocks():
+            moved = made.rows(some).to(out.dtype)
+            torch.add(changes.origin[some], moved, alpha=of_matrices, out=target[some])
+
     def merge_tensor(self, name: str, tensors: Sequence[Tensor], origin: Tensor | None) -> Tensor:
-        of_matrices, of_others = self._method.scales(len(tensors))
         start = mean(tensors) if origin is None else origin
         if start.dim() == 2 and name not in self._averaged:
             change = self._change(name, Changes(tensors, start))
             if change is not None:
-                return torch.add(start, change, alpha=of_matrices, out=change if self._made is None else None)
-        return torch.lerp(start, mean(tensors), of_others)
+                return torch.add(start, change, alpha=self._method.scales(len(tensors))[0])
+        return self._moved(tensors, start)
+
+    def _moved(self, tensors: Sequence[Tensor], start: Tensor) -> Tensor:
+        return torch.lerp(start, mean(tensors), self._method.scales(len(tensors))[1])
 
     def _change(self, name: str, changes: Changes) -> Tensor | None:
         if self._made is not None and name in self._made:
@@ -143,6 +159,13 @@ class _Kept(Apart):
         if group not in self._made or self._made[group][0] != decided:
             self._made[group] = decided, {}
         return replace(part, method=_Merge(method, self._made[group][1]))
+
+
+def _mean_at(out: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+    """The mean, written to `out`, which is contiguous or the transposed of what is."""
+    turned = not out.is_contiguous()
+    average([x.T if turned else x for x in tensors], out=out.T if turned else out)
+    return out
 
 
 def _written(changes: Changes, made: Tall | None) -> Tensor | None:

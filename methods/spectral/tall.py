@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+SMALL = 1 << 22  # scalars of a matrix that may be held in float64: 32 MiB
 BLOCK = 1 << 20  # scalars made at a time: few enough to stay near the processor, many enough for fast products
 
 
@@ -62,6 +63,15 @@ class Tall:
     def whole(self) -> Tensor:
         """All rows."""
         return torch.cat([self.rows(some) for some in self.blocks()])
+
+    def held(self) -> Tall:
+        """The same for those who need it often: where it is small it is made once, and is there."""
+        if self.shape[0] * self.shape[1] > SMALL:
+            return self
+        whole = self.rows(slice(0, 1)).new_empty(self.shape)
+        for some in self.blocks():
+            whole[some] = self.rows(some)
+        return Tall.of(whole)
 
 
 def summed(parts: Sequence[Tall]) -> Tall:

@@ -55,9 +55,12 @@ class Formula(Tensorwise, ABC):
             turned = name in population.transposed
             tensors = [_worked_with(member[name], turned) for member in population.members]
             origin = _worked_with(population.ancestor[name], turned) if self.of_changes else None
-            made = self.merge_tensor(name, tensors, origin) if first[name].numel() else tensors[0]
-            merged[name].copy_(made.T if turned else made)
+            self.write_tensor(merged[name].T if turned else merged[name], name, tensors, origin)
         return label_aware(population, merged)
+
+    def write_tensor(self, out: Tensor, name: str, tensors: Sequence[Tensor], origin: Tensor | None) -> None:
+        """Write the merge of one tensor; who can do so piece by piece needs no memory for it."""
+        out.copy_(self.merge_tensor(name, tensors, origin) if out.numel() else tensors[0])
 
 
 def changes(tensors: Sequence[Tensor], origin: Tensor) -> list[Tensor]:
