@@ -14,12 +14,13 @@ from leaderboard.tables.searches import inner_of
 from leaderboard.tables.table import asked, headline
 from leaderboard.tables.written import all_or_nothing
 
+ELSEWHERE = "[all pages](docs/leaderboard.md)"
 NAME = markdown.linked(f"docs/{links.FOLDER}")
 
 
 def block(found: list[Group]) -> str:
     """The README's table: scores of the question that most models were asked first, a column for each, from its leading
-    group."""
+    group; a row for each method that at least half of these models were asked."""
     aiming = [group for group in found if group.blocks()]
     first = Counter(ask for own in by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
     leading: dict[str, Group] = {}
@@ -30,12 +31,16 @@ def block(found: list[Group]) -> str:
         return prose.NOTHING
     columns = {model: _by_method(group) for model, group in leading.items()}
     inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
-    methods = sorted({m for cells in columns.values() for m in cells}, key=lambda m: words.method_rank(m, inner[m]))
+    asked_of = Counter(m for cells in columns.values() for m in cells)
+    shared = [m for m, models in asked_of.items() if 2 * models >= len(columns)]  # or it would be a column of dashes
+    methods = sorted(shared or asked_of, key=lambda m: words.method_rank(m, inner[m]))
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
+    if left := len(asked_of) - len(methods):
+        lines.append(f"- {left} more methods, which less than half of these models were asked: {ELSEWHERE}")
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
