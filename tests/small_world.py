@@ -30,6 +30,7 @@ from harness.members import tiny
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.records.record import RunRecord, Store, read
+from harness.storage import owner
 from harness.storage.zoo import Zoo
 from harness.suites import Where, resolve
 from harness.suites.emotion.labels import IN_DOMAIN
@@ -162,10 +163,14 @@ class Project:
         """One session in this process."""
         return self.pytester.runpytest_inprocess(*self.arguments(*more, small=small))
 
-    def fork(self, *more: str, small: tuple[str, ...] = SMALL) -> BaseProcess:
-        """One session in a copy of this process, which need not import anything; it speaks to the file `said`."""
+    def fork(self, *more: str, small: tuple[str, ...] = SMALL, host: str = owner.HOST) -> BaseProcess:
+        """One session in a copy of this process, which need not import anything; it speaks to the file `said`.
+
+        `host`: the machine that it believes itself on.
+        """
 
         def session() -> None:
+            owner.HOST = host
             with (self.path / "said").open("a", encoding="utf-8") as said, redirect_stdout(said), redirect_stderr(said):
                 code = pytest.main(self.arguments(*more, small=small))
             os._exit(code)

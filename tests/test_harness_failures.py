@@ -249,13 +249,20 @@ def test_workers_give_the_same_records_train_each_population_once_and_are_heard(
 
 
 @needs_fork
-def test_two_runs_at_once_on_one_results_folder_both_end_well(answered: Project) -> None:
+def test_sessions_of_two_machines_on_one_folder_give_the_same_records_and_train_each_member_once(
+    answered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(answered.zoo / "tiny", tmp_path / "zoo" / "tiny")
+    answered.zoo, log = tmp_path / "zoo", tmp_path / "trained.txt"
+    monkeypatch.setenv("SMALL_WORLD_LOG", str(log))
     words = ("--heads=same", "-k", "in_domain", *(f"--method={m}" for m in SOME), "--results=both")
-    running = [answered.fork(*words) for _ in range(2)]
+    running = [answered.fork(*words, host=host) for host in ("node1", "node2")]
     for process in running:
         process.join(timeout=300)
     assert [process.exitcode for process in running] == [0, 0]
     shared, found = answered.records(), answered.records("both")
     assert set(found) == {f"in_domain/same/all/{m}" for m in SOME}
     assert {n: outcome(r) for n, r in found.items()} == {n: outcome(shared[n]) for n in found}
-    assert not list((answered.path / "both").rglob("*.tmp"))
+    assert log.read_text().split() == ["fine-tuned"] * 5
+    left = [p for p in (*(answered.path / "both").rglob("*"), *answered.zoo.rglob("*")) if p.name.startswith(".")]
+    assert not left and not list(answered.path.rglob("*.lease")) and not list(answered.zoo.rglob("*.lease"))

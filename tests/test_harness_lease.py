@@ -191,10 +191,24 @@ def left(path: Path, **changes: object) -> Path:
     [({}, False), ({"born": "1"}, True), ({"born": "1", "host": "node7"}, False), ({"born": "1", "system": ""}, False)],
     ids=["this one", "its number is another's by now", "on another machine", "in another container"],
 )
-def test_a_process_is_known_by_more_than_its_number(changes: dict[str, object], ended: bool, tmp_path: Path) -> None:
+def test_a_process_is_known_by_more_than_its_number(
+    changes: dict[str, object], ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_held", {"t"})
     left(tmp_path / "thing.lease", **changes)
     with if_free(tmp_path / "thing") as mine:
         assert mine == ended
+
+
+def test_what_this_process_gave_back_while_the_folder_was_away_is_free(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    held = lease.take(tmp_path / "here" / "thing.lease", "counting")
+    assert held is not None
+    (tmp_path / "here").rename(tmp_path / "away")
+    held.give_back()
+    (tmp_path / "away").rename(tmp_path / "here")
+    with if_free(tmp_path / "here" / "thing") as mine:
+        assert mine
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"pid": "x"}', '{"pid": -1, "host": null}'])

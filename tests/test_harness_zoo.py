@@ -175,7 +175,8 @@ def test_a_truncated_file_is_named(keep: int, tmp_path: Path) -> None:
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_what_is_named_for_deletion_is_what_must_go(tmp_path: Path) -> None:
+def test_what_is_named_for_deletion_is_what_must_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness.storage.zoo, "SETTLING", 0.01)
     zoo = Zoo(tmp_path)
     folder = zoo.get("members", WANTED, lambda f: save_weights(weights(), f / "model.safetensors"))
     (folder / "model.safetensors").write_bytes(b"")

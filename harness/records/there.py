@@ -19,6 +19,7 @@ WHY = {  # what a folder, and no caller, is at fault for
     **{errno.ENOTCONN: "its disk is not connected"},
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+SILENT = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 
 
 class There:
@@ -64,6 +65,13 @@ def kept_in(root: Path, option: str) -> Iterator[None]:
         ) from None
 
 
-def _number(error: OSError) -> int:
+def unanswered(error: Exception) -> str:
+    """Why a file cannot be read for now, in words; "" if it is not its folder's silence."""
+    number = _number(error)
+    return WHY[number] if number in SILENT else ""
+
+
+def _number(error: Exception) -> int:
     """Which error it is, also where a library tells it in words alone."""
-    return error.errno or next((n for n in WHY if f"(os error {n})" in str(error)), 0)
+    known = error.errno if isinstance(error, OSError) else 0
+    return known or next((n for n in WHY if f"(os error {n})" in str(error)), 0)

@@ -45,11 +45,13 @@ class Lease:
 
     def __init__(self, path: Path, token: str) -> None:
         self.path, self._token, self._done = path, token, threading.Event()
+        _held.add(token)
         _heart().taken.put(self)
 
     def give_back(self) -> None:
         """Let others have it. Where somebody has taken it over meanwhile, it stays theirs."""
         self._done.set()
+        _held.discard(self._token)
         with contextlib.suppress(OSError):
             if self._mine():
                 self.path.unlink()
@@ -84,6 +86,7 @@ class _Heart:
                 self.taken.get().beats()
 
 
+_held: set[str] = set()  # tokens of this process' leases
 _hearts: list[_Heart] = []  # the one of this process
 os.register_at_fork(after_in_child=lambda: _hearts.clear())  # threads stay behind
 
@@ -157,12 +160,17 @@ class Watch:
 
     def has_ended(self) -> bool:
         """Whether what was seen last is over: its process has ended, or was silent for too long by whichever clock."""
-        if self._last is None or owner.has_ended(self._last.note):
+        if self._last is None or owner.has_ended(self._last.note) or self._is_ours_and_left():
             return True
         if self.silent > STALE:
             self._ahead = None  # ask once more, before anything is taken over
             self.look()
         return self.silent > STALE
+
+    def _is_ours_and_left(self) -> bool:
+        """Whether this process gave it back while its folder was away."""
+        note = self._last.note if self._last else {}
+        return note.items() >= owner.myself().items() and note.get("token") not in _held
 
     def now(self) -> float:
         """The folder's time; what can be said without it, where it does not tell."""

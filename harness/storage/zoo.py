@@ -25,8 +25,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import BadWeights, NotKept
+from harness.records.files import fresh
 from harness.records.record import recipe_key
-from harness.records.there import There, kept_in
+from harness.records.there import There, kept_in, unanswered
 from harness.storage.turns import turn
 from harness.storage.whole import RECIPE, checkpoints, remove, settle
 from methods.base import Weights
@@ -81,7 +82,7 @@ class Zoo:
         with turn(target, work, self.say):
             if _is_whole(target):
                 return True  # another process made it while we waited
-            if target.exists() and not _becomes_whole(target):
+            if target.exists() and not _comes(target / RECIPE):
                 raise BadWeights(f"{target} has no {RECIPE}, so it is not whole; delete it and it will be made again")
             remove(target.parent.glob(f".{target.name}-*"))
             folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
@@ -111,15 +112,15 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _becomes_whole(folder: Path) -> bool:
-    """Whether it is seen to be whole a little later: of another machine's work a part may be seen before the rest."""
+def _comes(path: Path) -> bool:
+    """Whether a file is seen, now or a little later: of another machine's folder a part may be seen before the rest."""
     deadline = time.monotonic() + SETTLING
-    while not _is_whole(folder):
+    while not path.exists():
         if time.monotonic() > deadline:
             return False
         time.sleep(min(0.1, SETTLING))
         with contextlib.suppress(OSError):
-            os.listdir(folder)  # makes this machine ask its server again
+            os.listdir(path.parent)  # makes this machine ask its server again
     return True
 
 
@@ -138,15 +139,22 @@ def save_weights(weights: Weights, path: Path) -> None:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file, mapped into memory, not read.
 
-    Errors: `BadWeights` with the path if the file is damaged.
+    Errors: `BadWeights` with the path if the file is damaged, `NotKept` if its folder does not answer.
     """
     try:
-        tensors: dict[str, Tensor] = load_file(path)
-        with safetensors.safe_open(path, "pt") as file:
-            same: dict[str, str] = json.loads((file.metadata() or {}).get(SAME, "{}"))
-        return tensors | {name: tensors[other] for name, other in same.items()}
+        _comes(path)
+        return fresh(lambda: _mapped(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+        if why := unanswered(error):
+            raise NotKept(f"{path} cannot be read ({why}); run the same command again when it can be") from None
         raise BadWeights(f"{path} cannot be read ({error}); delete {path.parent} and it will be made again") from None
+
+
+def _mapped(path: Path) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = load_file(path)
+    with safetensors.safe_open(path, "pt") as file:
+        same: dict[str, str] = json.loads((file.metadata() or {}).get(SAME, "{}"))
+    return tensors | {name: tensors[other] for name, other in same.items()}
 
 
 def require_finite(who: str, weights: Weights) -> None:
