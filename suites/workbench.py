@@ -21,11 +21,12 @@ from harness.families.batches import Batch, Batches, prepare
 from harness.families.encoder import Encoder
 from harness.judging.meter import Meter
 from harness.judging.scoring import DevScorer, LiveModel, Sheet
-from harness.judging.yardsticks import Neighbour, Predictor, read_all_write_one, triad
+from harness.judging.yardsticks import Copies, Neighbour, Predictor, read_all_write_one, triad
 from harness.members import fisher, gram
 from harness.members.allocator import memory_kept
 from harness.suites.emotion import labels as emotion
 from methods import Merged, Population
+from methods.contract import same_bits
 from methods.evolver import Evolver
 from methods.loops import sweep
 from methods.regmean import RegMean
@@ -46,6 +47,7 @@ __all__ = [
     "ROWS",
     "SHAPES",
     "Batch",
+    "Copies",
     "CountingScore",
     "DevScorer",
     "Draws",
@@ -64,6 +66,7 @@ __all__ = [
     "gram",
     "memory_kept",
     "read_all_write_one",
+    "same_bits",
     "sweep",
     "torch",
     "triad",
@@ -110,6 +113,13 @@ def population_of(model: RobertaForSequenceClassification, statistics: bool = Tr
         "gram": tuple({n: shared[ancestor[n].shape[1]] for n in gram.linear_modules(model)} for _ in members),
     }
     return Population(members, names, ancestor, made)
+
+
+def in_half(population: Population, dtype: torch.dtype) -> Population:
+    """The population rounded to a type of 16 bits, with one Fisher information for all members, in float32."""
+    rounded = [{name: x.to(dtype) for name, x in w.items()} for w in (population.ancestor, *population.members)]
+    fisher = {name: x.square() for name, x in population.members[0].items()}
+    return Population(tuple(rounded[1:]), population.names, rounded[0], {"fisher": (fisher,) * len(population)})
 
 
 def made_up_rows() -> Batches:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
@@ -18,6 +19,7 @@ from transformers import Trainer, TrainingArguments
 from harness import devices
 from harness.families.batches import Batches
 from methods.base import Weights
+from methods.loops.sweep import shared_out
 from methods.tensors.pieces import blank_like, pieces
 
 
@@ -38,6 +40,23 @@ def read_all_write_one(operands: Sequence[Weights]) -> Weights:
             for x in flat[1:]:
                 total.add_(x[piece])
     return out
+
+
+class Copies:
+    """Plain copies of as many bytes as are read and written, by as many threads as torch may use."""
+
+    def __init__(self, traffic: int) -> None:
+        self._left = traffic // 2  # a copy reads and writes
+        size = min(self._left, 1 << 28)
+        self._source, self._target = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+        self._source += 1  # zeros of a new array are one page for all
+        self._target += 1
+
+    def __call__(self) -> None:
+        """Copy them."""
+        size, step = len(self._source), 1 << 19
+        jobs = [slice(start % size, min(start % size + step, size)) for start in range(0, self._left, step)]
+        shared_out(lambda piece: np.copyto(self._target[piece], self._source[piece]), jobs)
 
 
 class Predictor:

@@ -40,7 +40,8 @@ def _from_bfloat16(x: Any) -> Any:
     return np.uint32(np.uint32(x) << _HALF).view(np.float32)
 
 
-def _from_float16(x: Any) -> Any:
+def from_float16(x: Any) -> Any:
+    """Of the bits, by whole numbers alone."""
     bits = np.uint32(np.uint16(x))
     size = np.uint32(np.uint32(bits & _SHORT) << _SHIFT)
     exponent = np.uint32(bits & _EXPONENT)
@@ -63,7 +64,8 @@ def _to_bfloat16(value: Any, out: Any) -> Any:
     return np.uint16(np.uint32(kept >> _HALF))
 
 
-def _to_float16(value: Any, out: Any) -> Any:
+def to_float16(value: Any, out: Any) -> Any:
+    """The bits, by whole numbers alone."""
     bits = np.float32(value).view(np.uint32)
     size = np.uint32(bits & _REST)
     odd = np.uint32(np.uint32(size >> _SHIFT) & _ONE)
@@ -77,8 +79,8 @@ def _to_float16(value: Any, out: Any) -> Any:
     return np.int16(np.uint16(np.uint32(kept | np.uint32(np.uint32(bits >> _HALF) & np.uint32(0x8000)))))
 
 
-raised = ByKind({"int16": native.from_float16}, float32=_as_it_is, uint16=_from_bfloat16, int16=_from_float16)
+raised = ByKind({"int16": native.from_float16}, float32=_as_it_is, uint16=_from_bfloat16, int16=from_float16)
 """raised(x): one scalar of a model, as float32."""
 
-rounded = ByKind({"int16": native.to_float16}, float32=_to_float32, uint16=_to_bfloat16, int16=_to_float16)
+rounded = ByKind({"int16": native.to_float16}, float32=_to_float32, uint16=_to_bfloat16, int16=to_float16)
 """rounded(value, out): a float32 as the array `out` holds its scalars."""
