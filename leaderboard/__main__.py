@@ -40,8 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = audit.load(store)
         print(terminal.tables(groups(found.records, gold_of(store))) or f"no records of this schema at {results}")
         return _report(found.damaged)
+    from harness.storage.turns import turn  # who only reads needs none
+
     try:
-        done, refused = publish.publish(root, Store(results))
+        with turn(root / publish.PUBLISHED, "publishing", lambda line: print(f"leaderboard: {line}", file=sys.stderr)):
+            done, refused = publish.publish(root, Store(results))
     except (OSError, ValueError) as error:
         print(f"leaderboard: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,8 @@
 """Which files below docs/ were written by `publish`, so that nothing else is ever overwritten or removed.
 
 The list is committed beside the pages: a path relative to docs/, and the hash of what was written there. A file that is
-not on it, or holds something else by now, is somebody's own.
+not on it, or holds something else by now, is somebody's own. While pages are written it has both hashes of each, so
+that a publish that was killed leaves none that is taken for somebody's own.
 """
 
 from __future__ import annotations
@@ -69,9 +70,12 @@ def write(root: Path, pages: Mapping[PurePosixPath, str]) -> Written:
     docs, before = root / DOCS, listed(root)
     after: dict[PurePosixPath, str] = {}
     done = Written([], [], [])
+    digests = {name: hash_of(content) for name, content in pages.items()}
+    if any(_hash_at(docs / name) != digest for name, digest in digests.items()):
+        write_whole(docs / LIST, text_of(before | {n: f"{before.get(n, '')} {d}".strip() for n, d in digests.items()}))
     for name, content in pages.items():
-        digest, there = hash_of(content), _hash_at(docs / name)
-        if there not in (None, digest, before.get(name)):
+        digest, there = digests[name], _hash_at(docs / name)
+        if there not in (None, digest, *_ours(name, before)):
             done.kept.append(f"{DOCS / name}: {_whose(name, before)}, so it stays; move it elsewhere and publish again")
             after |= {name: before[name]} if name in before else {}
             continue
@@ -81,12 +85,12 @@ def write(root: Path, pages: Mapping[PurePosixPath, str]) -> Written:
             done.written.append(name)
     for name in sorted(before.keys() - pages.keys()):
         there = _hash_at(docs / name)
-        if there == before[name]:
+        if there in _ours(name, before):
             (docs / name).unlink()
             done.removed.append(name)
         elif there is not None:
             done.kept.append(f"{DOCS / name}: {_whose(name, before)}, so it stays; no record needs it any more")
-    if before != after:
+    if _hash_at(docs / LIST) != hash_of(text_of(after)):
         write_whole(docs / LIST, text_of(after))
     return done
 
@@ -104,13 +108,18 @@ def problems(root: Path, pages: Mapping[PurePosixPath, str], remedy: str) -> lis
     there_too = (p for folder in (FOLDER, MANUAL) for p in (docs / folder).rglob("*") if p.is_file())
     names = (PurePosixPath(p.relative_to(docs).as_posix()) for p in there_too)
     for name in sorted(name for name in names if name not in pages and name != LIST):
-        cure = remedy if _hash_at(docs / name) == before.get(name) else "publish did not write it; move it elsewhere"
+        cure = remedy if _hash_at(docs / name) in _ours(name, before) else "publish did not write it; move it elsewhere"
         found.append(f"{DOCS / name}: no published record asks for it; {cure}")
     return found
 
 
 def _hash_at(path: Path) -> str | None:
     return hash_of(path.read_bytes()) if path.exists() else None
+
+
+def _ours(name: PurePosixPath, before: Hashes) -> list[str]:
+    """The hashes of what publish wrote there: two, if it was killed."""
+    return before.get(name, "").split()
 
 
 def _may_be_ours(name: PurePosixPath) -> bool:

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
@@ -23,6 +23,7 @@ from harness.storage import lease, whole
 from harness.storage.sweep import sweep
 from harness.storage.whole import settle
 from harness.storage.zoo import RECIPE, Zoo, load_weights, save_weights
+from leaderboard import generated
 from tests.test_harness_record import record
 
 WANTED = {"corpus": "isear"}
@@ -369,3 +370,23 @@ def test_whatever_ends_within_a_checkpoint_of_the_same_step_keeps_the_first(tmp_
                 settle(made, tmp_path / ".k.checkpoint-7")
     (kept,) = whole.checkpoints(tmp_path / "k")
     assert (kept / "model.pt").read_text() == "first" and lease.STALE > 3 * lease.BEAT
+
+
+@needs_fork
+def test_pages_of_a_publish_killed_at_any_moment_are_nobodys_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    pages = [PurePosixPath("leaderboard", f"{name}.md") for name in "abc"]
+    moment, killed = 0, True
+    while killed:
+        root = tmp_path / f"{moment}"
+        generated.write(root, dict.fromkeys(pages[:2], "first\n"))
+        killed = killed_at(moment, partial(generated.write, root, dict.fromkeys(pages[1:], "second\n")))
+        done = generated.write(root, dict.fromkeys(pages[1:], "third\n"))
+        assert done.kept == [], f"at moment {moment}"
+        for left in (root / "docs").rglob(".*.tmp"):
+            left.unlink()
+        assert generated.problems(root, dict.fromkeys(pages[1:], "third\n"), "") == []
+        moment += 1
+    assert moment > 15
