@@ -206,6 +206,9 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         "--tuned=gird",
         "--lm-eval-task=x",
         "--lm-eval-tasks=none",
+        "--engine=rya",
+        "--ray-address=x",
+        "--ray-workers=0",
     )
     code = (
         "import sys, time, pytest\n"
@@ -213,7 +216,8 @@ def test_a_wrong_word_is_refused_without_torch_and_at_once(tmp_path: Path) -> No
         f"for word in {words}:\n"
         f"    data = [{f'--data={tmp_path}'!r}] if word.startswith('--model=/') else []\n"
         "    assert pytest.main(['suites/', word, *data, '-p', 'no:cacheprovider']) == 4, word\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba', 'cmaes', 'lm_eval'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'scipy.stats', 'numba', 'cmaes', 'lm_eval', 'ray'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
         f"assert time.process_time() - start < 2 * {len(words)}\n"
     )

@@ -1,0 +1,201 @@
+"""Kills what answers a session of `--engine=ray`, at random moments, and looks at what is left:
+
+    python -m tests.kills [--rounds=20] [--seed=1]
+
+Each round has a store and a zoo of its own. A worker, any process that Ray has begun, or the session itself is killed; a
+session that was killed is begun again. In the end the records must be those of a session that nobody disturbed, and no
+member may have been trained twice but one that was in flight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.records.record import RunRecord, Store, read
+from tests.small_world import ROOT, SMALL, make_lab, outcome
+
+WHO = ("worker", "process", "session")
+WORKERS = 3
+METHODS = ("simple", "ensemble", "regmean", "ties_evolver", "avg")
+CHOSEN = "in_domain or tec+isear or out_of_domain"
+PATIENCE = 600.0  # seconds that any session may take
+
+
+@dataclass(frozen=True)
+class Round:
+    """One store and one zoo."""
+
+    folder: Path
+
+    def words(self, *more: str) -> list[str]:
+        """The command of a session."""
+        stores = [f"--results={self.folder / 'results'}", f"--zoo={self.folder / 'zoo'}"]
+        what = [*(f"--method={name}" for name in METHODS), *(f"--set={one}" for one in SMALL), "--heads=same"]
+        plain = ["--model=tiny-encoder", "--seeds=1", "-p", "tests.shrunk", "-p", "no:cacheprovider", "-q", "-rA"]
+        command = [sys.executable, "-m", "pytest", "suites/test_emotion.py", "-k", CHOSEN]
+        return [*command, *what, *plain, *stores, *more]
+
+    def begin(self, *more: str) -> subprocess.Popen[bytes]:
+        """Such a session, in a process of its own; it speaks to a file."""
+        environment = {**os.environ, "SMALL_WORLD_LOG": str(self.folder / "trained"), "OMP_NUM_THREADS": "1"}
+        with (self.folder / "said").open("ab") as said:
+            return subprocess.Popen(
+                self.words(*more), cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True
+            )
+
+    def records(self) -> dict[str, RunRecord]:
+        """Those that are stored, by their places."""
+        store = Store(self.folder / "results")
+        found = {path.relative_to(store.root).as_posix(): read(path) for path in store.paths()}
+        return {name: record for name, record in found.items() if record is not None}
+
+    def trained(self) -> int:
+        """How often a training began."""
+        log = self.folder / "trained"
+        return len(log.read_text().split()) if log.exists() else 0
+
+    def said(self) -> str:
+        """All that was printed."""
+        return (self.folder / "said").read_text(errors="replace")
+
+
+def begun(root: Path, name: str, base: Path) -> Round:
+    """A round whose zoo has the tiny model and no member."""
+    folder = root / name
+    shutil.copytree(base, folder / "zoo")
+    return Round(folder)
+
+
+def base_of(root: Path) -> Path:
+    """A zoo with the tiny model alone."""
+    make_lab(root / "base")
+    return root / "base"
+
+
+def below(pid: int) -> dict[int, str]:
+    """The processes that this one and those below it have begun, by number: what they call themselves."""
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                names[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except (OSError, IndexError):
+                continue  # it has ended
+    found, edge = dict[int, str](), {pid}
+    while edge := {one for one, parent in parents.items() if parent in edge}:
+        found |= {one: names.get(one, "") for one in edge}
+    return found
+
+
+def kill(who: str, session: subprocess.Popen[bytes], rng: random.Random) -> str:
+    """Kill -9; what it was called, or nothing if there was none."""
+    if who == "session":
+        session.send_signal(signal.SIGKILL)
+        return "the session"
+    there = {pid: name for pid, name in below(session.pid).items() if name.startswith("ray::")}
+    busy = {pid: name for pid, name in there.items() if name.startswith("ray::Worker")}
+    chosen = sorted(busy if who == "worker" else there)
+    if not chosen:
+        return ""
+    pid = rng.choice(chosen)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return ""
+    return there[pid].strip()
+
+
+def ended(session: subprocess.Popen[bytes], one: Round) -> None:
+    """Wait for its end. Errors: `AssertionError` with what it said if it did not end well."""
+    try:
+        code = session.wait(PATIENCE)
+    finally:
+        session.kill()
+    assert code == 0, f"ended with {code}:\n{one.said()[-3000:]}"
+
+
+def gone(pids: dict[int, str]) -> None:
+    """Wait until the workers among these processes are no more: they end with their session."""
+    pids = {pid: name for pid, name in pids.items() if name.startswith("ray::Worker")}
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in pids if (Path("/proc") / str(pid)).exists()]:
+        assert time.monotonic() < deadline, f"still there: {[pids[pid] for pid in left]}"
+        time.sleep(0.05)
+
+
+def disturbed(one: Round, who: str, after: float, rng: random.Random) -> str:
+    """A session that loses `who` so many seconds after its workers began, to its end; what was killed."""
+    words = ("--engine=ray", f"--ray-workers={WORKERS}")
+    session = one.begin(*words)
+    try:
+        while session.poll() is None and not any("ray::Worker" in name for name in below(session.pid).values()):
+            time.sleep(0.05)
+        time.sleep(after)
+        there = below(session.pid)
+        killed = kill(who, session, rng) if session.poll() is None else ""
+        if who == "session":
+            session.wait(60)
+            gone(there)
+            ended(one.begin(*words), one)
+        else:
+            ended(session, one)
+        return killed
+    finally:
+        session.kill()
+
+
+def check(one: Round, wanted: Round, who: str) -> None:
+    """Hold what is left against an undisturbed session. Errors: `AssertionError`."""
+    found, theirs = one.records(), wanted.records()
+    assert found.keys() == theirs.keys(), found.keys() ^ theirs.keys()
+    for name, record in found.items():
+        assert outcome(record) == outcome(theirs[name]), name
+    in_flight = WORKERS if who == "session" else 1
+    assert one.trained() <= wanted.trained() + in_flight, f"{one.trained()} trainings for {wanted.trained()} members"
+    litter = [path for path in one.folder.rglob("*") if path.suffix == ".tmp" or path.name.startswith(".mergeboard")]
+    assert not litter, litter
+
+
+def main() -> None:
+    """Run so many rounds, and say of each what was killed and what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        root = Path(name)
+        base = base_of(root)
+        wanted = begun(root, "undisturbed", base)
+        ended(wanted.begin("--engine=inline"), wanted)
+        start = time.monotonic()
+        probe = begun(root, "probe", base)
+        disturbed(probe, "session", 1e-3, rng)
+        most = (time.monotonic() - start) / 2
+        print(f"undisturbed: {len(wanted.records())} records, {wanted.trained()} members; moments up to {most:.0f} s")
+        for number in range(options.rounds):
+            who, after = WHO[number % len(WHO)], rng.uniform(0, most)
+            one = begun(root, f"round-{number}", base)
+            killed = disturbed(one, who, after, rng)
+            check(one, wanted, who)
+            print(
+                f"{number + 1}: {who} after {after:.1f} s ({killed or 'nobody was left'}): the same records, ", end=""
+            )
+            print(f"{one.trained()} trainings", flush=True)
+            shutil.rmtree(one.folder)
+
+
+if __name__ == "__main__":
+    main()
