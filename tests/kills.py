@@ -2,7 +2,7 @@
 
     python -m tests.kills [--rounds=20] [--seed=1]
 
-Each round has a store and a zoo of its own. A worker, any process that Ray has begun, or the session itself is killed; a
+Each round has a store and a zoo of its own. A worker, any process of Ray, or the session itself is killed; a
 session that was killed is begun again. In the end the records must be those of a session that nobody disturbed, and no
 member may have been trained twice but one that was in flight.
 """
