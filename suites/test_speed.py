@@ -133,26 +133,6 @@ def test_child(tools: Any, population: Population, measure: Measure) -> None:
     measure("child", breed, lambda: tools.triad(out, *members[:3]), "triad")
 
 
-def test_child_on_a_gpu(tools: Any, population: Population, measure: Measure) -> None:
-    """The same on a GPU, against copying as many bytes as a child reads and writes."""
-    if not tools.torch.cuda.is_available():
-        pytest.skip("no GPU here")
-    members = [{name: x.cuda() for name, x in member.items()} for member in population.members[:3]]
-    out, child = tools.blank_like(members[0]), tools.blank_like(members[0])
-
-    def breed() -> None:
-        tools.write_child(child, *members, 0.5, tools.Draws(3, 0.5), chunk=1 << 24)
-        tools.torch.cuda.synchronize()
-
-    def copy() -> None:
-        for member in members[:2]:  # two copies read two models and write two
-            for name, x in member.items():
-                out[name].copy_(x)
-        tools.torch.cuda.synchronize()
-
-    measure("child on a GPU", breed, copy, "copying two models")
-
-
 @pytest.mark.parametrize("inner", ["simple", "fisher", "regmean", "ties"])
 def test_step(tools: Any, inner: str, population: Population, measure: Measure) -> None:
     """One candidate of an evolution around a method: the child, and the merge with it in its parent's place."""

@@ -6,6 +6,7 @@ It needs torch, so the tests get it as a fixture: a listing of the suites import
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from harness.judging.scoring import DevScorer, LiveModel, Sheet
 from harness.judging.yardsticks import Copies, Neighbour, Predictor, read_all_write_one, triad
 from harness.members import fisher, gram
 from harness.members.allocator import memory_kept
+from harness.members.placed import Place
 from harness.suites.emotion import labels as emotion
 from methods import Merged, Population
 from methods.contract import same_bits
@@ -65,6 +67,7 @@ __all__ = [
     "fisher",
     "gram",
     "memory_kept",
+    "on_gpu",
     "read_all_write_one",
     "same_bits",
     "sweep",
@@ -120,6 +123,14 @@ def in_half(population: Population, dtype: torch.dtype) -> Population:
     rounded = [{name: x.to(dtype) for name, x in w.items()} for w in (population.ancestor, *population.members)]
     fisher = {name: x.square() for name, x in population.members[0].items()}
     return Population(tuple(rounded[1:]), population.names, rounded[0], {"fisher": (fisher,) * len(population)})
+
+
+def on_gpu(population: Population) -> Population:
+    """The same members and ancestor there."""
+    place = Place("cuda")
+    return replace(
+        population, members=tuple(map(place.bring, population.members)), ancestor=place.bring(population.ancestor)
+    )
 
 
 def made_up_rows() -> Batches:

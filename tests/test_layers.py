@@ -46,7 +46,9 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "manual": {"links", "manual", "pages", "stats", "tables", "text", "words"},
 }
 OF_LOOPS = {"numba", "llvmlite", "numpy"}  # methods/loops: the plain formulas do without; llvmlite comes with numba
+OF_KERNELS = {"triton"}  # methods/kernels, likewise
 OF_OPTIMISERS = {"cmaes", "numpy", "threadpoolctl"}  # methods/optimisers: no tensors
+_OF_ROOMS = {"methods/loops": OF_LOOPS, "methods/kernels": OF_KERNELS}
 ALLOWED_OF_OTHERS = {  # the rest: as they need
     "methods": {"torch"},
     "leaderboard": {"mkdocs", "numpy", "pytest", "scipy", "tabulate"},
@@ -82,7 +84,7 @@ def allowed_of_others(path: Path) -> set[str]:
     layer, room = path.relative_to(ROOT).parts[0], path.parent.relative_to(ROOT).as_posix()
     if room == "methods/optimisers":
         return OF_OPTIMISERS
-    return ALLOWED_OF_OTHERS[layer] | (OF_LOOPS if room == "methods/loops" else set())
+    return ALLOWED_OF_OTHERS[layer] | _OF_ROOMS.get(room, set())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

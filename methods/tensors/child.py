@@ -18,12 +18,13 @@ References:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from methods.base import Weights
+from methods.kernels.suited import bred
 from methods.loops import child as loops
 from methods.loops.sweep import suited, sweep
 from methods.tensors.draws import Crossover, Draws
@@ -54,7 +55,7 @@ def write_child(
         best: x_b, beside both mates.
     """
     moved = {name for name, x in parent.items() if x.is_floating_point() and scale != 0}
-    swept = {}
+    swept: dict[str, tuple[Any, ...]] = {}
     if isinstance(crossover, Draws) and minus is not None and best is None and chunk is None:
         operands = {
             name: (
@@ -65,6 +66,10 @@ def write_child(
         }
         swept = suited(operands)
         sweep(loops.by_difference, swept)
+    if isinstance(crossover, Draws) and chunk is None and any(out[name].is_cuda for name in moved):
+        operands_of = {"out": out, "x": parent, "a": plus, "b": minus, "goal": best}
+        streams = {name: crossover.stream(name) for name in moved}
+        swept |= dict.fromkeys(bred(sorted(moved), operands_of, streams, scale, crossover.threshold), ())
     for name, x in parent.items():
         if name not in moved:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)
