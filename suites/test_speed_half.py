@@ -34,16 +34,11 @@ def tools() -> Any:
     return import_module("suites.workbench")
 
 
-@pytest.fixture(scope="module")
-def whole(request: pytest.FixtureRequest, tools: Any) -> Population:
-    """Five random members around one ancestor, in float32."""
-    return tools.population_of(tools.model_of(request.config.getoption("--speed-shape")), statistics=False)
-
-
 @pytest.fixture(scope="module", params=HALVES)
-def population(request: pytest.FixtureRequest, tools: Any, whole: Population) -> Population:
-    """The same in half precision, with Fisher information in float32."""
-    return tools.in_half(whole, getattr(tools.torch, request.param))
+def population(request: pytest.FixtureRequest, tools: Any) -> Population:
+    """Five random members around one ancestor, with Fisher information in float32."""
+    model = tools.model_of(request.config.getoption("--speed-shape"))
+    return tools.half_population_of(model, getattr(tools.torch, request.param))
 
 
 def merging(tools: Any, work: str, population: Population) -> Callable[[], Any]:

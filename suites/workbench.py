@@ -118,11 +118,17 @@ def population_of(model: RobertaForSequenceClassification, statistics: bool = Tr
     return Population(members, names, ancestor, made)
 
 
-def in_half(population: Population, dtype: torch.dtype) -> Population:
-    """The population rounded to a type of 16 bits, with one Fisher information for all members, in float32."""
-    rounded = [{name: x.to(dtype) for name, x in w.items()} for w in (population.ancestor, *population.members)]
-    fisher = {name: x.square() for name, x in population.members[0].items()}
-    return Population(tuple(rounded[1:]), population.names, rounded[0], {"fisher": (fisher,) * len(population)})
+def half_population_of(model: RobertaForSequenceClassification, dtype: torch.dtype) -> Population:
+    """Five random members around one ancestor in 16 bits, with one Fisher information for all, in float32."""
+    rng = torch.Generator().manual_seed(0)
+    start = {name: p.detach() for name, p in model.named_parameters()}
+    members = tuple(
+        {name: (p + 0.01 * torch.randn(p.shape, generator=rng)).to(dtype) for name, p in start.items()}
+        for _ in range(MEMBERS)
+    )
+    fisher = {name: p.square() for name, p in start.items()}
+    ancestor = {name: p.to(dtype) for name, p in start.items()}
+    return Population(members, tuple(f"m{i}" for i in range(MEMBERS)), ancestor, {"fisher": (fisher,) * MEMBERS})
 
 
 def on_gpu(population: Population) -> Population:

@@ -15,15 +15,22 @@ BLOCK = 512  # scalars of one operand before the next one comes: sums stay in th
 
 @Loop
 def mean(_start: int, out: Any, xs: Any) -> None:
-    """out = (x_1 + ... + x_N) / N."""
-    count, total = np.float32(len(xs.addresses)), np.empty(BLOCK, np.float32)
+    """out = (x_1 + ... + x_N) / N. Two members come at a time, as memory hands two out sooner than one and then one."""
+    n, total = len(xs.addresses), np.empty(BLOCK, np.float32)
+    count = np.float32(n)
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
-        after = out[begin : begin + size]
-        for i in range(len(xs.addresses)):
-            x = taken(xs, i, begin, size)
+        after, first = out[begin : begin + size], taken(xs, 0, begin, size)
+        for j in range(size):
+            total[j] = raised(first[j])
+        for i in range(1, n - 1, 2):
+            x, y = taken(xs, i, begin, size), taken(xs, i + 1, begin, size)
             for j in range(size):
-                total[j] = raised(x[j]) if i == 0 else total[j] + raised(x[j])
+                total[j] = total[j] + raised(x[j]) + raised(y[j])
+        if n % 2 == 0:
+            last = taken(xs, n - 1, begin, size)
+            for j in range(size):
+                total[j] += raised(last[j])
         for j in range(size):
             after[j] = rounded(total[j] / count, after)
 
@@ -31,14 +38,21 @@ def mean(_start: int, out: Any, xs: Any) -> None:
 @Loop
 def weighted_sum(_start: int, out: Any, xs: Any, shares: Any) -> None:
     """out = share_1 x_1 + ... + share_N x_N."""
-    total = np.empty(BLOCK, np.float32)
+    n, total = len(xs.addresses), np.empty(BLOCK, np.float32)
     for begin in range(0, len(out), BLOCK):
         size = min(BLOCK, len(out) - begin)
-        after = out[begin : begin + size]
-        for i in range(len(xs.addresses)):
-            x, share = taken(xs, i, begin, size), np.float32(shares[i])
+        after, first, share = out[begin : begin + size], taken(xs, 0, begin, size), np.float32(shares[0])
+        for j in range(size):
+            total[j] = raised(first[j]) * share
+        for i in range(1, n - 1, 2):
+            x, y = taken(xs, i, begin, size), taken(xs, i + 1, begin, size)
+            one, two = np.float32(shares[i]), np.float32(shares[i + 1])
             for j in range(size):
-                total[j] = raised(x[j]) * share if i == 0 else total[j] + raised(x[j]) * share
+                total[j] = total[j] + raised(x[j]) * one + raised(y[j]) * two
+        if n % 2 == 0:
+            last, share = taken(xs, n - 1, begin, size), np.float32(shares[n - 1])
+            for j in range(size):
+                total[j] += raised(last[j]) * share
         for j in range(size):
             after[j] = rounded(total[j], after)
 
