@@ -1,6 +1,10 @@
 """What only the referee can meet; the tree is drawn in methods/errors.py."""
 
-from methods.errors import MergeboardError
+from methods.errors import MergeboardError, NotApplicable
+
+
+class LeftOut(NotApplicable):
+    """A cell that is not begun, since it would not end within the session's budget of time."""
 
 
 class BadWeights(MergeboardError):

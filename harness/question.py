@@ -12,10 +12,12 @@ from harness.cells.cell import Cell, PopulationKey
 from harness.engines.base import Engine
 from harness.engines.front import Front, context_of
 from harness.engines.inline import Inline
+from harness.errors import LeftOut
 from harness.export.session import Exporter
 from harness.records.environment import set_command
 from harness.session import flags, met, options, voice
 from harness.session.bench import Bench
+from harness.session.budget import LEFT_OUT, Budgeter
 from harness.session.planner import Planner
 
 BENCH = pytest.StashKey[Bench]()
@@ -28,6 +30,8 @@ def bench_of(config: pytest.Config) -> Bench:
         found = options.read(config)
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
+        if found.wall_time is not None:
+            config.pluginmanager.register(Budgeter(bench, found.wall_time, config), "mergeboard-budget")
         met.require_models(bench, whole=not flags.only_told(config))
         if found.plan is not None:
             config.pluginmanager.register(Planner(bench), "mergeboard-plan")
@@ -100,6 +104,9 @@ def _outcome(request: pytest.FixtureRequest, bench: Bench, what: object, work: C
 
     try:
         return work()
+    except LeftOut as reason:
+        request.node.user_properties.append(LEFT_OUT)
+        pytest.skip(str(reason))
     except NotApplicable as reason:
         pytest.skip(str(reason))
     except (MergeboardError, OSError) as error:

@@ -12,7 +12,7 @@ import pytest
 from harness.records import diagnosis
 from harness.records.diagnosis import Diagnosis
 from harness.records.record import BadRecord, Store, write_whole
-from leaderboard import audit, publish, repeats, text
+from leaderboard import audit, left_out, publish, repeats, text
 from leaderboard.evidence import Evidence
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
@@ -49,20 +49,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if diagnosed := [*_diagnoses(results_root(config), set(named("diagnosis", terminalreporter.stats.values())))]:
         terminalreporter.section("before merging")
         terminalreporter.write_line(terminal.diagnoses(diagnosed))
-    session = set(named("record", terminalreporter.stats.values()))
+    stats = terminalreporter.stats
+    left = _left_out(stats.values())
+    session = set(named("record", stats.values()))
     if not session:
+        if left:
+            terminalreporter.write_line(left)
         return
     root = results_root(config)
     found, gold = audit.load(Store(root)), gold_of(Store(root))
     shown = [r for r in found.records if r.path.as_posix() in session]
     missing = sorted(session - {r.path.as_posix() for r in found.records})
     every = groups(found.records, gold)
-    page = pages.session(every)  # first: it takes what each group needs at once, and the terminal then finds it made
+    page = pages.session(every) + (
+        f"\n{text.plain(left)}\n" if left else ""
+    )  # first: it takes what each group needs at once, and the terminal then finds it made
     touched = [g for g in every if any(r.path.as_posix() in session for r in g.records)]
 
     terminalreporter.section("leaderboard")
     if touched:
         terminalreporter.write_line(terminal.tables(touched))
+    if left:
+        terminalreporter.write_line(text.plain(left))
     for line in repeats.lines(shown):
         terminalreporter.write_line(text.plain(line))
     for line in found.damaged:
@@ -100,6 +108,18 @@ def named(wanted: str, stats: Iterable[Iterable[Any]]) -> Iterator[str]:
             for name, value in getattr(report, "user_properties", ()):
                 if name == wanted:
                     yield str(value)
+
+
+def by_cell(wanted: str, stats: Iterable[Iterable[Any]]) -> dict[str, str]:
+    """The same by the cell's name: its reports of before, of and after its call all have it."""
+    reports = (report for some in stats for report in some if hasattr(report, "nodeid"))
+    return {report.nodeid: value for report in reports for value in named(wanted, [[report]])}
+
+
+def _left_out(stats: Collection[Iterable[Any]]) -> str:
+    """What the session's budget of time left out."""
+    cells, out = by_cell("budgeted", stats), by_cell("left_out", stats)
+    return left_out.line([what for name, what in cells.items() if name in out], len(cells))
 
 
 def results_root(config: pytest.Config) -> Path:

@@ -10,15 +10,23 @@ import numpy as np
 import pytest
 import torch
 
+from harness.cells.lab import Lab
+from harness.cells.recipe import method_of
+from harness.cells.room import require_room
+from harness.cells.run import merged_by
 from harness.planning import memory, observed, page, sizes
 from harness.planning.costs import Asked, Costs, Made, Spent
 from harness.planning.estimate import Estimate, said_bytes, told
-from harness.planning.holdings import Holding, holding, misfit
+from harness.planning.holdings import PROCESS, Holding, holding, misfit
 from harness.planning.jobs import Job, Need, expected
 from harness.planning.shifts import elapsed
+from harness.records.record import Store
 from harness.storage.zoo import save_weights
+from methods.errors import MergeboardError
+from tests.emotion_cells import cell as in_domain
 from tests.small_world import Project
 from tests.test_harness_options import refused
+from tests.test_leaderboard_table import record
 
 METHODS = {"simple": 0.2, "ties": 1.0, "dare_ties": 2.0, "evolver": 0.5}
 MODELS = {"small": 10_000_000, "large": 100_000_000}
@@ -148,13 +156,30 @@ def test_what_cannot_fit_is_said_in_one_line_with_what_would_make_it_fit() -> No
     assert misfit("ties", large, None) == "" == misfit("ties", Holding(2, 3, 1000), 24 << 30)
 
 
+def test_a_cell_without_room_is_refused_before_anything_is_trained(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, said = in_domain("ties_evolver"), list[str]()
+    monkeypatch.setattr(lab, "say", said.append)
+    method = method_of(asked, lab)
+    require_room(asked, lab, method)
+    assert not said, "tiny models are no notable share of anything"
+    size = sizes.of_folder(lab.subject.folder)
+    assert size is not None
+    monkeypatch.setattr(memory, "limit", lambda: PROCESS + 30 * 4 * size.parameters)
+    require_room(asked, lab, method)
+    require_room(asked, lab, method)
+    assert len(said) == 1 and said[0].startswith("ties_evolver with tiny-encoder holds up to 14 models of")
+    monkeypatch.setattr(memory, "limit", lambda: PROCESS + 5 * 4 * size.parameters)
+    with pytest.raises(MergeboardError, match=r"ties_evolver would hold 14 models .* merge fewer members"):
+        merged_by(asked, lab, Store(Path("nowhere")))
+    require_room(in_domain("ties"), lab, method_of(in_domain("ties"), lab))  # which holds no children
+
+
 # -- plans -----------------------------------------------------------------------------------------------------------
 
 
-def job(
-    place: int, scope: str = "a", method: str = "ties", needs: tuple[Need, ...] = (), answered: bool = False
-) -> Job:
-    return Job(place, asked(method), ("small", "suite", "one"), 1, "all", scope, needs, answered, Holding(3, 3, 10**7))
+def job(place: int, scope: str = "a", method: str = "ties", needs: tuple[Need, ...] = (), done: bool = False) -> Job:
+    column, there = ("small", "suite", "one"), record("ties") if done else None
+    return Job(place, asked(method), column, 1, "all", scope, needs, there, holding=Holding(3, 3, 10**7))
 
 
 def need(name: str) -> Need:
@@ -172,7 +197,7 @@ def test_a_member_that_several_cells_need_is_trained_and_counted_once() -> None:
         job(0, needs=(shared,)),
         job(1, needs=(need("tec"),)),
         job(2, needs=(need("isear"),)),
-        job(3, answered=True),
+        job(3, done=True),
     ]
     time, unknown = expected(jobs, costs)
     assert unknown == 0 and time.seconds == pytest.approx(3 * 2.0 + 2 * 10.0, rel=0.01)
@@ -187,7 +212,7 @@ def test_workers_wait_for_a_member_that_another_one_trains() -> None:
 
 
 def test_what_is_answered_costs_nothing_and_what_is_unknown_is_said() -> None:
-    lines = list(page.lines([job(0, answered=True)], Costs(), 0, 24 << 30, None, exports=False))
+    lines = list(page.lines([job(0, done=True)], Costs(), 0, 24 << 30, None, exports=False))
     assert "time: nothing one after another" in lines and any(
         "zoo nothing new, results nothing new" in x for x in lines
     )
@@ -229,13 +254,14 @@ def test_a_plan_runs_and_writes_nothing_and_counts_what_is_there(answered: Proje
 
 
 def test_what_cells_and_members_took_is_kept_where_a_plan_finds_it(answered: Project) -> None:
-    for record in answered.all_records():
-        assert record.cost["other_seconds"] >= 0, record.path
+    for made_ in answered.all_records():
+        assert made_.cost["other_seconds"] >= 0, made_.path
     known: dict[str, int] = {}
     made = list(observed.made(answered.zoo, known))
     assert {m.kind for m in made} == {"members", "fisher", "gram"} and all(m.seconds > 0 for m in made)
     assert all(m.parameters == known[m.model] for m in made)
-    spent = list(observed.cells(answered.path / "results", ["tiny-encoder"], known))
+    told = observed.records(answered.path / "results", ["tiny-encoder"])
+    spent = [cell for said in told if (cell := observed.of_record(said, known)) is not None]
     assert len(spent) == len(answered.all_records()) and {s.asked.kind for s in spent} >= {"search", "merge", "avg"}
     assert all(s.asked.parameters == known[made[0].model] for s in spent)
 
@@ -245,7 +271,7 @@ def test_records_that_cannot_be_read_teach_nothing(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name, text in (("a", "{"), ("b", "[]"), ("c", json.dumps({"cost": {"exam_seconds": -1}}))):
         (folder / f"{name}.json").write_text(text)
-    assert not list(observed.cells(tmp_path, [], {}))
+    assert [observed.of_record(told, {}) for told in observed.records(tmp_path, [])] == [None] * 3
 
 
 @pytest.mark.parametrize("word", ["--plan=0", "--plan=many", "--plan=-1"])

@@ -20,6 +20,7 @@ from harness.cells.recipe import method_of, running_key, used_by
 from harness.cells.recorded import record_of
 from harness.cells.referee import referee_of, whole, with_plain_trace
 from harness.cells.replayed import replayed, same_merge
+from harness.cells.room import require_room
 from harness.cells.rows import ROWS, dev_answers
 from harness.cells.seen import seen
 from harness.cells.spending import Spending
@@ -135,6 +136,7 @@ def merged_by(cell: Cell, lab: Lab, store: Store, replay: bool = True, before: R
     """
     method = method_of(cell, lab)
     _require_method(cell, lab, method)  # before anything is trained
+    require_room(cell, lab, method)
     with whole(lab):
         return _merged_by(cell, lab, store, method, replay, before)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cells.cell import Cell, PopulationKey
 from harness.engines.base import Engine
 from harness.engines.hands import Context
 from harness.session.options import Options
+from harness.session.planned import cell_of
 from methods.errors import MergeboardError
 
 
@@ -38,17 +38,6 @@ class Front:
             engine.end()
         _rest(session, [item for place, item in enumerate(session.items) if place not in cells])
         return True
-
-
-def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that a test asks about, if it will."""
-    setting, call = item.get_closest_marker("setting"), getattr(item, "callspec", None)
-    if setting is None or call is None or item.get_closest_marker("skip") is not None:
-        return None
-    population, method = call.params.get("population"), call.params.get("method")
-    if not isinstance(population, PopulationKey) or method is None:
-        return None
-    return Cell(setting.args[0], population, method)
 
 
 def context_of(config: pytest.Config, options: Options) -> Context:

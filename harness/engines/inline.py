@@ -24,6 +24,7 @@ class Inline:
         bench = self._bench
         if (stored := bench.stored(cell)) is not None:
             return stored, True
+        bench.require_time(cell)
         return bench.keep(cell, bench.made(cell, bench.store)), False
 
     def end(self) -> None:

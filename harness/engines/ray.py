@@ -24,6 +24,7 @@ from harness.engines.cluster import Cluster, shared
 from harness.engines.crew import Crew, Worker
 from harness.engines.facts import differing, facts_of
 from harness.engines.hands import Context, Outcome, Spec
+from harness.errors import LeftOut
 from harness.judging.progress import Progress, left
 from harness.records.basket import unpack
 from harness.session.bench import Bench
@@ -142,9 +143,14 @@ class Ray:
         """Give every idle worker what suits it."""
         crew = self._crew
         for worker in crew.workers if crew is not None else ():
-            idle = worker.ready and worker.job is None
-            if idle and crew is not None and (job := self._board.take(worker, crew.workers)) is not None:
-                crew.give(worker, job)
+            while crew is not None and worker.ready and worker.job is None:
+                job = self._board.take(worker, crew.workers)
+                if job is None:
+                    break
+                if late := self._bench.late(job.spec.cell):  # or the first of the cells that wait for this member
+                    self._fail(job, LeftOut(late))
+                else:
+                    crew.give(worker, job)
 
     def _hear(self, seconds: float) -> None:
         """Take what a worker has done."""

@@ -22,7 +22,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             name, bracket, rest = nodeid.partition("[")
             return rest.rpartition("-")[0] if bracket else name
 
-    return ByPopulation(config, log) if config.getoption("dist", "no") == "load" else None
+    class InTurn(ByPopulation):
+        """The same of cells that also stand together: a budget has put them into an order that decides most."""
+
+        def __init__(self, config: pytest.Config, log: Any) -> None:
+            super().__init__(config, log)
+            config.option.loadscopereorder = False
+            self._scopes: dict[str, str] = {}
+            self._last = ""
+
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid not in self._scopes:  # first asked of all of them, in their order
+                own = super()._split_scope(nodeid)
+                apart = own != self._last
+                self._last = own
+                before = next(reversed(self._scopes.values()), "")
+                self._scopes[nodeid] = f"{len(self._scopes)} {own}" if apart else before
+            return self._scopes[nodeid]
+
+    if config.getoption("dist", "no") != "load":
+        return None
+    return (ByPopulation if config.getoption("budget", None) is None else InTurn)(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -52,6 +52,10 @@ class Made:
     parameters: int | None
     seconds: float = 0.0
 
+    def lasting(self, seconds: float) -> Made:
+        """The same, and what it took."""
+        return replace(self, seconds=seconds)
+
 
 class Costs:
     """Expectations, which become better as more is known."""

@@ -39,6 +39,8 @@ def total(parts: Iterable[Estimate]) -> Estimate:
 
 def told(seconds: float) -> str:
     """`0.2 s`, `45 s`, `3 min`, `2.5 h`, `4 d`."""
+    if seconds < 0.1:
+        return f"{seconds:.1g} s"
     for size, unit in ((1.0, "s"), (60.0, "min"), (3600.0, "h")):
         most = 172_800.0 if unit == "h" else 100 * size if unit == "s" else 90 * size
         if seconds < most:

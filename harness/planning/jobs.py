@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.planning.costs import Asked, Costs, Made
 from harness.planning.estimate import NOTHING, Estimate, total
 from harness.planning.holdings import Holding
+from harness.records.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,14 @@ class Job:
     population: str
     scope: str  # the population's cells, which one worker takes together
     needs: tuple[Need, ...] = ()
-    answered: bool = False
+    record: RunRecord | None = None  # the answer that is there
+    ranks: bool = True  # whether methods are compared in its column
     holding: Holding | None = None  # None where the model's size is not known
+
+    @property
+    def answered(self) -> bool:
+        """Whether nothing need be run for it."""
+        return self.record is not None
 
 
 def cost(job: Job, costs: Costs) -> Estimate | None:

@@ -19,23 +19,32 @@ MOST = 3000  # files of a kind: more would teach little, and take longer to read
 COST = "cost.json"  # beside what the zoo holds: {"seconds": 12.5}
 
 
-def cells(results: Path, models: Collection[str], sizes: Mapping[str, int]) -> Iterator[Spent]:
-    """What the records of a folder cost, those of these models first.
+READ = ("cost", "method", "suite", "setting", "model", "members", "heads", "seed", "score", "knobs")
 
-    Args:
-        models: names of the session's models, which come first if there are too many records.
-        sizes: fingerprint of a model -> its parameters, as far as they are known.
-    """
+
+def records(results: Path, models: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """What is read of the records of a folder, those of these models first if there are too many."""
     own = {slug(model) for model in models}
     paths = [p for p in sorted(results.glob("*/*/*/*.json")) if not p.name.startswith(".")]
     for path in sorted(paths, key=lambda p: p.parent.name not in own)[:MOST]:
-        spent = of_record(_object(path), sizes)
-        if spent is not None:
-            yield spent
+        yield record_at(path)
+
+
+def record_at(path: Path) -> dict[str, Any]:
+    """What is read of a record: its answers alone, of many, would fill the memory."""
+    found = _object(path)
+    told = {name: found[name] for name in READ if name in found}
+    told["dev"] = {"calls": _part(found, "dev").get("calls")}
+    told["recipe"] = {"model": _part(found, "recipe").get("model")}
+    return told
 
 
 def of_record(record: Mapping[str, Any], sizes: Mapping[str, int]) -> Spent | None:
-    """What a record says that its cell cost; None where it says too little."""
+    """What a record says that its cell cost; None where it says too little.
+
+    Args:
+        sizes: fingerprint of a model -> its parameters, as far as they are known.
+    """
     cost, recipe = _part(record, "cost"), _part(record, "recipe")
     exam, method = _seconds(cost, "exam_seconds"), record.get("method")
     texts = [record.get(name) for name in ("suite", "setting", "model", "method")]
@@ -64,13 +73,13 @@ def made(zoo: Path, sizes: dict[str, int]) -> Iterator[Made]:
         model = str(recipe.get("model"))
         if model not in sizes and (size := of_file(folder / "model.safetensors")) is not None:
             sizes[model] = size.parameters
-        if (thing := of_member(recipe, sizes, _took(folder) or 0.0)) is not None:
+        if (thing := of_member(recipe, sizes, took(folder) or 0.0)) is not None:
             members[folder.name] = thing
             if thing.seconds:
                 yield thing
     for kind in ("fisher", "gram"):
         for folder in _folders(zoo, kind):
-            seconds, recipe = _took(folder), _object(folder / RECIPE)
+            seconds, recipe = took(folder), _object(folder / RECIPE)
             if seconds is not None and recipe:
                 yield of_statistics(kind, recipe, sizes, seconds)
 
@@ -96,7 +105,8 @@ def _folders(zoo: Path, kind: str) -> list[Path]:
     return sorted(path.parent for path in (zoo / kind).glob(f"[!.]*/{RECIPE}"))[:MOST]
 
 
-def _took(folder: Path) -> float | None:
+def took(folder: Path) -> float | None:
+    """The seconds that a thing in the zoo took; None where nobody wrote them down."""
     return _seconds(_object(folder / COST), "seconds")
 
 

@@ -13,6 +13,7 @@ from harness.cells.cell import Cell, PopulationKey, Source
 from harness.checkpoints.names import ModelName
 from harness.data import world
 from harness.data.corpus import Corpus
+from harness.errors import LeftOut
 from harness.protocol.protocol import Protocol
 from harness.records.record import BadRecord, RunRecord, Store
 from harness.records.there import There
@@ -35,6 +36,9 @@ class Bench:
         self._zoo_there = There(options.zoo)
         self.has = Holdings(options)
         self.matrix = Matrix(options, self.has)
+        self.late: Callable[[Cell], str] = lambda cell: (
+            ""
+        )  # why a cell is not begun any more, of sessions with a budget
         self._trials = Trials(options, self._lab_to_try, lambda line: self.say(self.told(line)))
         self._lab: tuple[object, object] | None = None
         self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for
@@ -74,6 +78,11 @@ class Bench:
         self._trials.require(cell, lab)
         self._require_alive(cell, lab)
         return run(cell, lab, store, replay=not self.options.rerun)
+
+    def require_time(self, cell: Cell) -> None:
+        """Raise `LeftOut` if the session's budget leaves no time for this cell."""
+        if reason := self.late(cell):
+            raise LeftOut(reason)
 
     def keep(self, cell: Cell, record: RunRecord) -> RunRecord:
         """Store the record of a cell, which needs no journal any more."""

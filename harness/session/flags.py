@@ -60,6 +60,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "N",
         "help": "Development evaluations of each search and evolution: search.budget, dfs.budget and so on in one word",
     },
+    "budget": {
+        "metavar": "TIME",
+        "help": "Wall time such as 45s, 90m or 2h: what decides most in its time runs first, what does not fit is left",
+    },
     "plan": {
         "nargs": "?",
         "const": "",

@@ -66,6 +66,7 @@ class Options:
     engine: Engine
     points: int  # per side of a landscape
     diagnose: bool
+    wall_time: float | None  # seconds that the session may take
     plan: int | None  # for how many workers it is planned, 0 for nobody said how many; None where it runs
     command: str
 
@@ -148,6 +149,7 @@ def read(config: pytest.Config) -> Options:
             engine=engine_asked(config, models),
             points=parsing.points_of(get("--grid")),
             diagnose=get("--diagnose"),
+            wall_time=parsing.wall_time_of(get("--budget")),
             plan=parsing.workers_of(get("--plan")),
             command=command_of(config),
         )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from harness.cells.cell import Cell, PopulationKey
 from harness.checkpoints.names import ModelName
 from harness.planning import observed, sizes
+from harness.planning.appetite import evaluations, statistics
 from harness.planning.costs import Asked, Costs
-from harness.planning.holdings import WIDTH, holding
+from harness.planning.holdings import WIDTH, Holding, holding
 from harness.planning.jobs import Job
 from harness.session.lacking import Lacking
 from harness.suites.setting import Setting
@@ -21,10 +23,26 @@ from methods.errors import MergeboardError
 
 if TYPE_CHECKING:
     from harness.cells.lab import Lab
+    from harness.records.record import RunRecord
     from harness.session.bench import Bench
 
 LARGEST = 4 << 30  # bytes of a model's files: to hash more, which tells what is answered, takes longer than a plan may
-STATISTICS = ("fisher", "gram")
+
+
+class _Told(NamedTuple):
+    """What a method says that it will ask for."""
+
+    kind: str  # as in costs.Asked
+    calls: int
+    reads: tuple[str, ...]
+    width: int  # bytes of a scalar of the model that answers
+
+    def holding(self, cell: Cell, size: sizes.Size | None) -> Holding | None:
+        """What the cell holds; None for a model of unknown size."""
+        if size is None:
+            return None
+        members, reads = len(cell.key.members), bool(self.reads)
+        return holding(cell.method, self.kind, members, size.parameters, reads, self.width)
 
 
 class Survey:
@@ -34,21 +52,24 @@ class Survey:
         self._bench = bench
         self._sizes: dict[ModelName, sizes.Size | None] = {}
         self._at_hand: dict[ModelName, bool] = {}
+        self._known: dict[tuple[object, ...], _Told] = {}
         self._lacking = Lacking(bench.options)
         self.unseen: dict[ModelName, None] = {}  # models of which nobody can tell what is answered
 
-    def costs(self) -> Costs:
-        """What is known of costs: from the results folder and the zoo."""
-        options, known = self._bench.options, dict[str, int]()
-        made = list(observed.made(options.zoo, known))
-        return Costs(observed.cells(options.results, [m.display for m in options.models], known), made)
+    def known(self) -> tuple[Costs, list[Mapping[str, Any]]]:
+        """What is known of costs, from the results folder and the zoo; and what the records say."""
+        options, sizes_ = self._bench.options, dict[str, int]()
+        made = list(observed.made(options.zoo, sizes_))
+        records = list(observed.records(options.results, [m.display for m in options.models]))
+        spent = [cell for record in records if (cell := observed.of_record(record, sizes_)) is not None]
+        return Costs(spent, made), records
 
     def jobs(self, items: Sequence[pytest.Item]) -> list[Job]:
         """The session's cells; those that are skipped in any case are none."""
         found = []
         for place, item in enumerate(items):
             cell = cell_of(item)
-            if cell is not None and item.get_closest_marker("skip") is None:
+            if cell is not None:
                 found.append(self._job(place, cell, item.nodeid))
         return found
 
@@ -61,57 +82,56 @@ class Survey:
 
     def _job(self, place: int, cell: Cell, name: str) -> Job:
         key, setting = cell.key, cell.setting
-        method, reads = self._method(cell)
-        calls = _scores(method, len(key.members))
-        row = cell.method if cell.method in RESERVED else ""
-        kind = row or ("search" if calls else "statistics" if reads else "merge")
-        size, lab = self.size(key.model), self._lab(cell)
+        told, size, lab = self._told(cell), self.size(key.model), self._lab(cell)
         parameters = None if size is None else size.parameters
-        asked = Asked(
-            setting.suite, setting.name, key.model.display, cell.method, kind, len(key.members), calls, parameters
-        )
-        wanted = 2 if self._bench.has.protocol(key.model, setting).dtype == "bf16" else WIDTH
+        who = setting.suite, setting.name, key.model.display, cell.method
         return Job(
             place,
-            asked,
+            Asked(*who, told.kind, len(key.members), told.calls, parameters),
             (key.model.display, setting.suite, setting.name, key.heads),
             key.seed,
             key.population,
             name.partition("[")[0] + str(key),
-            tuple(self._lacking.of(cell, lab, reads, size)),
-            lab is not None and self._answered(cell, lab),
-            None
-            if size is None
-            else holding(cell.method, kind, len(key.members), size.parameters, bool(reads), wanted),
+            tuple(self._lacking.of(cell, lab, told.reads, size)),
+            None if lab is None else self._answer(cell, lab),
+            not setting.role,
+            told.holding(cell, size),
         )
 
-    def _method(self, cell: Cell) -> tuple[object, tuple[str, ...]]:
-        """The method with its knobs, and the kinds of statistics that it reads."""
+    def _told(self, cell: Cell) -> _Told:
+        """What the method says of its appetite, once for all populations of as many members."""
+        place = cell.key.model, cell.setting, cell.method, len(cell.key.members)
+        if place not in self._known:
+            self._known[place] = self._asks(cell)
+        return self._known[place]
+
+    def _asks(self, cell: Cell) -> _Told:
         from methods import resolve
 
-        if cell.method in RESERVED:
-            return None, ()
-        try:
-            method = resolve(cell.method, self._bench.has.protocol(cell.key.model, cell.setting).methods)
-        except MergeboardError:
-            return None, ()  # the cell itself says so
-        needs = _needs_of(method)
-        return method, tuple(kind for kind in STATISTICS if kind in needs)
+        protocol, method = self._bench.has.protocol(cell.key.model, cell.setting), None
+        if cell.method not in RESERVED:
+            with suppress(MergeboardError):  # the cell itself says so
+                method = resolve(cell.method, protocol.methods)
+        calls, reads = evaluations(method, len(cell.key.members)), statistics(method)
+        kind = "search" if calls else "statistics" if reads else "merge"
+        width = 2 if protocol.dtype == "bf16" else WIDTH
+        return _Told(cell.method if cell.method in RESERVED else kind, calls, reads, width)
 
-    def _answered(self, cell: Cell, lab: Lab) -> bool:
+    def _answer(self, cell: Cell, lab: Lab) -> RunRecord | None:
+        """The record of a cell that is answered."""
         from harness.cells.recipe import keys_of
 
         if self._bench.options.rerun:
-            return False
+            return None
         setting, key = cell.setting, cell.key
         there = self._bench.store.answers(setting.suite, setting.name, key.model.display, cell.method, key.seed)
         if not there:
-            return False
+            return None
         try:
             place = (setting.suite, setting.name, key.model.display, cell.method, key.seed)
-            return self._bench.store.find(*place, *keys_of(cell, lab)) is not None
+            return self._bench.store.find(*place, *keys_of(cell, lab))
         except (MergeboardError, ValueError, OSError):  # which the cell itself will meet
-            return False
+            return None
 
     def _lab(self, cell: Cell) -> Lab | None:
         """The laboratory that knows the cell's recipe; None where it cannot be had without making something."""
@@ -154,36 +174,13 @@ class Survey:
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that an item asks; None of anything else."""
+    """The cell that a test asks about, if it will; None of anything else."""
     marker, spec = item.get_closest_marker("setting"), getattr(item, "callspec", None)
     params: dict[str, Any] = {} if spec is None else spec.params
     key, method = params.get("population"), params.get("method")
-    if marker is None or not isinstance(key, PopulationKey) or not isinstance(method, str):
+    if marker is None or item.get_closest_marker("skip") is not None:
+        return None
+    if not isinstance(key, PopulationKey) or not isinstance(method, str):
         return None
     setting: Setting = marker.args[0]
     return Cell(setting, key, method)
-
-
-def _scores(method: object, members: int) -> int:
-    """How many development evaluations it asks for, as far as it says."""
-    from methods.asking import asks
-
-    budget = getattr(method, "budget", None)
-    if isinstance(budget, int):
-        return budget
-    inner, generations = getattr(method, "inner", None), getattr(method, "generations", None)
-    if isinstance(generations, int):
-        return (members if inner is None else 1) + generations * members
-    try:
-        return asks(method, members) or (0 if inner is None else _scores(inner, members))
-    except MergeboardError:
-        return 0
-
-
-def _needs_of(method: object) -> set[str]:
-    """What it and the methods that it is made around need."""
-    found = set(getattr(method, "needs", ()))
-    for part in ("inner", "first_stage"):
-        if (within := getattr(method, part, None)) is not None:
-            found |= _needs_of(within)
-    return found

@@ -30,7 +30,7 @@ class Planner:
 
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         survey, options = Survey(self._bench), self._bench.options
-        jobs, costs = survey.jobs(session.items), survey.costs()
+        jobs, (costs, _) = survey.jobs(session.items), survey.known()
         sizes = _record_bytes(options.results)
         for line in page.lines(jobs, costs, options.plan or 0, memory.limit(), sizes, options.export is not None):
             terminal.write_line(line)
