@@ -31,6 +31,7 @@ from harness.export.remake import cell_of
 from harness.export.write import Blank, read_back
 from harness.families.asked import Asked
 from harness.records.record import RunRecord, Store
+from harness.storage import owner
 from methods.ensemble import combine
 from methods.errors import Misfit
 from tests.brought import FAMILIES, TASKS_OF_TWO, TWO, bring, lab_of, lab_of_two_tasks, record_of, record_of_two_tasks
@@ -276,12 +277,19 @@ def test_a_full_disk_leaves_nothing_and_says_so_in_one_line(
     assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
-def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path: Path) -> None:
-    dead, alive = tmp_path / ".out-export-999999999-x", tmp_path / f".out-export-{os.getpid()}-x"
-    for folder in (dead, alive):
+def test_what_a_killed_export_left_goes_with_the_next_one_and_another_machines_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "HOST", "node-1")
+    names = ("999999999-node_1-x", f"{os.getpid()}-node_1-x", "999999999-node_2-x", f"{os.getpid()}-node_2-x")
+    dead, alive, theirs, left = (tmp_path / f".out-export-{name}" for name in names)
+    for folder in (dead, alive, theirs, left):
         folder.mkdir()
+        (folder / "half").touch()
+    for path in (left, left / "half", theirs):  # what another machine writes to is changed now and then
+        os.utime(path, (1, 1))
     with appearing(tmp_path / "out") as folder:
         (folder / "a").write_text("whole")
         assert not (tmp_path / "out").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [alive.name, "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", alive.name, theirs.name])
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o755

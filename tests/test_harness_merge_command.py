@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -184,6 +185,26 @@ def test_a_full_disk_leaves_nothing_and_is_told_in_one_line(
     with pytest.raises(NotWritten, match="no space left on device"):
         merged(models, tmp_path, "simple", "a", "b")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOENT])
+@pytest.mark.parametrize("call", ["mmap.mmap", "shutil.copyfile"])
+def test_what_cannot_be_read_meanwhile_is_named_and_not_the_place_that_is_written(
+    call: str, number: int, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = models / "a" / "config.json"
+
+    def away(*words: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number), *([str(read)] if "copy" in call else []))
+
+    monkeypatch.setattr(call, away)
+    with pytest.raises(
+        MergeboardError, match=os.strerror(number).lower() if "copy" in call else os.strerror(number)
+    ) as e:
+        merged(models, tmp_path, "simple", "a", "b")
+    named = read if "copy" in call else models
+    assert str(e.value).startswith(str(named)) and "cannot be read" in str(e.value) and "again" in str(e.value)
+    assert "\n" not in str(e.value) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("ended", "said"), [(signal.SIGBUS, "became shorter"), (signal.SIGKILL, "killed")])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.records.record import slug
+from harness.storage import owner
+from harness.storage.lease import clock
 from harness.storage.whole import remove, settle
 from methods.errors import MergeboardError
 
-_MARK = "-export-"  # in the name of a folder that is being filled, before its maker's process
+_MARK = "-export-"  # in the name of a folder that is being filled, before its maker's process and machine
+DAY = 86_400.0  # seconds after which nobody on another machine is believed to fill a folder that stays as it is
 
 
 class NotWritten(MergeboardError):
@@ -30,13 +35,19 @@ def appearing(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove(path for path in target.parent.glob(f".{target.name}{_MARK}*") if not _alive(path))
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{_MARK}{os.getpid()}-"))
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{_MARK}{os.getpid()}-{_here()}-"))
         yield folder
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)  # mkdtemp makes 0700, which nobody else could read
         settle(folder, target)  # in place of an empty folder, too
     except OSError as error:
         reason = (error.strerror or "").lower() or " ".join(str(error).split())
+        where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else target
+        if not where.is_relative_to(target.parent) and error.errno != errno.ENOSPC:
+            raise NotWritten(
+                f"{where} cannot be read ({reason}), so {target} was not written, and nothing of it is left. Bring it "
+                "back, and run the same command again"
+            ) from None
         raise NotWritten(
             f"{target} cannot be written ({reason}); nothing of it is left. Make room there or name another folder, "
             "and run the same command again"
@@ -47,8 +58,14 @@ def appearing(target: Path) -> Iterator[Path]:
 
 
 def _alive(folder: Path) -> bool:
-    """Whether the process that fills this folder still runs."""
-    maker = folder.name.partition(_MARK)[2].partition("-")[0]
+    """Whether the process that fills this folder still runs; of another machine's, whether it may."""
+    maker, _, rest = folder.name.partition(_MARK)[2].partition("-")
+    if not rest.startswith(f"{_here()}-"):
+        try:
+            changed = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+            return clock(folder.parent) - changed < DAY
+        except OSError:  # it is being filled, or removed
+            return True
     try:
         os.kill(int(maker), 0)
     except (ValueError, ProcessLookupError):
@@ -56,3 +73,7 @@ def _alive(folder: Path) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _here() -> str:
+    return slug(owner.HOST).replace("-", "_")

@@ -76,7 +76,10 @@ class Shards(Mapping[str, Tensor]):
         if not hasattr(os, "posix_fadvise"):
             return
         for place in (self._places[name] for name in names if name in self._places):
-            handle = os.open(place.path, os.O_RDONLY)
+            try:
+                handle = os.open(place.path, os.O_RDONLY)
+            except OSError:
+                return  # who reads it says so
             try:
                 os.posix_fadvise(handle, place.start, place.form.bytes, os.POSIX_FADV_WILLNEED)
             finally:
@@ -93,16 +96,24 @@ class Shards(Mapping[str, Tensor]):
 
     def _map(self, path: Path) -> mmap.mmap:
         if path not in self._maps:
-            with path.open("rb") as file:
-                self._maps[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+            try:
+                with path.open("rb") as file:
+                    self._maps[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+            except (OSError, ValueError) as error:  # of an empty file
+                raise _unread(path, error) from None
         return self._maps[path]
+
+
+def _unread(path: Path, error: OSError | ValueError) -> BadWeights:
+    reason = getattr(error, "strerror", None) or error
+    return BadWeights(f"{path} cannot be read ({reason}); bring it back or copy it again, and merge again")
 
 
 def _seen(path: Path) -> Seen:
     try:
         told = path.stat()
     except OSError as error:
-        raise BadWeights(f"{path} cannot be read ({error.strerror or error}); copy it again") from None
+        raise _unread(path, error) from None
     return told.st_size, told.st_mtime_ns, told.st_ino
 
 
