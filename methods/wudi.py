@@ -38,7 +38,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -53,8 +53,9 @@ from methods.simple import average_all
 from methods.space import Gene
 from methods.tensors.least_squares import MinimumNorm, PseudoInverse
 from methods.tensors.pieces import blank_like
+from methods.tensors.strength import Unmoved
 from methods.tensors.task_vector import tensors_in_common
-from methods.tensors.tensorwise import Assembly, Tensorwise
+from methods.tensors.tensorwise import Apart, Assembly, Part, Tensorwise
 
 FADES = 0.9, 0.999  # of Adam, as everywhere
 ROWS = 4096  # of a matrix, worked on at a time: rows do not depend on each other once the G_i are known
@@ -90,6 +91,10 @@ class Wudi(Tensorwise):
         return "" if self.lambda_ == 1 else "lambda scales what all members agree on"
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
+        return self.merged(population)
+
+    def merged(self, population: Population, kept: dict[str, Tensor] | None = None) -> Weights:
+        """The merge; `kept` has the changes that were found before, and is given those that are found now."""
         merged = blank_like(population.members[0])
         shared = tensors_in_common("wudi", population)
         solved = self._solved(population)
@@ -98,8 +103,14 @@ class Wudi(Tensorwise):
             out, origin = merged[name], population.ancestor[name]
             if name in solved:
                 turned = name in population.transposed
+                upright, start = _upright(out, turned), _upright(origin, turned)
+                if kept is not None and name in kept:
+                    self._add(kept[name], start, upright)
+                    continue
                 tensors = [_upright(member[name], turned) for member in population.members]
-                _Layer(self, tensors, _upright(origin, turned)).write(_upright(out, turned))
+                found = _Layer(self, tensors, start).write(upright, keeps=kept is not None)
+                if kept is not None and found is not None:
+                    kept[name] = found
             elif self.others == "ancestor":
                 out.copy_(origin)
             elif self.lambda_ != 1:
@@ -109,7 +120,13 @@ class Wudi(Tensorwise):
 
     def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
         """Any group of tensors alone; but whether a model has blocks at all, only the whole of it can tell."""
-        return None if self.tensors == "linear" else super().assembly(population, draws)
+        return None if self.tensors == "linear" else _Kept(draws)
+
+    def _add(self, found: Tensor, origin: Tensor, out: Tensor) -> None:
+        """Add a change, (out, in) in float64."""
+        for start in range(0, len(origin), ROWS):
+            rows = slice(start, start + ROWS)
+            out[rows] = (origin[rows].double() + self.lambda_ * found[rows]).to(out.dtype)
 
     def _solved(self, population: Population) -> set[str]:
         """The names of the matrices that are solved."""
@@ -123,6 +140,22 @@ class Wudi(Tensorwise):
                 "wudi.tensors=linear is about matrices inside blocks, and this model names none; take matrices"
             )
         return inside
+
+
+class _Kept(Apart):
+    """Groups of tensors whose changes are kept, once lambda alone moves: in float64, as they are added."""
+
+    def __init__(self, draws: Callable[[], torch.Generator]) -> None:
+        super().__init__(draws)
+        self._unmoved = Unmoved()
+        self._found: dict[str, dict[str, Tensor]] = {}
+
+    def made(self, group: str, part: Part) -> Weights:
+        """The merge of one group."""
+        again = self._unmoved.again(group, part, "lambda_")
+        if not again:
+            self._found.pop(group, None)
+        return cast(Wudi, part.method).merged(part.population, self._found.setdefault(group, {}) if again else None)
 
 
 def _upright(tensor: Tensor, turned: bool) -> Tensor:
@@ -140,11 +173,16 @@ class _Layer:
         self._members, self._norms = [tensors[i] for i in there], [norms[i] for i in there]
         self._outputs, self._inputs = outputs, inputs
 
-    def write(self, out: Tensor) -> None:
-        """Write the merge into `out`, (out, in)."""
+    def write(self, out: Tensor, keeps: bool = False) -> Tensor | None:
+        """Write the merge into `out`, (out, in).
+
+        Returns:
+            The change, (out, in) in float64, if it is to be kept and there is one.
+        """
         out.copy_(self._origin)
         if not self._members:
-            return
+            return None
+        kept = self._origin.new_empty(self._origin.shape, dtype=torch.float64) if keeps else None
         wide = self._method.solver == "closed" and len(self._members) * self._outputs < self._inputs
         grams = [] if wide else self._grams()
         system = None if wide or self._method.solver == "adam" else MinimumNorm(grams, self._cutoff())
@@ -154,6 +192,9 @@ class _Layer:
             else:
                 found = self._descended(changes, grams) if grams else self._widely(changes)
             out[rows] = (self._origin[rows].double() + self._method.lambda_ * found).to(out.dtype)
+            if kept is not None:
+                kept[rows] = found
+        return kept
 
     def _changes(self, members: Sequence[Tensor]) -> Iterator[tuple[slice, list[Tensor]]]:
         for start in range(0, len(self._origin), ROWS):

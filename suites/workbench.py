@@ -36,6 +36,7 @@ from methods.tensors.candidates import candidates_of
 from methods.tensors.child import write_child
 from methods.tensors.draws import Draws
 from methods.tensors.pieces import blank_like
+from methods.tensors.tensorwise import Part
 
 MEMBERS, ROWS = 5, 128
 SHAPES: Mapping[str, Mapping[str, int]] = {
@@ -57,6 +58,8 @@ __all__ = [
     "LiveModel",
     "Meter",
     "Neighbour",
+    "Part",
+    "Population",
     "Predictor",
     "RegMean",
     "RobertaForSequenceClassification",
@@ -69,6 +72,7 @@ __all__ = [
     "memory_kept",
     "on_gpu",
     "read_all_write_one",
+    "replace",
     "same_bits",
     "sweep",
     "torch",

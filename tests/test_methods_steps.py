@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from methods import MergeMethod, Population, known, resolve
+from methods import MergeMethod, Population, known, resolve, wudi
 from methods.contract import same_bits, toy_population, toy_score
 from methods.naming.staged import SEARCHES
 from methods.optimisers.random import Random
@@ -142,3 +142,17 @@ def test_heads_that_are_merged_by_annotation_are_not_scaled() -> None:
         one = bench(resolve(name), population, None)
         for point in walk(one):
             assert same_bits(one.merge(point), bench(resolve(name), population, None).merge(point)), name
+
+
+def test_least_squares_are_solved_once_for_all_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved: list[str] = []
+    layer: Any = wudi._Layer
+    write = layer.write
+    monkeypatch.setattr(layer, "write", lambda self, *some, **more: (solved.append(""), write(self, *some, **more))[1])
+    one = bench(resolve("wudi"), toy_population(3), None)
+    one.merge((0.5,))
+    once = len(solved)
+    assert once
+    for value in (0.7, 0.9, 1.1):
+        one.merge((value,))
+    assert len(solved) == 2 * once, "for the first candidate nothing is kept, for the second all is"

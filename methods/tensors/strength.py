@@ -64,6 +64,19 @@ class Strong(ABC):
         return Strengthened(draws) if isinstance(self, Tensorwise) else Whole(draws, population)
 
 
+class Unmoved:
+    """Whether a group of tensors has, but for one field, the knobs and scales that it had in its last merge."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, object] = {}
+
+    def again(self, group: str, part: Part, field: str) -> bool:
+        """Asked once for each merge."""
+        now = replace(cast(Any, part.method), **{field: 0.0}), part.scales
+        before, self._known[group] = self._known.get(group), now
+        return before == now
+
+
 class Strengthened(Apart):
     """Groups of tensors, each with what is known of it: what was found of every member, and T."""
 
@@ -71,14 +84,13 @@ class Strengthened(Apart):
         super().__init__(draws)
         self._out: dict[str, dict[str, Tensor]] = {}  # written over by the next merge of the group
         self._found: dict[tuple[str, int], tuple[object, Any]] = {}
-        self._knobs: dict[str, object] = {}
+        self._unmoved = Unmoved()
         self._sums: dict[str, Weights] = {}
 
     def made(self, group: str, part: Part) -> Weights:
         """The merge of one group."""
         method = _strong(part)
-        knobs = replace(cast(Any, method), **{method.strength: 0.0}), part.scales
-        again, self._knobs[group] = method.keeps and self._knobs.get(group) == knobs, knobs
+        again = self._unmoved.again(group, part, method.strength) and method.keeps
         if not again:
             self._sums.pop(group, None)
         first = part.unscaled.members[0]
