@@ -7,13 +7,12 @@ Standard library only, as records are. A diagnosis is no answer to a question an
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.records.files import fresh
-from harness.records.record import LARGEST, BadRecord, Store, canonical, fits, recipe_key, rounded, slug
+from harness.records import beside
+from harness.records.record import BadRecord, Store
 
 SCHEMA = 1
 FOLDER = "diagnoses"
@@ -71,42 +70,32 @@ class Diagnosis:
 
 def stem(model: str, members: tuple[str, ...], seed: int) -> str:
     """What the file's name begins with."""
-    return f"{slug(model)}-{slug('+'.join(members))[:LONGEST]}-s{seed}"
+    return beside.stem(model, members, seed, LONGEST)
 
 
 def text_of(diagnosis: Diagnosis) -> str:
     """The content of its file."""
-    content = {**rounded(asdict(diagnosis)), "recipe": diagnosis.recipe}  # which is hashed: no digit may be lost
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"  # unsorted: layers are in order
+    return beside.text_of(diagnosis, ordered=True)  # unsorted: layers are in order
 
 
 def put(store: Store, diagnosis: Diagnosis) -> Path:
     """Write it under its own path and return that path."""
-    return store.write(store.root / diagnosis.path, text_of(diagnosis))
+    return beside.put(store, diagnosis, text_of(diagnosis))
 
 
 def paths(root: Path) -> list[Path]:
     """Every diagnosis' file, in a stable order."""
-    return sorted((root / FOLDER).glob("*.json"))
+    return beside.paths(root, FOLDER)
+
+
+def _made(raw: dict[str, Any]) -> Diagnosis:
+    lists = {name: tuple(raw[name]) for name in ("members", "distances")}
+    return Diagnosis(**{**raw, **lists, "cosines": tuple(map(tuple, raw["cosines"]))})
 
 
 def read(path: Path) -> Diagnosis:
     """One diagnosis. Raises `BadRecord`, one line that names the file, if it cannot be believed."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes is not read as a diagnosis")
-        raw = json.loads(fresh(lambda: path.read_text("utf-8")))
-        canonical(raw)  # refuses NaN wherever it hides
-        if wrong := [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]:
-            raise BadRecord(f"{path}: {', '.join(wrong)} cannot be that")
-        lists = {name: tuple(raw[name]) for name in ("members", "distances")}
-        found = Diagnosis(**{**raw, **lists, "cosines": tuple(map(tuple, raw["cosines"]))})
-    except BadRecord:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BadRecord(f"{path}: not a diagnosis ({type(error).__name__}: {error})") from None
-    if found.schema != SCHEMA or recipe_key(found.recipe) != found.key:
-        raise BadRecord(f"{path}: of another schema, or its recipe does not hash to its key")
+    found = beside.read(path, "diagnosis", _IN_JSON, SCHEMA, _made)
     count = len(found.members)
     if not count or len(found.distances) != count or [len(row) for row in found.cosines] != [count] * count:
         raise BadRecord(f"{path}: it has not one number for each member, or pair of members")

@@ -8,13 +8,12 @@ Standard library only, as records are. A landscape is no answer to a question an
 from __future__ import annotations
 
 import itertools
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.records.files import fresh
-from harness.records.record import LARGEST, BadRecord, Store, canonical, fits, recipe_key, rounded, slug
+from harness.records import beside
+from harness.records.record import BadRecord, Store
 
 SCHEMA = 1
 FOLDER = "landscapes"
@@ -51,53 +50,38 @@ class Terrain:
     @property
     def path(self) -> Path:
         """Where it lies, relative to a store's root."""
-        return Path(FOLDER, f"{_stem(self.model, self.members, self.seed)}-{self.key}.json")
+        return Path(FOLDER, f"{beside.stem(self.model, self.members, self.seed)}-{self.key}.json")
 
 
 def text_of(terrain: Terrain) -> str:
     """The content of its file."""
-    content = {**rounded(asdict(terrain)), "recipe": terrain.recipe}  # which is hashed: no digit may be lost
-    return json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    return beside.text_of(terrain)
 
 
 def put(store: Store, terrain: Terrain) -> Path:
     """Write it under its own path and return that path."""
-    return store.write(store.root / terrain.path, text_of(terrain))
+    return beside.put(store, terrain, text_of(terrain))
 
 
 def paths(root: Path) -> list[Path]:
     """Every landscape's file, in a stable order."""
-    return sorted((root / FOLDER).glob("*.json"))
+    return beside.paths(root, FOLDER)
 
 
 def paths_of(root: Path, model: str, members: tuple[str, ...], seed: int) -> list[Path]:
     """The files of all landscapes of one pair."""
-    return sorted((root / FOLDER).glob(f"{_stem(model, members, seed)}-*.json"))
+    return beside.paths(root, FOLDER, f"{beside.stem(model, members, seed)}-")
 
 
-def _stem(model: str, members: tuple[str, ...], seed: int) -> str:
-    return f"{slug(model)}-{slug('+'.join(members))}-s{seed}"
+def _made(raw: dict[str, Any]) -> Terrain:
+    places = {m: Place(**p) for m, p in raw["places"].items()}
+    lists = {name: tuple(raw[name]) for name in ("members", "axis")}
+    return Terrain(**{**raw, **lists, "scores": tuple(map(tuple, raw["scores"])), "places": places})
 
 
 def read(path: Path) -> Terrain:
     """One landscape. Raises `BadRecord`, one line that names the file, if it cannot be believed."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes is not read as a landscape")
-        raw = json.loads(fresh(lambda: path.read_text("utf-8")))
-        canonical(raw)  # refuses NaN wherever it hides
-        wrong = [name for name, value in raw.items() if not fits(value, _IN_JSON[name])]
-        if wrong:
-            raise BadRecord(f"{path}: {', '.join(wrong)} cannot be that")
-        places = {m: Place(**p) for m, p in raw["places"].items()}
-        lists = {name: tuple(raw[name]) for name in ("members", "axis")}
-        terrain = Terrain(**{**raw, **lists, "scores": tuple(map(tuple, raw["scores"])), "places": places})
-    except BadRecord:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BadRecord(f"{path}: not a landscape ({type(error).__name__}: {error})") from None
-    if terrain.schema != SCHEMA or recipe_key(terrain.recipe) != terrain.key:
-        raise BadRecord(f"{path}: of another schema, or its recipe does not hash to its key")
+    terrain = beside.read(path, "landscape", _IN_JSON, SCHEMA, _made)
     size, axis = len(terrain.axis), terrain.axis
     if len(terrain.members) != 2 or size < 2 or any(b - a < 1e-6 for a, b in itertools.pairwise(axis)):
         raise BadRecord(f"{path}: a plane has two members, and an axis rises")
