@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from harness.judging.rowwise import whole
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from leaderboard.graded import misgraded
+from leaderboard.once import Once
 from leaderboard.routed import astray
 from leaderboard.sought import contradiction
 from leaderboard.stats.chance import ROUNDING
@@ -45,7 +46,7 @@ class Loaded(NamedTuple):
 
 def load(store: Store) -> Loaded:
     """Read every record of a store, of its trace what tables show; nothing is believed that does not fit."""
-    found = Loaded([], [], [], [], {})
+    found, once = Loaded([], [], [], [], {}), Once()
     for path in store.paths():
         place = path.relative_to(store.root)
         try:
@@ -56,7 +57,7 @@ def load(store: Store) -> Loaded:
                 sound(record, place)
                 if said := contradiction(record) or astray(record):
                     raise BadRecord(f"{place}: {said}; the file was edited or damaged")
-                record = replace(record, trace=shown_of(record.trace), says=dict(told_of(record)))
+                record = once.shared(replace(record, trace=shown_of(record.trace), says=dict(told_of(record))))
                 if record.path in found.places:
                     found.repeats.append((place, record))
                 else:

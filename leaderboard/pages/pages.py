@@ -24,6 +24,7 @@ from leaderboard.pages.figures import Figure, figures
 from leaderboard.pages.grids import Name
 from leaderboard.pages.tuned import tuned
 from leaderboard.plots.landscape import landscape
+from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.table import Scores, certainty, costs, headline, per_corpus, unseen
@@ -97,6 +98,7 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
+        same_budget(group)
         yield group
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.judging.rowwise import Array, Rowwise, level, middle
+from harness.judging.rowwise import Array, Rowwise, level, middle, sums
 from leaderboard.stats.packed import Coins, Columns
 
 DRAWS = 1000
@@ -74,11 +74,11 @@ class Paper:
         if not self._answers:
             return []
         redrawn, coins = self._drawn(count)
-        shared, centre = self._shared.sum(axis=0, dtype=np.float64), middle(self._answers)
+        shared, centre = sums(self._shared), middle(self._answers)
         made = []
         for one, columns, others in zip(self._answers, self._columns, redrawn, strict=True):
             own = columns.numbers
-            score = float(one.score(own.sum(axis=0, dtype=np.float64), shared))
+            score = float(one.score(sums(own), shared))
             if one.centre is not None:
                 own = level(one._replace(own=own, shared=self._shared), centre)
             made.append(
@@ -89,7 +89,7 @@ class Paper:
                     constant=one.constant,
                     redrawn=others,
                     columns=columns if one.centre is None else Columns.of(own),
-                    own=own.sum(axis=0, dtype=np.float64).astype(own.dtype),
+                    own=sums(own).astype(own.dtype),
                     shared=shared.astype(own.dtype),
                     coins=coins,
                     of=one.score,

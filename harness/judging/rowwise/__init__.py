@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.data.task import OF_KIND  # for who has the formulas and needs their names
-from harness.judging.rowwise.base import Array, Rowwise, level, middle, whole
+from harness.judging.rowwise.base import Array, Rowwise, level, middle, sums, whole
 from harness.judging.rowwise.correlations import matthews, pearson, spearman
 from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
 from harness.judging.rowwise.labels import label_f1
@@ -32,6 +32,7 @@ __all__ = [
     "middle",
     "pearson",
     "spearman",
+    "sums",
     "weighted_f1",
     "whole",
 ]

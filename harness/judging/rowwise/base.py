@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 
 
+EXACT = 2**20  # rows of small whole numbers whose sums single precision holds without loss
+
+
 class Rowwise(NamedTuple):
     """A set of answers. `score(counts @ own, counts @ shared)` is the score of the rows taken `counts` times.
 
@@ -39,8 +42,14 @@ def level(answers: Rowwise, middle: float) -> Array:
 
 def whole(answers: Rowwise) -> float:
     """The score of all rows, each once; NaN where no row is annotated."""
-    own, shared = (part.sum(axis=0, dtype=np.float64) for part in (answers.own, answers.shared))
-    return float(answers.score(own, shared))
+    return float(answers.score(sums(answers.own), sums(answers.shared)))
+
+
+def sums(numbers: Array) -> Array:
+    """(k,), in double precision: the sums of (rows, k) over all rows."""
+    exact = numbers.dtype == np.float32 and len(numbers) < EXACT
+    found: Array = numbers.sum(axis=0).astype(np.float64) if exact else numbers.sum(axis=0, dtype=np.float64)
+    return found
 
 
 def share(some: Array, all_: Array, asked: Any) -> Array:

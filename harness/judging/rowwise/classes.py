@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.task import MOST_CLASSES
-from harness.judging.rowwise.base import Array, share
+from harness.judging.rowwise.base import Array, share, sums
 
 
 def one_hot(gold: NDArray[Any], said: NDArray[Any], classes: int) -> tuple[Array, Array, Array]:
@@ -54,5 +54,5 @@ def second_f1(own: Array, shared: Array) -> Array:
 
 def classes_in(wanted: Array) -> tuple[int, float]:
     """How many classes have rows, and the share of the largest."""
-    rows = wanted.sum(axis=0, dtype=np.float64)
+    rows = sums(wanted)
     return int((rows > 0).sum()), float(rows.max(initial=0.0) / max(1.0, rows.sum()))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.corpus import MASKED
-from harness.judging.rowwise.base import Array, share
+from harness.judging.rowwise.base import Array, share, sums
 
 
 def columns(gold: NDArray[Any], said: NDArray[Any]) -> tuple[Array, Array]:
@@ -23,16 +23,21 @@ def label_f1(own: Array, shared: Array) -> Array:
     outputs = own.shape[-1] // 2
     twice = 2 * own[..., :outputs]
     both = twice + own[..., outputs:]
-    each: Array = np.where(shared[..., :outputs] > 0, twice / np.maximum(both, 1), np.nan)
-    return each
+    each: Array = twice / np.maximum(both, 1)
+    asked = shared[..., :outputs] > 0
+    return each if asked.all() else np.where(asked, each, np.nan)
 
 
 def mean_label_f1(own: Array, shared: Array) -> Array:
     """(...): the mean of the labels that are annotated."""
     each = label_f1(own, shared)
+    mean: Array
+    if each.shape[-1] and (shared[..., : each.shape[-1]] > 0).all():
+        mean = each.sum(axis=-1) / np.float64(each.shape[-1])
+        return mean
     asked = ~np.isnan(each)
     with np.errstate(invalid="ignore"):
-        mean: Array = np.where(asked, each, 0).sum(axis=-1) / asked.sum(axis=-1)
+        mean = np.where(asked, each, 0).sum(axis=-1) / asked.sum(axis=-1)
     return mean
 
 
@@ -51,6 +56,6 @@ def pooled_label_f1(own: Array, shared: Array) -> Array:
 
 def always_yes(shared: Array) -> tuple[Array, Array, Array]:
     """Of the outputs that are asked: annotated rows, positive ones, and the F1 of always saying yes."""
-    asked, positive = np.split(shared.sum(axis=0, dtype=np.float64), 2)
+    asked, positive = np.split(sums(shared), 2)
     asked, positive = asked[asked > 0], positive[asked > 0]
     return asked, positive, 2 * positive / (positive + asked)

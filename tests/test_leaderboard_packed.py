@@ -1,0 +1,77 @@
+"""What the leaderboard holds of thousands of records: answers as bits, equal parts once, and the same numbers."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from harness.judging.rowwise import accuracy, macro_f1, pearson
+from leaderboard.once import Once
+from leaderboard.stats.chance import draws, exchanged, sheets
+from leaderboard.stats.packed import Coins, Columns
+from tests.test_leaderboard_table import record
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [1, 7, 8, 500])
+def test_packed_answers_come_back_as_they_were(kind: type, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    for numbers, bits in ((rng.integers(0, 2, (rows, 3)), True), (rng.random((rows, 3)) + 0.1, False)):
+        packed = Columns.of(numbers.astype(kind))
+        assert packed.bits == bits and packed.wide == 3
+        assert packed.numbers.dtype == kind and (packed.numbers == numbers.astype(kind)).all()
+
+
+@pytest.mark.parametrize("numbers_at_once", [8, 2_000_000])
+def test_the_coins_of_some_rows_sum_as_those_of_all(numbers_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaderboard.stats.packed.NUMBERS", numbers_at_once)
+    rng = np.random.default_rng(1)
+    thrown, numbers = rng.integers(0, 2, (21, 90)), rng.integers(-1, 2, (90, 4)).astype(np.float32)
+    numbers[rng.random(90) < 0.5] = 0
+    coins = Coins.of(np.packbits(thrown, axis=1), 90)
+    assert (coins.sums(numbers) == thrown @ numbers).all()
+
+
+def test_many_sets_of_answers_are_drawn_for_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    gold = rng.integers(0, 2, (40, 3)).astype(float)
+    answers = [macro_f1(gold, np.where(rng.random((40, 3)) < 0.2, 1 - gold, gold)) for _ in range(5)]
+    alone = [sheets("5", "macro_f1", [one], 30)[0] for one in answers]
+    monkeypatch.setattr("leaderboard.stats.chance.NUMBERS", 40 * 6 * 2)  # two sets at a time
+    for one, other in zip(sheets("5", "macro_f1", answers, 30), alone, strict=True):
+        assert one.score == other.score and one.redrawn.shape == (30,)
+        assert (exchanged(one, alone[0]) == exchanged(other, alone[0])).all()
+
+
+def test_numbers_are_mixed_about_one_centre() -> None:
+    rng = np.random.default_rng(3)
+    gold = rng.random(30)
+    a, b = sheets("6", "pearson", [pearson(gold, gold + rng.random(30) + far) for far in (0, 5000)], 4)
+    ((_, coins),) = draws("6", 30, 4)
+    picked = coins @ (a.columns.numbers - b.columns.numbers) + b.own
+    assert exchanged(a, b) == pytest.approx(a.of(picked, a.shared) - a.of(a.own + b.own - picked, a.shared), abs=1e-9)
+
+
+def test_a_thousand_sets_of_answers_are_held_in_a_few_megabytes() -> None:
+    rng = np.random.default_rng(4)
+    gold = rng.integers(0, 2, 500).astype(float)
+    answers = (accuracy(gold, rng.integers(0, 2, 500)) for _ in range(1000))
+    sheets("1", "accuracy", [accuracy(gold, gold)], 100)  # what a first call imports is not counted
+    tracemalloc.start()
+    made = sheets("1", "accuracy", answers, 100)
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(made) == 1000 and held < 3 * 2**20 and most < 20 * 2**20  # as numbers: 2 MB, and 0.4 of coins each
+
+
+def test_equal_parts_of_records_are_held_once_and_other_kinds_are_not_equal() -> None:
+    once, made = Once(), []
+    for value in (1, 1, True, 1.0):
+        made.append(once.shared(record(environment={"packages": {"numpy": "2"}, "on": {"it": value}})))
+    one, same, *others = made
+    assert one.environment["packages"] is others[-1].environment["packages"]
+    assert one.environment is same.environment and one.recipe["method"] is same.recipe["method"]
+    assert [type(other.environment["on"]["it"]) for other in others] == [bool, float]
+    assert [each.path for each in made] == [one.path] * 4
