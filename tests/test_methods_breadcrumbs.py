@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, resolve
+from methods import Population, resolve
 from methods.breadcrumbs import Breadcrumbs, BreadcrumbsTies, ranks
 from methods.contract import check_method, same_bits, toy_population
 from methods.dare import DareTies
@@ -135,46 +135,6 @@ def test_without_scale_or_weight_nothing_moves(cls: Any, scope: Any) -> None:
 )
 def test_every_choice_of_knobs_keeps_the_contract(method: Any) -> None:
     check_method(method)
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_changes_of_nothing_and_tensors_of_nothing_stay_so(cls: Any) -> None:
-    none = {"w": torch.zeros(3, 5), "scalar": torch.tensor(0.0), "none": torch.zeros(0, 4)}
-    ancestor = {name: torch.ones_like(x) for name, x in none.items()}
-    for scope in SCOPES:
-        found = merge(cls(scope=scope, rescale="l1"), around(ancestor, none, none))
-        assert same_bits(found, ancestor)
-
-
-@pytest.mark.parametrize("method", [Breadcrumbs(), BreadcrumbsTies(rescale="l1", scope="row")], ids=repr)
-def test_a_part_of_the_model_merged_by_itself_is_that_part_of_the_merge(method: Any) -> None:
-    population = toy_population(3)
-    whole = merge(method, population)
-    for names in (("layer.weight", "temperature"), ("embedding.weight",), ("head.weight", "head.bias")):
-        members = tuple({name: member[name] for name in names} for member in population.members)
-        found = merge(method, Population(members, population.names, population.ancestor))
-        assert same_bits(found, {name: whole[name] for name in names})
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_members_in_another_order_with_their_knobs_give_the_same_bits(cls: Any) -> None:
-    population, order = toy_population(3), (2, 0, 1)
-    knobs: dict[str, Any] = {"weights": (0.5, 1.0, 2.0), "density": (0.3, 1.0, 0.6), "gamma": (0.1, 0.2, 0.0)}
-    moved = cls(**{knob: tuple(values[i] for i in order) for knob, values in knobs.items()})
-    assert same_bits(merge(cls(**knobs), population), merge(moved, population.subset(order)))
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_it_has_no_meaning_without_an_ancestor(cls: Any) -> None:
-    with pytest.raises(NotApplicable, match=f"^{cls.called} needs the ancestor"):
-        merge(cls(), replace(by_hand(), ancestor={}))
-
-
-@pytest.mark.parametrize("cls", BOTH)
-@pytest.mark.parametrize("knob", ["density", "gamma", "weights"])
-def test_there_is_one_number_for_all_or_one_for_each(cls: Any, knob: str) -> None:
-    with pytest.raises(Misfit, match=f"{cls.called}.{knob} was given 2 numbers for 3 members; give one per member"):
-        merge(cls(**{knob: (0.1, 0.2)}), by_hand())
 
 
 def test_knobs_are_written_as_one_number_or_several() -> None:

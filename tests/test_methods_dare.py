@@ -11,36 +11,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, Weights, resolve
+from methods import Population, resolve
 from methods.contract import check_method, same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
 from methods.tensors.drops import Mask, magnitudes, stretches
 from methods.ties import Ties
+from tests.populations import ANCESTOR, CHANGES, around, by_hand, merge
 
 BOTH = [DareLinear, DareTies]
-ANCESTOR = torch.tensor([1.0, 2.0, 3.0, 4.0])
-CHANGES = ([0.4, -0.2, 0.1, 0.0], [0.2, 0.6, -0.3, 0.1], [-0.1, 0.2, 0.3, -0.5])
 KEPT = ([1, 0, 1, 1], [1, 1, 0, 0], [0, 1, 1, 1])
 ONES = (1.0, 1.0, 1.0)
 
 
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def merge(method: Any, population: Population) -> Weights:
-    found = method.merge(population, toy_score(), rng())
-    assert isinstance(found, dict)
-    return found
-
-
-def around(ancestor: Weights, *changes: Weights) -> Population:
-    members = tuple({name: x + change[name] for name, x in ancestor.items()} for change in changes)
-    return Population(members, tuple("abcde"[: len(changes)]), ancestor)
-
-
-def by_hand() -> Population:
-    return around({"w": ANCESTOR}, *({"w": torch.tensor(change)} for change in CHANGES))
 
 
 def kept(index: int) -> Any:
@@ -116,13 +100,6 @@ def test_the_trim_keeps_its_share_of_what_the_drop_left() -> None:
 
 
 # -- where it is another method --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_without_weight_nothing_moves(cls: Any) -> None:
-    population = toy_population(3)
-    found = merge(cls(weights=(0.0, 0.0, 0.0)), population)
-    assert all(torch.equal(found[name], x) for name, x in population.ancestor.items())
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -234,28 +211,6 @@ def test_one_member_more_or_less_dropped_changes_no_others_masks(cls: Any) -> No
     assert same_bits(merge(cls(weights=(1.0, 0.0, 1.0), density=(0.5, 1.0, 0.5)), population), alone)
 
 
-@pytest.mark.parametrize("cls", BOTH)
-@pytest.mark.parametrize("rescale", ["inverse", "l1"])
-def test_members_in_another_order_with_their_knobs_give_the_same_bits(cls: Any, rescale: Any) -> None:
-    head = {"output_layer": ("head.weight",), "annotated": torch.ones(4, 4, dtype=torch.bool)}
-    population = replace(toy_population(4), **head)
-    population = replace(population, ancestor={n: x for n, x in population.ancestor.items() if n != "head.bias"})
-    order, weights, densities = (2, 0, 3, 1), (0.1, 0.2, 0.3, 0.7), (0.3, 1.0, 0.6, 0.5)
-    moved = cls(weights=tuple(weights[i] for i in order), density=tuple(densities[i] for i in order), rescale=rescale)
-    method = cls(weights=weights, density=densities, rescale=rescale)
-    assert same_bits(merge(method, population), merge(moved, population.subset(order)))
-
-
-@pytest.mark.parametrize("method", [DareLinear(), DareTies(rescale="l1"), DareTies(trim=0.3)], ids=repr)
-def test_a_part_of_the_model_merged_by_itself_is_that_part_of_the_merge(method: Any) -> None:
-    population = toy_population(3)
-    whole = merge(method, population)
-    for names in (("layer.weight", "temperature"), ("embedding.weight",), ("head.weight", "head.bias")):
-        members = tuple({name: member[name] for name in names} for member in population.members)
-        found = merge(method, Population(members, population.names, population.ancestor))
-        assert same_bits(found, {name: whole[name] for name in names})
-
-
 # -- what is kept stands for all -------------------------------------------------------------------------------------
 
 
@@ -303,18 +258,6 @@ def test_a_change_of_next_to_nothing_is_not_scaled_up(size: float, wanted: float
 
 
 # -- what it refuses -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_it_has_no_meaning_without_an_ancestor(cls: Any) -> None:
-    with pytest.raises(NotApplicable, match=f"^{cls.called} needs the ancestor"):
-        merge(cls(), replace(by_hand(), ancestor={}))
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_there_is_one_density_for_all_or_one_for_each(cls: Any) -> None:
-    with pytest.raises(Misfit, match=f"{cls.called}.density was given 2 numbers for 3 members; give one per member"):
-        merge(cls(density=(0.1, 0.2)), by_hand())
 
 
 def test_knobs_are_written_as_one_number_or_several() -> None:

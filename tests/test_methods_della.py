@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, resolve
+from methods import Population, resolve
 from methods.contract import check_method, same_bits, toy_population
 from methods.dare import DareLinear, DareTies
 from methods.della import Della, DellaLinear
@@ -187,43 +187,6 @@ def test_a_row_longer_than_a_piece_is_one_row() -> None:
 @pytest.mark.parametrize("method", [Della(rescale="l1"), DellaLinear(scope="tensor", density=0.08)], ids=repr)
 def test_every_choice_of_knobs_keeps_the_contract(method: Any) -> None:
     check_method(method)
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_changes_of_nothing_and_tensors_of_nothing_stay_so(cls: Any) -> None:
-    none = {"w": torch.zeros(3, 5), "scalar": torch.tensor(0.0), "none": torch.zeros(0, 4)}
-    ancestor = {name: torch.ones_like(x) for name, x in none.items()}
-    for rescale in ("inverse", "l1"):
-        assert same_bits(merge(cls(rescale=rescale), around(ancestor, none, none)), ancestor)
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_one_member_more_changes_no_others_draws(cls: Any) -> None:
-    population = toy_population(3)
-    alone = merge(cls(weights=(1.0, 1.0)), population.subset((0, 2)))
-    assert same_bits(merge(cls(weights=(1.0, 0.0, 1.0)), population), alone)
-
-
-@pytest.mark.parametrize("method", [DellaLinear(), Della(rescale="l1"), Della(scope="tensor")], ids=repr)
-def test_a_part_of_the_model_merged_by_itself_is_that_part_of_the_merge(method: Any) -> None:
-    population = toy_population(3)
-    whole = merge(method, population)
-    for names in (("layer.weight", "temperature"), ("embedding.weight",), ("head.weight", "head.bias")):
-        members = tuple({name: member[name] for name in names} for member in population.members)
-        found = merge(method, Population(members, population.names, population.ancestor))
-        assert same_bits(found, {name: whole[name] for name in names})
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_it_has_no_meaning_without_an_ancestor(cls: Any) -> None:
-    with pytest.raises(NotApplicable, match=f"^{cls.called} needs the ancestor"):
-        merge(cls(), replace(by_hand(), ancestor={}))
-
-
-@pytest.mark.parametrize("cls", BOTH)
-def test_there_is_one_density_for_all_or_one_for_each(cls: Any) -> None:
-    with pytest.raises(Misfit, match=f"{cls.called}.density was given 2 numbers for 3 members; give one per member"):
-        merge(cls(density=(0.2, 0.3)), by_hand())
 
 
 def test_knobs_are_written_as_one_number_or_several() -> None:
