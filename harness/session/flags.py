@@ -14,7 +14,7 @@ import pytest
 LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
 ENGINES = ("inline", "xdist", "ray")
 TUNED = 12  # development evaluations of a tuned row, where nobody says how many
-SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b")
+SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b", "llama-3b", "llama-7b")
 FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one without an action has one value
     "model": {
         "action": "append",
@@ -106,7 +106,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     "speed-shape": {
         "metavar": "SHAPE",
         "default": SHAPES[0],
-        "help": f"{', '.join(SHAPES)}: size of the models in test_speed and test_memory",
+        "help": f"{', '.join(SHAPES)}: size of the models in test_speed and test_memory, and what they are streamed at",
     },
     "grid": {
         "default": "0",
