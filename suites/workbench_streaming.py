@@ -46,7 +46,7 @@ def llamas(there: Path, size: Mapping[str, int]) -> list[Path]:
     with torch.device("meta"):  # names and shapes alone
         model = LlamaForCausalLM(config)
     forms = {name: Form(torch.bfloat16, tuple(p.shape)) for name, p in model.named_parameters()}
-    noise = torch.randn(NOISE, generator=torch.Generator().manual_seed(0)).mul_(0.02)
+    noise = torch.randn(NOISE, generator=torch.Generator().manual_seed(0)).mul_(0.02).repeat(2)
     paths = []
     for k in range(LLAMAS + 1):
         paths.append(_folder(there / ("base" if k == 0 else f"m{k}"), json.dumps(config.to_dict())))
@@ -72,6 +72,7 @@ def _made(form: Form, tensor: int, member: int, noise: Tensor) -> Tensor:
 
 
 def _pieces(form: Form, noise: Tensor, start: int) -> Iterator[Tensor]:
-    """So many numbers of the noise, from different places."""
+    """So many numbers of the noise, which is there twice over, from different places."""
     for begin in range(0, form.size, NOISE):
-        yield noise.roll(-(start + begin // NOISE * 15485863) % NOISE)[: min(NOISE, form.size - begin)]
+        first = (start + begin // NOISE * 15485863) % NOISE
+        yield noise[first : first + min(NOISE, form.size - begin)]
