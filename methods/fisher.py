@@ -36,7 +36,7 @@ from methods.simple import average, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, InPlace, Stepwise
 from methods.tensors.pieces import Buffers, blank, blank_like, pieces
-from methods.tensors.tensorwise import Apart, Assembly, Tensorwise
+from methods.tensors.tensorwise import Apart, Assembly, Passes, Tensorwise
 
 _BUFFERS = Buffers(3)
 
@@ -79,6 +79,12 @@ class Fisher(Stepwise, Tensorwise, PerMember):
     def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
         """Norms over all tensors are of the whole model."""
         return None if self.normalize == "model" else Apart(draws)
+
+    def passes(self, sizes: Mapping[str, int], draws: Callable[[], torch.Generator]) -> Passes:
+        """Group by group, unless norms are of the whole model."""
+        if self.normalize == "model":
+            raise NotApplicable("fisher.normalize=model takes norms over the whole model at once; take param, or none")
+        return super().passes(sizes, draws)
 
     def _shares(self, population: Population) -> dict[str, Sequence[float]]:
         """Every member's coefficient, for each tensor that all have Fisher information of."""

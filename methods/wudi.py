@@ -36,7 +36,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
@@ -55,7 +55,7 @@ from methods.tensors.least_squares import MinimumNorm, PseudoInverse
 from methods.tensors.pieces import blank_like
 from methods.tensors.strength import Unmoved
 from methods.tensors.task_vector import tensors_in_common
-from methods.tensors.tensorwise import Apart, Assembly, Part, Tensorwise
+from methods.tensors.tensorwise import Apart, Assembly, Part, Passes, Tensorwise
 
 FADES = 0.9, 0.999  # of Adam, as everywhere
 ROWS = 4096  # of a matrix, worked on at a time: rows do not depend on each other once the G_i are known
@@ -121,6 +121,12 @@ class Wudi(Tensorwise):
     def assembly(self, population: Population, draws: Callable[[], torch.Generator]) -> Assembly | None:
         """Any group of tensors alone; but whether a model has blocks at all, only the whole of it can tell."""
         return None if self.tensors == "linear" else _Kept(draws)
+
+    def passes(self, sizes: Mapping[str, int], draws: Callable[[], torch.Generator]) -> Passes:
+        """Group by group, on the same condition."""
+        if self.tensors == "linear":
+            raise NotApplicable("wudi.tensors=linear asks the whole model at once whether it has blocks; take matrices")
+        return super().passes(sizes, draws)
 
     def _add(self, found: Tensor, origin: Tensor, out: Tensor) -> None:
         """Add a change, (out, in) in float64."""

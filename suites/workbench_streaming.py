@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -12,7 +13,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness.streaming.header import Form
 from harness.streaming.writer import Writer
-from suites.workbench import model_of, population_of
 
 LLAMAS = 3
 NOISE = (1 << 24) + 43  # numbers that are drawn once; tensors take them from different places
@@ -20,8 +20,9 @@ NOISE = (1 << 24) + 43  # numbers that are drawn once; tensors take them from di
 
 def robertas(there: Path, shape: str) -> list[Path]:
     """A base and five members in float32."""
-    model = model_of(shape)
-    population = population_of(model, statistics=False)
+    tools = import_module("suites.workbench")
+    model = tools.model_of(shape)
+    population = tools.population_of(model, statistics=False)
     config = json.dumps({**model.config.to_dict(), "architectures": [type(model).__name__]})
     paths = []
     for name, weights in (("base", population.ancestor), *zip(population.names, population.members, strict=True)):

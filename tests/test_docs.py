@@ -22,6 +22,7 @@ from harness.data.corpus import Reference
 from harness.data.task import Task
 from harness.grading import GRADERS
 from harness.grading.named import grader_of
+from harness.merging import words
 from harness.protocol.changed import knobs_of
 from harness.protocol.own import Own
 from harness.protocol.protocol import Protocol
@@ -54,7 +55,6 @@ FOREIGN = {
     "--full-trace",
     "--lf",
     "--pyargs",
-    "--out",
     *("--head", "--port", "--address"),
     *re.findall(r'"(--[a-z-]+)"', (ROOT / "examples" / "your-models" / "train.py").read_text(encoding="utf-8")),
 }  # pytest's own, Ray's, and those of the examples' programs
@@ -119,7 +119,7 @@ def paste(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = 
 @each_page
 def test_every_option_that_is_named_exists(page: Path, own_options: set[str]) -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text_of(page)))
-    assert named <= own_options | FOREIGN
+    assert named <= own_options | FOREIGN | {f"--{name}" for name in (*words.ONCE, *words.SEVERAL)}
 
 
 def test_the_table_of_the_readme_has_every_option(own_options: set[str]) -> None:

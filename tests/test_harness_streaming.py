@@ -277,3 +277,11 @@ def test_a_method_that_needs_more_than_tensors_says_so(name: str, tmp_path: Path
     members, base = on_disk(tmp_path, population(torch.float32), (1, 1, 1))
     with pytest.raises(NotApplicable, match=f"{name} does not merge tensor by tensor"):
         merge(resolve(name), agreed(members, base), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "knobs"), [("fisher", {"normalize": "model"}), ("wudi", {"tensors": "linear"})])
+def test_knobs_that_need_the_whole_model_are_refused(name: str, knobs: Mapping[str, Any], tmp_path: Path) -> None:
+    some = population(torch.float32)
+    members, base = on_disk(tmp_path, some, (1, 1, 1))
+    with pytest.raises(NotApplicable, match="the whole model at once"):
+        merge(resolve(name, {name: knobs}), agreed(members, base), tmp_path, Beside(some.statistics))
