@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import harness.planning.clock
+from harness.engines.board import Job as OnBoard
+from harness.engines.crew import Worker
+from harness.engines.hands import Context, Spec
+from harness.engines.ray import Ray, _merge_of
+from harness.errors import LeftOut
 from harness.planning.clock import Clock, Deadline
 from harness.planning.costs import Asked, Costs, Made, Spent
 from harness.planning.decisions import Comparison, Prior, beyond_chance, chances
 from harness.planning.evidence import comparisons, pairs, prior_of, scores
 from harness.planning.jobs import Job, Need
 from harness.planning.order import Bundle, Order
+from harness.planning.page import within
 from harness.records.record import Store
+from harness.session.engine import Asked as EngineAsked
 from leaderboard.stats.interval import chance_of
+from tests.emotion_cells import cell as in_domain
 from tests.small_world import Project
 from tests.test_harness_options import refused
 from tests.test_leaderboard_table import record
@@ -255,6 +264,14 @@ def test_the_budget_is_kept_within_one_cells_time(budget: float, time_: Time) ->
         assert said and all(reason.startswith("left out by the budget of") for reason in said)
 
 
+def test_a_plan_says_how_far_a_budget_leads(time_: Time) -> None:
+    bundles, costs = two_bundles((100.0, 5.0))
+    jobs = flat(bundles)
+    assert within(jobs, costs, 102.0, 1).startswith("within 1.7 min: about 1 of 2 cells")
+    assert within(jobs, costs, 102.0, 2).startswith("within 1.7 min: about 2 of 2 cells")
+    assert within(jobs, Costs(), 102.0, 1) == "within 1.7 min: unknown, as nothing is known of any cell"
+
+
 def two_bundles(seconds: tuple[float, float]) -> tuple[list[Bundle], Costs]:
     jobs = [
         Job(i, Asked("s", "t", "m", m, "merge", 2, 0, None), ("m",), 1, "all", "")
@@ -278,6 +295,24 @@ def test_where_nothing_fits_the_first_cell_is_begun_and_no_hopeless_one_behind_i
     assert "6 s are left" in clock.refuses(bundles[1].jobs[0])
     time_.now = 1011.0
     assert clock.refuses(bundles[1].jobs[0]) == "left out by the budget of 10 s: its time is up"
+
+
+def test_a_cluster_begins_no_cell_when_the_time_is_up() -> None:
+    cells = [in_domain("simple"), in_domain("ties")]
+    late = {cells[1]: "its time is up"}
+    options = SimpleNamespace(engine=EngineAsked("ray", None, 1))
+    bench: Any = SimpleNamespace(options=options, say=print, late=lambda cell: late.get(cell, ""))
+    engine, given = Ray(bench, Context(cast(Any, options))), []
+    worker = Worker(ready=True)
+    engine._crew = cast(Any, SimpleNamespace(workers=[worker], give=lambda who, job: given.append(job.place)))
+    engine._cells = cells
+    for place in (1, 0):
+        engine._merging[_merge_of(cells[place])] = []
+        engine._board.add(OnBoard(place, Spec(cells[place]), cells[place].key), {})
+    engine._deal()
+    assert given == [0] and list(engine._ready) == [1]
+    with pytest.raises(LeftOut, match="its time is up"):
+        engine.answer(cells[1])
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------

@@ -50,5 +50,7 @@ def told(seconds: float) -> str:
 
 
 def said_bytes(size: float) -> str:
-    """`300 MB`, `1.2 GiB`."""
+    """`7 kB`, `300 MB`, `1.2 GiB`."""
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
     return f"{size / 1e6:.0f} MB" if size < 2**30 / 2 else f"{size / 2**30:.1f} GiB"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from harness.planning.costs import Costs
-from harness.planning.estimate import said_bytes
+from harness.planning.estimate import said_bytes, told
 from harness.planning.holdings import cures
-from harness.planning.jobs import Job, expected, needs_of
+from harness.planning.jobs import Job, cost, expected, needs_of
 from harness.planning.shifts import elapsed
 
 CROWD = (2, 4)  # workers that are planned for where nobody says how many
@@ -49,6 +49,23 @@ def lines(
 UNMEASURED = (
     "cells, members and statistics, as nothing like them was measured into these folders; a session learns as it runs"
 )
+
+
+def within(jobs: Sequence[Job], costs: Costs, budget: float, workers: int) -> str:
+    """How far a budget of wall time leads, cells in the order in which they stand."""
+    ends, made, done, known = 0.0, set[tuple[str, ...]](), 0, 0
+    open_ = [job for job in jobs if not job.answered]
+    for job in open_:
+        parts = [cost(job, costs), *(costs.made(need.made) for need in needs_of([job], made))]
+        made |= {need.name for need in job.needs}
+        ends += sum(part.seconds for part in parts if part is not None) / workers
+        known += None not in parts
+        done += ends <= budget
+    if not known and open_:
+        return f"within {told(budget)}: unknown, as nothing is known of any cell"
+    return f"within {told(budget)}: about {done} of {len(open_)} cells, in the order in which they decide most"
+
+
 HEADERS = ("model, suite", "cells", "answered", "members to train", "statistics", "time", "memory")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness import parsing
 from harness.checkpoints.names import ModelName
-from harness.session.flags import ENGINES
+from harness.session.flags import ENGINES, only_told
 from methods.errors import MergeboardError
 
 Name = Literal["inline", "xdist", "ray"]
@@ -42,7 +42,7 @@ def asked(config: pytest.Config, models: Sequence[ModelName]) -> Asked:
     if text and text != "xdist" and processes:
         more = ", and --ray-workers=N for their number" if name == "ray" else ""
         raise MergeboardError(f"--engine={name} and -n {processes} name two engines; leave -n out{more}")
-    if name == "xdist" and not processes and not worker and not config.option.collectonly:
+    if name == "xdist" and not processes and not worker and not only_told(config):
         _require_processes(config)
     if name != "ray":
         return Asked(name)

@@ -97,7 +97,9 @@ class Holdings:
 
     def _at_hand(self, model: ModelName) -> bool:
         """Whether the model's files can be read: it lies in a folder, or will be fetched since cells will run."""
-        return not model.tiny and (Path(model.where).is_dir() or self.options.data is not None or self.options.hub)
+        if model.tiny or self.options.plan is not None:  # what is planned is not fetched
+            return not model.tiny and Path(model.where).is_dir()
+        return Path(model.where).is_dir() or self.options.data is not None or self.options.hub
 
     def protocol(self, model: ModelName, setting: Setting) -> Protocol:
         """The protocol of this model in this setting; its architecture's own values need the model's configuration."""

@@ -150,11 +150,26 @@ class Survey:
         if model not in self._at_hand:
             size, folder = self.size(model), self._folder(model)
             rows = model.tiny or not self._bench.has.where(model).nowhere
+            rows = rows and self._members_at_hand() and (folder is not None and not self._would_fetch(model))
             safe = folder is not None and any(folder.glob("*.safetensors"))
             self._at_hand[model] = rows and safe and size is not None and size.file_bytes <= LARGEST
             if not self._at_hand[model] and not model.tiny:
                 self.unseen[model] = None
         return self._at_hand[model]
+
+    def _would_fetch(self, model: ModelName) -> bool:
+        """Whether to look at this model would ask the hub, which a plan does not."""
+        planned = self._bench.options.plan is not None
+        return planned and not model.tiny and not Path(model.where).is_dir()
+
+    def _members_at_hand(self) -> bool:
+        """Whether all members that are brought lie here, and are small enough to be hashed."""
+        if not (given := self._bench.options.given):
+            return True
+        found = [sizes.of_folder(Path(where)) if Path(where).is_dir() else None for where in given.values()]
+        planned = self._bench.options.plan is not None
+        known = [size.file_bytes for size in found if size is not None]
+        return (len(known) == len(found) or not planned) and sum(known) <= LARGEST
 
     def _folder(self, model: ModelName) -> Path | None:
         """Where the model's files lie on this machine; None if they would have to be made or fetched."""

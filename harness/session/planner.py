@@ -31,9 +31,11 @@ class Planner:
         terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         survey, options = Survey(self._bench), self._bench.options
         jobs, (costs, _) = survey.jobs(session.items), survey.known()
-        sizes = _record_bytes(options.results)
-        for line in page.lines(jobs, costs, options.plan or 0, memory.limit(), sizes, options.export is not None):
+        sizes, workers = _record_bytes(options.results), options.plan or options.engine.workers or 0
+        for line in page.lines(jobs, costs, workers, memory.limit(), sizes, options.export is not None):
             terminal.write_line(line)
+        if options.wall_time is not None:  # in whose order the cells stand by now
+            terminal.write_line(page.within(jobs, costs, options.wall_time, max(1, workers)))
         if survey.unseen:
             names = ", ".join(map(str, survey.unseen))
             terminal.write_line(
