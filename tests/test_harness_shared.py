@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
+from transformers.trainer_callback import TrainerState
 
 import harness.storage.zoo
 from harness.errors import BadWeights, NotKept
 from harness.records.files import write_whole
 from harness.records.record import Store, read
-from harness.storage import lease, whole
+from harness.storage import whole
 from harness.storage.sweep import sweep
+from harness.storage.unfinished import Checkpoints, Place
 from harness.storage.whole import settle
 from harness.storage.zoo import RECIPE, Zoo, load_weights, save_weights
 from leaderboard import generated
@@ -123,21 +127,32 @@ def test_a_folder_that_vanishes_while_something_is_made_is_not_made_anew_and_goe
     assert zoo.has("members", {"corpus": "tec"}) and len(list((tmp_path / "zoo" / "members").iterdir())) == 2
 
 
-def test_an_empty_place_of_a_disk_is_known_by_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    zoo, stat = Zoo(tmp_path / "zoo"), Path.stat
-    zoo.get("members", {"corpus": "tec"}, writes("kept"))
-    zoo.get("members", {"corpus": "ssec"}, writes("kept"))
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_zoo_that_was_only_read_before_it_vanished_is_not_made_anew_either(left: str, tmp_path: Path) -> None:
+    Zoo(tmp_path / "zoo").get("members", {"corpus": "tec"}, writes("kept"))
+    zoo = Zoo(tmp_path / "zoo")
+    zoo.get("members", {"corpus": "tec"}, writes("again"))
     (tmp_path / "zoo").rename(tmp_path / "away")
-    (tmp_path / "zoo").mkdir()
-
-    def elsewhere(path: Path, **more: bool) -> os.stat_result:
-        found = list(stat(path, **more))
-        return os.stat_result([*found[:2], found[2] + (path == tmp_path / "zoo"), *found[3:]])
-
-    monkeypatch.setattr(Path, "stat", elsewhere)
+    if left != "nothing":
+        (tmp_path / "zoo").mkdir()  # where a disk was
     with pytest.raises(NotKept, match="was there and no longer is"):
         zoo.get("members", WANTED, writes("elsewhere"))
-    assert list((tmp_path / "zoo").iterdir()) == []
+    assert not (tmp_path / "zoo" / "members").exists()
+
+
+@pytest.mark.parametrize("error", [NotKept("it is away"), BadWeights("it is wrong")])
+def test_a_folder_that_is_away_costs_no_checkpoint(error: Exception, tmp_path: Path) -> None:
+    """Only what would fail again from where it stopped begins anew."""
+    target = Zoo(tmp_path).path("members", WANTED)
+    saved = target.with_name(f".{target.name}.checkpoint-7")
+    saved.mkdir(parents=True)
+
+    def fails(folder: Path) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        Zoo(tmp_path).get("members", WANTED, fails)
+    assert saved.exists() == isinstance(error, NotKept)
 
 
 def test_of_two_that_make_the_same_the_first_stays_and_the_others_work_is_thrown_away(tmp_path: Path) -> None:
@@ -250,7 +265,9 @@ def test_a_store_that_vanishes_is_not_made_anew_and_takes_its_records_when_it_is
     store.put(record())
     store.put_gold([[1]])
     (tmp_path / "results").rename(tmp_path / "away")
-    for put in (lambda: store.put(record(seed=2)), lambda: store.put_gold([[2]])):
+    wanted = record()
+    place = (wanted.suite, wanted.setting, wanted.model, wanted.method, wanted.seed, wanted.key)
+    for put in (lambda: store.put(record(seed=2)), lambda: store.put_gold([[2]]), lambda: store.find(*place)):
         with pytest.raises(NotKept, match="was there and no longer is") as error:
             put()
         in_words(error.value)
@@ -358,18 +375,49 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new_one(
     assert moment > 3 and found == {0.25, 0.75}
 
 
-def test_whatever_ends_within_a_checkpoint_of_the_same_step_keeps_the_first(tmp_path: Path) -> None:
-    for text in ("first", "second"):
-        made = tmp_path / f"made-{text}"
-        made.mkdir()
-        (made / "model.pt").write_text(text)
-        if text == "first":
-            settle(made, tmp_path / ".k.checkpoint-7")
-        else:
-            with pytest.raises(FileExistsError):
-                settle(made, tmp_path / ".k.checkpoint-7")
-    (kept,) = whole.checkpoints(tmp_path / "k")
-    assert (kept / "model.pt").read_text() == "first" and lease.STALE > 3 * lease.BEAT
+class Kept:
+    """What chooses the member of a training."""
+
+    def __init__(self) -> None:
+        self.history, self.weights = [0.5], {"a": torch.zeros(2)}
+
+
+def saved_at(step: int, tmp_path: Path, who: str, said: list[str]) -> Checkpoints:
+    """A process whose training is at this step, and which has just written its checkpoint."""
+    own = Checkpoints(Place(tmp_path / "zoo" / "k", said.append), Kept())
+    made = tmp_path / who / f"checkpoint-{step}"
+
+    def write() -> None:
+        made.mkdir(parents=True)
+        for name in ("model.pt", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            torch.save({}, made / name)
+        (made / "trainer_state.json").write_text(json.dumps({**asdict(TrainerState()), "global_step": step}))
+        (made / "who").write_text(who)
+
+    (tmp_path / "zoo").mkdir(exist_ok=True)
+    own.keep(write, made)
+    assert not made.exists()
+    return own
+
+
+def test_two_at_one_training_have_one_checkpoint_of_each_step_and_it_is_never_lost(tmp_path: Path) -> None:
+    """As where one was thought dead, and came back."""
+    said = list[str]()
+    for step, who, first in ((7, "one", "one"), (7, "two", "one"), (9, "two", "two"), (9, "one", "two")):
+        saved_at(step, tmp_path, who, said)
+        (kept,) = whole.checkpoints(tmp_path / "zoo" / "k")
+        assert kept.name == f".k.checkpoint-{step}" and (kept / "who").read_text() == first
+    assert said == []
+
+
+def test_a_checkpoint_on_a_folder_that_does_not_answer_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = saved_at(7, tmp_path, "one", said := [])
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", fails_with(errno.ESTALE))
+        with pytest.raises(NotKept, match="lost the folder") as error:
+            own.begin()
+    in_words(error.value)
+    assert own.begin() is not None and said == ["an interrupted training goes on after step 7"]
 
 
 @needs_fork

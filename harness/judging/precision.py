@@ -12,7 +12,7 @@ import torch
 
 from harness.protocol.protocol import Protocol
 from harness.records.environment import engine
-from harness.storage.zoo import Zoo
+from harness.storage.zoo import Zoo, read_text
 
 WORTH = 0.8  # of the speed of fp32: what is slower than that is not used
 ROWS, WIDTH = 128, 768  # the tokens of a small batch through one layer of a base model
@@ -53,7 +53,7 @@ def believed(
         (folder / SPEED).write_text(json.dumps(seconds(torch.float32) / seconds(torch.bfloat16)), "utf-8")
 
     kept = zoo.get("precision", {**_processor(), "version": VERSION}, make)
-    speed = float(json.loads((kept / SPEED).read_text("utf-8")))
+    speed = float(json.loads(read_text(kept / SPEED)))
     if speed >= WORTH:
         return protocol
     knobs = " and ".join(f"{name}=bf16" for name in asked)

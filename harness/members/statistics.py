@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from harness.errors import BadWeights
-from harness.storage.zoo import Zoo, load_weights, save_weights
+from harness.storage.zoo import Zoo, load_weights, read_text, save_weights
 from methods import Weights
 from methods.refereeing.surroundings import generators_kept
 
@@ -106,7 +106,7 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
 
         folder = self._zoo.get(kind, self._recipes(kind, i), make, self._work(kind, i))
         try:
-            cost = json.loads((folder / "cost.json").read_text(encoding="utf-8"))
+            cost = json.loads(read_text(folder / "cost.json"))
             self._seconds[kind] = self._seconds.get(kind, 0.0) + float(cost["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             said = f"{folder / 'cost.json'} cannot be read ({error}); delete {folder} and it will be made again"

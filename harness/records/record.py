@@ -33,7 +33,7 @@ from harness.records.fits import fits as fits
 from harness.records.recipe import canonical as canonical  # for readers, who know this module alone
 from harness.records.recipe import exam_key
 from harness.records.recipe import recipe_key as recipe_key
-from harness.records.there import There, kept_in
+from harness.records.there import There, kept_in, silence
 from harness.records.written import Written
 
 KEY = "[0-9a-f]{16}"  # of a recipe
@@ -109,7 +109,12 @@ class Store:
         self._there = There(self.root)
 
     def find(self, suite: str, setting: str, model: str, method: str, seed: int, *keys: str) -> RunRecord | None:
-        """The stored record that has one of these keys, or None. Raises `BadRecord` if a file cannot be believed."""
+        """The stored record that has one of these keys, or None.
+
+        Errors: `BadRecord` if a file cannot be believed, `NotKept` if the folder does not answer or has gone.
+        """
+        with kept_in(self.root, "--results"):
+            self._there.require()
         folder, stem = self.folder(suite, setting, model), f"{slug(method)}-s{seed}"
         files = [folder / f"{stem}-{key}.json" for key in keys]
         path = next((file for file in files if file.exists()), None)
@@ -234,6 +239,8 @@ def read(path: Path) -> RunRecord | None:
     try:
         raw = json.loads(fresh(lambda: path.read_text("utf-8"))) if path.stat().st_size <= LARGEST else None
     except OSError as error:
+        if (away := silence(path, error)) is not None:
+            raise away from None
         raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None

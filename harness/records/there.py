@@ -26,20 +26,19 @@ class There:
     """Whether a folder that was seen is still there: one whose disk went away must not be made anew in its place."""
 
     def __init__(self, root: Path) -> None:
-        self._root, self._device = root, None
-
-    _device: int | None
+        self._root = root
+        self.seen = False  # something was in it
 
     def require(self) -> None:
-        """Errors: `NotKept` if it has gone."""
+        """Errors: `NotKept` if it has gone, or is the empty place of its disk."""
         try:
-            found = self._root.stat().st_dev
-        except OSError:
-            found = None
-        if self._device is None or found == self._device:
-            self._device = found
-        elif found is None or not any(self._root.iterdir()):  # nothing, or the empty place of a disk
+            with os.scandir(self._root) as inside:
+                found = next(inside, None) is not None
+        except FileNotFoundError:
+            found = False
+        if self.seen and not found:
             raise NotKept(f"{self._root} was there and no longer is; bring it back, and run the same command again")
+        self.seen = found
 
 
 @contextlib.contextmanager
@@ -65,10 +64,12 @@ def kept_in(root: Path, option: str) -> Iterator[None]:
         ) from None
 
 
-def unanswered(error: Exception) -> str:
-    """Why a file cannot be read for now, in words; "" if it is not its folder's silence."""
+def silence(path: Path, error: Exception) -> NotKept | None:
+    """What to raise of a file that cannot be read for now, since its folder does not answer; None of another error."""
     number = _number(error)
-    return WHY[number] if number in SILENT else ""
+    if number not in SILENT:
+        return None
+    return NotKept(f"{path} cannot be read ({WHY[number]}); run the same command again when it can be")
 
 
 def _number(error: Exception) -> int:

@@ -22,6 +22,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 from transformers.trainer_callback import TrainerState
 
+from harness.records.there import silence
 from harness.storage.whole import MINUTES, checkpoints, remove, settle
 
 MODEL, KEPT = "model.pt", "kept.pt"
@@ -67,6 +68,8 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
                 kept = self._read(folder)
                 step = TrainerState.load_from_json(str(folder / "trainer_state.json")).global_step
             except Exception as error:  # a damaged file may break its reader anywhere
+                if (away := silence(folder, error)) is not None:
+                    raise away from None
                 self._place.say(f"{folder.name} cannot be used ({_line(error)}), so it is removed")
                 remove([folder])
                 continue

@@ -27,7 +27,7 @@ from torch import Tensor
 from harness.errors import BadWeights, NotKept
 from harness.records.files import fresh
 from harness.records.record import recipe_key
-from harness.records.there import There, kept_in, unanswered
+from harness.records.there import There, kept_in, silence
 from harness.storage.turns import turn
 from harness.storage.whole import RECIPE, checkpoints, remove, settle
 from methods.base import Weights
@@ -67,6 +67,7 @@ class Zoo:
         """
         target = self.path(kind, recipe)
         if _is_whole(target):
+            self._there.seen = True
             return target
         with kept_in(self.root, "--zoo"):
             self._there.require()
@@ -98,7 +99,8 @@ class Zoo:
                     return True  # the first one stays
                 if lost:
                     return False
-                if isinstance(error, MergeboardError):  # it would fail again from where it stopped
+                if isinstance(error, MergeboardError) and not isinstance(error, NotKept):
+                    # It would fail again from where it stopped.
                     remove(checkpoints(target))
                 raise
             remove(checkpoints(target))
@@ -136,6 +138,17 @@ def save_weights(weights: Weights, path: Path) -> None:
         raise OSError(f"{path.name} cannot be written ({error})") from None
 
 
+def read_text(path: Path) -> str:
+    """A file of a thing of the zoo. Errors: `NotKept` if its folder does not answer, else `OSError`."""
+    _comes(path)
+    try:
+        return fresh(lambda: path.read_text(encoding="utf-8"))
+    except OSError as error:
+        if (away := silence(path, error)) is not None:
+            raise away from None
+        raise
+
+
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file, mapped into memory, not read.
 
@@ -145,8 +158,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         _comes(path)
         return fresh(lambda: _mapped(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
-        if why := unanswered(error):
-            raise NotKept(f"{path} cannot be read ({why}); run the same command again when it can be") from None
+        if (away := silence(path, error)) is not None:
+            raise away from None
         raise BadWeights(f"{path} cannot be read ({error}); delete {path.parent} and it will be made again") from None
 
 
