@@ -107,9 +107,10 @@ class Paper:
             thrown.append(np.packbits(coins != 0, axis=1))
             for start in range(0, len(found), some):
                 own = [columns.numbers for columns in self._columns[start : start + some]]
-                ends = np.cumsum([part.shape[1] for part in own])[:-1]
-                for k, part in enumerate(np.split(taken @ np.concatenate(own, axis=1), ends, axis=1), start):
-                    found[k, block] = self._answers[k].score(part, again)
+                all_, end = taken @ np.concatenate(own, axis=1), 0
+                for k, part in enumerate(own, start):
+                    begin, end = end, end + part.shape[1]
+                    found[k, block] = self._answers[k].score(all_[:, begin:end], again)
         return found, Coins.of(np.concatenate(thrown), rows)
 
 

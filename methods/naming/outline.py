@@ -47,12 +47,19 @@ def _run(nodes: list[Any], content: dict[str, Any]) -> None:
     exec(compile(ast.Module(nodes, []), content["__name__"], "exec", dont_inherit=True), content)
 
 
+@cache
 def _choices(module: str, name: str) -> list[ast.stmt]:
     """How another file of methods/ names a list of values; anything else stands for a type that no text becomes."""
-    for node in tree_of(module).body if module.startswith("methods.") else []:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and "Literal[" in ast.unparse(node):
-            return [ast.parse("from typing import Literal").body[0], node]
+    if (node := _lists(module).get(name) if module.startswith("methods.") else None) is not None:
+        return [ast.parse("from typing import Literal").body[0], node]
     return ast.parse(f"class {name}: pass").body
+
+
+@cache
+def _lists(module: str) -> dict[str, ast.stmt]:
+    """Every list of values that a file names; dozens of methods import from one file."""
+    assigned = [node for node in tree_of(module).body if isinstance(node, ast.Assign)]
+    return {ast.unparse(n.targets[0]): n for n in reversed(assigned) if "Literal[" in ast.unparse(n)}
 
 
 def _registers(node: ast.ClassDef, name: str) -> bool:
