@@ -176,8 +176,18 @@ def require_layout(who: str, member: Weights, merged: object) -> None:
 
 def is_finite(merged: Merged) -> bool:
     """Whether no parameter of its models, and no number beside them, is NaN or an infinity."""
-    models = (tensor for weights in models_of(merged) for tensor in weights.values())
-    return all(map(math.isfinite, numbers_of(merged).values())) and all(map(tensor_is_finite, models))
+    models = [tensor for weights in models_of(merged) for tensor in weights.values()]
+    away = [x for x in models if x.device.type != "cpu" and x.is_floating_point()]
+    near = (x for x in models if x.device.type == "cpu")
+    return all(map(math.isfinite, numbers_of(merged).values())) and all(map(tensor_is_finite, near)) and _finite(away)
+
+
+def _finite(away: list[Tensor]) -> bool:
+    """Whether tensors on a GPU are finite, for which it is waited once and not for each of them."""
+    if not away:
+        return True
+    sums = torch.stack([x.detach().sum(dtype=working_dtype(x)).double() for x in away])
+    return bool(sums.isfinite().all()) or all(map(tensor_is_finite, away))
 
 
 def tensor_is_finite(tensor: Tensor) -> bool:

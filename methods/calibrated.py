@@ -113,9 +113,9 @@ def _biases(merged: Merged, said: Said) -> dict[str, str]:
 def _moved(merged: Merged, trace: Mapping[str, Any]) -> dict[str, Tensor]:
     """The biases with their offsets, rounded once."""
     (weights,) = models_of(merged) if trace["biases"] else ({},)
+    added = {layer: torch.tensor(own, dtype=torch.float64) for layer, own in trace["offsets"].items()}
     return {
-        bias: (weights[bias].double() + torch.tensor(trace["offsets"][layer], dtype=torch.float64)).to(weights[bias])
-        for layer, bias in trace["biases"].items()
+        bias: (weights[bias].cpu().double() + added[layer]).to(weights[bias]) for layer, bias in trace["biases"].items()
     }
 
 
@@ -123,7 +123,8 @@ def _as_rounded(merged: Merged, trace: Mapping[str, Any]) -> dict[str, Tensor]:
     """Layer -> what moving its bias really adds."""
     moved = _moved(merged, trace)
     return {
-        layer: moved[bias].double() - models_of(merged)[0][bias].double() for layer, bias in trace["biases"].items()
+        layer: moved[bias].cpu().double() - models_of(merged)[0][bias].cpu().double()
+        for layer, bias in trace["biases"].items()
     }
 
 

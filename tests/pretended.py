@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -174,7 +175,8 @@ def a_gpu() -> Iterator[None]:
     _set_up()
     _THERE = True
     try:
-        with _Everywhere():
+        # Tensors made by Python cannot be views in inference mode; what it spares beside `no_grad` is no number.
+        with patch.object(torch, "inference_mode", torch.no_grad), _Everywhere():
             yield
     finally:
         _THERE = False
