@@ -79,7 +79,7 @@ def test_a_child_is_the_cpus_bit_for_bit_by_kernel_and_by_formula(
     pytest.importorskip("triton", reason="the kernel needs Triton")
     bred, kernel = [], suited.bred
 
-    def noted(*arguments: Any) -> set[str]:
+    def noted(*arguments: Any) -> list[str]:
         bred.append(kernel(*arguments))
         return bred[-1]
 

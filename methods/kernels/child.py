@@ -6,6 +6,7 @@ step is rounded by itself, as in methods/tensors/child.py, so the compiler may n
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -23,10 +24,12 @@ TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: 
 _STEP, _FIRST, _SECOND = tl.constexpr(STEP), tl.constexpr(FIRST), tl.constexpr(SECOND)
 
 
-@triton.jit(do_not_specialize=["threshold"])  # type: ignore[untyped-decorator, unused-ignore]
+@triton.jit(do_not_specialize=["threshold", "count"])  # type: ignore[untyped-decorator, unused-ignore]
 def _breed(  # type: ignore[no-untyped-def]
-    tensors,  # (tensors, 8) int64: addresses of out, x, a, b, goal; scalars; stream; first program
+    table,  # (6, tensors) int64: addresses of out, x, a, b, goal; streams
+    layout,  # (2, tensors) int64: scalars; first program
     owners,  # (programs,) int32: whose tensor it works on
+    count,  # tensors
     scale,
     rest,  # 1 - scale
     threshold,
@@ -35,8 +38,10 @@ def _breed(  # type: ignore[no-untyped-def]
     rows: tl.constexpr,
 ):
     program = tl.program_id(0)
-    own = tensors + tl.load(owners + program).to(tl.int64) * 8
-    size, stream, begin = tl.load(own + 5), tl.load(own + 6), tl.load(own + 7)
+    owner = tl.load(owners + program).to(tl.int64)
+    own = table + owner
+    size, begin = tl.load(layout + owner), tl.load(layout + count + owner)
+    stream = tl.load(own + 5 * count)
     counter = (program - begin) * rows + tl.arange(0, rows).to(tl.int64)
     z = stream.to(tl.uint64) + (counter + 1).to(tl.uint64) * tl.full((), _STEP, tl.uint64)
     z = (z ^ (z >> 30)) * tl.full((), _FIRST, tl.uint64)
@@ -47,49 +52,51 @@ def _breed(  # type: ignore[no-untyped-def]
     at = counter[:, None] * 4 + column.to(tl.int64)[None, :]
     there = at < size
     pointer = tl.pointer_type(kind)
-    x = tl.load(tl.multiple_of(tl.load(own + 1).to(pointer), 16) + at, mask=there)
+    x = tl.load(tl.multiple_of(tl.load(own + count).to(pointer), 16) + at, mask=there)
     parent = x.to(tl.float32)
-    a = tl.load(tl.multiple_of(tl.load(own + 2).to(pointer), 16) + at, mask=there).to(tl.float32)
+    a = tl.load(tl.multiple_of(tl.load(own + 2 * count).to(pointer), 16) + at, mask=there).to(tl.float32)
     if mode == 1:
         mutant = parent * rest + a * scale
     else:
-        b = tl.load(tl.multiple_of(tl.load(own + 3).to(pointer), 16) + at, mask=there).to(tl.float32)
+        b = tl.load(tl.multiple_of(tl.load(own + 3 * count).to(pointer), 16) + at, mask=there).to(tl.float32)
         step = b - a
         if mode == 2:
-            goal = tl.load(tl.multiple_of(tl.load(own + 4).to(pointer), 16) + at, mask=there).to(tl.float32)
+            goal = tl.load(tl.multiple_of(tl.load(own + 4 * count).to(pointer), 16) + at, mask=there).to(tl.float32)
             step = step + (parent - goal)
         mutant = parent - step * scale
     child = tl.where(lane < threshold, mutant.to(kind), x)
     tl.store(tl.multiple_of(tl.load(own).to(pointer), 16) + at, child, mask=there)
 
 
-def breed(
-    jobs: Sequence[tuple[tuple[Tensor, ...], int]], mode: int, scale: float, threshold: int, dtype: torch.dtype
-) -> None:
-    """Write children of all tensors in one launch.
+def breed(tensors: Sequence[Sequence[Tensor]], streams: Sequence[int], mode: int, scale: float, threshold: int) -> None:
+    """Write the children of all tensors in one launch.
 
     Args:
-        jobs: contiguous tensors (out, x, a, b, goal) of one type and size on one GPU, as many as the mode has, and the
-            stream of their draws.
+        tensors: of out, x, a, b and goal, as many as the mode has, each a model's, contiguous, at multiples of 16
+            bytes, of one type and on one GPU.
+        streams: where the draws of each tensor begin.
         threshold: lanes below it take the mutant, of 65536.
     """
-    device = jobs[0][0][0].device
-    owners, begins = _programs(tuple(some[0].numel() for some, _ in jobs), device)
-    table = [
-        [*(x.data_ptr() for x in some), *[0] * (5 - len(some)), some[0].numel(), stream, begin]
-        for (some, stream), begin in zip(jobs, begins, strict=True)
-    ]
-    there = torch.tensor(table, dtype=torch.int64).to(device, non_blocking=True)
+    out, count = tensors[0], len(streams)
+    owners, layout = _programs(tuple(x.numel() for x in out), out[0].device)
+    table = array("q")
+    for own in tensors:
+        table.extend(x.data_ptr() for x in own)
+    table.extend([0] * (count * (5 - len(tensors))))
+    table.extend(streams)
+    there = torch.frombuffer(table, dtype=torch.int64).to(out[0].device)
     launch: Any = _breed[(len(owners),)]
     launch(
-        *(there, owners, float(scale), 1 - scale, threshold),
-        **{"mode": mode, "kind": TYPES[dtype], "rows": ROWS, "num_warps": 8, "enable_fp_fusion": False},
+        *(there, layout, owners, count, float(scale), 1 - scale, threshold),
+        **{"mode": mode, "kind": TYPES[out[0].dtype], "rows": ROWS, "num_warps": 8, "enable_fp_fusion": False},
     )
 
 
 @lru_cache(maxsize=8)
-def _programs(sizes: tuple[int, ...], device: torch.device) -> tuple[Tensor, tuple[int, ...]]:
-    """Whose tensor every program works on, and the first program of each: the same for all children of a model."""
+def _programs(sizes: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Whose tensor every program works on; and of each tensor its scalars and first program: the same for all children
+    of a model."""
     counts = torch.tensor([-(-size // (LANES * ROWS)) for size in sizes])
     owners = torch.repeat_interleave(torch.arange(len(sizes), dtype=torch.int32), counts)
-    return owners.to(device), tuple((counts.cumsum(0) - counts).tolist())
+    layout = torch.stack([torch.tensor(sizes), counts.cumsum(0) - counts])
+    return owners.to(device), layout.to(device)

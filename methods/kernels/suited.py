@@ -3,66 +3,70 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from methods.base import Weights
+from methods.tensors.draws import Draws
 
-LEAST = 1  # scalars of a tensor that is worth a program
-_HALF_AND_WHOLE = (torch.float32, torch.bfloat16, torch.float16)
-_failed: list[str] = []
+_TYPES = (torch.float32, torch.bfloat16, torch.float16)
+_failed: list[str] = []  # why Triton did not work: it is not asked again
 
 
-def bred(
-    names: Collection[str],
-    models: Mapping[str, Weights | None],
-    streams: Mapping[str, int],
-    scale: float,
-    threshold: int,
-) -> set[str]:
+def bred(names: Sequence[str], models: Sequence[Weights | None], crossover: Draws, scale: float) -> list[str]:
     """The tensors of `names` whose child was written by a kernel; the others are the plain formula's.
 
     Args:
-        models: `out`, `x`, `a`, and `b` and `goal` where the mutation has them.
-        streams: where the draws of a tensor begin.
+        models: out, x, a, and b and goal where the mutation has them.
     """
-    there = [weights for weights in models.values() if weights is not None]
-    jobs = [(name, tuple(weights[name] for weights in there)) for name in names]
-    jobs = [(name, some) for name, some in jobs if _suited(some)]
-    if not jobs or _failed or (kernel := _kernel()) is None:
-        return set()
+    if _failed or (kernel := _kernel()) is None:
+        return []
+    there = [weights for weights in models if weights is not None]
     mode = {3: kernel.TO_REFERENCE, 4: kernel.BY_DIFFERENCE, 5: kernel.TO_BEST}[len(there)]
-
-    def place(job: tuple[str, tuple[Tensor, ...]]) -> tuple[int, str]:
-        return job[1][0].device.index or 0, str(job[1][0].dtype)
-
+    written: list[str] = []
     try:
-        for _, group in groupby(sorted(jobs, key=place), key=place):
-            own = list(group)
-            with torch.cuda.device(own[0][1][0].device):
-                kernel.breed([(some, streams[name]) for name, some in own], mode, scale, threshold, own[0][1][0].dtype)
+        for group in _groups(names, there[0]):
+            tensors = [[weights[name] for name in group] for weights in there]
+            if not _suited(tensors):  # one of many lies otherwise
+                group = [name for name in group if _suited([[weights[name]] for weights in there])]
+                tensors = [[weights[name] for name in group] for weights in there]
+            if group:
+                with torch.cuda.device(tensors[0][0].device):
+                    kernel.breed(tensors, crossover.streams(group), mode, scale, crossover.threshold)
+                written += group
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # no compiler beside it, or a GPU that it does not know
-        _failed.append(str(error))
-        said = " ".join(str(error).split())[:200]
-        warnings.warn(f"Triton cannot be used ({said}); children take longer without it", stacklevel=3)
-        return set()
-    return {name for name, _ in jobs}
+        _failed.append(" ".join(str(error).split())[:200])
+        warnings.warn(f"Triton cannot be used ({_failed[0]}); children take longer without it", stacklevel=3)
+        return []
+    return written
 
 
-def _suited(some: Iterable[Tensor]) -> bool:
-    tensors = list(some)
-    first = tensors[0]
+def _groups(names: Sequence[str], out: Weights) -> list[list[str]]:
+    """The names by type and device."""
+    found: dict[tuple[torch.dtype, int], list[str]] = {}
+    for name in names:
+        x = out[name]
+        found.setdefault((x.dtype, x.get_device()), []).append(name)
+    return [group for (dtype, device), group in found.items() if dtype in _TYPES and device >= 0]
+
+
+def _suited(tensors: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether these columns are of one type, on one device, contiguous, and begin where sixteen bytes do."""
+    first = tensors[0][0]
+    kinds = {x.dtype for own in tensors for x in own}
+    places = {x.get_device() for own in tensors for x in own}
+    lies = all(all(map(Tensor.is_contiguous, own)) for own in tensors)
     return (
-        first.is_cuda
-        and first.dtype in _HALF_AND_WHOLE
-        and first.numel() >= LEAST
-        and all(x.dtype == first.dtype and x.device == first.device and x.is_contiguous() for x in tensors)
-        and all(x.data_ptr() % 16 == 0 for x in tensors)
+        kinds == {first.dtype}
+        and places == {first.get_device()}
+        and lies
+        and not any(x.data_ptr() & 15 for own in tensors for x in own)
     )
 
 

@@ -56,7 +56,14 @@ def write_child(
     """
     moved = {name for name, x in parent.items() if x.is_floating_point() and scale != 0}
     swept: dict[str, tuple[Any, ...]] = {}
-    if isinstance(crossover, Draws) and minus is not None and best is None and chunk is None:
+    drawn = isinstance(crossover, Draws) and chunk is None
+    if drawn and any(out[name].is_cuda for name in moved):
+        assert isinstance(crossover, Draws)
+        names = [name for name in parent if name in moved]
+        written = bred(names, (out, parent, plus, minus, best), crossover, scale)
+        swept = dict.fromkeys(written, ())
+    elif drawn and minus is not None and best is None:
+        assert isinstance(crossover, Draws)
         operands = {
             name: (
                 *(out[name], parent[name], plus[name], minus[name]),
@@ -66,10 +73,6 @@ def write_child(
         }
         swept = suited(operands)
         sweep(loops.by_difference, swept)
-    if isinstance(crossover, Draws) and chunk is None and any(out[name].is_cuda for name in moved):
-        operands_of = {"out": out, "x": parent, "a": plus, "b": minus, "goal": best}
-        streams = {name: crossover.stream(name) for name in moved}
-        swept |= dict.fromkeys(bred(sorted(moved), operands_of, streams, scale, crossover.threshold), ())
     for name, x in parent.items():
         if name not in moved:  # F = 0 mutates nothing, not even the sign of a zero
             out[name].copy_(x)

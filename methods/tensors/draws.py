@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -39,6 +40,15 @@ class Draws:
         """Where the hashes of a parameter begin, as an int64."""
         digest = hashlib.sha256(f"{self._seed}:{name}".encode()).digest()
         return _signed(int.from_bytes(digest[:8], "little"))
+
+    def streams(self, names: Sequence[str]) -> list[int]:
+        """The same of many parameters, in less time."""
+        begun, found = hashlib.sha256(f"{self._seed}:".encode()), []
+        for name in names:
+            digest = begun.copy()
+            digest.update(name.encode())
+            found.append(int.from_bytes(digest.digest()[:8], "little", signed=True))
+        return found
 
     def __call__(self, name: str, start: int, out: Tensor) -> None:
         lanes = self._lanes(name, start, out)
