@@ -55,6 +55,9 @@ class Adapted:
     def ahead(self, names: Collection[str]) -> None:
         """The base is asked by whoever reads it."""
 
+    def scattered(self, few: bool) -> None:
+        """The base is told by whoever reads it."""
+
     def require_unchanged(self) -> None:
         """Raise `BadWeights` if the base's files are not as they were; the adapter was read at the beginning."""
         self._base.require_unchanged()

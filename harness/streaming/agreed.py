@@ -31,6 +31,7 @@ class Source(Protocol):
     def wide(self) -> Collection[str]: ...  # tensors that are read in float32, whatever they are saved in
     def __getitem__(self, name: str) -> Tensor: ...
     def ahead(self, names: Collection[str]) -> None: ...
+    def scattered(self, few: bool) -> None: ...
     def require_unchanged(self) -> None: ...
 
 
@@ -67,10 +68,19 @@ class Agreed:
         if self.base is not None:
             self.base.ahead([self.in_base[name] for name in names if name in self.in_base])
 
+    def scattered(self, few: bool) -> None:
+        """Say whether a few places here and there are read from now on, or all in order."""
+        for source in self._sources:
+            source.scattered(few)
+
     def require_unchanged(self) -> None:
         """Raise `BadWeights` if a file is not as it was at the beginning."""
-        for source in (*self.members, *([self.base] if self.base is not None else [])):
+        for source in self._sources:
             source.require_unchanged()
+
+    @property
+    def _sources(self) -> tuple[Source, ...]:
+        return (*self.members, *([self.base] if self.base is not None else []))
 
 
 def agreed(

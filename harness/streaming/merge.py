@@ -121,6 +121,7 @@ class _Stream:
 
     def _populations(self, backward: bool, whole: bool = True) -> Iterator[Population]:
         """Group after group, the next one on its way from the disk; `whole` if all of it is going to be read."""
+        self._models.scattered(not whole)
         turns = list(in_turn(self._groups, self._models.forms, backward))
         for group, after in zip(turns, [*turns[1:], ()], strict=True):
             if whole:

@@ -45,6 +45,7 @@ class Shards(Mapping[str, Tensor]):
             raise BadWeights(f"{folder} cannot be read ({error.strerror or error})") from None
         self._seen = {folder / name: _seen(folder / name) for name in names}
         self._maps: dict[Path, mmap.mmap] = {}
+        self._few = False
         self._places = _places(folder, names)
 
     @property
@@ -85,6 +86,12 @@ class Shards(Mapping[str, Tensor]):
             finally:
                 os.close(handle)
 
+    def scattered(self, few: bool) -> None:
+        """Say whether a few places here and there are read from now on, with nothing around them, or all in order."""
+        self._few = few
+        for mapped in self._maps.values():
+            _advise(mapped, few)
+
     def require_unchanged(self) -> None:
         """Raise `BadWeights` if a file is not the one that it was at the beginning."""
         for path in self._seen:
@@ -101,12 +108,18 @@ class Shards(Mapping[str, Tensor]):
                     self._maps[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
             except (OSError, ValueError) as error:  # of an empty file
                 raise _unread(path, error) from None
+            _advise(self._maps[path], self._few)
         return self._maps[path]
 
 
 def _unread(path: Path, error: OSError | ValueError) -> BadWeights:
     reason = getattr(error, "strerror", None) or error
     return BadWeights(f"{path} cannot be read ({reason}); bring it back or copy it again, and merge again")
+
+
+def _advise(mapped: mmap.mmap, few: bool) -> None:
+    if hasattr(mmap, "MADV_RANDOM"):  # a system reads megabytes around what is asked for, unless it is told
+        mapped.madvise(mmap.MADV_RANDOM if few else mmap.MADV_NORMAL)
 
 
 def _seen(path: Path) -> Seen:
