@@ -6,6 +6,7 @@ import importlib.util
 import json
 import pickle
 import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ def test_an_address_without_a_cluster_ends_the_session(project: Project) -> None
         address = f"127.0.0.1:{server.getsockname()[1]}"
     said = refused(project, "--engine=ray", f"--ray-address={address}")
     assert f"--ray-address {address}: no cluster answers there (connection refused); start one with ray start" in said
+
+
+@pytest.mark.parametrize(
+    ("says", "told"), [(b"HTTP/1.1 400 Bad Request", "no cluster of Ray"), (b"", "no cluster of Ray")]
+)
+def test_an_address_at_which_somebody_else_answers_ends_the_session(says: bytes, told: str, project: Project) -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answers() -> None:
+            with server.accept()[0] as line:
+                line.recv(100)
+                line.sendall(says)
+
+        thread = threading.Thread(target=answers)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert told in refused(project, "--engine=ray", f"--ray-address={address}")
+        thread.join()
 
 
 def test_where_ray_is_not_installed_the_package_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import logging
 import math
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ OWN = {  # of a cluster of this machine, unless the user says otherwise
 }
 PREFIX = "mergeboard-ray-"  # of the folder that a cluster of this machine has
 LOCK = "in-use"
+TOKEN = Path("~/.ray/auth_token")  # where Ray keeps the word that those who join must know
 STORE = 100 << 20  # bytes of shared memory: nothing but records goes through it
 
 
@@ -69,6 +71,7 @@ class Cluster:
         """Ray itself, connected. Errors: `MergeboardError` in one line."""
         for name, value in OWN.items():
             os.environ.setdefault(name, value)
+        _show_token(own=self._address is None)
         import ray
 
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
@@ -95,7 +98,8 @@ class Cluster:
             )
         return (
             f"--ray-address {self._address}: this session cannot join a cluster there ({line[:300]}); start it on a "
-            f"machine of the cluster, which ray start --address={self._address} makes this one"
+            f"machine of the cluster, which ray start --address={self._address} makes this one, and give all machines "
+            f"the same {TOKEN.as_posix()}, if the cluster has one"
         )
 
     def end(self) -> None:
@@ -110,6 +114,18 @@ class Cluster:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _show_token(own: bool) -> None:
+    """Ray asks who joins for a word that only they know: a cluster of this machine has one for the session; of
+    others it lies in a file."""
+    if "RAY_AUTH_MODE" in os.environ:
+        return  # the user's own choice
+    if own:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    elif not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() and not TOKEN.expanduser().is_file():
+        return
+    os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def _folder() -> tuple[Path, IO[bytes]]:

@@ -17,7 +17,9 @@ from harness.session.flags import ENGINES, only_told
 from methods.errors import MergeboardError
 
 Name = Literal["inline", "xdist", "ray"]
-PATIENCE = 1.0  # seconds in which whoever is at an address takes a call
+PATIENCE, ANSWER = 1.0, 5.0  # seconds in which whoever is at an address takes a call, and answers it
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # the frame that both sides of HTTP/2 begin with (RFC 9113, 6.5), which Ray speaks
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
 MOST = 4  # workers on one machine, unless more are asked for
 
 
@@ -72,9 +74,16 @@ def require_address(text: str) -> None:
             "that this machine has joined"
         )
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+            line.settimeout(ANSWER)
+            line.sendall(GREETING)
+            answer = line.recv(len(SETTINGS))
     except OSError as error:
         reason = (error.strerror or str(error) or type(error).__name__).lower()
         raise MergeboardError(
             f"--ray-address {text}: no cluster answers there ({reason}); start one with ray start --head --port={port}"
         ) from None
+    if answer[3:4] != SETTINGS[3:4]:
+        raise MergeboardError(
+            f"--ray-address {text}: what answers there is no cluster of Ray; write the address that ray start --head said"
+        )
