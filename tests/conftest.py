@@ -52,6 +52,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log) if config.getoption("dist", "no") == "load" else None
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What begins clusters runs where its file is named, or its mark."""
+    named = {(config.invocation_params.dir / str(word).partition("::")[0]).resolve() for word in config.args}
+
+    def unasked(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("cluster")
+        return mark is not None and item.path not in named and "cluster" not in config.option.markexpr
+
+    if out := [item for item in items if unasked(item)]:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
 def pytest_collection_finish() -> None:
     """Now all is imported."""
     imports_left_out()

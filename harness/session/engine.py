@@ -85,5 +85,5 @@ def require_address(text: str) -> None:
         ) from None
     if answer[3:4] != SETTINGS[3:4]:
         raise MergeboardError(
-            f"--ray-address {text}: what answers there is no cluster of Ray; write the address that ray start --head said"
+            f"--ray-address {text}: what answers there is no cluster of Ray; write the address that `ray start` said"
         )
