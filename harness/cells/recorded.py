@@ -13,6 +13,7 @@ from harness.cells import answered
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
 from harness.cells.recipe import knobs_of, recipe_of
+from harness.cells.rows import ROWS
 from harness.cells.way import way
 from harness.judging.scoring import Exam
 from harness.records.earlier import COMMIT
@@ -64,7 +65,7 @@ def record_of(
         cost=cost,
         weights_sha256="" if merged is None else weights_sha256(merged),
         trace=None if trace is None else dict(trace),
-        environment=_environment(merged),
+        environment=_environment(None if cell.method in ROWS else merged),
         knobs=knobs_of(cell, lab, used),
         says=says(cell.setting, metric, model.tiny, model.display, cell.key.heads, cell.method),
     )
