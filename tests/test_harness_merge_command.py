@@ -61,7 +61,7 @@ def merged(models: Path, here: Path, method: str, *members: str, more: tuple[str
 
 
 def test_what_is_written_is_loaded_by_plain_transformers(models: Path, tmp_path: Path) -> None:
-    folder = merged(models, tmp_path, "simple", "a", "b", "c", more=("--dtype=float32",))
+    folder = merged(models, tmp_path, "simple", "a", "b", "c", more=("--dtype=fp32",))
     model = AutoModelForCausalLM.from_pretrained(folder)
     wanted = [AutoModelForCausalLM.from_pretrained(models / name).float().state_dict() for name in "abc"]
     for name, tensor in model.state_dict().items():
@@ -226,3 +226,9 @@ def test_a_merge_that_a_signal_ends_is_told_in_one_line_and_leaves_nothing(
     )
     assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("fp32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")], ids="=".join)
+def test_a_type_has_the_name_that_protocols_give_it_and_that_of_torch(tmp_path: Path, words: tuple[str, ...]) -> None:
+    order = ["simple", "--member", "org/a", "--member", "org/b", "--out", "new", "--dtype"]
+    assert {asked([*order, word], tmp_path).dtype for word in words} == {words[1]}

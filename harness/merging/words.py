@@ -21,14 +21,14 @@ USAGE = """python -m harness merge METHOD --base BASE --member A --member B --ou
   --member   a fine-tuned model or a LoRA adapter of the base: FOLDER, NAME=FOLDER or NAME=org/name@revision; once each
   --out      the folder that is written; it must not be there yet, or be empty
   --set      METHOD.KNOB=VALUE, for instance --set ties.k=0.3
-  --dtype    float32, bfloat16 or float16 for the result; as the members are, unless said
+  --dtype    fp32, bf16 or fp16 for the result; as the members are, unless said
   --seed     of methods that draw at random; 1 unless said
   --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
 
 Nothing is scored: whether the merge is any good, pytest suites/ tells."""
 ONCE = ("base", "out", "dtype", "seed")
 SEVERAL = ("member", "set", "fisher", "gram")
-TYPES = ("float32", "bfloat16", "float16")
+SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # as protocols write them
 ASKING = {  # what a method may need and no folder holds
     *("development scores", "development rows", "training rows", "all members at inference", "the task of a row"),
 }
@@ -64,7 +64,7 @@ def asked(words: Sequence[str], here: Path) -> Order:
         raise MergeboardError("say where the merge is written: --out FOLDER, a folder that is not there yet")
     target = here / Path(given["out"][0]).expanduser()
     places.require_new("--out", target)
-    dtype = parsing.choice_of("--dtype", given["dtype"][0], TYPES) if given["dtype"] else None
+    dtype = parsing.choice_of("--dtype", given["dtype"][0], (*SHORT, *SHORT.values())) if given["dtype"] else None
     sought = parsing.seeds_of(given["seed"][0] if given["seed"] else "1") or ()
     if len(sought) != 1:
         raise MergeboardError(f"--seed {given['seed'][0]}: write one whole number from 1 up")
@@ -74,7 +74,7 @@ def asked(words: Sequence[str], here: Path) -> Order:
         base=None if base is None else _place("--base", base),
         members={name: _place(f"--member {name}", where) for name, where in members.items()},
         target=target,
-        dtype=dtype,
+        dtype=SHORT.get(dtype, dtype) if dtype else None,
         seed=sought[0],
         statistics={kind: _files(kind, given[kind], len(members)) for kind in ("fisher", "gram") if given[kind]},
         said=("merge", *words),
