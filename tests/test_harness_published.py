@@ -86,7 +86,7 @@ def test_a_folder_without_the_files_of_its_tokenizer_is_refused(kind: str, tmp_p
 
 # -- sessions --------------------------------------------------------------------------------------------------------
 
-SHORT = ("--protocol=quick", "--method=simple", "--method=ties_evolver")
+SHORT = ("--protocol=quick", "--threads=1", "--method=simple", "--method=ties_evolver")  # more threads only wait
 
 
 @pytest.fixture
