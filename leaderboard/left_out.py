@@ -9,7 +9,7 @@ SHOWN = 8  # questions that are named
 
 
 def line(left: Sequence[str], cells: int) -> str:
-    """`left out by the budget: 3 of 40 cells: ties roberta-base emotion in_domain (2), ...`; "" where nothing was.
+    """`left out by the budget: 3 of 40 cells: ties small moods pairs (2), ...`; "" where nothing was.
 
     Args:
         left: the method and the question of each cell that was left out.

@@ -60,7 +60,10 @@ def refused(project: Project, *words: str) -> str:
         (["--engine=xdist", "-n", "0"], "--engine=xdist has no workers; write -n N with the number of processes"),
     ],
 )
-def test_a_wrong_word_about_engines_ends_the_session(words: list[str], said: str, project: Project) -> None:
+def test_a_wrong_word_about_engines_ends_the_session(
+    words: list[str], said: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may run in a worker themselves
     pytest.importorskip("xdist")
     pytest.importorskip("ray")
     assert said in refused(project, *words)

@@ -140,7 +140,7 @@ def test_cells_that_ask_encoders_for_written_answers_are_skipped_before_anything
     members = tuple(lab.rows.corpora)
     key = PopulationKey(lab.subject.model, "says", members, members, 1, "none")
     cell = Cell(Setting("says", "all", members, "all"), key, "avg")
-    encoder = SimpleNamespace(rows=lab.rows, subject=SimpleNamespace(generative=False))
+    encoder = SimpleNamespace(rows=lab.rows, workshop=lab.workshop, subject=SimpleNamespace(generative=False))
     with pytest.raises(NotApplicable, match="is an encoder, and answers of one are written; name a decoder"):
         run.run(cell, cast(Lab, encoder), cast(Store, None))
     suite = Suite()
