@@ -18,7 +18,7 @@ from harness.cells.cell import Cell
 from harness.engines.base import Engine
 from harness.engines.board import Board, Hand, Job
 from harness.engines.cluster import shared
-from harness.engines.facts import Facts, code, differing
+from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_of
 from harness.engines.front import cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
@@ -256,6 +256,18 @@ MINE = Facts("here", "3.11.2", "c0de", ENGINE, {"mine": "0123456789abcdef"})
 def test_what_a_worker_lacks_is_said_in_one_line(theirs: Facts, said: str) -> None:
     found = differing(MINE, theirs)
     assert said in found and "\n" not in found and bool(found) == bool(said)
+
+
+def test_a_folder_is_known_by_a_word_that_another_at_the_same_path_has_not(bench: Bench, tmp_path: Path) -> None:
+    ours, theirs, torn = tmp_path / "ours", tmp_path / "theirs", tmp_path / "torn"
+    torn.mkdir()
+    (torn / MARK).touch()  # whoever made it was killed before it wrote
+    words = [mark_of(folder) for folder in (ours, theirs, torn)]
+    assert len(set(words)) == 3 and all(len(word) == 32 for word in words)
+    assert [mark_of(folder) for folder in (ours, theirs, torn)] == words, "written once"
+    assert [[path.name for path in folder.iterdir()] for folder in (ours, theirs, torn)] == [[MARK]] * 3
+    seen = {"--zoo ours": (ours, words[0]), "--zoo other": (theirs, words[0]), "--zoo none": (tmp_path, words[0])}
+    assert facts_of(bench.options, seen).unseen == ("--zoo other", "--zoo none")
 
 
 def test_the_hash_of_our_own_code_is_that_of_every_process() -> None:

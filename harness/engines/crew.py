@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.engines.board import Hand, Job
@@ -15,6 +16,9 @@ from methods.errors import MergeboardError
 
 LOST = ("RayActorError", "OutOfMemoryError", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "RaySystemError")
 
+
+Marks = Mapping[str, tuple[Path, str]]
+"""Words -> the folder that they name, and what the session knows it by."""
 
 Greeting = tuple[str, Facts]
 """The node that a worker is on, and what it has."""
@@ -38,7 +42,7 @@ class Crew:
         needs: what a worker takes of the cluster, as Ray's actors are told: num_cpus, num_gpus.
     """
 
-    def __init__(self, ray: Any, context: Context, needs: dict[str, float], marks: dict[str, str]) -> None:
+    def __init__(self, ray: Any, context: Context, needs: dict[str, float], marks: Marks) -> None:
         self._ray, self._needs = ray, needs
         self._sent = pickle.dumps((context, marks))
         self._paths = [path for path in sys.path if path]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +17,7 @@ from harness.session.options import Options
 from methods.errors import MergeboardError
 
 ROOT = Path(__file__).parents[2]
+MARK = ".folder"  # in the zoo and in the results: a word by which a folder is told from another of the same path
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,28 @@ class Facts:
     unseen: tuple[str, ...] = ()  # folders of the session that it does not see, each as it was named
 
 
-def facts_of(options: Options, marks: Mapping[str, str] | None = None) -> Facts:
-    """Those of this process. `marks`: words -> a file that lies in the folder that they name."""
-    unseen = tuple(words for words, file in (marks or {}).items() if not Path(file).is_file())
+def mark_of(folder: Path) -> str:
+    """What this folder is known by; written once and never removed, so that nothing is left over by who is killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (found := _read(folder)):
+        with contextlib.suppress(FileExistsError), (folder / MARK).open("x", encoding="utf-8") as file:
+            file.write(secrets.token_hex(16))
+        if not (found := _read(folder)):  # whoever began the file was killed before a word stood in it
+            (folder / MARK).write_text(secrets.token_hex(16), encoding="utf-8")
+            found = _read(folder)
+    return found
+
+
+def _read(folder: Path) -> str:
+    try:
+        return (folder / MARK).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def facts_of(options: Options, marks: Mapping[str, tuple[Path, str]] | None = None) -> Facts:
+    """Those of this process. `marks`: words -> the folder that they name, and what the session knows it by."""
+    unseen = tuple(words for words, (folder, mark) in (marks or {}).items() if _read(folder) != mark)
     where, python = platform.node(), platform.python_version()
     return Facts(where, python, code(), engine(), _methods(options), unseen)
 

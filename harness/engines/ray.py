@@ -7,13 +7,11 @@ what it was at is asked again.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from harness import devices
@@ -22,7 +20,7 @@ from harness.engines.base import Answer
 from harness.engines.board import Board, Job
 from harness.engines.cluster import Cluster, shared
 from harness.engines.crew import Crew, Worker
-from harness.engines.facts import differing, facts_of
+from harness.engines.facts import differing, facts_of, mark_of
 from harness.engines.hands import Context, Outcome, Spec
 from harness.errors import LeftOut
 from harness.judging.progress import Progress, left
@@ -49,7 +47,6 @@ class Ray:
         self._cells: Sequence[Cell] = ()
         self._todo: deque[int] = deque()  # places that nobody has looked up
         self._merging: dict[Hashable, list[int]] = {}  # a merge in the making -> other cells of the same merge
-        self._marks: dict[str, str] = {}
         self._done, self._made, self._seconds = 0, 0, 0.0
         self._progress = Progress(bench.say, "cells")
 
@@ -81,9 +78,6 @@ class Ray:
 
     def end(self) -> None:
         """The workers go, whatever they are at."""
-        for mark in self._marks.values():
-            with contextlib.suppress(OSError):
-                os.unlink(mark)
         if self._crew is not None:
             self._crew.last_words(self._bench.say)
             self._crew = None
@@ -126,13 +120,12 @@ class Ray:
         ray = self._cluster.begin()
         devices.settle(options.device)
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))
+        marks: dict[str, tuple[Path, str]] = {}
         for words, folder in (("--zoo", options.zoo), ("--results", options.results)):
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, self._marks[f"{words} {folder}"] = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-            os.close(handle)
+            marks[f"{words} {folder}"] = (folder, mark_of(folder))
         self._workers = share.workers
         context = replace(self._context, threads=share.threads)
-        self._crew = Crew(ray, context, {"num_cpus": share.cpus, "num_gpus": share.gpus}, self._marks)
+        self._crew = Crew(ray, context, {"num_cpus": share.cpus, "num_gpus": share.gpus}, marks)
         for _ in range(share.workers):
             self._crew.hire()
         where = "on this machine" if asked.address is None else f"at {asked.address}"
