@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -171,13 +172,20 @@ def serving() -> Iterator[Hub]:
         thread.join()
 
 
+class _Hasty:
+    """The module `time` for one who never waits; everybody else's clock is left alone."""
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda seconds: None) if name == "sleep" else getattr(time, name)
+
+
 def at(endpoint: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process ask that hub, as HF_ENDPOINT and HF_HUB_CACHE let another; nobody waits before asking again."""
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
-    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_http, "time", _Hasty())
     forget()
 
 

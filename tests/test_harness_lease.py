@@ -272,3 +272,14 @@ def test_a_lease_without_a_word_on_a_full_disk_is_kept_fresh(tmp_path: Path, mon
         assert not mine
     held.give_back()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_thread_that_keeps_leases_fresh_does_not_race_where_somebody_makes_waiting_shorter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    heart = lease._Heart()
+    done = threading.Event()
+    done.wait(0.05)
+    assert slept == [] and heart.taken.empty()

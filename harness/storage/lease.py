@@ -77,11 +77,11 @@ class _Heart:
 
     def __init__(self) -> None:
         self.taken: SimpleQueue[Lease] = SimpleQueue()
+        self._never = threading.Event()  # to wait for: who makes time.sleep shorter must not make this thread race
         threading.Thread(target=self._run, name="leases", daemon=True).start()
 
     def _run(self) -> None:
-        while True:
-            time.sleep(BEAT)
+        while not self._never.wait(BEAT):
             while not self.taken.empty():
                 self.taken.get().beats()
 
