@@ -26,15 +26,14 @@ from harness.members import fisher, gram
 from harness.members.placed import Place
 from harness.records.environment import environment
 from harness.records.record import Store, read
-from methods import Ensemble, NotApplicable, Weights, known
+from methods import Ensemble, Weights, known
 from methods.kernels import suited
 from methods.merged import models_of
-from methods.refereeing.toys import toy_blocks, toy_population
 from methods.tensors.child import write_child
 from methods.tensors.draws import Draws
 from methods.tensors.pieces import blank_like
 from tests.small_models import close, of_tokens, token_batches, transformer
-from tests.test_methods_devices import AROUND, merged, moved
+from tests.test_methods_devices import AROUND, made_here, merged, moved
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 CLOSE = 2e-4  # of the largest change: singular vectors of float32 matrices are no more alike than that
@@ -57,12 +56,7 @@ def model(seed: int, dtype: torch.dtype, device: str = "cuda") -> dict[str, Tens
 
 @pytest.mark.parametrize("method", [*known(), *AROUND])
 def test_a_merge_is_the_cpus_but_for_rounding(method: str) -> None:
-    try:
-        population = toy_population(3)
-        here = merged(method, population)
-    except NotApplicable:
-        population = toy_blocks(2)
-        here = merged(method, population)
+    population, here = made_here(method)
     there = merged(method, moved(population, "cuda"))
     for cpu, gpu in zip(models_of(here), models_of(there), strict=True):
         assert {x.device.type for x in gpu.values()} == {"cuda"}

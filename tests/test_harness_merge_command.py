@@ -232,3 +232,42 @@ def test_a_merge_that_a_signal_ends_is_told_in_one_line_and_leaves_nothing(
 def test_a_type_has_the_name_that_protocols_give_it_and_that_of_torch(tmp_path: Path, words: tuple[str, ...]) -> None:
     order = ["simple", "--member", "org/a", "--member", "org/b", "--out", "new", "--dtype"]
     assert {asked([*order, word], tmp_path).dtype for word in words} == {words[1]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"rope_parameters": {"rope_theta": 500_000.0, "rope_type": "default"}},
+        {"rms_norm_eps": 1e-3},
+        {"hidden_act": "gelu"},
+        {"num_attention_heads": 2, "head_dim": 8, "num_key_value_heads": 1},
+        {"tie_word_embeddings": False},
+    ],
+    ids=lambda config: next(iter(config)),
+)
+def test_a_member_that_computes_otherwise_with_the_same_numbers_is_refused(
+    config: dict[str, object], models: Path, tmp_path: Path
+) -> None:
+    changed = copied(models, tmp_path, **config)
+    order = ["simple", "--base", str(models / "base"), "--member", str(models / "a"), "--member", str(changed)]
+    with pytest.raises(MergeboardError, match=rf"--member changed: its config\.json has .*{next(iter(config))[:4]}"):
+        deliver(asked([*order, "--out", "out"], tmp_path), lambda line: None)
+
+
+def test_who_knows_that_a_configuration_cannot_matter_says_so(models: Path, tmp_path: Path) -> None:
+    changed = copied(models, tmp_path, rms_norm_eps=1e-5)
+    order = ["simple", "--base", str(models / "base"), "--member", str(models / "a"), "--member", str(changed)]
+    folder = deliver(asked([*order, "--trust-configs", "--out", "out"], tmp_path), lambda line: None)
+    assert json.loads((folder / "config.json").read_text())["rms_norm_eps"] == 1e-6, "as the first member has it"
+    with pytest.raises(MergeboardError, match="--trust-configs has no value; leave =yes out"):
+        asked([*order, "--trust-configs=yes", "--out", "out"], tmp_path)
+
+
+def test_a_member_that_descends_from_nothing_near_the_base_is_told(models: Path, tmp_path: Path) -> None:
+    torch.manual_seed(99)
+    LlamaForCausalLM(LlamaConfig(**CONFIG, **HEADS)).bfloat16().save_pretrained(tmp_path / "stranger")
+    order = ["simple", "--base", str(models / "base"), "--member", str(models / "a"), "--member", str(models / "lora")]
+    said: list[str] = []
+    deliver(asked([*order, "--member", str(tmp_path / "stranger"), "--out", "out"], tmp_path), said.append)
+    (told,) = (line for line in said if "length away" in line)
+    assert told.startswith("--member stranger: it lies 1.4 times the base's own length away")

@@ -47,14 +47,19 @@ def merged(method: str, population: Population) -> Merged:
     return made.merge(population, toy_score(), torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("method", [*known(), *AROUND])
-def test_a_merge_on_a_gpu_is_made_there_and_is_the_cpus(method: str) -> None:
+def made_here(method: str) -> tuple[Population, Merged]:
+    """A population that this method takes, and its merge on the CPU."""
     try:
         population = toy_population(3)
-        here = merged(method, population)
+        return population, merged(method, population)
     except NotApplicable:
         population = toy_blocks(2)
-        here = merged(method, population)
+        return population, merged(method, population)
+
+
+@pytest.mark.parametrize("method", [*known(), *AROUND])
+def test_a_merge_on_a_gpu_is_made_there_and_is_the_cpus(method: str) -> None:
+    population, here = made_here(method)
     with a_gpu():
         there = merged(method, moved(population, GPU))
         assert {x.device.type for weights in models_of(there) for x in weights.values()} == {GPU}

@@ -9,9 +9,8 @@ from typing import Any
 from unicodedata import normalize
 
 from harness.checkpoints.alike import NAMED
-from harness.checkpoints.folders import because, one_line
+from harness.checkpoints.folders import because, config_of, one_line
 from harness.data.task import Task
-from harness.families.base import Family
 from methods.errors import Misfit
 
 _NAMES = (  # of fields that change no answer of a model that is only asked
@@ -34,16 +33,19 @@ _OWN = ("tokenizer", "vocab", "merges", "spiece", "spm", "sentencepiece", "bpe")
 
 
 def require_same_config(
-    family: Family, model: Path, member: Path, trusted: Collection[Path], any_config: bool = False
+    kind: str, model: Path, member: Path, trusted: Collection[Path], any_config: bool = False
 ) -> None:
-    """Raise `Misfit` for the first field in which two configurations differ, defaults filled in."""
+    """Raise `Misfit` for the first field in which two configurations differ, defaults filled in.
+
+    `kind`: the name of the model's family. One that needs code which nobody trusts is compared as it is written.
+    """
     own, theirs = (_fields(folder, folder in trusted) for folder in (model, member))
     for name, word in NAMED:
         if own.get(name) != theirs.get(name):
             raise Misfit(f"its {word} is {theirs.get(name)}, the model's is {own.get(name)}")
     if any_config:
         return
-    for name in _other(family.kind, own, theirs):
+    for name in _other(kind, own, theirs):
         raise Misfit(
             f"its config.json has {name} {_short(theirs.get(name))}, the model's has {_short(own.get(name))}; "
             "add --trust-configs if that cannot matter"
@@ -68,8 +70,10 @@ def _short(value: Any) -> str:
 def _fields(folder: Path, trust: bool) -> dict[str, Any]:
     from transformers import AutoConfig, GenerationConfig
 
+    written = config_of(folder)
     try:
-        content = AutoConfig.from_pretrained(folder, trust_remote_code=trust).to_dict()
+        own_code = "auto_map" in written and not trust
+        content = written if own_code else AutoConfig.from_pretrained(folder, trust_remote_code=trust).to_dict()
     except Exception as error:  # a configuration may bring code of its own, which may raise anything
         raise Misfit(f"{folder}: its config.json cannot be understood ({one_line(error)})") from None
     spoken = set(GenerationConfig().to_dict()) - set(_DECIDE)

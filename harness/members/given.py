@@ -50,7 +50,7 @@ class Base:
 
     def load_alike(self, folder: Path, task: Task) -> Loaded:
         """Another checkpoint of the model's configuration. Errors: `Misfit` if it has another."""
-        likeness.require_same_config(self.family, self.folder, folder, self.trusted, self.any_config)
+        likeness.require_same_config(self.family.kind, self.folder, folder, self.trusted, self.any_config)
         return self.family.load(pickles.safe(folder, self.zoo), task, seed=1)
 
 
@@ -96,7 +96,7 @@ def require_akin(
         if not adapter:
             kind_of(folder, trust)  # quantised weights, code that nobody trusts
         if not adapter or (folder / "config.json").is_file():
-            likeness.require_same_config(base.family, base.folder, folder, base.trusted, base.any_config)
+            likeness.require_same_config(base.family.kind, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
     except (BadModel, BadWeights, Misfit) as error:
         raise Misfit(f"{OPTION} {name}: {error}") from None

@@ -17,7 +17,7 @@ from harness.export.place import appearing
 from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import require_kin
+from harness.merging.kin import require_kin, strangers
 from harness.merging.words import Order
 from harness.streaming.agreed import Agreed, Source, agreed
 from harness.streaming.merge import Beside, merge
@@ -40,8 +40,10 @@ def deliver(order: Order, say: Say = print) -> Path:
     method = resolve(order.method, order.knobs)
     base = None if order.base is None else folder_of(("base", None), order.base, "--base")
     folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
-    require_kin(folders, base)
+    require_kin(folders, base, order.any_config)
     models = _opened(order, folders, base, say)
+    for name, away in strangers(models).items():
+        say(f"--member {name}: it lies {away:.1f} times the base's own length away; does it descend from this base?")
     beside = Beside(_statistics(order, models), _turned(folders, base), order.seed)
     plain = next((folder for folder in folders.values() if not is_adapter(folder)), base)
     assert plain is not None  # an adapter wants a base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ from typing import Any
 from harness.checkpoints.alike import require_alike
 from harness.checkpoints.folders import config_of
 from harness.errors import BadModel
+from harness.families import kind_of
 from harness.families.labels import labels_of
-from methods.errors import Misfit
+from harness.families.likeness import require_same_config
+from harness.streaming.agreed import Agreed
+from methods.errors import MergeboardError, Misfit
+
+ROWS, MATRICES = 64, 8  # of each that are looked at to tell whether a member is of this base
 
 
-def require_kin(members: Mapping[str, Path], base: Path | None) -> None:
-    """Raise one line unless these are models of one kind, with the same labels and words.
+def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool = False) -> None:
+    """Raise one line unless these are models of one kind, which compute alike, with the same labels and words.
 
     An adapter's folder, which may hold neither, is held against them as far as it does.
     """
@@ -23,8 +29,39 @@ def require_kin(members: Mapping[str, Path], base: Path | None) -> None:
     for name, folder in members.items():
         against = base if base is not None else first
         require_alike(f"--member {name}", folder, [against] if (against / "config.json").is_file() else [])
+        _require_same_config(name, folder, against, any_config)
     _require_same_labels({name: folder for name, folder in members.items() if (folder / "config.json").is_file()})
     _require_same_words({**members, **({"the base": base} if base is not None else {})})
+
+
+def strangers(models: Agreed) -> dict[str, float]:
+    """Members that lie farther from the base than zeros do, as models that do not descend from it: how many lengths
+    of the base. Told by a few rows of a few matrices, spread over the model."""
+    if models.base is None:
+        return {}
+    matrices = [n for n, form in models.forms.items() if len(form.shape) == 2 and n in models.in_base]
+    some = matrices[:: max(1, len(matrices) // MATRICES)]
+    found = {}
+    for name, member in zip(models.names, models.members, strict=True):
+        away = length = 0.0
+        for matrix in some:
+            own = models.base[models.in_base[matrix]][:ROWS].double()
+            length += float(own.square().sum())
+            away += float((member[matrix][:ROWS].double() - own).square().sum())
+        if away > length > 0:
+            found[name] = math.sqrt(away / length)
+    return found
+
+
+def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:
+    """Refuse a field that changes what the same numbers compute, such as how positions are told."""
+    if folder == against or not all((f / "config.json").is_file() for f in (folder, against)):
+        return
+    try:
+        kind = "decoder" if "auto_map" in config_of(against) else kind_of(against)
+        require_same_config(kind, against, folder, (), any_config)
+    except MergeboardError as error:
+        raise Misfit(f"--member {name}: {error}") from None
 
 
 def _require_same_labels(members: Mapping[str, Path]) -> None:

@@ -24,10 +24,12 @@ USAGE = """python -m harness merge METHOD --base BASE --member A --member B --ou
   --dtype    fp32, bf16 or fp16 for the result; as the members are, unless said
   --seed     of methods that draw at random; 1 unless said
   --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
+  --trust-configs    take members whose config.json differs from the base's; the merge has the first member's
 
 Nothing is scored: whether the merge is any good, pytest suites/ tells."""
 ONCE = ("base", "out", "dtype", "seed")
 SEVERAL = ("member", "set", "fisher", "gram")
+ALONE = ("trust-configs",)  # have no value
 SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # as protocols write them
 ASKING = {  # what a method may need and no folder holds
     *("development scores", "development rows", "training rows", "all members at inference", "the task of a row"),
@@ -47,6 +49,7 @@ class Order:
     dtype: str | None
     seed: int
     statistics: Mapping[str, tuple[Path, ...]]  # "fisher", "gram" -> a file for each member
+    any_config: bool  # whether a member's config.json may differ
     said: tuple[str, ...]  # the words themselves
 
 
@@ -77,13 +80,14 @@ def asked(words: Sequence[str], here: Path) -> Order:
         dtype=SHORT.get(dtype, dtype) if dtype else None,
         seed=sought[0],
         statistics={kind: _files(kind, given[kind], len(members)) for kind in ("fisher", "gram") if given[kind]},
+        any_config=bool(given["trust-configs"]),
         said=("merge", *words),
     )
 
 
 def _taken_apart(words: Sequence[str]) -> dict[str, list[str]]:
     """Option -> its values, `--name=value` and `--name value` alike."""
-    given: dict[str, list[str]] = {name: [] for name in (*ONCE, *SEVERAL)}
+    given: dict[str, list[str]] = {name: [] for name in (*ONCE, *SEVERAL, *ALONE)}
     left = list(words)
     while left:
         word = left.pop(0)
@@ -92,6 +96,11 @@ def _taken_apart(words: Sequence[str]) -> dict[str, list[str]]:
             raise MergeboardError(f"{word} stands alone; behind METHOD come options, as in {EXAMPLE}")
         if name not in given:
             raise UnknownName("option of harness merge", f"--{name}", [f"--{known}" for known in given])
+        if name in ALONE:
+            if sign:
+                raise MergeboardError(f"--{name} has no value; leave ={value} out")
+            given[name].append(name)
+            continue
         if not sign:
             if not left or left[0].startswith("--"):
                 raise MergeboardError(f"--{name} wants a value; --help says more")
