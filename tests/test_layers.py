@@ -22,6 +22,7 @@ ALLOWED_OF_OURS = {
         *("leaderboard", "harness.judging.rowwise", "harness.records.record", "harness.records.terrain"),
         "harness.records.diagnosis",
         "harness.records.written",
+        "harness.protocol.protocol",  # for what a knob is where a record leaves it out
         "harness.storage.turns",  # one publish at a time
         "harness.suites",  # for the words and the paper's numbers of suites at hand; it names none
         "harness.grading",  # to grade again what was written, whoever's graders it names

@@ -86,7 +86,7 @@ def test_the_papers_numbers_stand_beside_ours() -> None:
 def test_captions_say_how_to_get_the_table_again() -> None:
     shown = page(some())
     assert "averaged over corpora. Examined: isear, tec.\n" in shown
-    assert "\n- in-domain, 2 of 5: " in shown and "\n- Protocol: quick (" in shown
+    assert "\n- in-domain, 2 of 5: " in shown and "\n- Protocol: quick; " in shown
     assert "seeds: 1, 2, 3; command: pytest suites/; commit: 0123456789ab\n" in shown
 
 

@@ -64,7 +64,7 @@ class Claim:
         if measured == measures.NOT_ASKED:
             return None
         block = group.key.model, group.key.suite
-        place = f"{group.key.model}, {group.key.suite}, {group.key.protocol} {group.key.digest}"
+        place = f"{group.key.model}, {group.key.suite}, {group.name}"
         if isinstance(measured, Kept):
             said = "; ".join(measured.broken[:3]) or f"{measured.asked} of {measured.asked}"
             told = f"{len(measured.broken)} of {measured.asked} broke it: {said}" if measured.broken else said

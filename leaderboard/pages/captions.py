@@ -22,7 +22,7 @@ def caption(group: Group, scores: Scores) -> str:
         caption = text.sentence(group.said(question).caption)
         asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.{_written(blocks)}")
     made = [
-        f"Protocol: {group.key.protocol} ({group.key.digest})",
+        f"Protocol: {group.name}",
         f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",
         f"command: {text.listed(_of_environment(records, 'command')) or 'not recorded'}",
         f"commit: {text.listed([c[:12] for c in _of_environment(records, 'commit')]) or 'not recorded'}",

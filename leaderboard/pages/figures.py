@@ -37,7 +37,7 @@ def figures(group: Group) -> Iterator[Figure]:
     """Score against cost, development curves and a heat map for each column of scores that has what they need."""
     maps, budgets = {table.blocks[0]: table for table in per_corpus(group)}, same_budget(group)
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-        place = f"{group.key.model}, {group.key.suite}, {column.title}"
+        place = f"{group.key.model}, {group.called}, {column.title}, protocol {group.name}"
         spent = _spent(group, block, column)
         if len(spent) > 1:
             yield Figure(_name(group, block, "cost"), "score against cost", pareto(place, spent))

@@ -51,7 +51,7 @@ def pages(
         for group in own:
             drawn = list(figures(group))
             files |= {FOLDER / FIGURES / figure.name: figure.svg for figure in drawn}
-            parts += [*_tables(group, BELOW), *_pictures(drawn)]
+            parts += [f'<a id="{group.anchor}"></a>\n', *_tables(group, BELOW), *_pictures(drawn)]
         seen = [t for t in terrains if t.model == model]
         files |= {FOLDER / FIGURES / _survey_of(t): landscape(_plane(t), t) for t in seen}
         parts += _landscapes(seen)

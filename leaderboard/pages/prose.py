@@ -47,9 +47,10 @@ HOW_TO_READ = """\
 - Rows in *italics* are yardsticks and do not compete.
 - `—` is a gap. `— (2 of 3)` says that answers which other methods of the column have are missing; what is there is not
   averaged.
-- A table holds one model, one suite and one protocol; a column holds one setting over the same corpora, "3 of 5" if
+- A table holds one model, one suite and one protocol. The first of a protocol bears its name, a further one also says
+  in what it differs from the first: "quick, 10 epochs". A column holds one setting over the same corpora, "3 of 5" if
   some were not at hand, and one exam: the same members, development and test rows for all. What sat another exam has a
-  column of its own, named by a digest. No score is averaged or compared across columns or tables.
+  column of its own, named by what differs. No score is averaged or compared across columns or tables.
 - *paper* is the number of the Evolver paper (arXiv:2406.12208). † and ‡ are explained in the notes.
 - Costs are medians over seeds and populations. Seconds depend on the machine. Peak memory is that of the whole process
   while it merged. An ensemble runs all members at inference, every other merge one model. *must be known* says what

@@ -44,7 +44,7 @@ COLUMNS = (
     _Column("searched by", lambda r: searcher_of(r.records[0]) or text.GAP),
     _Column("suite", lambda r: r.group.key.suite),
     _Column("architecture", lambda r: r.architecture),
-    _Column("protocol", lambda r: f"{r.group.key.protocol} {r.group.key.digest}"),
+    _Column("protocol", lambda r: r.group.name),
 )
 
 

@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from harness.records.record import RunRecord, canonical
+from harness.records.record import RunRecord, canonical, slug
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
 from leaderboard.tables.answers import Gold, Sheets, sheets_of
 from leaderboard.tables.exams import exams
+from leaderboard.tables.naming import TRAINED, names, sittings
 from leaderboard.tables.rows import Rows, rows_of
 from leaderboard.tables.said import Said, said
 
 USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
-
-TRAINED = ("training", "choosing")  # which a cell has only if a member of it is trained here
 
 
 class Key(NamedTuple):
@@ -48,6 +47,7 @@ class Block:
     heads: str
     exam: str  # a digest where the same was asked of other members or rows too, and this is not the first; else ""
     records: tuple[RunRecord, ...]
+    sitting: str = ""  # the same in words: in what it differs from the first
 
     @cached_property
     def rows(self) -> Rows:
@@ -72,6 +72,7 @@ class Group:
     key: Key
     records: tuple[RunRecord, ...]
     gold: Gold | None = None  # without gold labels nothing is known about other test rows
+    name: str = ""  # among the tables of its model and suite: `quick, 10 epochs`
 
     def answers(self, record: RunRecord, corpus: str | None = None) -> tuple[Sheet, ...] | None:
         """The record's sheets, of one corpus or of all that it was examined on; None where predictions are missing."""
@@ -100,8 +101,13 @@ class Group:
 
     @property
     def heading(self) -> str:
-        """`Tickets of 2026, protocol quick (1572a7ca)`."""
-        return f"{self.called}, protocol {self.key.protocol} ({self.key.digest})"
+        """`Tickets of 2026, protocol quick, 10 epochs`."""
+        return f"{self.called[:1].upper()}{self.called[1:]}, protocol {self.name}"
+
+    @property
+    def anchor(self) -> str:
+        """Names the table in an address, whatever other tables there are: `emotion-1572a7ca`."""
+        return f"{slug(self.key.suite)}-{self.key.digest}"
 
     def blocks(self) -> list[Block]:
         """One block for each column of scores, in order; fewer corpora or another exam are another column."""
@@ -121,11 +127,13 @@ class Group:
         for record in self.records:
             found[question_of(record), record.heads].append(record)
         order = sorted(found, key=lambda k: (*self._rank(k[0]), words.rank(k[1], words.HEADS)))
-        return [
-            Block(question, heads, "" if place == 0 else exam.digest, tuple(_in_order(exam.records)))
-            for question, heads in order
-            for place, exam in enumerate(exams(found[question, heads]))
-        ]
+        blocks = []
+        for question, heads in order:
+            sat = exams(found[question, heads])
+            for exam, sitting in zip(sat, sittings([exam.records for exam in sat]), strict=True):
+                digest = exam.digest if exam is not sat[0] else ""
+                blocks.append(Block(question, heads, digest, tuple(_in_order(exam.records)), sitting))
+        return blocks
 
     def said(self, question: Question) -> Said:
         """The words about a question's setting."""
@@ -205,7 +213,19 @@ def groups(records: Iterable[RunRecord], gold: Gold | None = None) -> list[Group
         if hosts:
             del found[key, made_up]
     every = [Group(key, tuple(_in_order(own)), gold) for (key, _), own in found.items()]
-    return sorted(every, key=lambda g: (*_rank(g), -len(g.records), g.key))
+    return _named(sorted(every, key=lambda g: (*_rank(g), -len(g.records), g.key)))
+
+
+def _named(found: Iterable[Group]) -> list[Group]:
+    """The same with names: each differs from those of its model and suite."""
+    pages: dict[tuple[bool, str, str], list[Group]] = defaultdict(list)
+    for group in found:
+        pages[group.synthetic, group.key.model, group.key.suite].append(group)
+    return [
+        replace(group, name=name)
+        for own in pages.values()
+        for group, name in zip(own, names([(g.key.protocol, g.records) for g in own], USED), strict=True)
+    ]
 
 
 def _rank(group: Group) -> tuple[Any, ...]:

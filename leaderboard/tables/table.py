@@ -194,7 +194,7 @@ def title_of(group: Group, block: Block) -> str:
     others = {b.heads for b in blocks} - {"diff", block.heads}
     title = asked(group, block.question) if several else group.said(block.question).title
     title += f" ({block.heads} heads)" if block.heads == "diff" or others else ""
-    return title + (f", exam {block.exam}" if block.exam else "")
+    return title + (f", {block.sitting}" if block.sitting else "")
 
 
 def spent_on(records: Iterable[RunRecord]) -> Cost:
