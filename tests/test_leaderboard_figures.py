@@ -112,14 +112,22 @@ def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:
             assert text.attrib.get("text-anchor") == "end" or x + size < wide
 
 
+def middle(shape: ElementTree.Element) -> list[float]:
+    """Where a mark lies, whatever its shape."""
+    if shape.tag == f"{SVG}circle":
+        return [float(shape.get(name) or 0) for name in ("cx", "cy")]
+    corners = [[float(n) for n in pair.split(",")] for pair in (shape.get("points") or "").split()]
+    return [sum(side) / len(corners) for side in zip(*corners, strict=True)]
+
+
 def test_marks_of_a_landscape_lie_on_the_models_they_are() -> None:
     root = ElementTree.fromstring(landscape("x", terrain()))
-    dots = [(d.get("cx"), d.get("cy"), d.get("r")) for d in root.iter(f"{SVG}circle")]
-    origin, first, second = (d[:2] for d in dots if d[2] == "4")
-    marks = [d[:2] for d in dots if d[2] == "5"][::2]  # each mark is followed by its line of the legend
-    assert marks[1] == first  # evolver: a = 1, b = 0
-    middle = [(float(p) + float(q)) / 2 for p, q in zip(first, second, strict=True)]
-    assert [float(v) for v in marks[0]] == pytest.approx(middle, abs=0.1) and origin != first
+    dots = list(root.iter(f"{SVG}circle"))
+    origin, first, second = (middle(d) for d in dots if d.get("r") == "4")
+    diamond, triangle = (middle(d) for d in list(root.iter(f"{SVG}polygon"))[-2:])
+    assert triangle == pytest.approx(first, abs=0.1)  # evolver: a = 1, b = 0
+    between = [(p + q) / 2 for p, q in zip(first, second, strict=True)]
+    assert diamond == pytest.approx(between, abs=0.1) and origin != first
 
 
 def test_a_group_gives_the_figures_that_its_records_allow() -> None:

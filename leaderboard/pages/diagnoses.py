@@ -13,6 +13,7 @@ from leaderboard.tables.diagnoses import links
 from leaderboard.tables.group import Group
 
 SAYS = "Distance, cosine, sign conflict, what is cancelled and the rank of the changes in each group of layers"
+TITLE = "Changes by group of layers, times 100"
 
 
 class Diagnosed:
@@ -38,8 +39,8 @@ class Diagnosed:
         drawn = []
         for suite in dict.fromkeys(d.suite for d in self._seen):
             shown = min((d for d in self._seen if d.suite == suite), key=lambda d: (-len(d.members), d.seed, d.members))
-            title = f"{shown.model}, {suite}, {'+'.join(shown.members)}, seed {shown.seed}: changes by layer, times 100"
+            place = f"{shown.model}, {suite}, {'+'.join(shown.members)}, seed {shown.seed}"
             columns = {name: {group: own[name] for group, own in shown.layers.items()} for name in OF_LAYERS}
             name = f"diagnosis-{shown.path.stem}.svg"
-            drawn.append(Figure(name, title, heat(title, list(shown.layers), columns, SAYS)))
+            drawn.append(Figure(name, f"{TITLE}: {place}", heat(TITLE, list(shown.layers), columns, SAYS, place)))
         return drawn

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from harness.records.record import RunRecord, slug
 from leaderboard import words
 from leaderboard.pages import prose, routes
+from leaderboard.plots import curves as curve
+from leaderboard.plots import heat as heats
+from leaderboard.plots import pareto as costs
 from leaderboard.plots.curves import curves, steps
 from leaderboard.plots.heat import heat
 from leaderboard.plots.pareto import Spent, pareto
@@ -23,6 +26,8 @@ from leaderboard.tables.rows import label
 from leaderboard.tables.searches import MARKS, best_so_far, by_generation, is_named, part, searcher_of
 from leaderboard.tables.table import headline, per_corpus, spent_on
 
+BEST = "best"  # the row that heat maps are held against
+
 
 class Figure(NamedTuple):
     """One picture."""
@@ -31,6 +36,7 @@ class Figure(NamedTuple):
     says: str  # what a reader sees in it
     svg: str
     caption: str = ""  # how to read it, where its names do not say
+    block: Block | None = None  # of a group's figure: the column that it is of
 
 
 def figures(group: Group) -> Iterator[Figure]:
@@ -38,21 +44,26 @@ def figures(group: Group) -> Iterator[Figure]:
     maps, budgets = {table.blocks[0]: table for table in per_corpus(group)}, same_budget(group)
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         place = f"{group.key.model}, {group.called}, {column.title}, protocol {group.name}"
+        metric = group.said(block.question).metric
         spent = _spent(group, block, column)
         if len(spent) > 1:
-            yield Figure(_name(group, block, "cost"), "score against cost", pareto(place, spent))
+            says = f"{costs.TITLE}, {column.title}"
+            yield Figure(_name(group, block, "cost"), says, pareto(place, spent, metric), costs.CAPTION, block)
         yield from (figure for table in budgets if table.block is block for figure in _races(group, place, table))
         if ways := routes.ways(block):
-            says = "the routes through the models' blocks"
-            yield Figure(_name(group, block, "routes"), says, routes.figure(place, ways), routes.caption(ways))
+            says = f"The routes through the models' blocks, {column.title}"
+            yield Figure(_name(group, block, "routes"), says, routes.figure(place, ways), routes.caption(ways), block)
         histories = _histories(block)
         if histories:
-            says = "development score by generation, mean over seeds and the range between them"
-            yield Figure(_name(group, block, "curves"), says, curves(place, histories))
+            says = f"{curve.TITLE}, {column.title}"
+            yield Figure(_name(group, block, "curves"), says, curves(place, histories, metric), curve.CAPTION, block)
         table = maps.get(block)
         if table is not None:
             scores = {c.title: {m: x.mean for m, x in c.cells.items() if x.mean is not None} for c in table.columns}
-            yield Figure(_name(group, block, "corpora"), table.title.lower(), heat(place, table.methods, scores))
+            base = BEST if scores and all(BEST in own for own in scores.values()) else ""
+            title = f"Score {table.title.partition(',')[0].lower()}"  # `Score per corpus`
+            svg = heat(title, table.methods, scores, place=place, base=base)
+            yield Figure(_name(group, block, "corpora"), table.title, svg, heats.CAPTION if base else "", block)
 
 
 def _name(group: Group, block: Block, kind: str) -> str:
@@ -84,10 +95,10 @@ def _races(group: Group, place: str, table: SameBudget) -> Iterator[Figure]:
         said = f"{table.budget} evaluation{'' if table.budget == 1 else 's'}" + (
             "" if by == MARKS else f", told by {by}"
         )
-        says = f"best development score so far against evaluations, of {table.budget} in all"
+        says = f"Best development score so far against evaluations, of {table.budget} in all"
         logs = by == "likelihood"
         svg = races_of(f"{place}, {said}", panels, *((1, "mean log-probability so far") if logs else ()))
-        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES)
+        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES, table.block)
 
 
 def _panels(table: SameBudget, by: str) -> dict[str, dict[str, Race]]:

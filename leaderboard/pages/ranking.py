@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.records.record import slug
 from leaderboard import links, text
 from leaderboard.pages import grids, markdown, prose
-from leaderboard.plots.ranks import diagram
+from leaderboard.plots.ranks import CAPTION, diagram
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import of_several
 from leaderboard.tables.overall import Overall, overall
@@ -23,6 +23,7 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
     for each in worlds:
         yield f"### {_ranked(each).capitalize()}\n"
         yield f"![Mean ranks, {_ranked(each)}]({pictures}/{_diagram_of(each)})\n"
+        yield CAPTION
         yield markdown.table(grids.ranks(each, NAME))
         yield (
             f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
@@ -36,7 +37,7 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
 
 def diagrams(found: list[Group]) -> dict[str, str]:
     """Every diagram by its file's name."""
-    return {_diagram_of(each): diagram(f"Mean ranks, {_ranked(each)}", each.ranking) for each in overall(found)}
+    return {_diagram_of(each): diagram(_ranked(each), each.ranking) for each in overall(found)}
 
 
 def _ranked(one: Overall) -> str:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboard.plots.svg import Drawing, Point
+from leaderboard.plots.labels import Entry, above, heading, legend, legend_height
+from leaderboard.plots.svg import WIDE, Drawing, Point
 
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 48  # room around a frame, in pixels
+LEFT, RIGHT, BOTTOM = 52, 14, 46  # room beside and below a frame, in pixels
 
 
 @dataclass(frozen=True)
@@ -56,32 +57,42 @@ class Frame:
 
     def __init__(
         self,
-        size: tuple[float, float],
+        height: float,
         title: str,
+        place: str,
         description: str,
         x: tuple[float, float],
         y: tuple[float, float],
         names: tuple[str, str],
         log_x: bool = False,
-        right: float = RIGHT,
+        entries: Sequence[Entry] = (),
+        below: float = 0,
     ) -> None:
-        """`right`: room beside the frame, for a legend."""
-        width, height = size
-        self.drawing = Drawing(width, height, title, description)
-        self.x = Scale(*x, LEFT, width - right, log_x)
-        self.y = Scale(*y, height - BOTTOM, TOP)
-        self.edge = width - right
+        """`height`: of the room inside the axes, in pixels; `place`: what the title is shown of; `entries`: of the
+        legend below; `below`: room that is left below that."""
+        top = above(title, place) + 8
+        bottom = top + height
+        self.end = bottom + BOTTOM + legend_height(entries) + below
+        self.drawing = Drawing(WIDE, self.end, f"{title}: {place}" if place else title, description)
+        self.x = Scale(*x, LEFT, WIDE - RIGHT, log_x)
+        self.y = Scale(*y, bottom, top)
         draw = self.drawing
-        draw.text((LEFT, 24), title)
+        heading(draw, title, place)
         for tick in self.x.ticks:
-            draw.line((self.x(tick), TOP), (self.x(tick), height - BOTTOM))
-            draw.text((self.x(tick), height - BOTTOM + 18), f"{tick:g}", "middle", "soft")
+            draw.line((self.x(tick), top), (self.x(tick), bottom))
+            draw.text((self.x(tick), bottom + 17), f"{tick:g}", "middle", "soft")
         for tick in self.y.ticks:
-            draw.line((LEFT, self.y(tick)), (self.edge, self.y(tick)))
-            draw.text((LEFT - 8, self.y(tick) + 4), f"{tick:g}", "end", "soft")
-        draw.text(((LEFT + self.edge) / 2, height - 10), names[0], "middle", "soft")
-        draw.text((16, (TOP + height - BOTTOM) / 2), names[1], "middle", "soft", turn=-90)
+            draw.line((LEFT, self.y(tick)), (WIDE - RIGHT, self.y(tick)))
+            draw.text((LEFT - 6, self.y(tick) + 4), f"{tick:g}", "end", "soft")
+        draw.text(((LEFT + WIDE - RIGHT) / 2, bottom + 36), names[0], "middle", "soft")
+        draw.text((14, (top + bottom) / 2), names[1], "middle", "soft", turn=-90)
+        legend(draw, entries, bottom + BOTTOM)
 
     def at(self, x: float, y: float) -> Point:
         """Pixels of a point."""
         return self.x(x), self.y(y)
+
+    @property
+    def inside(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the room inside the axes."""
+        return LEFT, self.y.end, WIDE - RIGHT, self.y.start

@@ -6,6 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from leaderboard.plots.axes import Frame, around
 from leaderboard.plots.colours import colour
+from leaderboard.plots.labels import Entry
+
+TITLE = "Score on development rows, by generation"
+CAPTION = """\
+Each line is an evolution's development score, the mean over seeds, and its band goes from the lowest seed to the
+highest.
+"""
 
 Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation
 
@@ -16,20 +23,21 @@ def steps(histories: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
     return list(zip(*([*h, *[h[-1]] * (length - len(h))] for h in histories), strict=True))
 
 
-def curves(title: str, histories: Histories) -> str:
+def curves(place: str, histories: Histories, metric: str = "score") -> str:
     """The figure; scores from 0 to 1 are shown times 100."""
     values = [100 * v for seeds in histories.values() for history in seeds for v in history]
     generations = max(len(h) for seeds in histories.values() for h in seeds)
     frame = Frame(
-        (720, 380),
-        title,
+        260,
+        TITLE,
+        place,
         "Development score of each evolution by generation",
         (0, max(1, generations - 1)),
         around(values),
-        ("generation", "development score"),
-        right=170,
+        ("generation", f"development {metric} x 100"),
+        entries=[Entry(method, colour(method)) for method in histories],
     )
-    for place, (method, seeds) in enumerate(histories.items()):
+    for method, seeds in histories.items():
         generation = steps(seeds)
         if len(seeds) > 1:
             low = [frame.at(g, 100 * min(step)) for g, step in enumerate(generation)]
@@ -37,6 +45,4 @@ def curves(title: str, histories: Histories) -> str:
             frame.drawing.area([*low, *reversed(high)], colour(method))
         line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(generation)]
         frame.drawing.path(line, colour(method))
-        frame.drawing.dot((frame.edge + 16, 56 + 20 * place), colour(method))
-        frame.drawing.text((frame.edge + 28, 60 + 20 * place), method)
     return str(frame.drawing)

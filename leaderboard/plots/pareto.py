@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
-from leaderboard.plots.colours import colour, filled
+from leaderboard.plots.colours import colour, filled, shape
+from leaderboard.plots.labels import Beside, Entry
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
 CROWD = 24  # merges above which intervals would hide the scores
-LINE, LETTER = 20, 7  # pixels of the legend: between two lines, and of a letter at most
+HIGH = 280  # pixels inside the axes
+TITLE = "Score against the time to merge"
+CAPTION = """\
+Each mark is a merge, filled where it was evolved or searched, with its 95 % interval over sets of members where there
+are three or more (an arrow: it goes on); the dashed line joins those that no merge of their kind beats in both, and a
+ring marks what runs several models at inference.
+"""
 
 
 class Spent(NamedTuple):
@@ -34,35 +43,60 @@ def frontier(spent: Sequence[Spent]) -> list[Spent]:
     return best
 
 
-def pareto(title: str, spent: Sequence[Spent]) -> str:
+def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
     """The figure; an outer ring marks what runs several models at inference."""
     scores = [100 * s.score for s in spent]
-    names = [f"{s.method} (x {times(s.models)})" if s.models > 1 else s.method for s in spent]
-    right = max(170, 44 + LETTER * max(map(len, names)))
     frame = Frame(
-        (550 + right, max(420, 60 + LINE * len(spent))),
-        title,
+        HIGH,
+        TITLE,
+        place,
         "Score of each merge against the seconds that it took; "
         + ", ".join(f"{s.method} {100 * s.score:.1f} in {s.seconds:.2g} s" for s in spent),
         decades([max(s.seconds, LEAST) for s in spent]),
         around(scores, 0.1),
-        ("seconds to merge, with statistics and search", "score"),
+        ("seconds to merge, with statistics and search (log scale)", f"{metric} x 100"),
         log_x=True,
-        right=right,
+        entries=[Entry(_said(s), colour(s.method), filled(s.method), shape(s.method)) for s in spent],
     )
-    draw, (low, high) = frame.drawing, (frame.y.low, frame.y.high)
-    where = {s.method: frame.at(max(s.seconds, LEAST), 100 * s.score) for s in spent}
-    for kind in dict.fromkeys(s.kind for s in spent):
-        edge = frontier([s for s in spent if s.kind == kind])
+    draw, where = frame.drawing, {s.method: frame.at(max(s.seconds, LEAST), 100 * s.score) for s in spent}
+    edges = [frontier([s for s in spent if s.kind == kind]) for kind in dict.fromkeys(s.kind for s in spent)]
+    for edge in edges:
         draw.path([where[s.method] for s in edge], "#8b949e", dashed=True)
-    for place, s in enumerate(spent):
-        x, _ = where[s.method]
+    for s in spent:
         if s.half is not None and len(spent) <= CROWD:
-            ends = [min(high, max(low, 100 * (s.score + sign * s.half))) for sign in (-1, 1)]
-            draw.line((x, frame.y(ends[0])), (x, frame.y(ends[1])), "axis")
+            _whisker(frame, where[s.method][0], 100 * (s.score - s.half), 100 * (s.score + s.half))
         if s.models > 1:
             draw.dot(where[s.method], colour(s.method), False, 9)
-        draw.dot(where[s.method], colour(s.method), filled(s.method))
-        draw.dot((frame.edge + 16, 56 + LINE * place), colour(s.method), filled(s.method))
-        draw.text((frame.edge + 28, 60 + LINE * place), names[place])
+        draw.dot(where[s.method], colour(s.method), filled(s.method), shape=shape(s.method))
+    beside = Beside(frame.inside, where.values())
+    for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
+        beside.put(draw, where[method], name)
     return str(draw)
+
+
+def _said(one: Spent) -> str:
+    several = f", runs {times(one.models)} models" if one.models > 1 else ""
+    return f"{one.method} {100 * one.score:.1f}{several}"
+
+
+def _whisker(frame: Frame, x: float, low: float, high: float) -> None:
+    """An interval; an arrow where it goes on beyond the scale."""
+    draw, inside = frame.drawing, (frame.y.low, frame.y.high)
+    bottom, top = (frame.y(min(inside[1], max(inside[0], end))) for end in (low, high))
+    draw.line((x, bottom), (x, top), "axis")
+    if low < inside[0]:
+        draw.arrow((x, bottom), up=False)
+    if high > inside[1]:
+        draw.arrow((x, top), up=True)
+
+
+def _named(spent: Sequence[Spent], first: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Row and short name, those that nobody beats first, then the others from the highest; in a crowd the first alone.
+
+    A name is the method's, or all of the row where several share it.
+    """
+    names = Counter(words.method_of(s.method) for s in spent)
+    others = [s.method for s in sorted(spent, key=lambda s: -s.score)] if len(spent) <= CROWD else []
+    for row in dict.fromkeys([*first, *others]):
+        method = words.method_of(row)
+        yield row, method if names[method] == 1 else row

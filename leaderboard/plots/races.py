@@ -8,14 +8,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
-from leaderboard.plots.axes import LEFT, TOP, Scale, around
+from leaderboard.plots.axes import LEFT, RIGHT, Scale, around
 from leaderboard.plots.colours import optimiser
-from leaderboard.plots.svg import Drawing, Point
+from leaderboard.plots.labels import Entry, above, heading, legend, legend_height
+from leaderboard.plots.svg import WIDE, Drawing, Point
 from leaderboard.words import OPTIMISERS
 
 Course = Sequence[tuple[int, float]]  # evaluations made, best score by then, 0 to 1
 Race = Sequence[Course]  # of each seed
-WIDTH, RIGHT, GAP, HIGH = 800, 150, 56, 190  # pixels: of all, for the legend, between panels, of a panel
+GAP, HIGH = 56, 190  # pixels: between panels, of a panel
+TITLE = "Best score so far, by evaluations made"
 
 
 def together(courses: Sequence[Course], how: Callable[[list[float]], float]) -> list[tuple[int, float]]:
@@ -35,7 +37,7 @@ def _at(course: Course, place: int) -> float:
 
 
 def races(
-    title: str,
+    place: str,
     panels: Mapping[str, Mapping[str, Race]],
     times: float = 100,
     called: str = "best development score so far",
@@ -48,27 +50,30 @@ def races(
     lines = [_scaled(race, times) for races in panels.values() for race in races.values()]
     scores = [score for race in lines for course in race for _, score in course] or [0.0]
     last = max((course[-1][0] for race in lines for course in race), default=1)
-    columns = min(2, max(1, len(panels)))
-    wide = (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns
-    deep = -(-len(panels) // columns) * (HIGH + GAP)
     ends = (
         f"{name} in {what} {times * _mean(race):.{1 if times > 1 else 2}f}"
         for what, own in panels.items()
         for name, race in own.items()
     )
-    draw = Drawing(WIDTH, TOP + deep + 24, title, f"{called.capitalize()}; at the end {', '.join(ends)}")
-    draw.text((LEFT, 24), title)
-    for place, (what, own) in enumerate(panels.items()):
-        left, top = LEFT + (wide + GAP) * (place % columns), TOP + 20 + (HIGH + GAP) * (place // columns)
-        x, y = Scale(1, max(2, last), left, left + wide), Scale(*around(scores), top + HIGH, top)
+    names = sorted({name for own in panels.values() for name in own}, key=_rank)
+    entries = [Entry(name, optimiser(_word(name))) for name in names]
+    top, deep = above(TITLE, place) + 24, (HIGH + GAP) * len(panels)
+    draw = Drawing(
+        WIDE,
+        top + deep + legend_height(entries) + 4,
+        f"{TITLE}: {place}",
+        f"{called.capitalize()}; at the end {', '.join(ends)}",
+    )
+    heading(draw, TITLE, place)
+    for k, (what, own) in enumerate(panels.items()):
+        start = top + (HIGH + GAP) * k
+        x, y = Scale(1, max(2, last), LEFT, WIDE - RIGHT), Scale(*around(scores), start + HIGH, start)
         _panel(draw, what, x, y)
         for name, race in own.items():
             _line(draw, name, _scaled(race, times), x, y)
-    for place, name in enumerate(sorted({name for own in panels.values() for name in own}, key=_rank)):
-        draw.dot((WIDTH - RIGHT + 24, 64 + 20 * place), optimiser(_word(name)), radius=4)
-        draw.text((WIDTH - RIGHT + 36, 68 + 20 * place), name)
-    draw.text(((LEFT + WIDTH - RIGHT) / 2, TOP + deep + 14), "development evaluations", "middle", "soft")
-    draw.text((16, TOP + deep / 2), called, "middle", "soft", turn=-90)
+    draw.text(((LEFT + WIDE - RIGHT) / 2, top + deep - GAP + 33), "development evaluations", "middle", "soft")
+    draw.text((14, top + (deep - GAP) / 2), called, "middle", "soft", turn=-90)
+    legend(draw, entries, top + deep - GAP + 44)
     return str(draw)
 
 

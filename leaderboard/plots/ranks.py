@@ -1,47 +1,49 @@
-"""Demsar's critical-difference diagram: mean ranks on a line, bars over those that cannot be told apart."""
+"""Mean ranks, one line for each method, best on top; a bar at the side joins those that cannot be told apart.
+
+What Demsar's critical-difference diagram says, turned so that every name has a line of its own, also on a phone.
+"""
 
 from __future__ import annotations
 
 from leaderboard.plots.axes import Scale
-from leaderboard.plots.svg import Drawing
+from leaderboard.plots.colours import colour, filled, shape
+from leaderboard.plots.labels import MARGIN, above, beside_rows, heading, row_name
+from leaderboard.plots.svg import WIDE, Drawing
 from leaderboard.stats.ranks import Ranking
 
-SIDE, TOP, STEP, LETTER = 170, 92, 20, 7  # pixels
-WIDE = 380  # of the line
-MANY = 20  # contenders above which not every place has a number
+BAR, MOST = 9, 72  # pixels: from bar to bar, and of all bars
+TITLE = "Mean rank of each merge"
+CAPTION = """\
+Further left is better, 1 is the best of all; each bar at the right joins merges whose mean ranks lie closer than the
+critical difference, which cannot be told apart.
+"""
 
 
-def diagram(title: str, ranking: Ranking) -> str:
-    """The figure, best on the left."""
+def diagram(place: str, ranking: Ranking) -> str:
+    """The figure, best on top."""
     names, bars = list(ranking.ranks), ranking.groups
-    count, half = len(names), (len(names) + 1) // 2
-    below = TOP + 12 + 9 * len(bars) + 10
+    wide, step = beside_rows(names)
+    side, gap = wide + 14, min(BAR, MOST / max(1, len(bars)))
+    right = WIDE - MARGIN - 50 - gap * len(bars)
+    top = above(TITLE, place) + 44
+    end = top + step * len(names)
     said = ", ".join(f"{n} {r:.2f}" for n, r in ranking.ranks.items())
-    side = max(SIDE, 60 + LETTER * max(map(len, names)))
     draw = Drawing(
-        WIDE + 2 * side,
-        below + STEP * half + 12,
-        title,
-        f"Mean ranks: {said}. Critical difference {ranking.critical:.2f}",
+        WIDE, end + 40, f"{TITLE}: {place}", f"Mean ranks: {said}. Critical difference {ranking.critical:.2f}"
     )
-    scale = Scale(1, count, side, WIDE + side)
-    draw.text((16, 24), title)
-    draw.line((scale(1), 52), (min(WIDE + 2 * side - 16, scale(1 + ranking.critical)), 52), "bar")
-    draw.text((scale(1), 44), f"critical difference {ranking.critical:.2f}", kind="soft")
-    draw.line((scale(1), TOP), (scale(count), TOP), "axis")
-    for rank in range(1, count + 1):
-        draw.line((scale(rank), TOP - 5), (scale(rank), TOP), "axis")
-        if count <= MANY or rank == 1 or rank % 5 == 0:
-            draw.text((scale(rank), TOP - 9), str(rank), "middle", "soft")
+    heading(draw, TITLE, place)
+    x = Scale(1, max(2, len(names)), side, right)
+    for rank in (tick for tick in {1.0, *x.ticks} if tick == int(tick) and tick >= 1):
+        draw.line((x(rank), top - 12), (x(rank), end))
+        draw.text((x(rank), top - 18), f"{rank:g}", "middle", "soft")
+    for k, (name, rank) in enumerate(ranking.ranks.items()):
+        y = top + step * k
+        row_name(draw, side - 12, y, name)
+        draw.dot((x(rank), y), colour(name), filled(name), shape=shape(name))
+        draw.text((x.end + 10, y + 4), f"{rank:.2f}", kind="soft")
     for k, bar in enumerate(bars):
-        y = TOP + 12 + 9 * k
-        draw.line((scale(ranking.ranks[bar[0]]) - 3, y), (scale(ranking.ranks[bar[-1]]) + 3, y), "bar")
-    for k, name in enumerate(names):
-        left = k < half
-        y = below + STEP * (k if left else count - 1 - k)
-        x, end = scale(ranking.ranks[name]), side - 12 if left else WIDE + side + 12
-        draw.line((x, TOP), (x, y), "axis")
-        draw.line((x, y), (end, y), "axis")
-        words = f"{name} {ranking.ranks[name]:.2f}"
-        draw.text((end - 6 if left else end + 6, y + 4), words, "end" if left else "start")
+        first, last = (top + step * names.index(bar[place]) for place in (0, -1))
+        draw.line((x.end + 52 + gap * k, first - 3), (x.end + 52 + gap * k, last + 3), "bar")
+    draw.line((side, end + 8), (x(min(len(names), 1 + ranking.critical)), end + 8), "bar")
+    draw.text((side, end + 28), f"critical difference {ranking.critical:.2f}", kind="soft")
     return str(draw)

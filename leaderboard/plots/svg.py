@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from html import escape
 
@@ -9,12 +10,15 @@ from leaderboard.text import plain
 
 Point = tuple[float, float]
 
+WIDE = 420  # pixels of a figure: on a phone it is shown at 85 % of that, so its words stay legible
+LETTER = 7.2  # pixels of a letter, at most, on average
+SHAPES = ("circle", "square", "diamond", "triangle")  # so that marks differ by more than their colour
 STYLE = """\
-svg{--paper:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;font:12px system-ui,sans-serif}
+svg{--paper:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;font:13px system-ui,sans-serif}
 @media(prefers-color-scheme:dark){svg{--paper:#151b23;--ink:#f0f6fc;--soft:#9198a1;--line:#3d444d}}
-.paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft)}.grid{stroke:var(--line)}
+.paper{fill:var(--paper)}text{fill:var(--ink)}.title{font-weight:600}.soft{fill:var(--soft)}.grid{stroke:var(--line)}
 .axis{stroke:var(--soft)}.bar{stroke:var(--ink);stroke-width:4;stroke-linecap:round}.halo{stroke:var(--paper);stroke-width:4;stroke-linejoin:round}
-.dark{fill:#1f2328}.light{fill:#fff}.open{fill:var(--paper)}"""
+.dark{fill:#000}.light{fill:#fff}.open{fill:var(--paper)}.end{fill:var(--soft)}"""
 
 
 class Drawing:
@@ -45,13 +49,21 @@ class Drawing:
         """A faint surface inside points."""
         self._parts.append(f'<polygon points="{_points(points)}" fill="{colour}" opacity="0.15"/>')
 
-    def dot(self, at: Point, colour: str, filled: bool = True, radius: float = 5, said: str = "") -> None:
+    def arrow(self, tip: Point, up: bool) -> None:
+        """The end of a line that goes on beyond the scale."""
+        x, y = tip
+        base = y + (7 if up else -7)
+        self._parts.append(f'<polygon class="end" points="{_points([tip, (x - 4, base), (x + 4, base)])}"/>')
+
+    def dot(
+        self, at: Point, colour: str, filled: bool = True, radius: float = 5, said: str = "", shape: str = "circle"
+    ) -> None:
         """A point of the figure; hollow where `filled` is not; `said` is shown to who points at it."""
         fill = f'fill="{colour}"' if filled else 'class="open"'
-        self._parts.append(
-            f'<circle cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"'
-            + _end("circle", said)
-        )
+        corners = [] if shape == "circle" else _corners(at, radius, shape)
+        kind = "polygon" if corners else "circle"
+        where = f'points="{_points(corners)}"' if corners else f'cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}"'
+        self._parts.append(f'<{kind} {where} {fill} stroke="{colour}" stroke-width="2"' + _end(kind, said))
 
     def box(self, at: Point, width: float, height: float, colour: str, said: str = "") -> None:
         """A filled rectangle from its upper left corner; `said` as of a dot."""
@@ -70,6 +82,13 @@ class Drawing:
 
     def __str__(self) -> str:
         return "\n".join([self._head, *self._parts, "</svg>"]) + "\n"
+
+
+def _corners(at: Point, radius: float, shape: str) -> list[Point]:
+    """Of a square, a diamond or a triangle that looks as large as a circle of this radius."""
+    count, first, size = {"square": (4, 45, 1.25), "diamond": (4, 0, 1.3), "triangle": (3, -90, 1.35)}[shape]
+    turns = [math.radians(first + 360 / count * k) for k in range(count)]
+    return [(at[0] + size * radius * math.cos(t), at[1] + size * radius * math.sin(t)) for t in turns]
 
 
 def _n(value: float) -> str:

@@ -1,0 +1,123 @@
+"""The words of a figure: its heading, its legend, and names beside points where nothing is in their way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from leaderboard.plots.svg import LETTER, WIDE, Drawing, Point
+from leaderboard.text import plain
+
+MARGIN, LINE = 14, 18  # pixels: beside the words, and from one line to the next
+NAMES = 160  # pixels, at most, of the names beside rows
+MARK = 16  # pixels between a mark of the legend and its name
+ANGLES = (("start", 11, 4), ("end", -11, 4), ("middle", 0, -11), ("middle", 0, 19))  # right, left, above, below
+
+
+class Entry(NamedTuple):
+    """A line of a legend."""
+
+    name: str
+    colour: str
+    filled: bool = True
+    shape: str = "circle"
+
+
+def wrapped(words: str, width: float) -> list[str]:
+    """The words in lines that fit into so many pixels; a word that is too long for one is cut."""
+    most, lines = int(width / LETTER), [""]
+    for word in (cut(word, width) for word in plain(words).split()):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > most:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def cut(words: str, width: float) -> str:
+    """The words, or as many letters of them as fit into so many pixels."""
+    most, shown = max(4, int(width / LETTER)), plain(words)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def above(title: str, place: str, width: float = WIDE) -> float:
+    """How high a figure's heading is."""
+    return 10 + LINE * sum(len(wrapped(part, width - 2 * MARGIN)) for part in (title, place) if part)
+
+
+def heading(draw: Drawing, title: str, place: str, width: float = WIDE) -> float:
+    """What the figure shows, and of what. Gives where it ends."""
+    y = 6.0
+    for part, kind in ((title, "title"), (place, "soft")):
+        for line in wrapped(part, width - 2 * MARGIN) if part else ():
+            y += LINE
+            draw.text((MARGIN, y), line, kind=kind)
+    return y + 4
+
+
+def beside_rows(rows: Sequence[str]) -> tuple[float, float]:
+    """How wide the names of rows are, and how high a row must be: knobs stand below a method's name."""
+    longest = max((len(part) for row in rows for part in plain(row).split(" ", 1)), default=0)
+    return min(NAMES, MARGIN + LETTER * longest), 36 if any(" " in plain(row) for row in rows) else 24
+
+
+def row_name(draw: Drawing, right: float, middle: float, name: str) -> None:
+    """A row's name, which ends at `right`."""
+    parts = plain(name).split(" ", 1)
+    for k, part in enumerate(parts):
+        y = middle + 4 + 14 * (k - (len(parts) - 1) / 2)
+        draw.text((right, y), cut(part, NAMES - MARGIN), "end", "soft" if k else "")
+
+
+def _columns(entries: Sequence[Entry], width: float) -> int:
+    """Two where all names are short."""
+    longest = max((len(plain(e.name)) for e in entries), default=0)
+    return 2 if MARK + LETTER * longest <= width / 2 - 2 * MARGIN else 1
+
+
+def legend_height(entries: Sequence[Entry], width: float = WIDE) -> float:
+    """How high a legend is."""
+    return LINE * -(-len(entries) // _columns(entries, width)) + 8 if entries else 0
+
+
+def legend(draw: Drawing, entries: Sequence[Entry], y: float, width: float = WIDE) -> None:
+    """A mark and a name in each line, from `y` down; two columns where they fit."""
+    columns = _columns(entries, width)
+    rows = -(-len(entries) // columns)
+    for place, entry in enumerate(entries):
+        left = MARGIN + (width - 2 * MARGIN) / columns * (place // rows)
+        at = y + LINE * (place % rows) + 8
+        draw.dot((left + 5, at), entry.colour, entry.filled, 4.5, shape=entry.shape)
+        draw.text((left + MARK, at + 4), cut(entry.name, width / columns - MARGIN - MARK))
+
+
+class Beside:
+    """Puts names beside points, each where it covers nothing; a name without room is left to the legend."""
+
+    def __init__(self, inside: tuple[float, float, float, float], points: Iterable[Point]) -> None:
+        """`inside`: left, top, right and bottom of what may be written on; `points`: what no name may cover."""
+        self._inside = inside
+        self._taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+
+    def put(self, draw: Drawing, at: Point, name: str) -> bool:
+        """Whether there was room."""
+        size = LETTER * len(plain(name))
+        for anchor, right, down in ANGLES:
+            x, y = at[0] + right, at[1] + down
+            left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
+            box = (left, y - 11, left + size, y + 3)
+            if self._outside(box) or any(_overlap(box, other) for other in self._taken):
+                continue
+            self._taken.append(box)
+            for kind in ("halo", ""):
+                draw.text((x, y), name, anchor, kind)
+            return True
+        return False
+
+    def _outside(self, box: tuple[float, float, float, float]) -> bool:
+        left, top, right, bottom = self._inside
+        return box[0] < left or box[1] < top or box[2] > right or box[3] > bottom
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
