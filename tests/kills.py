@@ -1,10 +1,11 @@
 """Kills what answers a session of `--engine=ray`, at random moments, and looks at what is left:
 
-    python -m tests.kills [--rounds=20] [--seed=1]
+    python -m tests.kills [--rounds=20] [--first=1] [--seed=1]
 
 Each round has a store and a zoo of its own. A worker, any process of Ray, or the session itself is killed; a
 session that was killed is begun again. In the end the records must be those of a session that nobody disturbed, and no
-member may have been trained twice but one that was in flight.
+member may have been trained twice but one that was in flight. Every round draws from its own number, so `--first=9`
+goes on where another run ended.
 """
 
 from __future__ import annotations
@@ -172,9 +173,9 @@ def main() -> None:
     """Run so many rounds, and say of each what was killed and what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         root = Path(name)
         base = base_of(root)
@@ -182,16 +183,18 @@ def main() -> None:
         ended(wanted.begin("--engine=inline"), wanted)
         start = time.monotonic()
         probe = begun(root, "probe", base)
-        disturbed(probe, "session", 1e-3, rng)
+        disturbed(probe, "session", 1e-3, random.Random(options.seed))
         most = (time.monotonic() - start) / 2
-        print(f"undisturbed: {len(wanted.records())} records, {wanted.trained()} members; moments up to {most:.0f} s")
-        for number in range(options.rounds):
+        what = f"{len(wanted.records())} records, {wanted.trained()} members"
+        print(f"undisturbed: {what}; moments up to {most:.0f} s", flush=True)
+        for number in range(options.first, options.rounds + 1):
+            rng = random.Random(f"{options.seed} {number}")
             who, after = WHO[number % len(WHO)], rng.uniform(0, most)
             one = begun(root, f"round-{number}", base)
             killed = disturbed(one, who, after, rng)
             check(one, wanted, who)
             print(
-                f"{number + 1}: {who} after {after:.1f} s ({killed or 'nobody was left'}): the same records, ", end=""
+                f"{number}: {who} after {after:.1f} s ({killed or 'nobody was left'}): the same records, ", end=""
             )
             print(f"{one.trained()} trainings", flush=True)
             shutil.rmtree(one.folder)
