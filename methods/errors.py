@@ -9,7 +9,7 @@
     ├── MethodFailed             a method raised something that nobody meant
     └── (harness/errors.py)      BadWeights, BadData, BadJournal, NotKept: what only the referee can meet
 
-`BadRecord` stands apart in harness/records/record.py, which is read without torch.
+`BadRecord` stands apart in harness/records/reading.py, which is read without torch.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Kills what answers a session of `--engine=ray`, at random moments, and looks at what is left:
 
-    python -m tests.kills [--rounds=20] [--first=1] [--seed=1]
+    python -m tests.kills [--rounds=20] [--first=1] [--within=SECONDS] [--seed=1]
 
 Each round has a store and a zoo of its own. A worker, any process of Ray, or the session itself is killed; a
 session that was killed is begun again. In the end the records must be those of a session that nobody disturbed, and no
 member may have been trained twice but one that was in flight. Every round draws from its own number, so `--first=9`
-goes on where another run ended.
+goes on where another run ended. A round in which nobody was left to be killed is tried again, earlier.
 """
 
 from __future__ import annotations
@@ -143,10 +143,12 @@ def disturbed(one: Round, who: str, after: float, rng: random.Random) -> str:
     try:
         while session.poll() is None and not any("ray::Worker" in name for name in below(session.pid).values()):
             time.sleep(0.05)
-        time.sleep(after)
+        moment = time.monotonic() + after
+        while session.poll() is None and time.monotonic() < moment:
+            time.sleep(0.05)
         there = below(session.pid)
         killed = kill(who, session, rng) if session.poll() is None else ""
-        if who == "session":
+        if who == "session" and killed:
             session.wait(60)
             gone(there)
             ended(one.begin(*words), one)
@@ -174,6 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--within", type=float, help="seconds in which a kill comes; else a session's length")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
@@ -181,23 +184,26 @@ def main() -> None:
         base = base_of(root)
         wanted = begun(root, "undisturbed", base)
         ended(wanted.begin("--engine=inline"), wanted)
-        start = time.monotonic()
-        probe = begun(root, "probe", base)
-        disturbed(probe, "session", 1e-3, random.Random(options.seed))
-        most = (time.monotonic() - start) / 2
+        most = options.within or _length(root, base)
         what = f"{len(wanted.records())} records, {wanted.trained()} members"
         print(f"undisturbed: {what}; moments up to {most:.0f} s", flush=True)
         for number in range(options.first, options.rounds + 1):
-            rng = random.Random(f"{options.seed} {number}")
-            who, after = WHO[number % len(WHO)], rng.uniform(0, most)
-            one = begun(root, f"round-{number}", base)
-            killed = disturbed(one, who, after, rng)
-            check(one, wanted, who)
-            print(
-                f"{number}: {who} after {after:.1f} s ({killed or 'nobody was left'}): the same records, ", end=""
-            )
-            print(f"{one.trained()} trainings", flush=True)
-            shutil.rmtree(one.folder)
+            rng, who, killed = random.Random(f"{options.seed} {number}"), WHO[number % len(WHO)], ""
+            while not killed:
+                one, after = begun(root, f"round-{number}", base), rng.uniform(0, most)
+                if not (killed := disturbed(one, who, after, rng)):
+                    most = max(2.0, min(most, after))
+                check(one, wanted, who)
+                told = f"{killed}: the same records, {one.trained()} trainings" if killed else "nobody was left"
+                print(f"{number}: {who} after {after:.1f} s: {told}", flush=True)
+                shutil.rmtree(one.folder)
+
+
+def _length(root: Path, base: Path) -> float:
+    """Seconds that a session works, by one that is killed as it begins and begun again."""
+    start, probe = time.monotonic(), begun(root, "probe", base)
+    disturbed(probe, "session", 1e-3, random.Random())
+    return (time.monotonic() - start) / 2
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from harness import devices
 from harness.cells import places
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.lab import Lab
-from harness.cells.places import models_held, place_of
+from harness.cells.places import place_of
 from harness.cells.referee import digest
 from harness.cells.run import run
 from harness.devices import VISIBLE, WORKER, device_of, narrow
 from harness.members.placed import Place
+from harness.planning.appetite import holding_of
 from harness.records import environment
 from harness.records.record import RunRecord, Store
 from harness.suites.emotion.suite import PAIRWISE
@@ -133,8 +134,12 @@ def test_a_population_too_large_for_the_gpu_is_merged_on_the_cpu_and_that_is_sai
 
 
 def test_what_a_merge_holds_grows_with_statistics_and_searches() -> None:
-    held = {name: models_held(resolve(name), 5) for name in ("simple", "fisher", "evolver", "fisher_evolver")}
-    assert held["simple"] < held["fisher"] < held["fisher_evolver"] and held["simple"] < held["evolver"]
+    names = ("simple", "fisher", "regmean_plus_plus", "evolver", "fisher_evolver", "greedy_soup", "adamerging")
+    held = {name: holding_of(name, resolve(name), 5, parameters=0).on_gpu for name in names}
+    assert held["simple"] == 5 + 3, "members, their ancestor, the merge and who answers"
+    assert held["fisher"] == held["regmean_plus_plus"] == held["simple"] + 5
+    assert held["evolver"] == held["greedy_soup"] == held["adamerging"] == held["simple"] + 1 + 5
+    assert held["fisher_evolver"] == held["evolver"] + 5
 
 
 def test_shared_tensors_are_brought_once_and_what_is_there_stays_itself(gpu: None) -> None:

@@ -232,6 +232,6 @@ def test_what_is_published_is_graded_before(tmp_path: Path) -> None:
 def test_more_than_a_reader_would_read_is_refused_when_it_is_written(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.records.record.LARGEST", 100)
+    monkeypatch.setattr("harness.records.store.LARGEST", 100)
     with pytest.raises(Exception, match="examine on fewer, --set test_rows=NUMBER"):
         answered.predictions(examined(), store)

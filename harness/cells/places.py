@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import devices
-from methods import MergeMethod, Weights
+from methods import Weights
 
 SHARE = 0.85  # of a GPU's memory; the rest is for activations, and for what is lost between tensors
-
-
-def models_held(method: MergeMethod, members: int) -> int:
-    """How many models a merge holds at most: members, ancestor, result and the module that scores; statistics of each
-    member; and of a search a child or a candidate of each member, and three that stand."""
-    needs = set(getattr(method, "needs", ()))
-    inner = getattr(method, "inner", None)
-    needs |= set(getattr(inner, "needs", ()))
-    statistics = members if needs & {"fisher", "gram", "training rows"} else 0
-    searched = members + 3 if needs & {"development scores", "development rows"} else 0
-    return members + 3 + statistics + searched
 
 
 def place_of(members: Sequence[Weights], held: int) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from harness import devices
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
 from harness.planning import memory, sizes
-from harness.planning.appetite import evaluations, statistics
+from harness.planning.appetite import evaluations, holding_of
 from harness.planning.estimate import said_bytes
-from harness.planning.holdings import NOTABLE, WIDTH, holding, misfit
+from harness.planning.holdings import NOTABLE, WIDTH, misfit
 from methods import MergeMethod
 from methods.errors import MergeboardError
 
@@ -21,13 +21,11 @@ def require_room(cell: Cell, lab: Lab, method: MergeMethod) -> None:
     size, limit = _size(lab.subject.folder), memory.limit()
     if size is None or limit is None or devices.current() != devices.CPU:  # of a GPU, populations know
         return
-    members = len(cell.key.members)
-    kind = "search" if evaluations(method, members) else "merge"
-    reads, width = bool(statistics(method)), 2 if lab.told.scoring.dtype == "bf16" else WIDTH
-    holds = holding(cell.method, kind, members, size.parameters, reads, width)
+    width = 2 if lab.told.scoring.dtype == "bf16" else WIDTH
+    holds = holding_of(cell.method, method, len(cell.key.members), size.parameters, width)
     if said := misfit(cell.method, holds, limit):
         raise MergeboardError(said)
-    if kind == "search" and holds.bytes >= NOTABLE * limit:
+    if evaluations(method, len(cell.key.members)) and holds.bytes >= NOTABLE * limit:
         lab.say_once(f"{cell.method} with {lab.subject} holds up to {holds}, of {said_bytes(limit)}")
 
 

@@ -14,7 +14,6 @@ from harness.cells import answered
 from harness.cells.cell import Cell, seed_from
 from harness.cells.judges import Developers
 from harness.cells.lab import Lab
-from harness.cells.places import models_held
 from harness.cells.recalled import Recalled
 from harness.cells.recipe import method_of, running_key, used_by
 from harness.cells.recorded import record_of
@@ -30,6 +29,7 @@ from harness.judging.progress import Progress
 from harness.judging.scoring import Answers, Exam
 from harness.members.placed import Brought
 from harness.members.statistics import LazyStatistics
+from harness.planning.appetite import holding_of
 from harness.records.environment import engine
 from harness.records.record import RunRecord, Store
 from harness.storage.journal import Journal, path_of
@@ -145,7 +145,7 @@ def _merged_by(
     cell: Cell, lab: Lab, store: Store, method: MergeMethod, replay: bool, before: RunRecord | None
 ) -> Found:
     unlabelled = lab.entropy(cell.key, kept_apart(method))
-    held = models_held(method, len(cell.key.members))
+    held = holding_of(cell.method, method, len(cell.key.members), parameters=0).on_gpu
     population = replace(lab.populations.of(cell.key, held), entropy=unlabelled)
     # A calibration draws nothing: its merge is the one that stands beside it uncalibrated.
     draws = cell.method.removesuffix(f"_{CALIBRATION}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.planning.holdings import WIDTH, Holding, holding
 from methods.errors import MergeboardError
 
 STATISTICS = ("fisher", "gram")
@@ -28,6 +29,15 @@ def statistics(method: object) -> tuple[str, ...]:
     """The kinds of statistics that it, or a method that it is made around, reads."""
     needs = _needs(method)
     return tuple(kind for kind in STATISTICS if kind in needs)
+
+
+def holding_of(name: str, method: object, members: int, parameters: int, score_bytes: int = WIDTH) -> Holding:
+    """What a merge by this method, of this name, holds. Who learns from rows without their labels searches too, and who
+    walks through training rows makes what others read from files."""
+    needs = _needs(method)
+    kind = "search" if evaluations(method, members) or needs & {"development scores", "development rows"} else "merge"
+    makes = bool(needs & {*STATISTICS, "training rows"})
+    return holding(name, kind, members, parameters, makes, score_bytes)
 
 
 def _needs(method: object) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.planning.estimate import said_bytes
 
@@ -19,12 +19,19 @@ class Holding:
     Args:
         mapped: members and statistics, which lie in files that the system can read again: they slow down, and go.
         held: the ancestor, merges, children, the model that answers: nothing without room for these.
+        scaled: members that a search may scale as wholes, one candidate after another.
     """
 
     mapped: int
     held: int
     parameters: int  # of one
     score_bytes: int = WIDTH  # of a scalar of the model that answers
+    scaled: int = 0
+
+    @property
+    def on_gpu(self) -> int:
+        """Models that a GPU has room for, or the CPU merges: nothing of it can be read again from files."""
+        return self.models + self.scaled
 
     @property
     def models(self) -> int:
@@ -51,14 +58,15 @@ def holding(method: str, kind: str, members: int, parameters: int, statistics: b
     Args:
         method: its name: evolutions hold a population of children beside the members.
         kind: as in costs.Asked.
-        statistics: whether it reads those of every member.
+        statistics: whether it reads those of every member, or makes them.
     """
     if kind in ("avg", "domain_specific", "mtl"):
         return Holding(1, 2, parameters, score_bytes)  # one member after another; the ancestor, and who answers
     children = members if "evolver" in method else 0
     candidates = 1 if kind == "search" else 0  # beside the best so far
     mapped = members * (2 if statistics else 1)
-    return Holding(mapped, 3 + candidates + children, parameters, score_bytes)  # ancestor, merge, who answers
+    scaled = members if candidates and not children else 0
+    return Holding(mapped, 3 + candidates + children, parameters, score_bytes, scaled)  # ancestor, merge, who answers
 
 
 def misfit(what: str, needs: Holding, limit: int | None) -> str:
@@ -71,7 +79,7 @@ def misfit(what: str, needs: Holding, limit: int | None) -> str:
 def cures(needs: Holding, limit: int) -> str:
     """What would make it fit."""
     ways = []
-    half = Holding(needs.mapped, needs.held, needs.parameters, 2)
+    half = replace(needs, score_bytes=2)
     if needs.score_bytes > 2 and half.least_bytes <= limit:
         ways.append("score in half precision with --set dtype=bf16")
     if needs.held > 4:  # an evolution's children are as many as its members

@@ -16,6 +16,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 Recipe = dict[str, Any]
+KEY = "[0-9a-f]{16}"  # of a recipe
 
 
 def recipe_key(recipe: Mapping[str, Any]) -> str:
