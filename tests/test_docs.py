@@ -28,12 +28,14 @@ from harness.protocol.own import Own
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import PROTOCOLS, TAILORED
 from harness.session import flags
+from harness.session.options import DEFAULT_METHODS
 from harness.suites import SUITES, Setting, Suite, Where, near
 from harness.suites import resolve as suite_of
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from harness.suites.tailoring import protocol_of
 from leaderboard import plugin as leaderboard_plugin
 from leaderboard.publish import BEGIN, END
+from leaderboard.words import REFERENCES
 from methods import NotApplicable, describe, resolve
 from methods.catalogue import BUILT_IN, METHODS, NUMBERED
 from methods.contract import check_method
@@ -122,9 +124,33 @@ def test_every_option_that_is_named_exists(page: Path, own_options: set[str]) ->
     assert named <= own_options | FOREIGN | {f"--{name}" for name in (*words.ONCE, *words.SEVERAL)}
 
 
-def test_the_table_of_the_readme_has_every_option(own_options: set[str]) -> None:
-    rows = re.findall(r"^\| `(--[a-z-]+)", text_of(ROOT / "README.md"), re.MULTILINE)
-    assert sorted(rows) == sorted(own_options)
+def test_the_table_of_usage_has_every_option(own_options: set[str]) -> None:
+    rows = re.findall(r"^\| `(--[a-z-]+)", text_of(DOCS / "usage.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(own_options - {f"--{name}" for name in flags.EARLIER})
+
+
+def test_usage_names_every_method_and_those_that_run_unasked() -> None:
+    text = text_of(DOCS / "usage.md")
+    (row,) = re.findall(r"^\| `--method=.*", text, re.MULTILINE)
+    around = {"search", "calibrated", "route"}  # named by what they stand around, or under other names
+    assert {*BUILT_IN, *REFERENCES} - {*around, *NUMBERED} <= set(re.findall(r"`(\w+)`", text))
+    unasked = {name.removesuffix("_evolver") for name in DEFAULT_METHODS} - REFERENCES
+    assert set(re.findall(r"`(\w+)`", row)) == unasked
+
+
+def test_a_newcomer_reads_the_readme_at_one_go() -> None:
+    text = text_of(ROOT / "README.md")
+    own = text[: text.index(BEGIN)] + text[text.index(END) :]
+    assert len(own.splitlines()) <= 95 and "make try" in own and "git clone" in own
+
+
+def test_make_try_asks_for_what_is_there(own_options: set[str]) -> None:
+    """It is the first command of a newcomer."""
+    (recipe,) = re.findall(r"^try:.*\n((?:\t.*\n)+)", text_of(ROOT / "Makefile"), re.MULTILINE)
+    words = recipe.replace("\\\n", " ").split()
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= own_options
+    asked = [word.partition("=")[2] for word in words if word.startswith("--method=")]
+    assert len({*asked} - {"avg", "best"}) == 4 and all(resolve(name) for name in asked if name != "avg")
 
 
 @each_page

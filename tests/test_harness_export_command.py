@@ -70,7 +70,7 @@ def test_a_merge_that_a_session_made_is_written_from_its_record_alone(
         assert found.environment["command"] in (out / "README.md").read_text()
         assert main(words) == 4 and "it is not empty" in capsys.readouterr().err
         inside = [str(project.zoo / "out") if word == out.name else word for word in words]
-        assert main(inside) == 4 and "it lies in the folder of --zoo" in capsys.readouterr().err
+        assert main(inside) == 4 and "it lies in the folder of --cache" in capsys.readouterr().err
 
 
 def test_what_is_at_hand_must_be_what_the_record_was_made_of(

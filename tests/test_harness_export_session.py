@@ -84,8 +84,8 @@ def test_a_session_none_of_whose_cells_was_chosen_says_which_words_did_it(projec
     [
         ("results", "it is the folder of --results"),
         ("results/out", "it lies in the folder of --results"),
-        ("kept", "it holds the folder of --zoo"),
-        ("kept/zoo/a/b", "it lies in the folder of --zoo"),
+        ("kept", "it holds the folder of --cache"),
+        ("kept/zoo/a/b", "it lies in the folder of --cache"),
         ("mine/out", "it lies in the folder of --model mine"),
         ("link/out", "it lies in the folder of --model mine"),
         ("tec/../tec/out", "it lies in the folder of --member tec@2"),
@@ -97,7 +97,7 @@ def test_a_model_is_never_written_among_what_a_session_reads_or_keeps(target: st
         (project.path / name / "config.json").write_text("{}")
         save_file({}, project.path / name / "model.safetensors")
     (project.path / "link").symlink_to("mine")
-    words = ["--model=mine", "--member=tec@2=tec", "--results=results", "--zoo=kept/zoo", f"--export={target}"]
+    words = ["--model=mine", "--member=tec@2=tec", "--results=results", "--cache=kept/zoo", f"--export={target}"]
     for more in ((), ("--collect-only",)):
         config = project.pytester.parseconfig("suites/test_emotion.py", *words, *more)
         with pytest.raises(pytest.UsageError, match=f"^--export .*: {said}; name another folder$"):

@@ -34,7 +34,7 @@ from tests.small_world import Project, alone, bring, make_lab
 from tests.test_harness_data import GOOD, write
 
 WRONG_NUMBERS = ("0", "-1", "1.5", "1e3", "100000", "nan", "", "many", "9" * 5000)
-PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "zoo", "grid")
+PLAIN = ("model", "method", "data", "protocol", "seeds", "heads", "set", "member", "results", "cache", "grid")
 PLAIN += ("export", "threads", "trust-remote-code", "checkpoint-minutes")
 
 
@@ -140,7 +140,7 @@ def refused(result: pytest.RunResult) -> str:
         (["--set=ties.k=.3", "--set=ties.k=.4"], "--set ties.k is given twice, .3 and .4; leave one out"),
         *(
             ([f"--{n}=a", f"--{n}", "b"], f"--{n} is given twice, a and b; leave one out")
-            for n in ("data", "protocol", "seeds", "heads", "results", "zoo", "export", "threads", "grid")
+            for n in ("data", "protocol", "seeds", "heads", "results", "cache", "export", "threads", "grid")
         ),
         (["--model="], "no model named ''"),
         *(([f"--model={word}"], f"--model {word}: write NAME=FOLDER") for word in ("=suites", "x=", "=", " =suites")),
@@ -153,14 +153,16 @@ def refused(result: pytest.RunResult) -> str:
         *(([f"--{name}=a\nb"], f"--{name} 'a\\nb': it holds the character '\\n'") for name in PLAIN),
         (["--method=\0"], "--method '\\x00': it holds the character '\\x00'"),
         (["--model=\udcff"], "--model '\\udcff': it holds the character '\\udcff'"),
-        (["--results=x", "--zoo=./x"], "--results and --zoo are both "),
+        (["--results=x", "--cache=./x"], "--results and --cache are both "),
+        (["--cache=a", "--zoo=b"], "--cache is given twice, a and b; leave one out"),
+        (["--zoo="], "--cache : write --cache=FOLDER"),
         (["--results="], "--results : write --results=FOLDER"),
         (["--model=tiny-encoder", "--export="], "--export: write --export=FOLDER"),
         (["--model=tiny-encoder", "--export=suites"], "suites: it is not empty (test_emotion.py is in it)"),
         (["--model=tiny-encoder", "--export=pyproject.toml"], "pyproject.toml: it is no folder; name a folder"),
         (
             ["--model=tiny-encoder", "--export=x", "--zoo=./x"],
-            "x: it is the folder of --zoo; name another folder",
+            "x: it is the folder of --cache; name another folder",
         ),
         (["--export=out"], "--export writes one winner, and there are tiny-encoder, tiny-decoder, "),
         (["--member=isear="], "--member isear=: write NAME=FOLDER"),
@@ -408,6 +410,16 @@ def test_a_word_given_twice_alike_is_harmless(project: Project) -> None:
     words += ["--seeds=2", "--seeds", "2"]
     found = options.read(project.pytester.parseconfig("suites/", *words))
     assert found.settings == ("epochs=3", "ties.k=0.3") and len(found.models) == 1
+
+
+def test_the_cache_keeps_its_name_of_before_and_its_folder_of_before(project: Project) -> None:
+    read = lambda *words: options.read(project.pytester.parseconfig("suites/", *words)).zoo  # noqa: E731
+    kept = project.path / ".mergeboard"
+    assert read() == kept / "cache" and read("--zoo=x") == read("--cache", "x") == project.path / "x"
+    (kept / "zoo").mkdir(parents=True)
+    assert read() == kept / "zoo"
+    (kept / "cache").mkdir()
+    assert read() == kept / "cache"
 
 
 def test_what_a_project_always_asks_for_is_replaced_by_what_is_typed(project: Project) -> None:

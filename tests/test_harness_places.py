@@ -66,7 +66,7 @@ def test_a_place_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", ["results", "zoo", "leaderboard"])
+@pytest.mark.parametrize("option", ["results", "cache", "leaderboard"])
 @pytest.mark.parametrize("make", [below_a_file, of_the_kernel])
 def test_a_session_that_could_not_keep_anything_does_not_begin(
     option: str, make: Callable[[Path], Path], project: Project

@@ -214,7 +214,7 @@ def test_workers_wait_for_a_member_that_another_one_trains() -> None:
 def test_what_is_answered_costs_nothing_and_what_is_unknown_is_said() -> None:
     lines = list(page.lines([job(0, done=True)], Costs(), 0, 24 << 30, None, exports=False))
     assert "time: nothing one after another" in lines and any(
-        "zoo nothing new, results nothing new" in x for x in lines
+        "cache nothing new, results nothing new" in x for x in lines
     )
     lines = list(page.lines([job(0)], Costs(), 4, 24 << 30, None, exports=True))
     assert any(x.startswith("time: unknown, for all 1") for x in lines)

@@ -121,7 +121,7 @@ class Ray:
         devices.settle(options.device)
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))
         marks: dict[str, tuple[Path, str]] = {}
-        for words, folder in (("--zoo", options.zoo), ("--results", options.results)):
+        for words, folder in (("--cache", options.zoo), ("--results", options.results)):
             marks[f"{words} {folder}"] = (folder, mark_of(folder))
         self._workers = share.workers
         context = replace(self._context, threads=share.threads)

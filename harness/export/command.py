@@ -26,11 +26,18 @@ USAGE = """python -m harness export RECORD FOLDER [options]
   RECORD    a record's file in a folder of results, such as .mergeboard/results/SUITE/SETTING/.../ties-s1-....json
   FOLDER    where the model is written; it must not be there yet, or be empty
   options   of the session that made the record, where its folders lie elsewhere here: --model=NAME=FOLDER, --data=,
-            --task=, --member NAME=FOLDER, --zoo=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""
+            --task=, --member NAME=FOLDER, --cache=; and -p MODULE for a plug-in, --trust-remote-code=FOLDER for code"""
 TAKEN = (  # from the record's command; code never runs because of it
     *("data", "task", "member", "set", "budget-evaluations", "tuned", "trust-configs"),
 )
-ELSEWHERE = ("DATA", "FOLDER", "RESULTS", "TASK", "ZOO")  # what stands there for files and folders of another machine
+ELSEWHERE = ("CACHE", "DATA", "FOLDER", "RESULTS", "TASK", "ZOO")  # what stands there for places on another machine
+    "CACHE",
+    "DATA",
+    "FOLDER",
+    "RESULTS",
+    "TASK",
+    "ZOO",
+)  # what stands there for files and folders of another machine
 
 
 @dataclass(frozen=True)

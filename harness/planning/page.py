@@ -98,7 +98,7 @@ def peak(job: Job, costs: Costs) -> int | None:
 
 def _disk(jobs: Sequence[Job], record_bytes: float | None, exports: bool) -> Iterator[str]:
     needs = needs_of(jobs)
-    yield f"zoo {_sum([need.size for need in needs])}" if needs else "zoo nothing new"
+    yield f"cache {_sum([need.size for need in needs])}" if needs else "cache nothing new"
     if not jobs:
         yield "results nothing new"
     else:

@@ -8,6 +8,14 @@ from pathlib import Path
 
 import pytest
 
+PLACES = {  # what stands in a record for a folder or file of this machine
+    "--data=": "DATA",
+    "--results=": "RESULTS",
+    "--cache=": "CACHE",
+    "--zoo=": "ZOO",
+    "--task=": "TASK",
+}
+
 
 def command_of(config: pytest.Config) -> str:
     """The command as anyone could type it again: folders that lie elsewhere on other machines become words."""
@@ -22,9 +30,7 @@ def command_of(config: pytest.Config) -> str:
             if where.is_relative_to(config.rootpath):
                 path = f"{where.relative_to(config.rootpath)}{colons}{test}"
             else:
-                path = {"--data=": "DATA", "--results=": "RESULTS", "--zoo=": "ZOO", "--task=": "TASK"}.get(
-                    text[:start], "FOLDER"
-                )
+                path = PLACES.get(text[:start], "FOLDER")
             text = f"{text[:start]}{path}"
         words.append(text)
     return shlex.join(words)

@@ -5,13 +5,14 @@ House rule: help starts with a capital letter, is a single phrase and has no per
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-LOCAL = Path(".mergeboard")  # below the root directory: results and zoo of this machine, ignored by git
+LOCAL = Path(".mergeboard")  # below the root directory: results and cache of this machine, ignored by git
 ENGINES = ("inline", "xdist", "ray")
 TUNED = 12  # development evaluations of a tuned row, where nobody says how many
 SHAPES = ("small", "roberta-base", "llama-31m", "llama-1.1b", "llama-3b", "llama-7b")
@@ -95,7 +96,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "help": "Take members whose config.json differs from the model's",
     },
     "results": {"metavar": "FOLDER", "help": f"Where records are kept; {LOCAL}/results by default"},
-    "zoo": {"metavar": "FOLDER", "help": f"Where checkpoints and statistics are kept; {LOCAL}/zoo by default"},
+    "cache": {"metavar": "FOLDER", "help": f"Where checkpoints and statistics are kept; {LOCAL}/cache by default"},
     "checkpoint-minutes": {
         "default": "10",
         "metavar": "N",
@@ -132,6 +133,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     "ray-workers": {"metavar": "N", "help": "Workers of --engine=ray, each a process; one for each core, up to four"},
     "threads": {"metavar": "N", "help": "Threads of torch; 1 for tiny models by default"},
 }
+EARLIER = {"zoo": "cache"}  # an option's name of before -> its name: it is taken, and not listed
 ONCE = tuple(name for name, how in FLAGS.items() if "action" not in how)  # a second value would replace the first
 TEXTS = (*ONCE, *(name for name, how in FLAGS.items() if how.get("action") == "append"))  # which have a text
 
@@ -141,6 +143,8 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("mergeboard")
     for name, how in FLAGS.items():
         group.addoption(f"--{name}", **how)
+    for before, name in EARLIER.items():
+        group.addoption(f"--{before}", dest=name, metavar="FOLDER", help=argparse.SUPPRESS)
 
 
 def only_told(config: pytest.Config) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from harness.session import known_names, places, sources
 from harness.session.command import command_of
 from harness.session.engine import Asked as Engine
 from harness.session.engine import asked as engine_asked
-from harness.session.flags import LOCAL, ONCE, SHAPES, TEXTS, TUNED, only_told
+from harness.session.flags import EARLIER, LOCAL, ONCE, SHAPES, TEXTS, TUNED, only_told
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError
@@ -140,7 +140,7 @@ def read(config: pytest.Config) -> Options:
             given=given,
             given_by={key: member.what for key, member in members.items()},
             results=_place(config, "results"),
-            zoo=_place(config, "zoo"),
+            zoo=_place(config, "cache"),
             checkpoint_minutes=parsing.minutes_of(get("--checkpoint-minutes")),
             export=_export(get("--export"), models, config),
             rerun=get("--rerun"),
@@ -163,22 +163,30 @@ def read(config: pytest.Config) -> Options:
 
 
 def _place(config: pytest.Config, name: str) -> Path:
-    """A folder to write to, as `--results` or `--zoo` names it."""
+    """A folder to write to, as `--results` or `--cache` names it."""
     text = config.getoption(name)
     if text is not None and not text.strip():
         raise MergeboardError(f"--{name} {text}: write --{name}=FOLDER")
-    return config.rootpath / Path(text or LOCAL / name).expanduser()
+    place = config.rootpath / Path(text or LOCAL / name).expanduser()
+    if not text and not place.exists():
+        place = next((old for old in _earlier(config.rootpath / LOCAL, name) if old.is_dir()), place)
+    return place
+
+
+def _earlier(folder: Path, name: str) -> Iterator[Path]:
+    """Where this was kept under a name of before, whose files are still good."""
+    return (folder / before for before, now in EARLIER.items() if now == name)
 
 
 def _require_places(options: Options, config: pytest.Config) -> None:
     """All that will be written can be, and results and zoo are two folders; a list writes nothing."""
     if os.path.realpath(options.results) == os.path.realpath(options.zoo):
-        raise MergeboardError(f"--results and --zoo are both {options.zoo}; name two folders")
+        raise MergeboardError(f"--results and --cache are both {options.zoo}; name two folders")
     if options.export is not None:
         require_apart("--export", options.export, options)
     if not only_told(config):
         places.require_folder("--results", options.results)
-        places.require_folder("--zoo", options.zoo)
+        places.require_folder("--cache", options.zoo)
         if page := config.getoption("leaderboard", default=None):  # of the reader's plugin, which is not always there
             places.require_file("--leaderboard", config.invocation_params.dir / Path(page).expanduser())
 
@@ -187,7 +195,7 @@ def require_apart(option: str, target: Path, options: Options) -> None:
     """Refuse to write a model among what the session reads or keeps. Errors: `MergeboardError` in one line."""
     models = ((f"--model {model}", model.where) for model in options.models)
     members = ((options.given_by[key], where) for key, where in options.given.items())
-    kept = [("--results", options.results), ("--zoo", options.zoo)]
+    kept = [("--results", options.results), ("--cache", options.zoo)]
     kept += [(words, Path(where)) for words, where in (*models, *members) if Path(where).is_dir()]
     places.require_apart(option, target, kept)
 
@@ -196,8 +204,8 @@ def _require_once(words: Sequence[object]) -> None:
     """Refuse two values of an option that has one, where both were typed; those of a project's file are replaced."""
     said = [str(word) for word in words]
     pairs = ((*word.partition("="), after) for word, after in zip(said, [*said[1:], ""], strict=True))
-    once = {f"--{name}" for name in ONCE}
-    parsing.require_once((name, value if sign else after) for name, sign, value, after in pairs if name in once)
+    once = {f"--{name}": f"--{EARLIER.get(name, name)}" for name in (*ONCE, *EARLIER)}
+    parsing.require_once((once[name], value if sign else after) for name, sign, value, after in pairs if name in once)
 
 
 def _settings(asked: Sequence[str], budget: int | None, tuned: bool) -> tuple[str, ...]:

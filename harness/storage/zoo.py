@@ -69,14 +69,14 @@ class Zoo:
         if _is_whole(target):
             self._there.seen = True
             return target
-        with kept_in(self.root, "--zoo"):
+        with kept_in(self.root, "--cache"):
             self._there.require()
             target.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(TAKEN_OVER):
                 if self._made(target, recipe, make, work or f"making {kind}"):
                     return target
                 self.say(f"{work or kind}: another process took this over, so what was made of it here is gone")
-        raise NotKept(f"{target.parent}: what is made there is removed before it is whole; name another --zoo")
+        raise NotKept(f"{target.parent}: what is made there is removed before it is whole; name another --cache")
 
     def _made(self, target: Path, recipe: Mapping[str, Any], make: Callable[[Path], None], work: str) -> bool:
         """Make it, after whoever is at it; False if somebody who thought us dead has removed what we had made."""
