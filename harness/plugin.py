@@ -22,6 +22,7 @@ from harness.question import BENCH, Question, bench_of, landscape, population, q
 from harness.records.environment import commit
 from harness.session import flags, marked, met, selection, voice
 from harness.session.bench import Bench
+from harness.session.status import pytest_report_teststatus
 from harness.storage.sweep import DAYS, forget, sweep
 
 __all__ = [  # fixtures and hooks that lie elsewhere, and what suites import
@@ -29,6 +30,7 @@ __all__ = [  # fixtures and hooks that lie elsewhere, and what suites import
     "landscape",
     "population",
     "pytest_configure_node",
+    "pytest_report_teststatus",
     "pytest_testnodedown",
     "pytest_xdist_make_scheduler",
     "question",
@@ -171,14 +173,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if output is not None:  # there is no header in a worker
         for line in met.told(bench_of(config), _met(config), session.items):
             bench_of(config).say(line)
-
-
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """A cell that was answered from the store says so."""
-    done = isinstance(report, pytest.TestReport) and report.when == "call" and report.passed
-    if done and ("cached", True) in map(tuple, report.user_properties):  # xdist turns the pairs into lists
-        return "cached", "c", ("CACHED", {"cyan": True})
-    return None
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,6 +19,8 @@ from harness.session import flags, met, options, voice
 from harness.session.bench import Bench
 from harness.session.budget import LEFT_OUT, Budgeter
 from harness.session.planner import Planner
+from harness.session.status import Status
+from harness.session.tally import SCORE
 
 BENCH = pytest.StashKey[Bench]()
 ENGINE = pytest.StashKey[Engine]()
@@ -27,7 +29,7 @@ ENGINE = pytest.StashKey[Engine]()
 def bench_of(config: pytest.Config) -> Bench:
     """The bench of this session, made from checked options on first use."""
     if BENCH not in config.stash:
-        found = options.read(config)
+        found, worker = options.read(config), hasattr(config, "workerinput")
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
         if found.wall_time is not None:
@@ -35,8 +37,11 @@ def bench_of(config: pytest.Config) -> Bench:
         met.require_models(bench, whole=not flags.only_told(config))
         if found.plan is not None:
             config.pluginmanager.register(Planner(bench), "mergeboard-plan")
-        elif found.export is not None and not hasattr(config, "workerinput"):
+        elif found.export is not None and not worker:
             config.pluginmanager.register(Exporter(bench, found.export), "mergeboard-export")
+        if getattr(config.option, "verbose", -1) >= 0 and not flags.only_told(config) and not worker:
+            config.pluginmanager.register(status := Status(config), voice.STATUS)
+            bench.running = status.elsewhere
         if found.engine.name == "ray" and not flags.only_told(config):
             config.pluginmanager.register(Front(lambda: engine_of(config)), "mergeboard-front")
     return config.stash[BENCH]
@@ -83,6 +88,7 @@ def question(request: pytest.FixtureRequest, population: PopulationKey, method: 
         record, cached = _outcome(request, bench, cell, lambda: engine_of(request.config).answer(cell))
         request.node.user_properties.append(("record", record.path.as_posix()))
         request.node.user_properties.append(("cached", cached))
+        request.node.user_properties.append((SCORE, record.score))
         return record
 
     return Question(cell, ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class Bench:
         self.late: Callable[[Cell], str] = lambda cell: (
             ""
         )  # why a cell is not begun any more, of sessions with a budget
+        self.running: Callable[[int], None] = lambda number: None  # told by engines whose workers are none of pytest's
         self._trials = Trials(options, self._lab_to_try, lambda line: self.say(self.told(line)))
         self._lab: tuple[object, object] | None = None
         self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for
@@ -49,6 +51,8 @@ class Bench:
 
     def stored(self, cell: Cell) -> RunRecord | None:
         """The record of a cell, if it is there and may be believed; None where all cells are to be made again."""
+        if "torch" not in sys.modules:
+            self.say("loading torch")  # which takes seconds
         from harness.cells.recipe import keys_of
 
         if self.options.rerun:

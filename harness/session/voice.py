@@ -6,13 +6,14 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 SAID = "mergeboard_said"  # in a worker's input: the file that takes its lines
+STATUS = "mergeboard-status"  # the plugin that shows how far the session is
 PATIENCE = 0.3  # seconds between two looks at it
 
 
@@ -31,18 +32,22 @@ def speaker(config: pytest.Config) -> Callable[[str], None]:
     return say
 
 
-def show(config: pytest.Config, text: str) -> None:
-    """Write the line to the terminal, on a line of its own."""
-    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+def show(config: pytest.Config, text: str, more: str = " ...") -> None:
+    """Write the line to the terminal, on a line of its own.
+
+    Args:
+        more: what stands behind it: the work goes on.
+    """
+    find = config.pluginmanager.get_plugin
+    terminal, capture, status = (find(name) for name in ("terminalreporter", "capturemanager", STATUS))
     if terminal is None:
         return
-    if capture is None:
-        terminal.write_line(f"  {text}")
-        return
-    with capture.global_and_fixture_disabled():
+    with (
+        status.away() if status else nullcontext(),
+        capture.global_and_fixture_disabled() if capture else nullcontext(),
+    ):
         terminal.ensure_newline()
-        terminal.write_line(f"  {text} ...")
+        terminal.write_line(f"  {text}{more}")
 
 
 def send(file: Path, text: str) -> None:
