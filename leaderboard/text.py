@@ -151,3 +151,10 @@ def listed(values: list[str], most: int = 3) -> str:
     """`a, b, c and 2 more`."""
     rest = len(values) - most
     return ", ".join(values[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def joined(values: list[str], most: int = 8) -> str:
+    """`a, b and c`; of many, `a, b and 2 more`."""
+    if len(values) > most + 1:
+        return listed(values, most)
+    return " and ".join(filter(None, (", ".join(values[:-1]), *values[-1:])))

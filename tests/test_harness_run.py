@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,7 @@ def test_a_record_names_no_folder_of_anyone(answered: Project) -> None:
         assert str(answered.path) not in text and str(answered.zoo) not in text and str(Path.home()) not in text
     record = answered.records()["in_domain/same/all/ties"]
     assert record.environment["command"].startswith("pytest suites/ -p tests.shrunk -p no:cacheprovider --zoo=ZOO")
+    assert date.fromisoformat(record.environment["date"]) <= datetime.now(UTC).date()
     assert record.environment["threads"] == 1 and "torch" in record.environment["packages"]
 
 

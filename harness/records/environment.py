@@ -1,4 +1,5 @@
-"""What a record says of where it was made: versions, processor, commit and command; never a path or a host's name."""
+"""What a record says of where and when it was made: versions, processor, commit, command and day; never a path or a
+host's name."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,11 +46,12 @@ def _fixed() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, processor, threads, commit and command."""
+    """Versions, processor, threads, commit, command, and the day in UTC: `2026-11-27`."""
     import torch
 
     told = {**engine(), "loops": _loops()}
-    return {**_fixed(), "engine": told, "threads": torch.get_num_threads(), "command": _command}
+    day = datetime.now(UTC).date().isoformat()
+    return {**_fixed(), "engine": told, "threads": torch.get_num_threads(), "command": _command, "date": day}
 
 
 def engine() -> dict[str, str]:

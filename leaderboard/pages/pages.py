@@ -16,7 +16,7 @@ from harness.records.diagnosis import Diagnosis
 from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import links, text
-from leaderboard.pages import claims, grids, markdown, prose, ranking
+from leaderboard.pages import claims, grids, markdown, prose, ranking, verdict
 from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
 from leaderboard.pages.diagnoses import Diagnosed
@@ -30,6 +30,7 @@ from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.table import Scores, certainty, costs, headline, per_corpus, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import answer
+from leaderboard.verdict.tally import beside
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
@@ -81,7 +82,7 @@ def session(found: list[Group]) -> str:
 
 
 def _index(found: list[Group]) -> str:
-    parts = [prose.HEAD, *ranking.told(found, PICTURES)]
+    parts = [prose.HEAD, *verdict.told(found, HERE), *ranking.told(found, PICTURES)]
     for model, own in by_model(found).items():
         parts += [f"## {_model(model, own)}\n", *([prose.SYNTHETIC] if _made_up(own) else [])]
         for group in own:
@@ -98,7 +99,7 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
-        same_budget(group)
+        same_budget(group), beside(group)
         yield group
 
 

@@ -70,6 +70,15 @@ NOTES = """\
   are for orientation only.
 """
 
+TALLIED = """\
+In how many questions each merge was really above the best single member, could not be told from it, or was really
+below. A question is one model asked in one setting; each counts once, whatever protocols asked it. The best member is
+chosen on development rows. Every comparison is judged by itself (*p* of at most 0.05), and models share members and
+rows, so one better result among many says little. *same score* counts merges that gave the best member back. Merges
+that answered fewer than three questions are left out.
+
+"""
+
 RANKS = """\
 ## Who ranks best
 

@@ -1,0 +1,82 @@
+"""On what evidence a verdict rests: models with their sizes, corpora, seeds, records, and the day of the newest one."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.records.record import RunRecord
+from leaderboard import text
+from leaderboard.tables.group import Group
+
+SIZES = {  # of those whose records were made before an ensemble's said what it stores
+    "small-gpt2": 1_500_000,
+    "small-t5": 2_400_000,
+    "smollm2-135m": 134_515_008,
+}
+ENSEMBLE = "ensemble"  # the row that stores every member whole
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Everything real that was asked."""
+
+    models: dict[str, float | None]  # name -> parameters, None where no record says; the one with most records first
+    corpora: tuple[str, ...]  # that exams were taken from
+    seeds: tuple[int, ...]  # by model: how many
+    records: int
+    newest: str  # `2026-11-27`, UTC; "" where no record says
+
+    @property
+    def said(self) -> str:
+        """One sentence of plain text."""
+        models = [f"{name} ({_size(size)})" if size else name for name, size in self.models.items()]
+        few, many = min(self.seeds), max(self.seeds)
+        seeds = f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
+        newest = f"; the newest is of {self.newest}" if self.newest else ""
+        what = f"{len(models)} real model{'s' if len(models) > 1 else ''}"
+        return (
+            f"It rests on {self.records:,} records of {what}, {text.joined(models)}; on {len(self.corpora)} corpora, "
+            f"{text.joined(list(self.corpora), 16)}; on {seeds} a model{newest}."
+        )
+
+
+def basis(groups: Iterable[Group]) -> Basis | None:
+    """What the real models among these were asked; None where there are none."""
+    real = [record for group in groups if not group.synthetic for record in group.records]
+    if not real:
+        return None
+    counted = Counter(record.model for record in real)
+    own = {model: [r for r in real if r.model == model] for model, _ in counted.most_common()}
+    return Basis(
+        models={model: _parameters(model, records) for model, records in own.items()},
+        corpora=tuple(sorted({corpus for record in real for corpus in record.scores})),
+        seeds=tuple(len({r.seed for r in records}) for records in own.values()),
+        records=len(real),
+        newest=max((_day(record) for record in real), default=""),
+    )
+
+
+def _parameters(model: str, records: Sequence[RunRecord]) -> float | None:
+    """The size of one member, from what ensembles of it store."""
+    found = []
+    for record in records:
+        stored, models = record.cost.get("stored_parameters"), record.cost.get("inference_models")
+        if record.method == ENSEMBLE and isinstance(stored, int) and isinstance(models, int) and models > 0:
+            found.append(stored / models)
+    return statistics.median(found) if found else SIZES.get(model)
+
+
+def _day(record: RunRecord) -> str:
+    told = record.environment.get("date")
+    return text.plain(told)[:10] if isinstance(told, str) else ""
+
+
+def _size(parameters: float) -> str:
+    """`22.7 million parameters`."""
+    for unit, name in ((1e9, "billion"), (1e6, "million")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g} {name} parameters"
+    return f"{parameters:,.0f} parameters"

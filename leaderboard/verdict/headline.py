@@ -1,0 +1,142 @@
+"""The verdict over all real models, in sentences: what ranks best, what beats the best single member, what to use.
+
+The same sentences stand on the leaderboard, in the README and on the site's home page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from leaderboard import text
+from leaderboard.stats.holm import LEVEL, holm
+from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import DEFAULT, kind_of, of_several
+from leaderboard.tables.overall import Overall, overall
+from leaderboard.tables.rows import usual_rows
+from leaderboard.tables.table import Cost, spent_on
+from leaderboard.verdict.basis import basis
+from leaderboard.verdict.tally import ANY, Merge, Tally, by_setting, tallies
+
+REAL = "real models"
+FEWEST = 3  # questions that a merge must have answered before it can be advised
+Name = Callable[[str], str]  # a method's name as a page shows it
+NOTHING = "No real model was asked yet, so nothing is known about any method."
+
+
+def headline(found: Sequence[Group], name: Name) -> list[str]:
+    """Sentences of Markdown, one idea each; `name` shows a method, as a link or plain."""
+    rests = basis(found)
+    if rests is None:
+        return [NOTHING]
+    members, anybody = tallies(found), tallies(found, ANY)
+    worlds = [one for one in overall(found) if one.world == REAL and not one.most]
+    return [
+        *_overall(members, by_setting(found)),
+        *(_ranked(one, name) for one in worlds),
+        *_with_rows(members, found, name),
+        *_without_rows(members, anybody, worlds, name),
+        text.sentence(rests.said),
+    ]
+
+
+def advised(members: Mapping[Merge, Tally]) -> Merge | None:
+    """The merge to try first: more often above the best member than chance gives, and than below; None for none.
+
+    Chances are corrected for the number of merges (Holm).
+    """
+    chances = holm({merge: tally.chance for merge, tally in members.items() if tally.asked >= FEWEST})
+    fit = [
+        merge for merge, chance in chances.items() if chance <= LEVEL and members[merge].better > members[merge].worse
+    ]
+    return min(fit, key=lambda m: ((members[m].worse - members[m].better) / members[m].asked, m), default=None)
+
+
+def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> Iterator[str]:
+    every = sum(members.values(), Tally())
+    if every.asked:
+        yield (
+            f"**Held against the best single member**, {len({m for m, _ in members})} merges were really better in "
+            f"{every.better} of {every.asked} comparisons, really worse in {every.worse}, and could not be told from "
+            f"it in {every.alike}. Each is judged by itself at 5 %, so about one in forty is called better by chance."
+        )
+        where = [f"{text.sentence(title)} {tally.better} of {tally.asked}" for title, tally in settings.items()]
+        yield f"**Where a merge was really better:** {text.joined(where, 12)}."
+
+
+def _ranked(one: Overall, name: Name) -> str:
+    first, *others = one.ranking.ranks
+    close = [m for m in others if one.ranking.ranks[m] - one.ranking.ranks[first] <= one.ranking.critical]
+    alike = others if one.ranking.chance > LEVEL else close
+    told = f"it cannot be told from {text.joined([name(m) for m in alike])}" if alike else "all others are behind it"
+    told = "no other can be told from it" if alike == others and len(others) > 5 else told
+    return (
+        f"**{of_several(one.kind).capitalize()}, {name(first)} ranks best** of {len(others) + 1} merges that answered "
+        f"the same {one.questions} questions (mean rank {one.ranking.ranks[first]:.2f}); {told}."
+    )
+
+
+def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name) -> Iterator[str]:
+    merge = advised(members)
+    if merge is None:
+        yield (
+            "**With development rows: keep the best single member.** No merge was above it in more questions than "
+            "chance alone would give."
+        )
+        return
+    tally, (method, kind) = members[merge], merge
+    how = "at its defaults" if kind == DEFAULT else kind
+    yield (
+        f"**With development rows: try {name(method)}** ({how}) beside the best single member, and keep what scores "
+        f"higher. It was {told(tally)}.{_cost(merge, found)}"
+    )
+
+
+def _without_rows(
+    members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally], worlds: Sequence[Overall], name: Name
+) -> Iterator[str]:
+    free = {merge: tally for merge, tally in members.items() if tally.free}
+    if not free:
+        return
+    every, safe = sum(free.values(), Tally()), advised(free)
+    ranks = next((one.ranking.ranks for one in worlds if one.kind == DEFAULT), {})
+    first = next((m for m in ranks if (m, DEFAULT) in free and (m, DEFAULT) in anybody), "")
+    what = f"try {name(safe[0])}." if safe else "nothing is a safe choice."
+    yield (
+        f"**Without development rows: {what}** Merges that need none were really better than the best member in "
+        f"{every.better} of {every.asked} comparisons and really worse in {every.worse}."
+    )
+    if first:
+        yield (
+            f"{name(first)} ranks best among those that need none. Against a member that nobody chose it was "
+            f"{told(anybody[first, DEFAULT])}."
+        )
+
+
+def told(tally: Tally) -> str:
+    """`really better in 4 of 13 questions, really worse in none, and could not be told apart in 9`."""
+    counts = f"really better in {tally.better} of {tally.asked} questions, really worse in {tally.worse or 'none'}"
+    rest = f", and could not be told apart in {tally.alike}" if tally.alike else ""
+    same = f" ({tally.equal} of them with the very same score)" if tally.equal else ""
+    return counts + rest + same
+
+
+def _cost(merge: Merge, found: Sequence[Group]) -> str:
+    """What it took on the real model that was asked most, as medians."""
+    own: dict[str, list[Cost]] = {}
+    for group in found:
+        for block in () if group.synthetic else group.blocks():
+            row = usual_rows(block.rows).get(merge[0], "")
+            if row and kind_of(block.rows[row][0]) == merge[1]:
+                own.setdefault(group.key.model, []).append(spent_on(block.rows[row]))
+    if not own:
+        return ""
+    model = max(own, key=lambda m: len(own[m]))
+    seconds = sorted(c.merge_seconds for c in own[model] if c.merge_seconds is not None)
+    calls = sorted(c.dev_calls for c in own[model] if c.dev_calls is not None)
+    asked = f" and {_span(calls)} scores on development rows" if calls and calls[-1] else ""
+    return f" On {text.escaped(model)} it takes {_span(seconds)} s{asked}." if seconds else ""
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (f"{v:,.0f}" if v >= 10 else f"{v:.1f}" for v in (values[0], values[-1]))
+    return low if low == high else f"{low} to {high}"
