@@ -61,8 +61,8 @@ class Tally:
         return float(bdtrc(self.better - 1, self.asked, LEVEL / 2)) if self.better else 1.0
 
     def __add__(self, other: Tally) -> Tally:
-        counts = (getattr(self, name) + getattr(other, name) for name in ("better", "alike", "worse", "equal"))
-        return Tally(*counts, free=self.free and other.free)
+        better, alike, worse = self.better + other.better, self.alike + other.alike, self.worse + other.worse
+        return Tally(better, alike, worse, self.equal + other.equal, self.free and other.free)
 
 
 @lru_cache(maxsize=64)
