@@ -206,7 +206,7 @@ def knob_table() -> str:
             (f"`{name}`, of {suite.called}", wanted(kinds[name]), *(plain(getattr(own, name)) for own in owns))
             for name in knobs_of(suite.knobs)
         ]
-    return table(("knob", "may be", *(f"`{name}`" for name in PROTOCOLS)), *rows)
+    return table(("option", "may be", *(f"`{name}`" for name in PROTOCOLS)), *rows)
 
 
 def listed(values: Mapping[str, Any]) -> str:
@@ -293,7 +293,7 @@ def method_table() -> str:
                 if knob in protocol.methods.get(name, {})
             ]
             rows.append((f"`{name}.{knob}`", wanted(kinds[field.name]), plain(field.default), ", ".join(set_by)))
-    return table(("knob", "may be", "default", "other values"), *rows)
+    return table(("option", "may be", "default", "other values"), *rows)
 
 
 TABLES = {"knobs": knob_table, "tailored": tailored_table, "training": training_table, "methods": method_table}
