@@ -69,8 +69,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the command line before anything is collected, but only where a suite will run."""
-    config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a cell that the options exclude each other for")
-    config.addinivalue_line("markers", f"{selection.MEASURES}: it measures time or memory, and is no cell")
+    config.addinivalue_line("markers", f"{selection.CANCELLED}(reason): a test that the options exclude each other for")
+    config.addinivalue_line("markers", f"{selection.MEASURES}: it measures time or memory, and is no test")
     config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
     if marked.asks(config) or config.getoption("speed_shape", flags.SHAPES[0]) != flags.SHAPES[0]:
         bench_of(config)

@@ -52,7 +52,7 @@ def load(store: Store) -> Loaded:
         try:
             record = read(path)
             if record is None:
-                found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the cell again")
+                found.foreign.append(f"{place}: not of schema 1 or {SCHEMA}; remove it or run the test again")
             else:
                 sound(record, place)
                 if said := contradiction(record) or astray(record):
@@ -98,7 +98,7 @@ def sound(record: RunRecord, path: Path) -> None:
     if record.scores and abs(record.score - math.fsum(record.scores.values()) / len(record.scores)) > ROUNDING:
         raise BadRecord(f"{path}: score {record.score} is not the mean of the scores per corpus")
     if not record.lies_at(path):
-        raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
+        raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the test again")
 
 
 def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:

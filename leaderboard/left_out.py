@@ -20,4 +20,4 @@ def line(left: Sequence[str], cells: int) -> str:
     counted = Counter(left).most_common()
     named = ", ".join(f"{what} ({count})" if count > 1 else what for what, count in counted[:SHOWN])
     more = f", and {len(counted) - SHOWN} more questions" if len(counted) > SHOWN else ""
-    return f"left out by the budget: {len(left)} of {cells} cells: {named}{more}; run the same command again for more"
+    return f"left out by the budget: {len(left)} of {cells} tests: {named}{more}; run the same command again for more"

@@ -60,7 +60,7 @@ class Population:
 
     def __post_init__(self) -> None:
         if not self.members:
-            raise Misfit("a population needs at least one member; none was given")
+            raise Misfit("a set of members needs at least one member; none was given")
         if len(self.members) != len(self.names):
             raise Misfit(f"{len(self.members)} members but {len(self.names)} names; give one name per member")
         if not any(tensor.is_floating_point() for tensor in self.members[0].values()):

@@ -78,7 +78,7 @@ def check_method(
 def _check_description(method: MergeMethod) -> None:
     """What a recipe holds of the method comes back from JSON as it was."""
     described = describe(method)
-    _promise(json.loads(json.dumps(described, allow_nan=False)) == described, "its knobs do not survive JSON")
+    _promise(json.loads(json.dumps(described, allow_nan=False)) == described, "its options do not survive JSON")
 
 
 def same_bits(a: Merged, b: Merged) -> bool:

@@ -25,7 +25,7 @@ def require_plain_type(knob: str, wanted: Any) -> None:
     """Raise for a field of a type that no command line can set and no record hold."""
     origin = get_origin(wanted) or wanted
     if isinstance(origin, type) and issubclass(origin, Mapping | Set):
-        raise MergeboardError(f"{knob} is a {origin.__name__}; a knob must be a plain value, or several in a tuple")
+        raise MergeboardError(f"{knob} is a {origin.__name__}; an option must be a plain value, or several in a tuple")
     if origin is not Literal:
         for part in get_args(wanted):
             require_plain_type(knob, part)
@@ -41,7 +41,7 @@ def fields_from(method: str, cls: type[Any], given: Mapping[str, Any]) -> dict[s
     arguments = {}
     for knob, value in given.items():
         if knob not in fields:
-            raise UnknownName(f"knob of {method}", knob, fields)
+            raise UnknownName(f"option of {method}", knob, fields)
         arguments[fields[knob]] = _convert(f"{method}.{knob}", value, types_[fields[knob]])
     return arguments
 

@@ -89,7 +89,7 @@ class Search(Replayable, PerMember, KeepsApart):
 
     @property
     def moves_equal_members(self) -> str:
-        return getattr(self.inner, "moves_equal_members", "") or "a searched knob may scale what members changed"
+        return getattr(self.inner, "moves_equal_members", "") or "a searched option may scale what members changed"
 
     def plan(self, population: Population) -> Plan | OwnPlan:
         """The space of this search for this population. Errors: `MergeboardError` where there is none."""

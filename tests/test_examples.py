@@ -155,4 +155,4 @@ def test_an_installed_optimiser_searches_a_method_of_the_package(said: list[str]
 
 def test_a_wrong_word_finds_the_knob_of_an_installed_suite(said: list[str]) -> None:
     (line,) = [line for line in said[4].splitlines() if line.startswith("ERROR: ")]
-    assert line.startswith("ERROR: no protocol knob named 'weather_fgo'. Did you mean 'weather_fog'?")
+    assert line.startswith("ERROR: no protocol option named 'weather_fgo'. Did you mean 'weather_fog'?")

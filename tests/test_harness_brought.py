@@ -118,7 +118,7 @@ def test_sets_of_members_are_replicates_and_adapters_are_members(project: Projec
     words += ["--method=simple", "-k", "pairwise and isear and tec"]
     corpora = [f"--member={corpus}={member}" for corpus in ("crowdflower", "tec")]
     result = project.run(*words, *corpora, "--seeds=1,2")
-    result.stdout.fnmatch_lines(["*--member crowdflower is not used: no cell of this session merges such a member*"])
+    result.stdout.fnmatch_lines(["*--member crowdflower is not used: no test of this session merges such a member*"])
     one, two = sorted((r for r in project.all_records()), key=lambda record: record.seed)
     assert one.details["brought"] == two.details["brought"] == ["tec", "isear"]
     assert one.details["brought_from"] == {"isear": {"adapter": {"rank": 2, "alpha": 4.0, "rslora": True}}}

@@ -251,7 +251,7 @@ def test_a_record_that_was_edited_is_not_passed_on_to_a_card(
     lab = labs["encoder"]
     record = record_of(lab, store, "simple")
     for edited in ({"seed": 2}, {"members": record.members[::-1]}, {"setting": "other"}, {"heads": "own"}):
-        with pytest.raises(Misfit, match="it says of itself another cell than its recipe"):
+        with pytest.raises(Misfit, match="it says of itself another test than its recipe"):
             write(replace(record, **edited), lab, store, tmp_path / "out")  # type: ignore[arg-type]
     better = {corpus: 0.999 for corpus in record.scores}
     with pytest.raises(Misfit, match=r"its answers on \w+ give 0\.\d+, and it says 0\.999; the file was edited"):

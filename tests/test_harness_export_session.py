@@ -75,7 +75,7 @@ def test_a_session_without_the_best_member_exports_nothing_and_says_what_to_do(p
 def test_a_session_none_of_whose_cells_was_chosen_says_which_words_did_it(project: Project) -> None:
     result = project.run("--heads=same", "-k", "nothing", "--method=simple", "--export=out")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED and not (project.path / "out").exists()
-    line = "nothing was exported: -k 'nothing' chose none of the session's cells; leave it out, or write words of *"
+    line = "nothing was exported: -k 'nothing' chose none of the session's tests; leave it out, or write words of *"
     result.stdout.fnmatch_lines([line])
 
 

@@ -239,7 +239,7 @@ def test_a_package_that_is_missing_is_named_when_its_grader_is(monkeypatch: pyte
     ("words", "said"),
     [
         ("numbr", "no grader named 'numbr'. Did you mean 'number'?"),
-        ("number:locle=de", "no knob of number named 'locle'. Did you mean 'locale'?"),
+        ("number:locle=de", "no option of number named 'locle'. Did you mean 'locale'?"),
         ("language:unsure=pass", "no value of language.unsure named 'pass'. Did you mean 'passes'?"),
         ("number:de", "write a name, or NAME:KNOB=VALUE"),
         ("number:locale=", "write a name, or NAME:KNOB=VALUE"),

@@ -252,7 +252,7 @@ def test_a_second_process_at_the_same_cell_goes_without(opened: Callable[..., Jo
     first.add(entry("w0", 0.1))
     first.close()
     second.close()
-    assert "another process is at this cell" in said[0] and len(said) == 1
+    assert "another process is at this test" in said[0] and len(said) == 1
     assert recalled(opened()) == [0.1]
 
 

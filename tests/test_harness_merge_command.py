@@ -92,7 +92,7 @@ def test_an_adapter_of_another_base_is_refused(models: Path, tmp_path: Path) -> 
         (["ties"], "ties needs the model that the members were fine-tuned from; add --base BASE"),
         (["ties", "--base", "nowhere"], "--base: nowhere has no config.json"),
         (["ties", "--base", "base", "--sed", "3"], "no option of harness merge named '--sed'. Did you mean '--seed'"),
-        (["ties", "--base", "base", "--set", "ties.q=3"], "no knob of ties named 'q'"),
+        (["ties", "--base", "base", "--set", "ties.q=3"], "no option of ties named 'q'"),
         (["ties", "--base", "base", "--set", "k=3"], "for instance --set ties.k=3"),
         (["ties", "--base", "base", "--set", "dare_linear.density=1"], "set knobs of ties"),
         (["ties", "--base", "base", "--dtype", "int8"], "no value of --dtype named 'int8'"),

@@ -152,7 +152,7 @@ def test_with_one_development_row_nothing_is_kept_apart_and_a_line_says_so(
     assert (record.trace or {})["again"] == []
     assert [line for line in said if "apart" in line] == [
         "tec: too few development rows to keep 0.25 of them apart from a search, so the best that it finds is not "
-        "examined again"
+        "tested again"
     ]
 
 

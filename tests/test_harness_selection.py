@@ -41,7 +41,7 @@ def test_options_that_leave_no_cell_end_the_session(
     result = project.pytester.runpytest_inprocess("suites/test_emotion.py", *TINY, *words, *how, *QUIET)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.errlines if line.strip()]
-    assert line.startswith(f"ERROR: no cell is left to run: {said}")
+    assert line.startswith(f"ERROR: no test is left to run: {said}")
 
 
 def test_one_head_for_members_of_which_each_has_its_own_leaves_no_cell(
@@ -69,7 +69,7 @@ def test_a_worker_that_finds_no_cell_ends_the_session_too(project: Project) -> N
     words = ("suites/test_emotion.py", *TINY, "--method=domain_specific", "-k", "out_of_domain", "-n", "1")
     result = project.pytester.runpytest_subprocess(*words, *QUIET)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert any(line.startswith("ERROR: no cell is left to run: domain_specific: ") for line in result.errlines)
+    assert any(line.startswith("ERROR: no test is left to run: domain_specific: ") for line in result.errlines)
 
 
 def test_a_malformed_corpus_ends_the_session_of_a_worker_too(project: Project) -> None:

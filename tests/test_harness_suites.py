@@ -98,7 +98,7 @@ def test_a_wrong_suite_gets_a_hint() -> None:
         ({"settings": (Setting("mods", "x", ("a", "b"), "all"),)}, "its setting x is of the suite 'mods'"),
         ({"knobs": int}, "its knobs must be a frozen dataclass that inherits from Own"),
         ({"tailored": (("papr", "", {}),)}, "no protocol named 'papr'. Did you mean 'paper'?"),
-        ({"tailored": (("paper", "", {"mood_nose": 1}),)}, "tailored names a knob that is not there"),
+        ({"tailored": (("paper", "", {"mood_nose": 1}),)}, "tailored names an option that is not there"),
         ({"tailored": (("paper", "", {"mood_noise": 2}),)}, "mood_noise is 2; it must be from 0 to 1"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -114,13 +114,13 @@ def test_what_cannot_be_a_suite_is_one_line(changes: dict[str, Any], said: str, 
 )
 def test_a_knob_has_one_owner(knob: str, whose: str, fresh: pytest.MonkeyPatch) -> None:
     knobs = dataclass(frozen=True)(type("Knobs", (Own,), {"__annotations__": {knob: int}, knob: 3}))
-    with pytest.raises(MergeboardError, match=f"its knob {knob} is one of {whose}; give it another name"):
+    with pytest.raises(MergeboardError, match=f"its option {knob} is one of {whose}; give it another name"):
         register("moods")(made(knobs=knobs, tailored=()))
 
 
 def test_every_knob_needs_a_default(fresh: pytest.MonkeyPatch) -> None:
     knobs = dataclass(frozen=True)(type("Knobs", (Own,), {"__annotations__": {"loud": int}}))
-    with pytest.raises(MergeboardError, match="every knob needs a default"):
+    with pytest.raises(MergeboardError, match="every option needs a default"):
         register("moods")(made(knobs=knobs, tailored=()))
 
 
@@ -167,7 +167,7 @@ def test_a_knob_of_another_suite_is_checked_and_changes_nothing(fresh: pytest.Mo
         for setting, said in (("mood_noise=much", "mood_noise is a number, from 0 to 1"), ("mood_noise=2", "it must")):
             with pytest.raises(MergeboardError, match=said):
                 protocol_of(named("paper"), suite, (), [setting])
-    with pytest.raises(UnknownName, match=r"no protocol knob named 'mood_nois'. Did you mean 'mood_noise'\?"):
+    with pytest.raises(UnknownName, match=r"no protocol option named 'mood_nois'. Did you mean 'mood_noise'\?"):
         protocol_of(named("paper"), None, (), ["mood_nois=1"])
 
 

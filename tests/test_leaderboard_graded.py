@@ -233,5 +233,5 @@ def test_more_than_a_reader_would_read_is_refused_when_it_is_written(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.records.store.LARGEST", 100)
-    with pytest.raises(Exception, match="examine on fewer, --set test_rows=NUMBER"):
+    with pytest.raises(Exception, match="test on fewer, --set test_rows=NUMBER"):
         answered.predictions(examined(), store)

@@ -122,7 +122,7 @@ def test_a_knob_that_no_record_can_hold_is_refused(kind: str) -> None:
 def test_a_version_is_a_whole_number_and_no_knob() -> None:
     said = make_dataclass("Trap", [], bases=(Walker,), frozen=True, namespace={"version": "1.1"})
     knob = make_dataclass("Trap", [("version", "int", 2)], bases=(Walker,), frozen=True)
-    for cls, complaint in ((said, "'1.1'; it must be a whole number"), (knob, "version is no knob")):
+    for cls, complaint in ((said, "'1.1'; it must be a whole number"), (knob, "version is no option")):
         with pytest.raises(MergeboardError, match=complaint):
             register_optimiser("trap", paper="none")(cls)
 

@@ -106,7 +106,7 @@ def test_what_a_method_was_given_is_not_written_to(what: str, how: str) -> None:
         return mean(toy_population(3))
 
     for told in (digest, None) if how in SEEN_BY_VERSION else (digest,):
-        with pytest.raises(Breach, match=r"evil writes into the population: .* of ") as error:
+        with pytest.raises(Breach, match=r"evil writes into the members: .* of ") as error:
             judged(act, told)
         assert "must make new tensors" in one_line(error)
 
@@ -117,7 +117,7 @@ def test_who_writes_and_then_raises_wrote(raised: Exception) -> None:
         population.ancestor["layer.bias"].zero_()
         raise raised
 
-    with pytest.raises(Breach, match=r"writes into the population: layer\.bias of the ancestor"):
+    with pytest.raises(Breach, match=r"writes into the members: layer\.bias of the ancestor"):
         judged(act)
 
 
@@ -136,7 +136,7 @@ def test_nor_is_anything_exchanged(exchange: Any) -> None:
         exchange(population)
         return mean(toy_population(3))
 
-    with pytest.raises(Breach, match=r"evil writes into the population: .*, whose .* was exchanged"):
+    with pytest.raises(Breach, match=r"evil writes into the members: .*, whose .* was exchanged"):
         judged(act)
 
 
@@ -277,7 +277,7 @@ class Deferred(Mapping[str, Tensor]):
 
 
 def test_what_is_put_off_is_done_under_the_referees_eyes() -> None:
-    with pytest.raises(Breach, match=r"writes into the population: layer\.bias of the ancestor"):
+    with pytest.raises(Breach, match=r"writes into the members: layer\.bias of the ancestor"):
         judged(lambda population, score: Deferred(population))
 
 

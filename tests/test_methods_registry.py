@@ -111,7 +111,7 @@ def test_knobs_of_a_method_that_does_not_exist_are_refused() -> None:
 
 
 def test_an_unknown_knob_gets_a_hint() -> None:
-    with pytest.raises(UnknownName, match=r"no knob of regmean named 'alpa'\. Did you mean 'alpha'"):
+    with pytest.raises(UnknownName, match=r"no option of regmean named 'alpa'\. Did you mean 'alpha'"):
         resolve("regmean", {"regmean": {"alpa": 1}})
 
 
@@ -255,7 +255,7 @@ def test_a_knob_that_no_record_can_hold_is_refused_when_it_is_registered(kind: s
 @pytest.mark.parametrize("name", ["version", "order_matters", "moves_equal_members"])
 def test_what_is_said_of_the_class_is_no_knob(name: str) -> None:
     cls = make_dataclass("Trap", [(name, "int", 2)], frozen=True, namespace={"merge": Nothing.merge})
-    with pytest.raises(MergeboardError, match=f"{name} is no knob; write {name}: ClassVar"):
+    with pytest.raises(MergeboardError, match=f"{name} is no option; write {name}: ClassVar"):
         register("trap", paper="none")(cls)
 
 
@@ -267,7 +267,7 @@ def test_a_version_is_a_whole_number() -> None:
 
 def test_two_fields_for_one_knob_are_refused() -> None:
     cls = make_dataclass("Trap", [("k", "int", 1), ("k_", "int", 2)], frozen=True, namespace={"merge": Nothing.merge})
-    with pytest.raises(MergeboardError, match="two fields for the knob 'k'"):
+    with pytest.raises(MergeboardError, match="two fields for the option 'k'"):
         register("trap", paper="none")(cls)
 
 
@@ -387,7 +387,7 @@ def test_knobs_are_looked_at_whatever_they_belong_to() -> None:
     """Of a method, of a search, of an optimiser; in the words that the method itself would use."""
     require_knobs({"ties": {"k": "0.3"}, "search": {"budget": "24"}, "cma": {"sigma": "0.2"}, "evolver": {"F": "0.4"}})
     for knobs, said in (
-        ({"search": {"budgett": 1}}, "no knob of search named 'budgett'. Did you mean 'budget'"),
+        ({"search": {"budgett": 1}}, "no option of search named 'budgett'. Did you mean 'budget'"),
         ({"cma": {"sigma": 0}}, "cma.sigma is 0.0; it must lie in"),
         ({"serch": {"budget": 1}}, "no merging method named 'serch'. Did you mean 'search'"),
         ({"cmaa": {"sigma": 1}}, "Did you mean 'cma'"),

@@ -213,11 +213,11 @@ def test_models_without_blocks_have_no_routes() -> None:
 @pytest.mark.parametrize(
     ("knobs", "line"),
     [
-        ({"over": "scale"}, "search.over is about knobs, and route is searched in a space of its own; leave it"),
-        ({"bounds": "scale:0:1"}, "search.bounds is about knobs"),
-        ({"layers": "blocks"}, "search.layers is about knobs"),
-        ({"granularity": "2"}, "search.granularity is about knobs"),
-        ({"start": "middle"}, "search.start=middle is about knobs, and route has a start of its own; leave it"),
+        ({"over": "scale"}, "search.over is about options, and route is searched in a space of its own; leave it"),
+        ({"bounds": "scale:0:1"}, "search.bounds is about options"),
+        ({"layers": "blocks"}, "search.layers is about options"),
+        ({"granularity": "2"}, "search.granularity is about options"),
+        ({"start": "middle"}, "search.start=middle is about options, and route has a start of its own; leave it"),
     ],
 )
 def test_what_is_said_of_knobs_is_refused_where_there_are_none(knobs: dict[str, Any], line: str) -> None:

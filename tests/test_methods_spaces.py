@@ -185,9 +185,9 @@ def test_a_search_starts_from_what_the_method_has() -> None:
 @pytest.mark.parametrize(
     ("method", "knobs", "line"),
     [
-        (Ties(), {"over": ("weigths",)}, "no knob of ties for search.over named 'weigths'. Did you mean"),
-        (DareTies(), {"over": ("k",)}, "no knob of dare_ties for search.over named 'k'."),
-        (Ties(), {"over": ("trim",)}, "no knob of ties for search.over named 'trim'."),
+        (Ties(), {"over": ("weigths",)}, "no option of ties for search.over named 'weigths'. Did you mean"),
+        (DareTies(), {"over": ("k",)}, "no option of dare_ties for search.over named 'k'."),
+        (Ties(), {"over": ("trim",)}, "no option of ties for search.over named 'trim'."),
         (Ties(), {"over": ()}, "search.over is empty; name at least one of scale, weights, lambda, k"),
         (Ties(), {"over": ("k", "k")}, "search.over names k twice"),
         (Ties(), {"bounds": ("k:0.9:0.1",)}, "'k:0.9:0.1', which ends before it begins"),
@@ -197,7 +197,7 @@ def test_a_search_starts_from_what_the_method_has() -> None:
         (Ties(), {"bounds": ("k",)}, "search.bounds has 'k'; write knob:lowest:highest"),
         (Ties(), {"bounds": ("k:a:1",)}, "search.bounds has 'k:a:1'; write knob:lowest:highest"),
         (Ties(), {"bounds": ("k:0.1:nan",)}, "search.bounds has 'k:0.1:nan'; write knob:lowest:highest"),
-        (Ties(), {"bounds": ("density:0:1",)}, "no knob of ties for search.bounds named 'density'."),
+        (Ties(), {"bounds": ("density:0:1",)}, "no option of ties for search.bounds named 'density'."),
         (Ties(), {"bounds": ("scale:0:1",)}, "bounds for scale, which is not searched; name it in search.over too"),
         (Ties(), {"bounds": ("k:0.1:0.5", "k:0.1:0.6")}, "search.bounds has bounds for k twice"),
         (Ties(lambda_=3.0), {}, "ties.lambda is 3, outside of 0 to 2, where it would be searched"),

@@ -267,9 +267,9 @@ def test_the_budget_is_kept_within_one_cells_time(budget: float, time_: Time) ->
 def test_a_plan_says_how_far_a_budget_leads(time_: Time) -> None:
     bundles, costs = two_bundles((100.0, 5.0))
     jobs = flat(bundles)
-    assert within(jobs, costs, 102.0, 1).startswith("within 1.7 min: about 1 of 2 cells")
-    assert within(jobs, costs, 102.0, 2).startswith("within 1.7 min: about 2 of 2 cells")
-    assert within(jobs, Costs(), 102.0, 1) == "within 1.7 min: unknown, as nothing is known of any cell"
+    assert within(jobs, costs, 102.0, 1).startswith("within 1.7 min: about 1 of 2 tests")
+    assert within(jobs, costs, 102.0, 2).startswith("within 1.7 min: about 2 of 2 tests")
+    assert within(jobs, Costs(), 102.0, 1) == "within 1.7 min: unknown, as nothing is known of any test"
 
 
 def two_bundles(seconds: tuple[float, float]) -> tuple[list[Bundle], Costs]:
@@ -324,7 +324,7 @@ def test_a_session_whose_time_is_up_answers_what_is_there_and_tells_what_it_left
     result = answered.run(*FEW, "--seeds=1,2", "--budget=0.001s", "-rs")
     assert "3 skipped, 66 deselected, 3 cached" in result.stdout.str()
     result.stdout.fnmatch_lines(["*left out by the budget of 0.001 s: its time is up"])
-    line = "left out by the budget: 3 of 6 cells: "
+    line = "left out by the budget: 3 of 6 tests: "
     assert line in result.stdout.str() and line in (answered.path / "results" / "leaderboard.md").read_text()
 
 

@@ -169,7 +169,7 @@ def test_what_is_left_out_is_named(session: Session) -> None:
     session.add("simple", right(200, 30))
     session.add("ties", right(200, 30), said={"score": 0.9})
     assert said(session)[-1] == (
-        "Not judged, as a seed, a population or answers to development rows are missing: ties."
+        "Not judged, as a seed, a set of members or answers to development rows are missing: ties."
     )
 
 

@@ -154,7 +154,7 @@ def test_a_merge_that_lacks_a_seed_is_no_candidate(session: Session) -> None:
 def test_several_questions_are_refused(session: Session) -> None:
     session.add("best", right(200, 60), calls=2)
     session.add("best", right(200, 60), calls=2, setting="pairwise")
-    with pytest.raises(ValueError, match=r"of one exam of one population; these are of .*in_domain.*; .*pairwise"):
+    with pytest.raises(ValueError, match=r"of one exam of one set of members; these are of .*in_domain.*; .*pairwise"):
         chosen(session)
     with pytest.raises(ValueError, match="these are of nothing"):
         choose([], session.store)

@@ -64,7 +64,7 @@ def _written(answered: Answers | Exam, store: Store, short: bool) -> dict[str, A
         except ValueError as error:
             raise BadData(
                 f"{task.name}: what was written for {len(rows):,} test rows is too much to be read again ({error}); "
-                "examine on fewer, --set test_rows=NUMBER"
+                "test on fewer, --set test_rows=NUMBER"
             ) from None
     return {"gold": store.put_gold(gold), "rows": len(rows), "outputs": list(task.outputs), **kept}
 

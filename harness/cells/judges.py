@@ -122,7 +122,7 @@ class Judges:
         if short:
             self._say(
                 f"{', '.join(short)}: too few development rows to keep {apart:g} of them apart from a search, so the "
-                "best that it finds is not examined again"
+                "best that it finds is not tested again"
             )
 
         def scorer(begins: Mapping[str, int], part: int, by: SearchBy = "marks") -> DevScorer:

@@ -163,7 +163,7 @@ def _require_readable(split: Split, corpus: str, tokens: int) -> None:
     if written > LARGEST:  # a sign for each token, which is few
         raise BadData(
             f"{corpus}: {len(split):,} test rows with answers of up to {tokens:,} tokens are more than the "
-            f"{LARGEST / 1e6:.0f} MB that records hold of texts; examine on fewer, --set test_rows="
+            f"{LARGEST / 1e6:.0f} MB that records hold of texts; test on fewer, --set test_rows="
             f"{len(split) * LARGEST // written // 100 * 100 or 1}"
         )
     if 2 * split.labels.size < LARGEST // 10:  # most are; none has so few signs
@@ -173,7 +173,7 @@ def _require_readable(split: Split, corpus: str, tokens: int) -> None:
         fits = len(split) * LARGEST // size // 1000 * 1000
         raise BadData(
             f"{corpus}: the gold labels of {len(split):,} test rows are {size / 1e6:.0f} MB, and records hold up to "
-            f"{LARGEST / 1e6:.0f}; examine on fewer, --set test_rows={fits}"
+            f"{LARGEST / 1e6:.0f}; test on fewer, --set test_rows={fits}"
         )
 
 

@@ -54,7 +54,7 @@ def use(facts: Facts) -> str:
     if facts.changed:
         said = ", ".join(f"{corpus} {count}" for corpus, count in facts.changed.items())
         lines.append(
-            f"It was examined in float32. Test answers that are others in {facts.dtype}: {said}; the scores below are "
+            f"It was tested in float32. Test answers that are others in {facts.dtype}: {said}; the scores below are "
             "those of the record, in float32."
         )
     return "\n\n".join(lines)

@@ -41,10 +41,10 @@ def cell_of(record: RunRecord, model: ModelName) -> Cell:
         asked, seed = record.recipe["setting"], int(record.recipe["seed"])
         version, named = int(asked["version"]), (asked["suite"], asked["name"])
     except (KeyError, TypeError, ValueError):
-        raise Misfit(f"{record.path}: its recipe does not say whom it merged; run its cell again") from None
+        raise Misfit(f"{record.path}: its recipe does not say whom it merged; run its test again") from None
     said = (record.suite, record.setting), tuple(record.members), record.heads, record.seed
     if (named, members, heads, seed) != said:
-        raise Misfit(f"{record.path}: it says of itself another cell than its recipe; the file was edited or damaged")
+        raise Misfit(f"{record.path}: it says of itself another test than its recipe; the file was edited or damaged")
     own = set(map(corpus_of, members))
     elsewhere = tuple(c for c in record.scores if c not in own) or None
     chosen = tuple(told.get("chosen", ()))

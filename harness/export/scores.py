@@ -56,7 +56,7 @@ def require_own(record: RunRecord, gold: Gold) -> None:
         if not abs(given - score) <= ROUNDING:
             raise Misfit(
                 f"{record.path}: its answers on {corpus} give {given:.6f}, and it says {score}; the file was edited or "
-                "damaged, run its cell again"
+                "damaged, run its test again"
             )
 
 

@@ -76,7 +76,7 @@ class Exporter:
 
         records, others = main_question(self._records())
         if not records:
-            self._said.append("nothing was exported: no cell was answered; add -rs to see why cells were skipped")
+            self._said.append("nothing was exported: no test was answered; add -rs to see why tests were skipped")
             return None, others
         try:
             choice = choose(records, self._bench.store)
@@ -108,8 +108,8 @@ def _not_ended(session: pytest.Session) -> str:
     option = session.config.option
     chosen = [f"{name} {words!r}" for name, words in (("-k", option.keyword), ("-m", option.markexpr)) if words]
     if not chosen:
-        return "no cell was found in the files that were named; --collect-only lists those of a file"
+        return "no test was found in the files that were named; --collect-only lists those of a file"
     return (
-        f"{' and '.join(chosen)} chose none of the session's cells; leave it out, or write words of their names, which "
+        f"{' and '.join(chosen)} chose none of the session's tests; leave it out, or write words of their names, which "
         "--collect-only lists"
     )

@@ -58,11 +58,11 @@ def _check_words(grader: Grader) -> None:
     """Its name and knobs, as a task's file and a record hold them."""
     words = spelled(grader)
     try:
-        _promise(grader_of(words) == grader, f"{words!r} does not mean it: a knob is not as it was written")
+        _promise(grader_of(words) == grader, f"{words!r} does not mean it: an option is not as it was written")
     except MergeboardError as error:
         raise AssertionError(f"{words!r} does not mean it: {error}") from error
     recipe = graders_recipe([words])
-    _promise(json.loads(json.dumps(recipe, allow_nan=False)) == recipe, "its knobs do not survive JSON")
+    _promise(json.loads(json.dumps(recipe, allow_nan=False)) == recipe, "its options do not survive JSON")
 
 
 def _mark(grader: Grader, said: str, wanted: Reference) -> float:

@@ -29,7 +29,7 @@ def grader_of(text: str) -> Grader:
     for part in NEXT.split(said) if sign else ():
         knob, equals, value = (word.strip() for word in part.partition("="))
         if not equals or not knob or not value:
-            raise MergeboardError(f"grader {text!r:.60}: write a name, or NAME:KNOB=VALUE, as in number:locale=de")
+            raise MergeboardError(f"grader {text!r:.60}: write a name, or NAME:OPTION=VALUE, as in number:locale=de")
         if knob in knobs:
             raise MergeboardError(f"grader {text!r:.60}: {knob} is given twice; leave one out")
         knobs[knob] = value

@@ -20,7 +20,7 @@ USAGE = """python -m harness merge METHOD --base BASE --member A --member B --ou
   --base     the model that the members were fine-tuned from: a folder, or org/name@revision of the hub
   --member   a fine-tuned model or a LoRA adapter of the base: FOLDER, NAME=FOLDER or NAME=org/name@revision; once each
   --out      the folder that is written; it must not be there yet, or be empty
-  --set      METHOD.KNOB=VALUE, for instance --set ties.k=0.3
+  --set      METHOD.OPTION=VALUE, for instance --set ties.k=0.3
   --dtype    fp32, bf16 or fp16 for the result; as the members are, unless said
   --seed     of methods that draw at random; 1 unless said
   --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
@@ -116,12 +116,12 @@ def _knobs(method: str, settings: Sequence[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     parsing.require_once((f"--set {text.partition('=')[0]}", text.partition("=")[2]) for text in settings)
     for text in settings:
-        name, value = parsing.pair_of("--set", text, "METHOD.KNOB=VALUE, for instance --set ties.k=0.3")
+        name, value = parsing.pair_of("--set", text, "METHOD.OPTION=VALUE, for instance --set ties.k=0.3")
         owner, dot, knob = name.partition(".")
         if not dot:
-            raise MergeboardError(f"--set {text}: write METHOD.KNOB=VALUE, for instance --set {method}.{name}={value}")
+            raise MergeboardError(f"--set {text}: write METHOD.OPTION=VALUE, such as --set {method}.{name}={value}")
         if owner != method:
-            raise MergeboardError(f"--set {text} is about {owner}, and {method} is merged; set knobs of {method}")
+            raise MergeboardError(f"--set {text} is about {owner}, and {method} is merged; set options of {method}")
         found.setdefault(owner, {})[knob] = value
     return found
 

@@ -9,7 +9,7 @@ from harness.planning.estimate import said_bytes
 WIDTH = 4  # bytes of a scalar: members, merges and children are float32
 PROCESS = 600 * 2**20  # torch, transformers and a corpus: what records of tiny models say that a process holds
 NOTABLE = 0.25  # share of the memory from which on a search says what it holds
-STREAMABLE = "python -m harness merge, which holds a few tensors at a time and examines nothing"
+STREAMABLE = "python -m harness merge, which holds a few tensors at a time and tests nothing"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def lines(
         exports: whether a model is written at the end.
     """
     if not jobs:
-        yield "plan: no cell would run"
+        yield "plan: no test would run"
         return
     open_ = [job for job in jobs if not job.answered]
     yield tabulate([_row(f"{m}, {s}", own, costs) for (m, s), own in _groups(jobs)], HEADERS, disable_numparse=True)
@@ -47,7 +47,7 @@ def lines(
 
 
 UNMEASURED = (
-    "cells, members and statistics, as nothing like them was measured into these folders; a session learns as it runs"
+    "tests, members and statistics, as nothing like them was measured into these folders; a session learns as it runs"
 )
 
 
@@ -62,8 +62,8 @@ def within(jobs: Sequence[Job], costs: Costs, budget: float, workers: int) -> st
         known += None not in parts
         done += ends <= budget
     if not known and open_:
-        return f"within {told(budget)}: unknown, as nothing is known of any cell"
-    return f"within {told(budget)}: about {done} of {len(open_)} cells, in the order in which they decide most"
+        return f"within {told(budget)}: unknown, as nothing is known of any test"
+    return f"within {told(budget)}: about {done} of {len(open_)} tests, in the order in which they decide most"
 
 
 HEADERS = ("model, suite", "cells", "answered", "members to train", "statistics", "time", "memory")

@@ -41,7 +41,7 @@ def with_setting(protocol: Protocol, setting: str, others: Iterable[str] = ()) -
         if name in knobs_of(kind):
             return with_values(protocol, {name: value_of(name, text, types_of(kind)[name], limits.get(name))})
     raise UnknownName(
-        "protocol knob", name, [*knobs_of(Protocol), *knobs_of(type(protocol.own)), *others, "METHOD.FIELD"]
+        "protocol option", name, [*knobs_of(Protocol), *knobs_of(type(protocol.own)), *others, "METHOD.FIELD"]
     )
 
 

@@ -39,7 +39,7 @@ def read(path: Path) -> RunRecord | None:
             raise away from None
         raise BadRecord(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the cell again") from None
+        raise BadRecord(f"{path}: not a whole JSON record ({error}); delete it and run the test again") from None
     if raw is None:
         raise BadRecord(f"{path}: a file of more than {LARGEST:,} bytes, or of nothing, is no record")
     if not isinstance(raw, dict):

@@ -53,7 +53,7 @@ class Store:
             return self._of_another_time(self.answers(suite, setting, model, method, seed), keys)
         record = read(path)
         if record is not None and not record.lies_at(path.relative_to(self.root)):
-            raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the cell again")
+            raise BadRecord(f"{path}: the record in it belongs to {record.path}; rename the file or run the test again")
         return record
 
     def _of_another_time(self, there: Iterable[Path], keys: Collection[str]) -> RunRecord | None:

@@ -55,7 +55,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "action": "append",
         "default": [],
         "metavar": "NAME=VALUE",
-        "help": "One knob of protocol or method; repeat it",
+        "help": "One option of protocol or method; repeat it",
     },
     "budget-evaluations": {
         "metavar": "N",
@@ -69,7 +69,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "nargs": "?",
         "const": "",
         "metavar": "WORKERS",
-        "help": "Print cells, expected time, disk and memory, for so many workers too, and run nothing",
+        "help": "Print tests, expected time, disk and memory, for so many workers too, and run nothing",
     },
     "tuned": {
         "nargs": "?",
@@ -103,7 +103,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "help": "How old the last checkpoint of a fine-tuning may be, from which a killed one goes on; 10 by default",
     },
     "export": {"metavar": "FOLDER", "help": "Write the winner there as a model of transformers, with a card"},
-    "rerun": {"action": "store_true", "help": "Answer no cell from stored records"},
+    "rerun": {"action": "store_true", "help": "Answer nothing from earlier records"},
     "speed-shape": {
         "metavar": "SHAPE",
         "default": SHAPES[0],
@@ -116,7 +116,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     },
     "diagnose": {
         "action": "store_true",
-        "help": "Say of every population before it is merged how far its members moved and how much they contradict",
+        "help": "Say before members are merged how far they moved and how much they contradict each other",
     },
     "device": {
         "metavar": "DEVICE",
@@ -124,7 +124,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     },
     "engine": {
         "metavar": "NAME",
-        "help": f"Who answers cells: {', '.join(ENGINES)}; inline is this process, xdist the workers of -n",
+        "help": f"Who runs tests: {', '.join(ENGINES)}; inline is this process, xdist the workers of -n",
     },
     "ray-address": {
         "metavar": "HOST:PORT",

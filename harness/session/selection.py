@@ -40,7 +40,7 @@ def require_cells(items: Sequence[pytest.Item], points: int) -> None:
             reasons[reason] = None
     if said := [reason for reason in reasons if reason]:
         more = f", and {len(said) - 3} more" if len(said) > 3 else ""
-        raise pytest.UsageError(f"no cell is left to run: {'; '.join(said[:3])}{more}")
+        raise pytest.UsageError(f"no test is left to run: {'; '.join(said[:3])}{more}")
 
 
 def _cancelled(item: pytest.Item, points: int) -> str:
@@ -85,7 +85,7 @@ def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
     used = {brought.key_for(options.given, member, key.seed) for key in asked for member in key.members}
     for key in options.given:
         if key not in used:
-            yield f"{brought.OPTION} {brought.word_of(key)} is not used: no cell of this session merges such a member"
+            yield f"{brought.OPTION} {brought.word_of(key)} is not used: no test of this session merges such a member"
 
 
 def _untuned(options: Options, optimiser: str, suites: Sequence[Suite]) -> Iterator[str]:

@@ -126,11 +126,11 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lease = taken_if_free(self.path, f"searching {self._head['cell']}")
             if self._lease is None:
-                self._say(f"{self.path.name}: another process is at this cell, so this one keeps no journal")
+                self._say(f"{self.path.name}: another process is at this test, so this one keeps no journal")
             else:
                 self._begin()
         except OSError as error:
-            self._say(f"{self.path} cannot be used ({error.strerror or error}); this cell goes on without a journal")
+            self._say(f"{self.path} cannot be used ({error.strerror or error}); this test goes on without a journal")
             self._lines = []
             self.close()
         except BadJournal:
@@ -186,7 +186,7 @@ class Journal:
 
     def _refused(self, reason: str, there: str = "") -> BadJournal:
         return BadJournal(
-            f"{self.path} is not the journal of this cell's interrupted run: {reason}; {there}delete the file, or use "
+            f"{self.path} is not the journal of this test's interrupted run: {reason}; {there}delete the file, or use "
             "--rerun, to have its scores made again"
         )
 

@@ -78,7 +78,7 @@ class Roll:
             self._let_go()
             if not away and not self._lost:
                 why = error.strerror or error
-                self._say(f"{self._path} cannot be written ({why}); this cell's scores wait in memory until it can be")
+                self._say(f"{self._path} cannot be written ({why}); this test's scores wait in memory until it can be")
             return
         if away:
             self._say(f"{self._path} can be written again, and has every score")

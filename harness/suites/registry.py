@@ -98,19 +98,19 @@ def _sound(name: str, suite: object) -> Suite:
 
 def _require_knobs(suite: Suite) -> None:
     if not (is_dataclass(suite.knobs) and issubclass(suite.knobs, Own)):
-        raise MergeboardError(f"suite {suite.name}: its knobs must be a frozen dataclass that inherits from Own")
+        raise MergeboardError(f"suite {suite.name}: its options must be a frozen dataclass that inherits from Own")
     try:
         plain = Protocol(own=suite.knobs())
     except TypeError as error:
-        raise MergeboardError(f"suite {suite.name}: every knob needs a default ({error})") from None
+        raise MergeboardError(f"suite {suite.name}: every option needs a default ({error})") from None
     for knob in (f.name for f in fields(suite.knobs)):
         other = next((s.name for s in near() if s.name != suite.name and knob in knobs_of(s.knobs)), None)
         if knob in {f.name for f in fields(Protocol)} or other is not None:
             whose = "every protocol" if other is None else f"the suite {other}"
-            raise MergeboardError(f"suite {suite.name}: its knob {knob} is one of {whose}; give it another name")
+            raise MergeboardError(f"suite {suite.name}: its option {knob} is one of {whose}; give it another name")
     for protocol, _, values in suite.tailored:
         named(protocol)
         try:
             with_values(plain, values)
         except TypeError as error:
-            raise MergeboardError(f"suite {suite.name}: tailored names a knob that is not there ({error})") from None
+            raise MergeboardError(f"suite {suite.name}: tailored names an option that is not there ({error})") from None

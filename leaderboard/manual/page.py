@@ -44,7 +44,7 @@ def _parts(told: Manual, records: Records) -> Iterator[str]:
     yield _needs(told)
     if told.elsewhere:
         yield f"## Elsewhere under this name\n\n{text.prose(told.elsewhere)}\n"
-    yield "## Knobs\n"
+    yield "## Options\n"
     yield from _knobs(told)
     yield "## Rank here\n"
     yield from _ranks(records.ranks(told.name))
@@ -157,10 +157,10 @@ def _costs(name: str, records: Records) -> Iterator[str]:
     head = [
         "model",
         "asked",
-        "merge s",
-        "statistics s",
+        "merge (s)",
+        "statistics (s)",
         "dev calls",
-        "peak MiB",
+        "peak memory (MiB)",
         "models at inference",
         "parameters stored",
     ]

@@ -34,13 +34,13 @@ HOW_TO_READ = """\
   (Student's t of the differences). *p* is the larger of both, in each column of differences corrected for their number
   (Holm). A difference counts as real where *p* is at most 0.05.
 - *minus the best of its kind* and *minus its base* are such differences; the base of `ties_evolver` and of `ties_cma`,
-  a search, is `ties`, with the same knobs. So *minus its base* is what tuning adds to one method.
+  a search, is `ties`, with the same options. So *minus its base* is what tuning adds to one method.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
   replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
 - *recovery* is the score as a share of `domain_specific`: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
-- `ties k=0.4` is `ties` with a knob that its protocol sets otherwise: a row of its own.
+- `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own.
 - `(constant)` is a correlation of answers that are all the same: it is undefined and counts 0.
 - *25 % seen*: a quarter of these test rows have their text in a member's training rows; beside it, the score without
   them.
@@ -52,9 +52,9 @@ HOW_TO_READ = """\
   some were not at hand, and one exam: the same members, development and test rows for all. What sat another exam has a
   column of its own, named by what differs. No score is averaged or compared across columns or tables.
 - *paper* is the number of the Evolver paper (arXiv:2406.12208). † and ‡ are explained in the notes.
-- Costs are medians over seeds and populations. Seconds depend on the machine. Peak memory is that of the whole process
-  while it merged. An ensemble runs all members at inference, every other merge one model. *must be known* says what
-  who asks has to know: some merges are a model of its own for each task. *rows learned from* counts
+- Costs are medians over seeds and sets of members. Seconds depend on the machine. Peak memory is that of the whole
+  process while it merged. An ensemble runs all members at inference, every other merge one model. *must be known*
+  says what who asks has to know: some merges are a model of its own for each task. *rows learned from* counts
   rows without labels, each as often as it went through a model forward and back.
 """
 
@@ -62,7 +62,7 @@ NOTES = """\
 ## Notes
 
 - † The paper's number is doubtful: it contradicts another of its numbers, or its column had to be inferred.
-- ‡ The paper's row "Evolver" stands beside `simple_evolver`, which judges the mean of the whole population, as the
+- ‡ The paper's row "Evolver" stands beside `simple_evolver`, which judges the mean of all members, as the
   authors' code does. `evolver`, as the text describes it, returns the best individual; several published cells lie
   below the best member, which that variant cannot explain.
 - Where the paper prints one number for both head initialisations, it stands beside the same-heads column only.
@@ -99,7 +99,7 @@ A claim *holds* for a model where its difference, averaged over the settings tha
 most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all real models it holds if it holds
 everywhere, and fails if it fails anywhere, there with *p* corrected for the number of models (Holm). A model and suite
 counts once, its protocols averaged. The synthetic world is shown and not counted. A paper's number is the mean over
-its own cells, how many stands in brackets; † marks doubtful cells among them. A *rule* holds where no record breaks it,
+its own numbers (how many are in brackets); † marks doubtful ones among them. A *rule* holds where no record breaks it,
 made-up worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md).
 
 *Rows that were compared* says whether both were at their defaults or tuned on development rows, and by how much. Where
@@ -109,7 +109,7 @@ one was and the other was not, the claim is about what tuning gains, and says no
 DIAGNOSES = """\
 ### Before merging
 
-What `--diagnose` says of each population, of its members' changes *t = x - ancestor* and of development rows.
+What `--diagnose` says of each set of members, of their changes *t = x - ancestor* and of development rows.
 *Distance*: the mean length of *t* over that of the ancestor. *Cosine*: between two members' *t*, the mean over pairs.
 *Conflict*: of the scalars that two members or more changed, the share on which they disagree in sign. *Cancelled*: what
 of all changes is lost when they are added up. *Rank*: the effective rank of *t* as a share of the whole. *Gap*: how
@@ -117,8 +117,8 @@ much better members are on their own development rows than the others are there.
 """
 
 LINKS = """\
-Does it tell what merging gains? Spearman's correlation, over these populations, with the exam's score of a merge less
-that of the best member, and its interval at 95 % for all rows together. Populations share members, so take it as a
+Does it tell what merging gains? Spearman's correlation, over these sets of members, with the test score of a merge less
+that of the best member, and its interval at 95 % for all rows together. Sets share members, so take it as a
 hint.
 """
 
@@ -197,7 +197,7 @@ NOTHING = "No results yet.\n"
 
 METHODS = """\
 A page for each merging method that is built in, and for what can be around one: `ties_evolver` is [evolver](evolver.md)
-around [ties](ties.md), `ties_cma` a [search](search.md) of its knobs by an [optimiser](../add-an-optimiser.md). Ranks
+around [ties](ties.md), `ties_cma` a [search](search.md) of its options by an [optimiser](../add-an-optimiser.md). Ranks
 are of the row at its protocol's own values; [who ranks best](../leaderboard.md#who-ranks-best) says among what.
 """
 

@@ -92,7 +92,7 @@ def per_corpus(group: Group) -> list[Scores]:
             title = f"Per corpus, {title_of(group, block)}"
             tables.append(Scores(title, columns, tuple(block.rows), (block,)))
         elif len(populations) > 1:
-            title = f"Per population, {title_of(group, block)}"
+            title = f"Per set of members, {title_of(group, block)}"
             columns = tuple(Column(p, cells(_of(block, p), group.score, group.answers)) for p in populations)
             tables.append(Scores(title, columns, tuple(block.rows), (block,)))
     return tables

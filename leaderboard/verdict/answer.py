@@ -40,7 +40,7 @@ def answer(group: Group, block: Block) -> tuple[str, ...]:
     said.append(decision.by_kind)
     if decision.contest.unjudged:
         gaps = text.listed(list(decision.contest.unjudged), 12)
-        said.append(f"Not judged, as a seed, a population or answers to development rows are missing: {gaps}.")
+        said.append(f"Not judged, as a seed, a set of members or answers to development rows are missing: {gaps}.")
     return tuple(sentence for sentence in said if sentence)
 
 

@@ -60,7 +60,7 @@ def unasked(decision: Decision) -> str:
 
 def _gap(decision: Decision) -> str:
     return (
-        "a seed or a population is missing, or the records are of before answers to development rows were kept; "
+        "a seed or a set of members is missing, or the records are of before answers to development rows were kept; "
         "--rerun makes them anew."
     )
 

@@ -35,7 +35,7 @@ def choose(records: Sequence[RunRecord], store: Store) -> Choice:
     asked = sorted({(r.model, r.suite, r.setting, r.population, r.heads) for r in records})
     if len(asked) != 1 or len(exams(records)) != 1:
         told = "; ".join(dict.fromkeys(", ".join(place) for place in asked)) or "nothing"
-        raise ValueError(f"a model is chosen among records of one exam of one population; these are of {told}")
+        raise ValueError(f"a model is chosen among records of one exam of one set of members; these are of {told}")
     decision = decide(rows_of(records), gold_of(store))
     contest, row = decision.contest, decision.row
     if not row:

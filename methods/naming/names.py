@@ -167,7 +167,7 @@ def _made(name: str, knobs: Knobs, find: Callable[[str], Entry | None]) -> Any:
             raise NotApplicable(f"{name!r} shifts what a method's merge answers; name it with one, as <method>_{name}")
         if name in AROUND or OPTIMISERS.has(name):
             suffix = "<optimiser>" if name in AROUND else name
-            raise NotApplicable(f"{name!r} searches the knobs of a method; name it with one, as <method>_{suffix}")
+            raise NotApplicable(f"{name!r} searches the options of a method; name it with one, as <method>_{suffix}")
         raise _unknown(name)
     if CALIBRATION in (around, parts_of(inner)[1]):
         return _calibrated(name, inner, around, knobs, find)

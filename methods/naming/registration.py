@@ -33,7 +33,7 @@ def require_class(name: str, cls: type[Any], hook: str, nested: Nested = lambda 
         if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise MergeboardError(f"{path_of(cls)}.{field.name} needs a default to be registered as {name!r}")
         if field.name in OF_THE_CLASS:
-            raise MergeboardError(f"{path_of(cls)}.{field.name} is no knob; write {field.name}: ClassVar[...] = ...")
+            raise MergeboardError(f"{path_of(cls)}.{field.name} is no option; write {field.name}: ClassVar[...] = ...")
     _require_knobs(name, cls, nested)
     if type(version := getattr(cls, "version", 1)) is not int:
         raise MergeboardError(f"{path_of(cls)}.version is {version!r}; it must be a whole number")
@@ -45,7 +45,7 @@ def _require_knobs(name: str, cls: type[Any], nested: Nested) -> None:
     knobs = [knob_of(field.name) for field in fields]
     for knob in knobs:
         if knobs.count(knob) > 1:
-            raise MergeboardError(f"{path_of(cls)} has two fields for the knob {knob!r}; rename one of them")
+            raise MergeboardError(f"{path_of(cls)} has two fields for the option {knob!r}; rename one of them")
     with contextlib.suppress(NameError, AttributeError, TypeError):  # a type that only its own file can spell
         for field_name, wanted in get_type_hints(cls).items():
             if field_name in {field.name for field in fields}:
@@ -65,4 +65,4 @@ def plain_knob(owner: str, field: str, value: Any, nested: Nested) -> Any:
         return [plain_knob(owner, field, part, nested) for part in value]
     if (described := nested(value)) is not None:
         return described
-    raise MergeboardError(f"{owner}.{field} is a {type(value).__name__}; a knob must be a plain value, to be recorded")
+    raise MergeboardError(f"{owner}.{field} is a {type(value).__name__}; an option must be a plain value")

@@ -50,7 +50,7 @@ Told = list[tuple[list[Point], list[float]]]
 def check_optimiser(optimiser: Optimiser) -> None:
     """Raise `AssertionError` with one sentence if the optimiser breaks a promise of `methods/optimisers/base.py`."""
     described = describe(optimiser)  # type: ignore[arg-type]
-    _promise(json.loads(json.dumps(described, allow_nan=False)) == described, "its knobs do not survive JSON")
+    _promise(json.loads(json.dumps(described, allow_nan=False)) == described, "its options do not survive JSON")
     for where, space in SPACES.items():
         try:
             optimiser.begin(space, 0, BUDGET, 0.0)

@@ -74,7 +74,7 @@ class Grid:
             raise NotApplicable(
                 f"a grid of two levels for {counted(len(axes), 'number')} has {least} points, and "
                 f"search.budget leaves {counted(budget, 'evaluation')} for it; "
-                f"{how}name fewer knobs in search.over, or raise search.budget"
+                f"{how}name fewer options in search.over, or raise search.budget"
             )
         finest = max(2, round((self.high - self.low) / self.step) + 1)
         return Plan(space, axes, tuple(_raised(axes, levels, finest, budget)))

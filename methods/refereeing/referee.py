@@ -59,7 +59,7 @@ class Referee:
             self._seen.note(f"the member {who}", weights)
         self._seen.note("the ancestor", population.ancestor)
         if population.annotated is not None:
-            self._seen.note("the population", {"annotated": population.annotated})
+            self._seen.note("the members", {"annotated": population.annotated})
         self._population = replace(population, statistics=_Watched(population.statistics, self._seen))
         self.score = Refereed(name, score, self.candidate)
 
@@ -97,7 +97,7 @@ class Referee:
         changed = self._seen.changed()
         if changed:
             raise Breach(
-                f"{self._name} writes into the population: {changed}; "
+                f"{self._name} writes into the members: {changed}; "
                 "a method must make new tensors, for instance with clone()"
             )
 

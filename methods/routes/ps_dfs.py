@@ -76,7 +76,7 @@ class PsDfs(Replayable, PerMember, KeepsApart):
         inner = getattr(self.first_stage, "inner", None)
         if self.first_stage is not None and (inner is None or has_own_space(inner)):
             raise MergeboardError(
-                f"ps_dfs.ps is {self.ps!r}, which searches no weights; name a search of a method's knobs, as ties_cma"
+                f"ps_dfs.ps is {self.ps!r}, which searches no weights; name a search of a method's options, as ties_cma"
             )
 
     def require_fits(self, members: int) -> None:

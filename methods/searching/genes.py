@@ -71,11 +71,11 @@ def require_own(search: Any) -> None:
     for knob, plain in {"over": None, "bounds": None, "layers": "all", "granularity": 1, "split": False}.items():
         if getattr(search, knob) != plain:
             raise MergeboardError(
-                f"search.{knob} is about knobs, and {_word(search.inner)} is searched in a space of its own; leave it"
+                f"search.{knob} is about options, and {_word(search.inner)} is searched in a space of its own; leave it"
             )
     if search.start != "default":
         raise MergeboardError(
-            f"search.start={search.start} is about knobs, and {_word(search.inner)} has a start of its own; leave it"
+            f"search.start={search.start} is about options, and {_word(search.inner)} has a start of its own; leave it"
         )
 
 
@@ -104,7 +104,7 @@ def is_local(gene: Gene, inner: Any) -> bool:
 
 def _known(knob: str, known: Mapping[str, Gene], where: str, inner: Any) -> Gene:
     if knob not in known:
-        raise UnknownName(f"knob of {_word(inner)} for {where}", knob, known)
+        raise UnknownName(f"option of {_word(inner)} for {where}", knob, known)
     return known[knob]
 
 
@@ -119,7 +119,7 @@ def _bounds(texts: Sequence[str], known: Mapping[str, Gene], inner: Any) -> dict
         parts = text.split(":")
         numbers = [_number(part) for part in parts[1:]]
         if len(parts) != 3 or not all(map(math.isfinite, numbers)):
-            raise MergeboardError(f"search.bounds has {text!r}; write knob:lowest:highest, for instance scale:0:1.5")
+            raise MergeboardError(f"search.bounds has {text!r}; write option:lowest:highest, for instance scale:0:1.5")
         gene = _known(parts[0], known, "search.bounds", inner)
         low, high = numbers
         if gene.choices:

@@ -33,7 +33,7 @@ populations in float32, of weights of size 1. Where no cause stands the differen
 MERGEKIT = """
 ## mergekit {mergekit}
 
-Knobs are set so that both mean the same, where they can; `weight=1` is each member's. *Changes* is the standard
+Options are set so that both mean the same, where they can; `weight=1` is each member's. *Changes* is the standard
 deviation of what members changed, in three matrices, a vector and a kernel unless others are named. Where mergekit
 draws, it is given our draws.
 

@@ -36,7 +36,7 @@ ALL_TOGETHER = Setting(
     IN_DOMAIN,
     "all",
     title="in-domain",
-    caption="Models fine-tuned on one corpus each are merged into one model, which is examined on the test splits of "
+    caption="Models fine-tuned on one corpus each are merged into one model, which is tested on the test splits of "
     "all these corpora; the score is macro-F1, averaged over corpora.",
 )
 PAIRWISE = Setting(
@@ -46,7 +46,7 @@ PAIRWISE = Setting(
     "pairs",
     heads=("same",),
     title="pairwise",
-    caption="Every pair of the single-corpus models is merged and examined on the pair's two test splits; the score is "
+    caption="Every pair of the single-corpus models is merged and tested on the pair's two test splits; the score is "
     "macro-F1, averaged over the two corpora and then over pairs.",
 )
 UNSEEN = Setting(
@@ -56,7 +56,7 @@ UNSEEN = Setting(
     "all",
     examined=OUT_OF_DOMAIN,
     title="out-of-domain",
-    caption="The same merged models as in-domain, examined on corpora that no member was fine-tuned on; the score is "
+    caption="The same merged models as in-domain, tested on corpora that no member was fine-tuned on; the score is "
     "macro-F1, averaged over corpora.",
 )
 

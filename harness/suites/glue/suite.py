@@ -44,7 +44,7 @@ HALVES = Setting(
     tuple(TASKS),
     "halves",
     title="non-i.i.d.",
-    caption="Two models of one task, fine-tuned on partitions with different label shares, are merged and examined on "
+    caption="Two models of one task, fine-tuned on partitions with different label shares, are merged and tested on "
     "the task's validation set; the score is the task's metric (Matthews for cola, Pearson for stsb, else accuracy), "
     "averaged over tasks.",
 )
@@ -55,7 +55,7 @@ CROSS_TASK = Setting(
     PAIRS,
     heads=("own",),
     title="cross-task",
-    caption="Two models of different tasks are merged, heads excepted, and examined on both tasks, each with its own "
+    caption="Two models of different tasks are merged, heads excepted, and tested on both tasks, each with its own "
     "head; the score is the tasks' metric (Matthews for cola, Pearson for stsb, else accuracy), averaged over the two "
     "tasks and then over pairs.",
 )

@@ -67,12 +67,12 @@ def settings(suite: str, aims: Aims) -> list[Setting]:
         (aims.sources,),
         aims.target,
         ("same",),
-        caption=merged + "and examined on its test rows. The score is the task's metric, averaged over corpora.",
+        caption=merged + "and tested on its test rows. The score is the task's metric, averaged over corpora.",
         chosen=aims.target,
     )
     if not aims.off_target:
         return [own]
-    caption = merged + "and examined beside it: nothing was chosen by these corpora."
+    caption = merged + "and tested beside it: nothing was chosen by these corpora."
     beside = Setting(
         suite,
         "off_target",

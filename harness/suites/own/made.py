@@ -117,7 +117,7 @@ def _made(
     """Over all members at once where there is one group of corpora, so that fewer corpora make a smaller one."""
     members = tuple(dict.fromkeys(member for group in groups for member in group))
     whole = len(groups) == 1 and name == "together"
-    caption = f"{said}, examined on their own test rows. {_METRIC}"
+    caption = f"{said}, tested on their own test rows. {_METRIC}"
     return Setting(
         file.name, name, members, "all" if whole else tuple(groups), heads=heads, title=title, caption=caption
     )
@@ -125,7 +125,7 @@ def _made(
 
 def _unseen(file: File, several: Sequence[tuple[str, ...]]) -> list[Setting]:
     """On the corpora that the file keeps apart; else on each corpus in turn, by models of the others."""
-    title, said = "unseen corpus", "is examined on a corpus that none of them was fine-tuned on. " + _METRIC
+    title, said = "unseen corpus", "is tested on a corpus that none of them was fine-tuned on. " + _METRIC
     if file.unseen:
         tasks = {file.corpora[name].task for name in file.unseen}
         groups = [group for group in several if file.corpora[group[0]].task in tasks]

@@ -106,7 +106,7 @@ def _files(table: Entries) -> dict[str, tuple[str, ...]]:
     given.only(*SPLITS)
     found = {split: names for split in SPLITS if (names := given.texts(split)) is not None}
     if "test" not in found:
-        raise MergeboardError(f"{table.where}: files names no test rows, and there is nothing to examine on; add test")
+        raise MergeboardError(f"{table.where}: files names no test rows, and there is nothing to test on; add test")
     return found
 
 

@@ -92,7 +92,7 @@ def _by_column(corpus: Described, part: Part) -> dict[str, Part]:
             raise BadData(f"{part.where(k)}: {column} is {shown(cell)!r}; write train, dev or test")
         rows.setdefault(_WORDS[word], []).append(k)
     if "test" not in rows:
-        raise BadData(f"{corpus.where}: no row has {column} test, so there is nothing to examine on")
+        raise BadData(f"{corpus.where}: no row has {column} test, so there is nothing to test on")
     return {split: Part(part.table, np.array(rows[split])) for split in SPLITS if split in rows}
 
 
