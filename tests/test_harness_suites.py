@@ -96,7 +96,7 @@ def test_a_wrong_suite_gets_a_hint() -> None:
         ({"tasks": ()}, "suite moods: it needs tasks and settings"),
         ({"settings": (PAIR, PAIR)}, "suite moods: two settings are called pairwise; rename one"),
         ({"settings": (Setting("mods", "x", ("a", "b"), "all"),)}, "its setting x is of the suite 'mods'"),
-        ({"knobs": int}, "its knobs must be a frozen dataclass that inherits from Own"),
+        ({"knobs": int}, "its options must be a frozen dataclass that inherits from Own"),
         ({"tailored": (("papr", "", {}),)}, "no protocol named 'papr'. Did you mean 'paper'?"),
         ({"tailored": (("paper", "", {"mood_nose": 1}),)}, "tailored names an option that is not there"),
         ({"tailored": (("paper", "", {"mood_noise": 2}),)}, "mood_noise is 2; it must be from 0 to 1"),
