@@ -46,7 +46,7 @@ def test_shows_and_writes_its_own_store_and_nothing_else(session: pytest.Pyteste
     before = {path for path in session.path.rglob("*") if path.is_file()}
     result = session.runpytest("-p", "leaderboard.plugin", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*= leaderboard =*", "tiny-encoder: emotion, protocol quick*", "simple*60.00 (n=1) *"])
+    result.stdout.fnmatch_lines(["*= leaderboard =*", "tiny-encoder: Emotion, protocol quick*", "simple*60.00 (n=1) *"])
     result.stdout.no_fnmatch_line("ties*")  # published: no session pays for reading that
     page = (session.path / PAGE).read_text(encoding="utf-8")
     assert "| simple | **60.00 (n=1)** |" in page and "ties" not in page.split("Scores")[1]

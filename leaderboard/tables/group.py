@@ -106,7 +106,7 @@ class Group:
 
     @property
     def anchor(self) -> str:
-        """Names the table in an address, whatever other tables there are: `emotion-1572a7ca`."""
+        """Names the table in an address, whatever other tables there are: `reviews-1572a7ca`."""
         return f"{slug(self.key.suite)}-{self.key.digest}"
 
     def blocks(self) -> list[Block]:

@@ -30,6 +30,8 @@ def headline(found: Sequence[Group], name: Name) -> list[str]:
         return [NOTHING]
     members, anybody = tallies(found), tallies(found, ANY)
     worlds = [one for one in overall(found) if one.world == REAL and not one.most]
+    if not any(tally.asked for tally in members.values()):  # nothing to advise on
+        return [*(_ranked(one, name) for one in worlds), text.sentence(rests.said)]
     return [
         *_overall(members, by_setting(found)),
         *(_ranked(one, name) for one in worlds),
