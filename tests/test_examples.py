@@ -137,7 +137,7 @@ def test_every_question_has_an_answer(said: list[str]) -> None:
 
 def test_an_installed_suite_runs_and_is_shown_in_its_own_words(said: list[str], results: Path) -> None:
     """Its corpora, knob, setting and titles: found by the entry point, trained, merged, examined, shown."""
-    assert "2 passed" in said[5] and "two stations" in said[5] and "weather, protocol quick" in said[5]
+    assert "2 passed" in said[5] and "two stations" in said[5] and "Weather, protocol quick" in said[5]
     (path,) = (results / "weather" / "pairs" / "tiny-encoder").glob("simple-s1-*")
     record = json.loads(path.read_text())
     assert record["says"]["title"] == "two stations" and record["says"]["metric"] == "accuracy"
