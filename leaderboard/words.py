@@ -1,4 +1,4 @@
-"""The order in which methods, heads and protocols are shown, and which rows do not compete."""
+"""How methods, heads and protocols are ordered, which rows do not compete, and what those are called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ PROTOCOLS = ("paper", "official_code", "quick", "sakana")
 
 ABOVE = ("base", "random_convex", "avg", "best")
 BELOW = ("domain_specific", "mtl")
-REFERENCES = frozenset(ABOVE + BELOW)  # yardsticks: never bold, never tied
+REFERENCES = frozenset(ABOVE + BELOW)  # baseline rows: never bold, never tied
 SOURCE = re.compile(r"source_(\d{1,4})")  # so is a member alone, by its place
+SHOWN = {  # what people read; options and records keep the short names
+    "base": "ancestor",
+    "random_convex": "random mix",
+    "avg": "mean member",
+    "best": "best member",
+    "domain_specific": "each on its own",
+    "mtl": "multi-task",
+}
 MERGES = (  # the paper's order of rows
     "ensemble",
     "greedy_soup",
@@ -70,6 +78,13 @@ def base_of(method: str) -> str:
 def method_of(row: str) -> str:
     """The method of a row: `ties k=0.4` -> `ties`."""
     return row.partition(" ")[0]
+
+
+def shown(row: str) -> str:
+    """A row as people read it: `best member` of `best`, `member 2` of `source_2`; a method by its own name."""
+    method, space, knobs = row.partition(" ")
+    source = SOURCE.fullmatch(method)
+    return (f"member {int(source[1])}" if source else SHOWN.get(method, method)) + space + knobs
 
 
 def row_rank(row: str, inner: str = "") -> Rank:

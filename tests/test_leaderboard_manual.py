@@ -96,7 +96,7 @@ def test_names_are_links_in_the_index_on_a_models_page_and_in_the_readme() -> No
     assert "| [ties](methods/ties.md) |" in published()[pages.INDEX]
     own = published()[pages.FOLDER / "small-t5.md"]
     assert "| [ties k=0.4](../methods/ties.md) |" in own and "| mine |" in own
-    assert "| [*best*](../methods/best.md) |" in own
+    assert "| [*best member*](../methods/best.md) |" in own
     assert "| [ties_evolver](docs/methods/ties.md) |" in readme.block(found)
     assert "methods/" not in pages.session(found)  # which lies beside no documentation
 

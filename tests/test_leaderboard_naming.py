@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from leaderboard import words
+from leaderboard.pages import terminal
+from leaderboard.pages.pages import INDEX, pages
+from leaderboard.pages.pages import session as pages_session
+from leaderboard.site import html
+from leaderboard.site.rows import rows
 from leaderboard.tables.group import groups
 from leaderboard.tables.naming import names, sittings
 from leaderboard.tables.table import headline
@@ -89,3 +95,25 @@ def test_a_column_of_another_exam_is_named_by_what_differs() -> None:
     assert sittings([[exam(["a"])], *([each] for each in others)]) == [
         *("", "other test rows", "other development rows", "other members", "other members (2)")
     ]
+
+
+def test_rows_that_are_no_methods_are_called_by_what_they_are() -> None:
+    keys = ["best", "avg", "base", "random_convex", "domain_specific", "mtl", "source_2", "best dev_fraction=0.5"]
+    assert [words.shown(key) for key in keys] == [
+        *("best member", "mean member", "ancestor", "random mix", "each on its own", "multi-task", "member 2"),
+        "best member dev_fraction=0.5",
+    ]
+    assert [words.shown(method) for method in (*words.MERGES, "best_of_mine k=2")] == [
+        *words.MERGES,
+        "best_of_mine k=2",
+    ]
+    assert set(words.SHOWN) == words.REFERENCES, "a baseline row without a name"
+
+
+def test_every_page_and_the_terminal_call_these_rows_alike_and_link_them() -> None:
+    found = groups([record("best", score=0.4), record("domain_specific", score=0.6), record("simple", score=0.5)])
+    page, session = pages(found)[INDEX], pages_session(found)
+    assert "[*best member*](methods/best.md)" in page and "| *each on its own* |" in session
+    assert "best member " in terminal.tables(found) and "domain_specific" not in terminal.tables(found)
+    assert html.explorer([row for group in found for row in rows(group)]).count("best member") > 1
+    assert not any("domain_specific" in told for told in (page, session))

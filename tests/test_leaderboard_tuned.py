@@ -110,7 +110,7 @@ def test_a_table_says_how_much_each_row_was_tuned(session: Session) -> None:
     assert "| method | tuned by | in domain |" in scores
     assert "| [ties](../methods/ties.md) |  | 50.00 (n=1) |" in scores
     assert "| [ties_grid budget=12](../methods/ties.md) | 12 evaluations | **80.00 (n=1)** |" in scores
-    assert "minus the best of its kind" in shown
+    assert "minus best merge" in shown
     untuned = Session(session.store, suite="tickets", model="mine")
     untuned.add("ties", right(ROWS, 100))
     assert "tuned by" not in pages.pages([group_of(untuned)])[pages.INDEX].split("## Notes")[0].split("## How")[0]

@@ -130,7 +130,7 @@ def _questions(asked: list[Asked]) -> Iterator[str]:
         return
     rows = []
     for one in asked:
-        key, best = one.group.key, "best" if one.cell.mark == "best" else text.difference(one.cell.to_best)
+        key, best = one.group.key, grids.THE_BEST if one.cell.mark == "best" else text.difference(one.cell.to_best)
         model = f"{text.escaped(key.model)}{' (made up)' if one.group.synthetic else ''}"
         place = f"{one.place} of {one.of}"
         where = text.escaped(f"{one.group.heading}: {one.title}")

@@ -16,7 +16,9 @@ from leaderboard.tables.table import Cost, Costs, Scores
 from leaderboard.tables.tuned import Calibration, DefaultAndTuned
 
 TUNED = "tuned by"
-BEST = "minus the best of its kind"
+BEST = "minus best merge"
+THE_BEST = "best merge"
+BASE = "minus base method"
 Grid = tuple[list[str], list[list[str]]]  # headers, rows
 Name = Callable[[str], str]
 
@@ -45,9 +47,9 @@ def certainty(table: Scores, name: Name) -> Grid:
     rows = []
     for method in table.methods:
         cell = column.cells[method]
-        best = "best" if cell.mark == "best" else text.difference(cell.to_best)
+        best = THE_BEST if cell.mark == "best" else text.difference(cell.to_best)
         rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base)])
-    return ["method", "recovery", BEST, "minus its base"], rows
+    return ["method", "recovery", BEST, BASE], rows
 
 
 def tuned(table: DefaultAndTuned, show: Callable[[Cell | None], str], name: Name) -> Grid:
@@ -91,7 +93,7 @@ def _verdict(told: Told | None) -> list[str]:
 
 def same_budget(table: SameBudget, show: Callable[[Cell | None], str], name: Name, wide: bool = True) -> Grid:
     """What searches of one budget found beside what it is worth; what they spent too, where there is room."""
-    headers = ["method", "best seen", "kept apart", "exam", "best - exam", "by luck", "minus random"]
+    headers = ["method", "best seen", "kept apart", "exam", "best seen - exam", "by luck", "minus random"]
     likely = any(found.likelihood is not None for found in table.rows.values())
     spent = ["evaluations", "rows scored", "forward passes", "variables", "budget / variables"]
     rows = []

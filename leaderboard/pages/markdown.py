@@ -18,8 +18,8 @@ def table(grid: Grid, words: int = 1) -> str:
 
 
 def name(method: str) -> str:
-    """A method's name; yardsticks in italics."""
-    escaped = text.escaped(method)
+    """A row's name; one that is no method by what it is, in italics."""
+    escaped = text.escaped(words.shown(method))
     return f"*{escaped}*" if words.yardstick(method) else escaped
 
 

@@ -33,18 +33,19 @@ HOW_TO_READ = """\
   which test row (a paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings
   (Student's t of the differences). *p* is the larger of both, in each column of differences corrected for their number
   (Holm). A difference counts as real where *p* is at most 0.05.
-- *minus the best of its kind* and *minus its base* are such differences; the base of `ties_evolver` and of `ties_cma`,
-  a search, is `ties`, with the same options. So *minus its base* is what tuning adds to one method.
+- *minus best merge* and *minus base method* are such differences: to the best merge of its kind, and to what is tuned.
+  The base method of `ties_evolver` and of `ties_cma`, a search, is `ties`, with the same options. So *minus base
+  method* is what tuning adds to one method.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
   replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
-- *recovery* is the score as a share of `domain_specific`: each member on its own corpus. It is left out where members
+- *recovery* is the score as a share of *each on its own*: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
 - `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own.
 - `(constant)` is a correlation of answers that are all the same: it is undefined and counts 0.
 - *25 % seen*: a quarter of these test rows have their text in a member's training rows; beside it, the score without
   them.
-- Rows in *italics* are yardsticks and do not compete.
+- Rows in *italics* are baseline rows: no methods, but what merges are held against. They do not compete.
 - `—` is a gap. `— (2 of 3)` says that answers which other methods of the column have are missing; what is there is not
   averaged.
 - A table holds one model, one suite and one protocol. The first of a protocol bears its name, a further one also says
@@ -150,7 +151,7 @@ A budget counts development evaluations: the start, every candidate, and every s
 - *best seen* is the best score that a search saw on its development rows. It is the best of many tries on the same
   rows, so it is too high. *kept apart* is what the chosen model scored on rows that only the last few candidates were
   shown. *exam* is its score on the test rows.
-- *best - exam* is what is not found again. *by luck* is how much of it chance alone is expected to give if all
+- *best seen - exam* is what is not found again. *by luck* is how much of it chance alone is expected to give if all
   candidates are as good as the start: sqrt(p (1 - p) / m) sqrt(2 ln K), with p the start's score, m the rows that each
   candidate is scored on and K the tries, second looks left out. It is a rough upper bound, made for scores that are
   shares of rows, such as accuracy, and for candidates that do not resemble each other. Both are left out where the exam
@@ -188,7 +189,7 @@ In words, each hop is its source, from 1, its block, from 0, and its scale where
 
 BELOW_BLOCK = """\
 {what} x 100, one row for each method: at its protocol's own values, or the only ones that were run;
-bold is the best of its kind, at its defaults or tuned alike on development rows;
+bold is the best merge of its kind, at its defaults or tuned alike on development rows;
 [how to read it, and everything else](docs/leaderboard.md).
 """
 
@@ -206,8 +207,13 @@ YARDSTICKS = """\
 
 They stand in italics, say what a merge is held against, and do not compete.
 
-- *avg* is the mean score of the members, each asked everything.
-- *domain_specific* is each member on its own corpus: what nobody loses who keeps them all and knows whom to ask.
-- *mtl* is one model trained on all members' rows together.
-- *[best](best.md)* and *[source_1](source.md)* are single members.
+| row | `--method=` | what it is |
+| --- | --- | --- |
+| *[best member](best.md)* | `best` | the single member that does best on development rows |
+| *mean member* | `avg` | the mean score of the members, each asked everything |
+| *[member 1](source.md)* | `source_1` | the first member alone |
+| *[ancestor](base.md)* | `base` | the model that all members were fine-tuned from |
+| *[random mix](random_convex.md)* | `random_convex` | the members' mean, with weights drawn at random |
+| *each on its own* | `domain_specific` | each member on its own corpus: the score of whoever keeps them all |
+| *multi-task* | `mtl` | one model trained on all members' rows together |
 """

@@ -1,4 +1,4 @@
-"""Tables for a terminal: `*` is the best of its kind, `≈` cannot be told from it, of `?` nothing is known."""
+"""Tables for a terminal: `*` is the best merge of its kind, `≈` cannot be told from it, of `?` nothing is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from tabulate import tabulate
 
 from harness.records.diagnosis import OF_LAYERS, Diagnosis
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.claims.claims import Claim, Finding, verdict
 from leaderboard.pages import grids
 from leaderboard.tables.budgets import same_budget
@@ -25,21 +25,19 @@ def tables(found: Iterable[Group]) -> str:
     for group in found:
         questions = "; ".join(asked(group, question) for question in group.questions())
         heading = f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(questions)}"
-        parts.append(
-            _table(heading, grids.scores(headline(group), _starred, text.plain)) if group.blocks() else heading
-        )
+        parts.append(_table(heading, grids.scores(headline(group), _starred, _name)) if group.blocks() else heading)
         beside = elsewhere(group)
-        parts += [_table(beside.title, grids.scores(beside, _starred, text.plain))] if beside else []
-        parts += [_table(text.plain(t.title), grids.certainty(t, text.plain)) for t in certainty(group)]
+        parts += [_table(beside.title, grids.scores(beside, _starred, _name))] if beside else []
+        parts += [_table(text.plain(t.title), grids.certainty(t, _name)) for t in certainty(group)]
         for both in default_and_tuned(group):
-            parts.append(_table(text.plain(both.title), grids.tuned(both, _starred, text.plain)))
+            parts.append(_table(text.plain(both.title), grids.tuned(both, _starred, _name)))
         for control in calibration(group):
-            parts.append(_table(text.plain(control.title), grids.calibration(control, _starred, text.plain)))
+            parts.append(_table(text.plain(control.title), grids.calibration(control, _starred, _name)))
         for equal in same_budget(group):
-            parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, text.plain, wide=False)))
-        parts += [_table(text.plain(t.title), grids.scores(t, _starred, text.plain)) for t in unseen(group)]
+            parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, _name, wide=False)))
+        parts += [_table(text.plain(t.title), grids.scores(t, _starred, _name)) for t in unseen(group)]
         spent = costs(group)
-        parts.append(_table(text.plain(spent.title), grids.costs(spent, text.plain)))
+        parts.append(_table(text.plain(spent.title), grids.costs(spent, _name)))
     return "\n".join(parts)
 
 
@@ -73,6 +71,10 @@ def claim(asked_for: Claim, found: Sequence[Finding]) -> str:
 def _table(title: str, grid: grids.Grid) -> str:
     headers, rows = grid
     return f"{title}\n{tabulate(rows, [text.plain(h) for h in headers], disable_numparse=True)}\n"
+
+
+def _name(row: str) -> str:
+    return text.plain(words.shown(row))
 
 
 def _starred(cell: Cell | None) -> str:

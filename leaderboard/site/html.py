@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from harness.records.record import RunRecord
 from leaderboard import links, text, words
-from leaderboard.pages.grids import BEST, TUNED
+from leaderboard.pages.grids import BASE, BEST, THE_BEST, TUNED
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
 from leaderboard.tables.searches import searcher_of
@@ -24,13 +24,13 @@ class _Column(NamedTuple):
 
 
 COLUMNS = (
-    _Column("method", lambda r: r.method),
+    _Column("method", lambda r: words.shown(r.method)),
     _Column("score", lambda r: text.score(r.cell), lambda r: r.cell.mean),
     _Column("model", lambda r: r.group.key.model),
     _Column("setting", lambda r: r.title),
     _Column("recovery", lambda r: text.share(r.cell.recovery), lambda r: r.cell.recovery),
     _Column(BEST, lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
-    _Column("minus its base", lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
+    _Column(BASE, lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
     _Column("merge s", lambda r: text.amount(r.cost.merge_seconds, 2), lambda r: r.cost.merge_seconds),
     _Column("statistics s", lambda r: text.amount(r.cost.statistics_seconds, 2), lambda r: r.cost.statistics_seconds),
     _Column("dev calls", lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
@@ -90,7 +90,7 @@ def _traced(row: Row) -> str:
         ("score", text.score(row.cell)),
         ("recovery", text.share(row.cell.recovery)),
         (BEST, _to_best(row)),
-        ("minus its base", text.difference(row.cell.to_base)),
+        (BASE, text.difference(row.cell.to_base)),
     ]
     told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
     return (
@@ -112,14 +112,14 @@ def _about(method: str, up: str, told: str = "") -> str:
     """A method's name as a link to its page; a plug-in's has none."""
     page, _, heading = links.page_of(method).partition("#")
     if not page:
-        return _text(method)
+        return _text(words.shown(method))
     folder = "" if page == links.INDEX.name else f"{page.removesuffix('.md')}/"
     place = f"{up}/{links.FOLDER}/{_address(folder)}{'#' if heading else ''}{heading}"
-    return f'<a{told} href="{place}">{_text(method)}</a>'
+    return f'<a{told} href="{place}">{_text(words.shown(method))}</a>'
 
 
 def _to_best(row: Row) -> str:
-    return "best" if row.best else text.difference(row.cell.to_best)
+    return THE_BEST if row.best else text.difference(row.cell.to_best)
 
 
 def _mean(difference: Told | None) -> float | None:
