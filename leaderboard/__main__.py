@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.records.record import Store
-from leaderboard import audit, publish, text
-from leaderboard.pages import terminal
+from leaderboard import audit, publish, show, text
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 
@@ -38,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "show":
         store = Store(results)
         found = audit.load(store)
-        print(terminal.tables(groups(found.records, gold_of(store))) or f"no records of this schema at {results}")
+        shown = groups(found.records, gold_of(store))
+        if wrong := show.wrong(shown, options):
+            print(f"leaderboard: {wrong}", file=sys.stderr)
+            return 2
+        print(show.shown(shown, options) or f"no records of this schema at {results}")
         return _report(found.damaged)
     from harness.storage.turns import turn  # who only reads needs none
 
@@ -57,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, default=Path(), help="checkout to work in (default: the current folder)")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
-        ("show", "print the tables of a store"),
+        ("show", "print who ranks best and the scores of a store"),
         ("publish", "copy healthy records to leaderboard/results and write all pages"),
         ("check", "compare what is published with its records"),
         ("site", "build the static site from docs and the published records"),
@@ -65,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text)
         if name in ("show", "publish"):
             command.add_argument("--results", type=Path, help=f"store to read (default: {publish.LOCAL})")
+        if name == "show":
+            show.add(command)
         if name == "site":
             command.add_argument("--out", type=Path, default=Path("site"), help="folder to write (default: site)")
     return parser

@@ -14,10 +14,11 @@ from harness.records.diagnosis import Diagnosis
 from harness.records.record import BadRecord, Store, write_whole
 from leaderboard import audit, left_out, publish, repeats, text
 from leaderboard.evidence import Evidence
-from leaderboard.pages import pages, terminal
+from leaderboard.pages import brief, pages, terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 
+COMMAND = "python -m leaderboard show"
 SESSION = pytest.StashKey[pytest.Session]()
 
 
@@ -67,8 +68,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     touched = [g for g in every if any(r.path.as_posix() in session for r in g.records)]
 
     terminalreporter.section("leaderboard")
-    if touched:
-        terminalreporter.write_line(terminal.tables(touched))
+    if own := groups(shown, gold):
+        whole = config.option.verbose > 0
+        terminalreporter.write_line(terminal.tables(own) if whole else brief.scores(own, brief.width()))
+        terminalreporter.write_line(brief.LEGEND if whole else "-v has differences, corpora and costs too.")
+        if said := brief.more(shown, found.records, f"{COMMAND} --results={root}"):
+            terminalreporter.write_line(text.plain(said))
     if left:
         terminalreporter.write_line(text.plain(left))
     for line in repeats.lines(shown):

@@ -25,19 +25,19 @@ def tables(found: Iterable[Group]) -> str:
     for group in found:
         questions = "; ".join(asked(group, question) for question in group.questions())
         heading = f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(questions)}"
-        parts.append(_table(heading, grids.scores(headline(group), _starred, _name)) if group.blocks() else heading)
+        parts.append(table(heading, grids.scores(headline(group), starred, name)) if group.blocks() else heading)
         beside = elsewhere(group)
-        parts += [_table(beside.title, grids.scores(beside, _starred, _name))] if beside else []
-        parts += [_table(text.plain(t.title), grids.certainty(t, _name)) for t in certainty(group)]
+        parts += [table(beside.title, grids.scores(beside, starred, name))] if beside else []
+        parts += [table(text.plain(t.title), grids.certainty(t, name)) for t in certainty(group)]
         for both in default_and_tuned(group):
-            parts.append(_table(text.plain(both.title), grids.tuned(both, _starred, _name)))
+            parts.append(table(text.plain(both.title), grids.tuned(both, starred, name)))
         for control in calibration(group):
-            parts.append(_table(text.plain(control.title), grids.calibration(control, _starred, _name)))
+            parts.append(table(text.plain(control.title), grids.calibration(control, starred, name)))
         for equal in same_budget(group):
-            parts.append(_table(text.plain(equal.title), grids.same_budget(equal, _starred, _name, wide=False)))
-        parts += [_table(text.plain(t.title), grids.scores(t, _starred, _name)) for t in unseen(group)]
+            parts.append(table(text.plain(equal.title), grids.same_budget(equal, starred, name, wide=False)))
+        parts += [table(text.plain(t.title), grids.scores(t, starred, name)) for t in unseen(group)]
         spent = costs(group)
-        parts.append(_table(text.plain(spent.title), grids.costs(spent, _name)))
+        parts.append(table(text.plain(spent.title), grids.costs(spent, name)))
     return "\n".join(parts)
 
 
@@ -58,24 +58,27 @@ def diagnoses(seen: Sequence[Diagnosis]) -> str:
     largest = max(seen, key=lambda d: len(d.members))
     rows = [[group, *(f"{100 * own[n]:.1f}" for n in OF_LAYERS)] for group, own in largest.layers.items()]
     title = f"{largest.model}, {'+'.join(largest.members)}, seed {largest.seed}: layer by layer, times 100"
-    whole = _table("Distances, cosines and shares times 100", grids.diagnoses(seen, text.plain))
-    return f"{whole}\n{_table(text.plain(title), (['layers', *OF_LAYERS], rows))}"
+    whole = table("Distances, cosines and shares times 100", grids.diagnoses(seen, name))
+    return f"{whole}\n{table(text.plain(title), (['layers', *OF_LAYERS], rows))}"
 
 
 def claim(asked_for: Claim, found: Sequence[Finding]) -> str:
     """What the paper says and its number, the verdict over all real models, and where we looked."""
     heading = f"{text.plain(asked_for.says)}: {verdict(found)}; the paper: {asked_for.number or 'no numbers'}"
-    return _table(heading, grids.findings(list(found), text.plain)) if found else f"{heading}\n"
+    return table(heading, grids.findings(list(found), name)) if found else f"{heading}\n"
 
 
-def _table(title: str, grid: grids.Grid) -> str:
+def table(title: str, grid: grids.Grid) -> str:
+    """A grid below its title."""
     headers, rows = grid
     return f"{title}\n{tabulate(rows, [text.plain(h) for h in headers], disable_numparse=True)}\n"
 
 
-def _name(row: str) -> str:
+def name(row: str) -> str:
+    """A row as readers know it."""
     return text.plain(words.shown(row))
 
 
-def _starred(cell: Cell | None) -> str:
+def starred(cell: Cell | None) -> str:
+    """A score and how it stands to the best merge of its kind."""
     return text.score(cell) + (" *" if cell is not None and cell.mark == "best" else text.mark(cell))

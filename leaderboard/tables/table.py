@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,13 @@ class Scores:
     def records(self) -> list[RunRecord]:
         """All records that the table rests on."""
         return [record for block in self.blocks for record in block.records]
+
+    def of_settings(self, names: Collection[str]) -> Scores:
+        """The columns of these settings alone, and the rows that they have."""
+        kept = [n for n, block in enumerate(self.blocks) if block.question.setting in names]
+        columns, blocks = tuple(self.columns[n] for n in kept), tuple(self.blocks[n] for n in kept)
+        rows = {row for column in columns for row in column.cells}
+        return Scores(self.title, columns, tuple(m for m in self.methods if m in rows), blocks)
 
     def tuned(self, row: str) -> str:
         """By how much a row was tuned on development rows; "" of a method at its defaults."""

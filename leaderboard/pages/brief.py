@@ -1,0 +1,95 @@
+"""What a terminal shows first: who ranks best and the scores, as far as they fit, with a legend of one line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.records.record import RunRecord
+from leaderboard import text
+from leaderboard.pages import grids, terminal
+from leaderboard.tables.elsewhere import elsewhere
+from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import of_several
+from leaderboard.tables.overall import overall
+from leaderboard.tables.table import asked, headline
+
+LEGEND = (
+    "scores times 100; * best merge of its kind, ≈ cannot be told from it, ? unknown; (n=1) one set of members, "
+    "± 95 % interval over several"
+)
+ENDLESS = 10_000  # columns of what is no terminal
+LEAST = 2  # columns that are shown in any case: a method and a score
+
+
+def width() -> int:
+    """How many characters a line of the reader's terminal has; what goes to a file is as wide as it is."""
+    return shutil.get_terminal_size((ENDLESS, 24)).columns
+
+
+def scores(found: Iterable[Group], room: int, settings: Sequence[str] = ()) -> str:
+    """The scores of each group, with the legend behind the last one; "" of no group.
+
+    Args:
+        room: characters of a line; columns that do not fit are left out, and named.
+        settings: only columns of these, where some are named.
+    """
+    parts = [part for group in found for part in _of_group(group, room, settings)]
+    return "\n".join([*parts, LEGEND]) if parts else ""
+
+
+def ranking(found: Iterable[Group]) -> str:
+    """Mean ranks in each world; "" where too little was run to rank anything."""
+    parts = []
+    for each in overall(found):
+        most = ", most methods" if each.most else ""
+        title = f"Mean ranks, {each.world}, {of_several(each.kind)}{most}: {each.questions} questions"
+        parts.append(terminal.table(title, grids.ranks(each, terminal.name)))
+    return "\n".join(parts)
+
+
+def more(shown: Sequence[RunRecord], stored: Iterable[RunRecord], command: str) -> str:
+    """What the store has of the same tables beside what is shown; "" if nothing.
+
+    Args:
+        command: prints all of it.
+    """
+    asked_of = {(r.model, r.suite) for r in shown}
+    there = [r for r in stored if (r.model, r.suite) in asked_of]
+    methods = {r.method for r in there} - {r.method for r in shown}
+    seeds = {r.seed for r in there} - {r.seed for r in shown}
+    found = [_several(len(methods), "method"), _several(len(seeds), "seed")]
+    found = [what for what in found if what] or ([f"{len(there)} records"] if len(there) > len(shown) else [])
+    return f"This session alone; the store has {' and '.join(found)} more: {command}" if found else ""
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}" if count else ""
+
+
+def _of_group(group: Group, room: int, settings: Sequence[str]) -> Iterator[str]:
+    questions = [q for q in group.questions() if not settings or q.setting in settings]
+    told = "; ".join(asked(group, question) for question in questions)
+    title = f"{text.plain(group.key.model)}: {text.plain(group.heading)}\n{text.plain(told)}"
+    for table in (headline(group) if group.blocks() else None, elsewhere(group)):
+        if table is None:
+            continue
+        own = table.of_settings(settings) if settings else table
+        if own.columns:
+            grid, left_out = fitted(grids.scores(own, terminal.starred, terminal.name), room)
+            yield terminal.table(title, grid) + left_out
+            title = text.plain(table.title)
+
+
+def fitted(grid: grids.Grid, room: int) -> tuple[grids.Grid, str]:
+    """The first columns that fit into a line of so many characters; and a line that names the others, or ""."""
+    headers, rows = grid
+    widths = [max(len(row[place]) for row in (headers, *rows)) for place in range(len(headers))]
+    count = len(headers)
+    while count > LEAST and sum(widths[:count]) + 2 * (count - 1) > room:
+        count -= 1
+    if count == len(headers):
+        return grid, ""
+    names = text.listed([text.plain(name) for name in headers[count:]])
+    said = f"left out, as a line has {room} characters: {names}; name one with --setting, or widen the window\n"
+    return (headers[:count], [row[:count] for row in rows]), said

@@ -1,0 +1,67 @@
+"""What a terminal shows: the session's own scores, a legend, who ranks best, and no wider than the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.records.record import Store
+from leaderboard.__main__ import main
+from leaderboard.pages import brief
+from leaderboard.tables.group import groups
+from tests.test_leaderboard_table import record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Two models and two settings."""
+    for setting in ("in_domain", "out_of_domain"):
+        for model in ("tiny-encoder", "tiny-decoder"):
+            Store(tmp_path).put(record(setting=setting, model=model))
+    return tmp_path
+
+
+def test_only_the_models_and_settings_that_are_named_are_shown(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--results", str(store)]) == 0
+    whole = capsys.readouterr().out
+    assert "tiny-encoder:" in whole and "tiny-decoder:" in whole and whole.rstrip().endswith(brief.LEGEND)
+    assert "How sure" not in whole and whole.count(brief.LEGEND) == 1
+    assert main(["show", "--results", str(store), "--model=tiny-encoder", "--setting=out_of_domain"]) == 0
+    some = capsys.readouterr().out
+    assert "tiny-decoder" not in some and "out-of-domain" in some and "in-domain, " not in some
+    assert main(["show", "--results", str(store), "--all"]) == 0
+    assert "How sure" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--model=tiny-encodr"], "--model tiny-encodr: no record has it. Did you mean 'tiny-encoder'? There are: "),
+        (["--setting=nowhere"], "--setting nowhere: no record has it. There are: in_domain, out_of_domain"),
+        (["--all", "--setting=in_domain"], "--all prints whole tables"),
+    ],
+)
+def test_a_name_that_no_record_has_is_one_line(
+    store: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["show", "--results", str(store), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"leaderboard: {said}") and error.count("\n") == 1
+
+
+def test_columns_that_do_not_fit_are_left_out_and_named() -> None:
+    grid = (["method", "one", "two", "three"], [["simple", "1" * 10, "2" * 10, "3" * 10]])
+    assert brief.fitted(grid, 42) == (grid, ""), "6 + 2 + 10 + 2 + 10 + 2 + 10"
+    (headers, rows), said = brief.fitted(grid, 41)
+    assert headers == ["method", "one", "two"] and rows == [["simple", "1" * 10, "2" * 10]] and "three;" in said
+    assert brief.fitted(grid, 5)[0][0] == ["method", "one"], "a score is shown in any case"
+
+
+def test_a_session_shows_its_own_seeds_and_says_what_the_store_has_more() -> None:
+    mine = [record(seed=1, score=0.4)]
+    stored = [*mine, record(seed=2, score=0.8), record("ties", seed=2, score=0.5), record(model="other", seed=9)]
+    shown = brief.scores(groups(mine), 200)
+    assert "40.00 (n=1)" in shown and "60.00" not in shown and "ties" not in shown
+    assert brief.more(mine, stored, "show") == "This session alone; the store has 1 method and 1 seed more: show"
+    assert brief.more(mine, mine, "show") == ""
