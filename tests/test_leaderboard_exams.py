@@ -80,6 +80,22 @@ def test_all_seeds_of_another_exam_share_a_column(part: str) -> None:
     assert list(found.values()) == [{"simple": 0.5, "ties": 0.5}, {"simple": pytest.approx(0.9)}]
 
 
+def test_members_trained_on_another_number_of_rows_are_no_seeds_of_one_column() -> None:
+    """A store where seed 1 was run with few rows, then both seeds with many: no mean of a few and many."""
+
+    def told(seed: int, rows: int, score: float) -> RunRecord:
+        recipe = {"members": [f"isear-{seed}-{rows}", f"tec-{seed}-{rows}"]}
+        return sat("simple", seed, score, recipe=recipe, details={"train_rows": rows})
+
+    few, many = [told(1, 128, 0.1)], [told(s, 512, 0.5) for s in (1, 2)]
+    found = table(*few, *many)
+    assert sorted(row["simple"] or 0.0 for row in found.values()) == pytest.approx([0.1, 0.5])
+    columns = table(told(1, 128, 0.1), told(2, 512, 0.5))
+    assert len(columns) == 2, "not even where each seed has only one of them"
+    before = [sat("simple", s, 0.5) for s in (1, 2)]  # records that do not say it
+    assert len(table(*before)) == 1
+
+
 def test_a_model_that_a_reference_row_trained_for_each_seed_is_no_knob() -> None:
     def mtl(seed: int) -> RunRecord:
         return sat("mtl", seed, 0.8, recipe={"method": {"name": "mtl", "version": 1, "member": f"all-{seed}"}})

@@ -18,7 +18,7 @@ from harness.cells.way import way
 from harness.judging.scoring import Exam
 from harness.records.earlier import COMMIT
 from harness.records.environment import environment
-from harness.records.record import RunRecord, Store, recipe_key
+from harness.records.record import TRAIN_ROWS, RunRecord, Store, recipe_key
 from harness.suites.words import says
 from methods import Merged
 from methods.merged import beside, models_of, trace_of
@@ -72,11 +72,14 @@ def record_of(
 
 
 def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
-    """What decides nothing of the model and its members, and is told: a commit; members of another configuration."""
+    """What is told of the model and its members beside their hashes: a commit; on how many rows of a corpus at most
+    members were trained, so that no mean is taken of few and many; members of another configuration."""
+    rows, here = lab.protocol.train_rows, any(map(lab.identity.trains, cell.key.sources))
+    trained = {TRAIN_ROWS: "all" if rows is None else rows} if here else {}
     commit = lab.subject.commit
     pairs = zip(cell.key.members, cell.key.sources, strict=True)
     other = {member: fields for member, source in pairs if (fields := lab.identity.other_config(source))}
-    return {**({COMMIT: commit} if commit else {}), **({"other_configs": other} if other else {})}
+    return {**({COMMIT: commit} if commit else {}), **trained, **({"other_configs": other} if other else {})}
 
 
 def _environment(merged: Merged | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from harness.records.files import slug
 from harness.records.recipe import exam_key
 
 SCHEMA = 2  # raise it when the meaning of a field changes; newer records are ignored, older ones read by a module each
+TRAIN_ROWS = "train_rows"  # among a record's details: how many of each corpus its members were trained on, at most
 _DIGEST = r"-[0-9a-f]{8}\.json"
 
 

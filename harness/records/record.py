@@ -4,6 +4,7 @@ Standard library only, so that the leaderboard reads results where no torch is i
 """
 
 from harness.records.answer import SCHEMA as SCHEMA
+from harness.records.answer import TRAIN_ROWS as TRAIN_ROWS
 from harness.records.answer import RunRecord as RunRecord
 from harness.records.files import TEMPORARY as TEMPORARY
 from harness.records.files import rounded as rounded

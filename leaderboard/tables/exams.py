@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.records.record import RunRecord, canonical
+from harness.records.record import TRAIN_ROWS, RunRecord, canonical
 from leaderboard.tables.searches import part
 
 Place = tuple[str, int]  # population and seed
@@ -47,7 +47,7 @@ def exams(records: Iterable[RunRecord]) -> list[Exam]:
     found: list[Exam] = []
     for place, key in sorted(strands, key=lambda s: (-len(strands[s]), s)):
         own = strands[place, key]
-        fixed, methods, members = _fixed(own[0]), {r.method for r in own}, _members(own[0])
+        fixed, methods, members = _fixed(own[0]) | _trained(own[0]), {r.method for r in own}, _members(own[0])
         open_ = [e for e in found if e.takes(place, fixed)]
         exam = max(open_, key=lambda e: (len(e.members & members), len(e.methods & methods)), default=None)
         if exam is None:
@@ -87,6 +87,12 @@ def _fixed(record: RunRecord) -> dict[str, str]:
     for kind in (kind for kind in ROWS if kind not in _drawn(record)):
         told |= {f"{kind} of {corpus}": value for corpus, value in part(data, kind).items()}
     return {name: canonical(value) for name, value in told.items()}
+
+
+def _trained(record: RunRecord) -> dict[str, str]:
+    """On how many rows its members were trained, which their recipes' hashes do not tell; {} where it does not say."""
+    rows = record.details.get(TRAIN_ROWS)
+    return {} if rows is None else {TRAIN_ROWS: canonical(rows)}
 
 
 def _drawn(record: RunRecord) -> set[str]:

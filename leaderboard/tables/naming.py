@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.protocol.protocol import Protocol
-from harness.records.record import RunRecord, canonical
+from harness.records.record import TRAIN_ROWS, RunRecord, canonical
 from leaderboard.tables.searches import part, whole
 
 DEFAULTS: Mapping[str, Any] = {f.name: f.default for f in fields(Protocol)}  # what a recipe leaves out
@@ -75,7 +75,15 @@ def _other_exam(own: Iterable[RunRecord], first: Iterable[RunRecord]) -> str:
     mine, theirs = _test_rows(own), _test_rows(first)
     if mine and theirs and mine != theirs:
         return f"{mine:,} test rows"
+    few, many = ({r.details[TRAIN_ROWS] for r in records if TRAIN_ROWS in r.details} for records in (own, first))
+    if few and many and few.isdisjoint(many):
+        return f"members trained on {_of_rows(few)}"
     return next((says for says, way in EXAMS.items() if _told(own, way).isdisjoint(_told(first, way))), "another exam")
+
+
+def _of_rows(limits: Iterable[object]) -> str:
+    """`all rows`, `at most 512 rows of a corpus`."""
+    return " or ".join("all rows" if n == "all" else f"at most {n:,} rows of a corpus" for n in sorted(limits, key=str))
 
 
 def _test_rows(records: Iterable[RunRecord]) -> int:
