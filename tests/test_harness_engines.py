@@ -9,7 +9,7 @@ import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from harness.cells.cell import Cell
 from harness.engines.base import Engine
 from harness.engines.board import Board, Hand, Job
 from harness.engines.cluster import shared
+from harness.engines.crew import Crew
 from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_of
 from harness.engines.front import cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
@@ -367,3 +368,26 @@ def test_a_basket_writes_nothing(tmp_path: Path) -> None:
     basket = Basket(tmp_path)
     assert basket.put_gold([[1]]) == Store(tmp_path / "real").put_gold([[1]])
     assert [path.name for path in tmp_path.iterdir()] == ["real"]
+
+
+class Ended:
+    """A cluster whose own machine's part has died: whatever is asked of it raises, as Ray does then."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self._raises if name in ("wait", "get") else self
+
+    def _raises(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("The actor died:\n the raylet of its node is gone")
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        return self
+
+
+def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing() -> None:
+    crew, said = Crew(Ended(), cast(Any, None), {}, {}), list[str]()
+    line = "Ray ended on the machine of this session .* run the same command again"
+    with pytest.raises(MergeboardError, match=line) as told:
+        crew.hear(0.0, said.append)
+    assert "\n" not in str(told.value)
+    crew.last_words(said.append)
+    assert said == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,13 @@ class Crew:
         Who was lost gives the error that Ray tells of it.
         """
         due = {worker.due: worker for worker in self.workers if worker.due is not None}
-        done, _ = self._ray.wait([*due, self._heard], num_returns=1, timeout=seconds)
-        if self._heard in done:
-            self._tell(self._ray.get(self._heard), say)
-            self._heard = self._ears.take.remote()
+        try:
+            done, _ = self._ray.wait([*due, self._heard], num_returns=1, timeout=seconds)
+            if self._heard in done:
+                self._tell(self._ray.get(self._heard), say)
+                self._heard = self._ears.take.remote()
+        except Exception as error:  # nobody is left who could hire others: the machine that the session itself is on
+            raise MergeboardError(_gone(error)) from error
         for ref in (ref for ref in done if ref in due):
             due[ref].due = None
             try:
@@ -88,13 +92,24 @@ class Crew:
     def dismiss(self, worker: Worker) -> None:
         """A worker that is gone, or that shall go."""
         self.workers.remove(worker)
-        self._ray.kill(worker.actor)
+        with suppress(Exception):  # it is gone already
+            self._ray.kill(worker.actor)
 
     def last_words(self, say: Callable[[str], None]) -> None:
-        """What was said and not yet heard."""
-        done, _ = self._ray.wait([self._heard], timeout=0.1)
-        if done:
-            self._tell(self._ray.get(self._heard), say)
+        """What was said and not yet heard; nothing where the cluster is gone, of which whoever met it has told."""
+        with suppress(Exception):
+            done, _ = self._ray.wait([self._heard], timeout=0.1)
+            if done:
+                self._tell(self._ray.get(self._heard), say)
+
+
+def _gone(error: Exception) -> str:
+    """That the cluster itself ended, in one line."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return (
+        f"--engine=ray: Ray ended on the machine of this session ({line}); run the same command again, which goes on "
+        "from what is stored"
+    )
 
 
 def _unable(error: Exception) -> str:
