@@ -1,4 +1,5 @@
-"""The page and the README block as pure functions of stores, and the copy from a local store to the published one."""
+"""The pages and the blocks of README and home as pure functions of stores, and the copy from a local store to the
+published one."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from leaderboard import audit, generated, shelf
 from leaderboard.graded import misgraded
 from leaderboard.manual import page
 from leaderboard.pages import pages
-from leaderboard.pages.readme import block as readme_block
+from leaderboard.pages.readme import block, home
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
 
@@ -19,6 +20,7 @@ LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
 PAGE = generated.DOCS / pages.INDEX
 README = Path("README.md")
+HOSTS: Mapping[Path, Callable[[list[Group]], str]] = {README: block, generated.DOCS / README: home}
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 REMEDY = "run python -m leaderboard publish"
 
@@ -74,15 +76,14 @@ def _copy(
 
 
 def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
-    """What the published records say each page must contain, and the README if it has a place for them."""
+    """What the published records say each page must contain, and README and home if they have a place for it."""
     store = Store(root / PUBLISHED)
     found = groups((loaded or audit.load(store)).records, gold_of(store))
     files = {root / generated.DOCS / name: text for name, text in _pages(found, store).items()}
-    readme = root / README
-    if readme.exists():
-        before = readme.read_text(encoding="utf-8")
+    for host in (host for host in HOSTS if (root / host).exists()):
+        before = (root / host).read_text(encoding="utf-8")
         if BEGIN in before or END in before:
-            files[readme] = between(before, readme_block(found))
+            files[root / host] = between(before, HOSTS[host](found), host)
     return files
 
 
@@ -91,35 +92,39 @@ def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
     return {**of_models, **page.pages(found)}
 
 
-def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], str | None]:
-    """The pages by their paths below docs/, and the README, which is its author's but for what its markers hold."""
+def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], dict[Path, str]]:
+    """The pages by their paths below docs/, and the hosts, which are their authors' but for what their markers hold."""
     rest, docs = dict(files), root / generated.DOCS
-    readme = rest.pop(root / README, None)
-    return {PurePosixPath(path.relative_to(docs).as_posix()): text for path, text in rest.items()}, readme
+    hosts = {host: rest.pop(root / host) for host in HOSTS if root / host in rest}
+    return {PurePosixPath(path.relative_to(docs).as_posix()): text for path, text in rest.items()}, hosts
+
+
+def _stale(root: Path, hosts: Mapping[Path, str]) -> list[Path]:
+    return [host for host, text in hosts.items() if (root / host).read_bytes() != text.encode()]
 
 
 def write(root: Path) -> tuple[list[str], list[str]]:
     """Write what published records say; lines for what was done, and one for each file that is somebody's own."""
-    files, readme = _apart(root, outputs(root))
+    files, hosts = _apart(root, outputs(root))
     done = generated.write(root, files)
     written = [generated.DOCS / name for name in done.written]
-    if readme is not None and (root / README).read_bytes() != readme.encode():
-        write_whole(root / README, readme)
-        written.append(README)
+    for host in _stale(root, hosts):
+        write_whole(root / host, hosts[host])
+        written.append(host)
     lines = []
     if written:
         where = ", ".join(sorted({"/".join(path.parts[:2]) for path in written}))  # not each of a hundred figures
-        lines.append(f"{len(written)} of {len(files) + (readme is not None)} files written: {where}")
+        lines.append(f"{len(written)} of {len(files) + len(hosts)} files written: {where}")
     if done.removed:
         lines.append(f"{len(done.removed)} files removed that no record needs any more")
     return lines, done.kept
 
 
-def between(readme: str, content: str) -> str:
-    """The README with this content between its markers. Raises ValueError unless there is one pair, in order."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
-        raise ValueError(f"{README}: wanted one {BEGIN} and, below it, one {END}")
-    head, rest = readme.split(BEGIN)
+def between(page: str, content: str, host: Path = README) -> str:
+    """The page with this content between its markers. Raises ValueError unless there is one pair, in order."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise ValueError(f"{host}: wanted one {BEGIN} and, below it, one {END}")
+    head, rest = page.split(BEGIN)
     tail = rest.split(END)[1]
     return f"{head}{BEGIN}\n{content}{END}{tail}"
 
@@ -136,10 +141,8 @@ def check(root: Path) -> list[str]:
     )
     problems = [f"{PUBLISHED}: {line}" for line in told]
     try:
-        files, readme = _apart(root, outputs(root, loaded))
+        files, hosts = _apart(root, outputs(root, loaded))
         problems += generated.problems(root, files, REMEDY)
     except ValueError as error:
         return [*problems, str(error)]
-    if readme is not None and (root / README).read_bytes() != readme.encode():
-        problems.append(f"{README}: not what the published records say; {REMEDY}")
-    return problems
+    return problems + [f"{host}: not what the published records say; {REMEDY}" for host in _stale(root, hosts)]

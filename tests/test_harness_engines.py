@@ -391,3 +391,24 @@ def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing() -> N
     assert "\n" not in str(told.value)
     crew.last_words(said.append)
     assert said == []
+
+
+class Speaking(Ended):
+    """A cluster that has one line to tell."""
+
+    def __getattr__(self, name: str) -> Any:
+        return {"wait": self._done, "get": self._lines}.get(name, self)
+
+    def _done(self, asked: list[Any], **_: object) -> Any:
+        return asked, []
+
+    def _lines(self, *_: object) -> Any:
+        return ["a line"]
+
+
+def test_what_goes_wrong_where_a_line_is_shown_is_not_taken_for_the_end_of_the_cluster() -> None:
+    def closed(line: str) -> None:
+        raise OSError(f"nobody reads {line}")
+
+    with pytest.raises(OSError, match="nobody reads a line"):
+        Crew(Speaking(), cast(Any, None), {}, {}).hear(0.0, closed)

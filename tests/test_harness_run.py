@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from harness.cells.lab import Lab
+from harness.cells.recorded import _origin
 from harness.data.corpus import MASKED, Corpus, Split
 from harness.data.world import World
-from harness.records.record import Store
+from harness.records.record import TRAIN_ROWS, Store
 from harness.session.options import DEFAULT_METHODS
 from harness.suites.emotion.labels import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.emotion_cells import IN, METHODS, OUT, answer, cell, name_of
@@ -85,6 +88,23 @@ def test_a_record_names_no_folder_of_anyone(answered: Project) -> None:
     assert record.environment["command"].startswith("pytest suites/ -p tests.shrunk -p no:cacheprovider --zoo=ZOO")
     assert date.fromisoformat(record.environment["date"]) <= datetime.now(UTC).date()
     assert record.environment["threads"] == 1 and "torch" in record.environment["packages"]
+
+
+def test_a_record_says_on_how_many_rows_its_members_were_trained_unless_they_are_parts_or_brought() -> None:
+    def told(*members: str, rows: int | None = 512, trained: bool = True) -> object:
+        identity = SimpleNamespace(trains=lambda source: trained, other_config=lambda source: [])
+        lab = SimpleNamespace(protocol=SimpleNamespace(train_rows=rows), identity=identity)
+        lab.subject = SimpleNamespace(commit=None)
+        key = SimpleNamespace(members=members, sources=members)
+        return _origin(cast(Any, SimpleNamespace(key=key)), cast(Any, lab)).get(TRAIN_ROWS)
+
+    assert told("isear", "tec") == 512 and told("isear", rows=None) == "all"
+    assert told("cola#1", "cola#2") is None, "how large a part is, another choice says"
+    assert told("isear", trained=False) is None
+
+
+def test_records_of_a_session_say_it(answered: Project) -> None:
+    assert answered.records()["in_domain/same/all/ties"].details[TRAIN_ROWS] == 80
 
 
 def test_what_is_stored_says_what_it_cost(answered: Project) -> None:

@@ -92,6 +92,9 @@ def test_members_trained_on_another_number_of_rows_are_no_seeds_of_one_column() 
     assert sorted(row["simple"] or 0.0 for row in found.values()) == pytest.approx([0.1, 0.5])
     columns = table(told(1, 128, 0.1), told(2, 512, 0.5))
     assert len(columns) == 2, "not even where each seed has only one of them"
+    said = [title.removeprefix("in-domain, members trained on at most ") for title in columns if "," in title]
+    assert said in (["128 rows of a corpus"], ["512 rows of a corpus"])
+    assert len(table(told(1, 512, 0.1), sat("ties", 1, 0.5, details={"train_rows": ["<b>", {}]}))) == 2, "no count"
     before = [sat("simple", s, 0.5) for s in (1, 2)]  # records that do not say it
     assert len(table(*before)) == 1
 

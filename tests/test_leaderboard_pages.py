@@ -100,9 +100,11 @@ def test_the_synthetic_world_comes_last_and_is_named() -> None:
     ]
 
 
-def test_the_block_has_one_column_for_each_model() -> None:
-    first = rows(block(some()))[0]
-    assert first == ["method", "roberta-base", "tiny-encoder"]
+def test_the_block_has_one_column_for_each_real_model_and_made_up_ones_where_there_are_no_others() -> None:
+    assert rows(block(some()))[0] == ["method", "roberta-base"]
+    assert rows(block([r for r in some() if r.model == "tiny-encoder"]))[0] == ["method", "tiny-encoder"]
+    three = [record(model=model, score=0.4) for model in ("roberta-base", "gpt2", "tiny-encoder")]
+    assert set(rows(block(three))[0]) == {"method", "roberta-base", "gpt2"}
 
 
 def test_no_records_no_tables() -> None:

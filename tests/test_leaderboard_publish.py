@@ -21,6 +21,7 @@ from leaderboard.__main__ import main
 from leaderboard.generated import DOCS, LIST, hash_of
 from leaderboard.publish import BEGIN, END, LOCAL, PAGE, PUBLISHED
 from leaderboard.tables.answers import gold_of
+from leaderboard.verdict.headline import NOTHING
 from tests.test_leaderboard_table import record
 
 GOLD = [[1, -100, 0], [1, -100, 1], [0, -100, 1], [0, -100, -100]]
@@ -120,11 +121,26 @@ def test_publish_then_check_is_fine(root: Path, capsys: pytest.CaptureFixture[st
     assert run(root, "check") == 0
     assert "| [simple](methods/simple.md) | **50.00 (n=1)** |" in (root / PAGE).read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith(f"# Hello\n\n{BEGIN}\n|") and readme.endswith(f"{END}\n\nBye\n")
+    assert readme.startswith(f"# Hello\n\n{BEGIN}\n- {NOTHING}\n\n|") and readme.endswith(f"{END}\n\nBye\n")
     assert "before all" not in readme
     capsys.readouterr()
     assert run(root, "publish") == 0
     assert capsys.readouterr().out == "0 of 2 records copied to leaderboard/results\n"
+
+
+def test_the_home_of_the_site_has_the_advice_and_is_checked_too(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = root / DOCS / "README.md"
+    home.parent.mkdir()
+    home.write_text(f"# Home\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+    assert run(root, "publish") == 0 and run(root, "check") == 0
+    assert home.read_text(encoding="utf-8") == f"# Home\n\n{BEGIN}\n- {NOTHING}\n{END}\n"
+    home.write_text(f"# Home\n\n{BEGIN}\nmine\n{END}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert run(root, "check") == 1
+    assert capsys.readouterr().err.startswith("leaderboard: docs/README.md: not what")
+    home.write_text(BEGIN, encoding="utf-8")
+    assert run(root, "check") == 1
+    assert "docs/README.md: wanted one" in capsys.readouterr().err
 
 
 def strangers(root: Path) -> dict[Path, str]:

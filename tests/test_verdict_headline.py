@@ -6,7 +6,7 @@ from harness.records.record import RunRecord
 from leaderboard.pages import markdown, verdict
 from leaderboard.tables.group import groups
 from leaderboard.verdict.basis import basis
-from leaderboard.verdict.headline import NOTHING, advised, headline
+from leaderboard.verdict.headline import NOTHING, advised, brief, headline
 from leaderboard.verdict.tally import ANY, Tally, by_setting, tallies
 from tests.test_leaderboard_table import record
 
@@ -37,9 +37,20 @@ def test_a_merge_that_is_above_the_best_member_everywhere_is_advised_with_its_co
     told = said(asked(best=0.5, greedy_soup=0.6, simple=0.4, ties=0.3))
     assert "**With development rows: try greedy_soup** (at its defaults)" in told
     assert "really better in 4 of 4 questions, really worse in none." in told
+    assert "Where it was better: roberta-base (4 questions)." in told
     assert "On roberta-base it takes 40 s and 18 scores on development rows." in told
     assert "were really better in 4 of 12 comparisons, really worse in 8" in told
     assert "in-domain 1 of 3" in told and "out-of-domain 1 of 3" in told
+
+
+def test_the_advice_comes_first_and_says_of_which_models_it_is_made() -> None:
+    scores = {"best": 0.5, "greedy_soup": 0.6, "simple": 0.4}
+    records = [*asked(**scores), *asked(SETTINGS[:1], model="gpt2", **scores)]
+    first, *rest = headline(groups(records), markdown.name)
+    assert "Where it was better: roberta-base (4 questions) and gpt2 (1 question)." in first
+    short = brief(groups(records), markdown.name)
+    assert short[0] == first and short[-1] == rest[-1] and len(short) < len(rest) + 1
+    assert brief([], markdown.name) == [NOTHING]
 
 
 def test_where_no_merge_is_above_it_more_often_than_chance_gives_the_best_member_is_advised() -> None:

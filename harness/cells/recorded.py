@@ -19,6 +19,7 @@ from harness.judging.scoring import Exam
 from harness.records.earlier import COMMIT
 from harness.records.environment import environment
 from harness.records.record import TRAIN_ROWS, RunRecord, Store, recipe_key
+from harness.suites.setting import PART
 from harness.suites.words import says
 from methods import Merged
 from methods.merged import beside, models_of, trace_of
@@ -74,10 +75,10 @@ def record_of(
 def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
     """What is told of the model and its members beside their hashes: a commit; on how many rows of a corpus at most
     members were trained, so that no mean is taken of few and many; members of another configuration."""
-    rows, here = lab.protocol.train_rows, any(map(lab.identity.trains, cell.key.sources))
-    trained = {TRAIN_ROWS: "all" if rows is None else rows} if here else {}
-    commit = lab.subject.commit
-    pairs = zip(cell.key.members, cell.key.sources, strict=True)
+    commit, rows = lab.subject.commit, lab.protocol.train_rows
+    pairs = list(zip(cell.key.members, cell.key.sources, strict=True))
+    whole = any(PART not in member and lab.identity.trains(source) for member, source in pairs)  # parts have a size
+    trained = {TRAIN_ROWS: "all" if rows is None else rows} if whole else {}
     other = {member: fields for member, source in pairs if (fields := lab.identity.other_config(source))}
     return {**({COMMIT: commit} if commit else {}), **trained, **({"other_configs": other} if other else {})}
 

@@ -67,13 +67,15 @@ class Crew:
         Who was lost gives the error that Ray tells of it.
         """
         due = {worker.due: worker for worker in self.workers if worker.due is not None}
+        lines: list[str] = []
         try:
             done, _ = self._ray.wait([*due, self._heard], num_returns=1, timeout=seconds)
             if self._heard in done:
-                self._tell(self._ray.get(self._heard), say)
+                lines = self._ray.get(self._heard)
                 self._heard = self._ears.take.remote()
         except Exception as error:  # nobody is left who could hire others: the machine that the session itself is on
             raise MergeboardError(_gone(error)) from error
+        self._tell(lines, say)
         for ref in (ref for ref in done if ref in due):
             due[ref].due = None
             try:

@@ -23,7 +23,6 @@ from harness.engines.crew import Crew, Worker
 from harness.engines.facts import differing, facts_of, mark_of
 from harness.engines.hands import Context, Outcome, Spec
 from harness.errors import LeftOut
-from harness.judging.progress import Progress, left
 from harness.records.basket import unpack
 from harness.session.bench import Bench
 from methods.errors import MergeboardError
@@ -48,7 +47,6 @@ class Ray:
         self._todo: deque[int] = deque()  # places that nobody has looked up
         self._merging: dict[Hashable, list[int]] = {}  # a merge in the making -> other cells of the same merge
         self._done, self._made, self._seconds = 0, 0, 0.0
-        self._progress = Progress(bench.say, "cells")
 
     # -- the interface -----------------------------------------------------------------------------------------------
 
@@ -208,13 +206,12 @@ class Ray:
             self._settled(cell, error)
 
     def _tell(self) -> None:
-        """How far the session is, if a line is due."""
+        """How far the session is."""
         crew = self._crew
         running = sum(worker.job is not None for worker in crew.workers) if crew is not None else 0
         more = len(self._cells) - self._done
         pace = self._seconds / self._made / self._workers if self._made else None
-        rest = f", {left(pace * more)}" if pace is not None else ""
-        self._progress.tick(f"{self._done} of {len(self._cells)} done, {running} running{rest}")
+        self._bench.running(running, None if pace is None else pace * more)
 
 
 def _merge_of(cell: Cell) -> Hashable:

@@ -44,14 +44,16 @@ def documents(asked: Opened, seed: int) -> Documents:
         distinct = tuple(dict.fromkeys(every))  # one that is there twice is wholly on one side
         choosing = set(distinct[: len(distinct) // 2])
         dev, test = (tuple(t for t in every if (t in choosing) == wanted) for wanted in (True, False))
-        told = f"{len(dev):,} of its {len(exam):,} documents choose, by the seed, and the others test"
+        told = f"{len(dev):,} of its {len(exam):,} documents choose, by the seed, and the others are tested on"
     else:
         test = _texts(exam, _order(asked, "test", len(exam), seed), sources)
         examined = set(test)
         dev = tuple(t for t in _texts(own, _order(asked, "dev", len(own), seed), sources) if t not in examined)
-        told = f"{len(dev):,} documents of its {split} split choose, and {len(test):,} of {asked.exam_split} test"
+        told = (
+            f"{len(dev):,} documents of its {split} split choose, and {len(test):,} of {asked.exam_split} are tested on"
+        )
     if not dev or not test:
-        raise BadData(f"{asked.words}: {len(dev) + len(test)} documents are too few to choose and to test")
+        raise BadData(f"{asked.words}: {len(dev) + len(test)} documents are too few to choose and test on")
     examples = _examples(asked, dev, set(test), sources) if asked.shots else {}
     return Documents(dev, test, told, examples, sources)
 
@@ -110,7 +112,7 @@ def _examples(asked: Opened, dev: Sequence[str], exam: set[str], sources: dict[s
     if len(found) < asked.shots + 2:  # one may be the document itself, one more is drawn in its place
         raise BadData(
             f"{asked.words}: {asked.shots} examples stand in front of each document, and {len(found)} documents that "
-            "are not tested can be one; set num_fewshot in its YAML to fewer"
+            "are not tested on can be one; set num_fewshot in its YAML to fewer"
         )
     return found
 

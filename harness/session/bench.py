@@ -40,7 +40,9 @@ class Bench:
         self.late: Callable[[Cell], str] = lambda cell: (
             ""
         )  # why a cell is not begun any more, of sessions with a budget
-        self.running: Callable[[int], None] = lambda number: None  # told by engines whose workers are none of pytest's
+        self.running: Callable[[int, float | None], None] = lambda number, left: (
+            None
+        )  # how many cells run and the seconds left, told by engines whose workers are none of pytest's
         self._trials = Trials(options, self._lab_to_try, lambda line: self.say(self.told(line)))
         self._lab: tuple[object, object] | None = None
         self._asked: tuple[ModelName, Setting] | None = None  # who the laboratory was last wanted for

@@ -6,7 +6,6 @@ Without -v it takes the place of pytest's letters and of the names of files arou
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from harness.session import voice
 from harness.session.line import InLog, InPlace
 from harness.session.tally import Tally, percent, score_of
 
-EVERY = 1.0  # seconds between two looks at the clock
 BENCHMARK = "benchmark: "  # how a plugin for measurements begins its line in a session's head
 
 
@@ -36,7 +34,8 @@ class Status:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._brief = config, config.option.verbose == 0
-        self._tally, self._over, self._shown = Tally(), threading.Event(), False
+        self._tally, self._shown = Tally(), False
+        self._left: float | None = None  # seconds; None where nobody knows
         self._line: InPlace | InLog = InLog(lambda text: voice.show(config, text, more=""))
         self._terminal: Any = None
 
@@ -50,9 +49,9 @@ class Status:
         """Make room for what is written meanwhile: a context."""
         return self._line.away()
 
-    def elsewhere(self, running: int) -> None:
-        """How many cells are answered by workers that are none of pytest's."""
-        self._tally.elsewhere = running
+    def elsewhere(self, running: int, left: float | None) -> None:
+        """How many cells are answered by workers that are none of pytest's, and the seconds until all are, if known."""
+        self._tally.elsewhere, self._left = running, left
         self._show()
 
     # -- hooks -------------------------------------------------------------------------------------------------------
@@ -81,13 +80,10 @@ class Status:
         """From the first test to the last."""
         self._tally.total = len(session.items)
         self._shown = self._terminal is not None
-        if isinstance(self._line, InPlace):
-            threading.Thread(target=self._tick, daemon=True).start()
         try:
             self._show()
             return (yield)
         finally:
-            self._over.set()
             self._shown = False
             self._line.end()
 
@@ -133,12 +129,4 @@ class Status:
 
     def _show(self) -> None:
         if self._shown and self._tally.total:
-            self._line.show(self._text())
-
-    def _text(self) -> str:
-        return self._tally.line()
-
-    def _tick(self) -> None:
-        """What is left becomes less, also where nothing else happens."""
-        while not self._over.wait(EVERY):
-            self._show()
+            self._line.show(self._tally.line(self._left))

@@ -18,7 +18,7 @@ METRICS = {
     "pearson": "Pearson's correlation",
     "mean_mark": "mean mark",
 }
-GENERIC = "The score is the mean over all data sets that this setting tests."
+GENERIC = "The score is the mean over all data sets that this setting tests on."
 
 
 def words_of(setting: Setting, metric: str) -> dict[str, Any]:

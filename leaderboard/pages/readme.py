@@ -1,4 +1,4 @@
-"""The README's table: the question that most models were asked first."""
+"""What the README and the site's home show: what to use, and the README also how each method scored on real models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from leaderboard import links, text, words
-from leaderboard.pages import grids, markdown, prose
+from leaderboard.pages import grids, markdown, prose, verdict
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.rows import usual_rows
@@ -18,10 +18,21 @@ ELSEWHERE = "[all pages](docs/leaderboard.md)"
 NAME = markdown.linked(f"docs/{links.FOLDER}")
 
 
+def home(found: list[Group]) -> str:
+    """The advice alone, with links from within docs/."""
+    return verdict.shortly(found, markdown.linked(links.FOLDER.as_posix()))
+
+
 def block(found: list[Group]) -> str:
-    """The README's table: scores of the question that most models were asked first, a column for each, from its leading
-    group; a row for each method that at least half of these models were asked."""
+    """The advice, and a table."""
+    return f"{verdict.shortly(found, NAME)}\n{_table(found)}"
+
+
+def _table(found: list[Group]) -> str:
+    """Scores of the question that most models were asked first, a column for each, from its leading group; a row for
+    each method that at least half of these models were asked. Made-up models are shown where there are no others."""
     aiming = [group for group in found if group.blocks()]
+    aiming = [group for group in aiming if not group.synthetic] or aiming
     first = Counter(ask for own in by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
     leading: dict[str, Group] = {}
     for group in aiming:

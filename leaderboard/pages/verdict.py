@@ -8,7 +8,7 @@ from leaderboard import text
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.grids import Name
 from leaderboard.tables.group import Group
-from leaderboard.verdict.headline import FEWEST, headline
+from leaderboard.verdict.headline import FEWEST, brief, headline
 from leaderboard.verdict.tally import tallies
 
 
@@ -24,7 +24,16 @@ def told(found: Sequence[Group], name: Name) -> Iterator[str]:
 
 def sentences(found: Sequence[Group], name: Name) -> str:
     """One bullet for each sentence."""
-    return "".join(f"- {sentence}\n" for sentence in headline(found, name))
+    return _bullets(headline(found, name))
+
+
+def shortly(found: Sequence[Group], name: Name) -> str:
+    """The advice and what it rests on alone."""
+    return _bullets(brief(found, name))
+
+
+def _bullets(said: Sequence[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in said)
 
 
 def tallied(found: Sequence[Group], name: Name) -> str:

@@ -75,15 +75,19 @@ def _other_exam(own: Iterable[RunRecord], first: Iterable[RunRecord]) -> str:
     mine, theirs = _test_rows(own), _test_rows(first)
     if mine and theirs and mine != theirs:
         return f"{mine:,} test rows"
-    few, many = ({r.details[TRAIN_ROWS] for r in records if TRAIN_ROWS in r.details} for records in (own, first))
+    few, many = (set(map(_trained_on, records)) - {""} for records in (own, first))
     if few and many and few.isdisjoint(many):
-        return f"members trained on {_of_rows(few)}"
+        return f"members trained on {' or '.join(sorted(few))}"
     return next((says for says, way in EXAMS.items() if _told(own, way).isdisjoint(_told(first, way))), "another exam")
 
 
-def _of_rows(limits: Iterable[object]) -> str:
-    """`all rows`, `at most 512 rows of a corpus`."""
-    return " or ".join("all rows" if n == "all" else f"at most {n:,} rows of a corpus" for n in sorted(limits, key=str))
+def _trained_on(record: RunRecord) -> str:
+    """`all rows`, `at most 512 rows of a corpus`; "" where it does not say."""
+    told = record.details.get(TRAIN_ROWS)
+    if told == "all":
+        return "all rows"
+    rows = whole(told)
+    return "" if rows is None else f"at most {rows:,} rows of a corpus"
 
 
 def _test_rows(records: Iterable[RunRecord]) -> int:

@@ -1,6 +1,6 @@
 """The verdict over all real models, in sentences: what ranks best, what beats the best single member, what to use.
 
-The same sentences stand on the leaderboard, in the README and on the site's home page.
+All of them stand on the leaderboard, the advice and what it rests on in the README and on the site's home page too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from leaderboard.tables.overall import Overall, overall
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.table import Cost, spent_on
 from leaderboard.verdict.basis import basis
-from leaderboard.verdict.tally import ANY, Merge, Tally, by_setting, tallies
+from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, by_setting, tallies
 
 REAL = "real models"
 FEWEST = 3  # questions that a merge must have answered before it can be advised
@@ -28,17 +28,28 @@ def headline(found: Sequence[Group], name: Name) -> list[str]:
     rests = basis(found)
     if rests is None:
         return [NOTHING]
-    members, anybody = tallies(found), tallies(found, ANY)
-    worlds = [one for one in overall(found) if one.world == REAL and not one.most]
-    if not any(tally.asked for tally in members.values()):  # nothing to advise on
-        return [*(_ranked(one, name) for one in worlds), text.sentence(rests.said)]
-    return [
-        *_overall(members, by_setting(found)),
-        *(_ranked(one, name) for one in worlds),
-        *_with_rows(members, found, name),
-        *_without_rows(members, anybody, worlds, name),
-        text.sentence(rests.said),
-    ]
+    ranked = (_ranked(one, name) for one in _worlds(found))
+    return [*advice(found, name), *_overall(tallies(found), by_setting(found)), *ranked, text.sentence(rests.said)]
+
+
+def brief(found: Sequence[Group], name: Name) -> list[str]:
+    """The advice and what it rests on, for who has a minute."""
+    rests = basis(found)
+    return [NOTHING] if rests is None else [*advice(found, name), text.sentence(rests.said)]
+
+
+def advice(found: Sequence[Group], name: Name) -> list[str]:
+    """What to use with and without development rows; nothing where no merge stands beside the best member."""
+    members = tallies(found)
+    if not any(tally.asked for tally in members.values()):
+        return []
+    without = _without_rows(members, tallies(found, ANY), _worlds(found), name)
+    return [*_with_rows(members, found, name), *without]
+
+
+def _worlds(found: Sequence[Group]) -> list[Overall]:
+    """Rankings over real models, of methods that answered all questions."""
+    return [one for one in overall(found) if one.world == REAL and not one.most]
 
 
 def advised(members: Mapping[Merge, Tally]) -> Merge | None:
@@ -89,8 +100,14 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
     how = "at its defaults" if kind == DEFAULT else kind
     yield (
         f"**With development rows: try {name(method)}** ({how}) beside the best single member, and keep what scores "
-        f"higher. It was {told(tally)}.{_cost(merge, found)}"
+        f"higher. It was {told(tally)}. Where it was better: {_where(merge, found)}.{_cost(merge, found)}"
     )
+
+
+def _where(merge: Merge, found: Sequence[Group]) -> str:
+    """`small-gpt2 (2 questions) and all-MiniLM-L6-v2 (1 question)`."""
+    counted = better_on(found, merge).items()
+    return text.joined([f"{text.escaped(m)} ({n} question{'s' if n > 1 else ''})" for m, n in counted])
 
 
 def _without_rows(

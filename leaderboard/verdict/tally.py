@@ -7,7 +7,7 @@ called better by chance, which `beyond_chance` allows for.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -103,6 +103,12 @@ def by_setting(groups: Iterable[Group]) -> Mapping[str, Tally]:
     for one in _first(groups, MEMBER):
         found[one.setting] += _counted(one)
     return dict(sorted(found.items(), key=lambda item: (-item[1].asked, item[0])))
+
+
+def better_on(groups: Iterable[Group], merge: Merge) -> Mapping[str, int]:
+    """Model -> in how many of its questions this merge is really better than the best member, the most often first."""
+    counted = Counter(one.place[0] for one in _first(groups, MEMBER) if one.merge == merge and _counted(one).better)
+    return dict(counted.most_common())
 
 
 def _first(groups: Iterable[Group], member: str) -> Iterable[Beside]:
