@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from leaderboard import words
 from leaderboard.plots.colours import diverging, ink, ramp
 from leaderboard.plots.labels import LINE, MARGIN, above, beside_rows, cut, heading, row_name
 from leaderboard.plots.svg import LETTER, WIDE, Drawing
 
 HEAD, NARROW, BROAD = 78, 44, 70  # pixels: of the names above columns, and of a column
-BASES = {"best": "best member"}  # what rows are called in words
 SCORES = "Score of each method on each corpus; see the table"
 
 CAPTION = """\
@@ -43,7 +43,7 @@ def heat(title: str, rows: Sequence[str], columns: Columns, says: str = SCORES, 
     for k, shown in enumerate(panels):
         shades = {name: _shade(columns[name], base, span) for name in shown}
         _panel(draw, rows, {name: columns[name] for name in shown}, shades, (side, top + panel * k + HEAD, wide, deep))
-    _key(draw, top + panel * len(panels) + 10, BASES.get(base, base), span)
+    _key(draw, top + panel * len(panels) + 10, words.shown(base), span)
     return str(draw)
 
 
@@ -80,8 +80,8 @@ def _key(draw: Drawing, y: float, called: str, span: float) -> None:
         draw.box((MARGIN + 36 * k, y), 36, 12, diverging(2 * share - 1) if span else ramp(share))
     low, middle, high = (f"-{100 * span:.1f}", called, f"+{100 * span:.1f}") if span else ("lowest", "", "highest")
     ends = ((MARGIN, low, "start"), (MARGIN + 18 * steps, middle, "middle"), (MARGIN + 36 * steps, high, "end"))
-    for x, words, anchor in ends:
-        if words:
-            draw.text((x, y + 27), words, anchor, "soft")
+    for x, said, anchor in ends:
+        if said:
+            draw.text((x, y + 27), said, anchor, "soft")
     if not span:
         draw.text((MARGIN, y + 27 + LINE), "each column has a scale of its own", kind="soft")
