@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.records.record import RunRecord, Store
-from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict
+from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict, votes
+from leaderboard.pages import claims as page
+from leaderboard.stats.power import replicates_needed
 from leaderboard.tables import paper
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
@@ -55,6 +58,21 @@ def test_what_was_not_asked_has_no_row_and_a_gap_has_a_reason() -> None:
     assert asked("out_of_domain_gain[ties]", runs("ties", 0.5), runs("ties_evolver", 0.6)) == []
     (found,) = asked("evolver_above_base[ties]", runs("ties", 0.5, 0.5), runs("ties_evolver", 0.6))
     assert found.verdict == "undecided" and "incomplete" in found.reason
+
+
+def test_where_a_method_was_never_run_nobody_asked_and_an_unfinished_run_leaves_a_claim_open() -> None:
+    good = [*runs("ties", 0.5, 0.5), *runs("ties_evolver", 0.6, 0.6)]
+    never = asked("evolver_above_base[ties]", good, runs("ties", 0.5, 0.5, model="gpt2"))
+    assert len(never) == 1 and verdict(never) == "holds"
+    half = [*runs("ties", 0.5, 0.5, model="gpt2"), *runs("ties_evolver", 0.6, model="gpt2")]
+    assert verdict(asked("evolver_above_base[ties]", good, half)) == "undecided"
+    assert asked("best_overall[ties_evolver]", runs("ties", 0.5, 0.5)) == []
+
+
+def test_a_search_without_what_it_is_held_against_is_listed_and_no_vote() -> None:
+    found = asked("search_above_average[dare_ties_cma]", runs("dare_ties_cma", 0.6, 0.6))
+    assert [f.asked for f in found] == [False] and "no row of simple" in found[0].reason
+    assert votes(found) == [] and verdict(found) == "undecided"
 
 
 def test_settings_of_one_group_are_averaged() -> None:
@@ -196,3 +214,54 @@ def test_heads_that_were_run_with_other_seeds_are_still_undecided() -> None:
     )
     assert found.verdict == "undecided" and found.difference is not None  # there are no predictions either
     assert found.difference.mean == pytest.approx(0.1)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def told_of(*records: list[RunRecord]) -> tuple[str, dict[str, str]]:
+    """The page, and its figures by the names of their files."""
+    asked_of = findings(groups([r for some in records for r in some]))
+    drawn = {name.name: drawing for name, drawing in page.figures(asked_of).items()}
+    return page.page(asked_of, "figures"), drawn
+
+
+def three(evolved: tuple[float, ...], base: str = "ties", **fields: Any) -> list[RunRecord]:
+    return [*runs(base, 0.50, 0.51, 0.52, **fields), *runs(f"{base}_evolver", *evolved, **fields)]
+
+
+def test_what_fails_stands_before_what_holds_and_before_what_is_undecided() -> None:
+    said, drawn = told_of(
+        three((0.48, 0.49, 0.50), "fisher"), three((0.52, 0.53, 0.54), "ties"), three((0.60, 0.50, 0.49), "simple")
+    )
+    order = ["## Fails", "### fisher_evolver is above fisher", "## Holds", "### ties_evolver is above ties"]
+    order += ["## Undecided", "### simple_evolver is above simple", "## Asked of no real model yet"]
+    places = [said.index(f"\n{heading}") for heading in order]
+    assert places == sorted(places)
+    assert f"**Of {len(CLAIMS)} claims 1 fail" in said and f"Asked of {REAL}, with 3 sets of members each." in said
+    assert {"claim-evolver_above_base_ties.svg", "claim-evolver_above_base_simple.svg"} <= set(drawn)
+    assert all(f"(figures/{name})" in said for name in drawn)
+    linked = set(re.findall(r"\]\(#([^)]*)\)", said))
+    assert linked and linked <= set(re.findall(r'<a id="([^"]*)"></a>', said))
+
+
+def test_an_undecided_claim_says_how_many_sets_of_members_would_decide_it() -> None:
+    said, _ = told_of(three((0.60, 0.50, 0.49), "simple"))
+    count = replicates_needed([0.10, -0.01, -0.03])
+    assert count is not None
+    wanted = f"To decide it on {REAL}, emotion takes {count:.0f} sets of members ({count - 3:.0f} more than now)."
+    assert f"**Undecided** in 1 of 1 place. {wanted}" in said
+    row = next(line for line in said.splitlines() if line.startswith("| [simple_evolver is above simple"))
+    assert f"| 1 undecided | {count - 3:.0f} |" in row
+
+
+def test_what_rests_on_one_set_of_members_says_so_and_no_records_are_no_evidence() -> None:
+    said, _ = told_of(runs("ties", 0.5, recipe={"members": "m"}), runs("ties_evolver", 0.6, recipe={"members": "m"}))
+    assert "would take" not in said and "2 more sets of members to say anything of others" in said
+    nothing, drawn = told_of()
+    assert f"**Of {len(CLAIMS)} claims 0 fail, 0 hold and {len(CLAIMS)} are undecided" in nothing and drawn == {}
+
+
+def test_a_place_where_both_score_the_same_says_so() -> None:
+    said, _ = told_of(runs("ties", 0.5, 0.5, 0.5), runs("ties_evolver", 0.5, 0.5, 0.5))
+    assert f"On {REAL}, emotion both score exactly the same" in said

@@ -18,6 +18,7 @@ from leaderboard.plots.axes import Scale, around, decades
 from leaderboard.plots.colours import ramp
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
+from leaderboard.plots.intervals import Between, intervals
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.pareto import Spent, frontier, pareto
 from leaderboard.plots.races import races, together
@@ -59,12 +60,15 @@ def drawn() -> dict[str, str]:
         "races": races(EVIL, {EVIL: {EVIL: [[(1, 0.2), (2, 0.3)], [(1, 0.1)]], "random": [[(1, 0.2)]]}, "ties": {}}),
         "pareto": pareto(EVIL, [Spent(EVIL, 0.0, 0.4, None, 5), Spent("ties", 2.0, 0.5, 0.1, 1)]),
         "ranks": diagram(EVIL, Ranking({EVIL: 1.0, "b": 2.2, "c": 2.8}, 9, 0.01, 1.0)),
+        "intervals": intervals(
+            EVIL, EVIL, [Between(EVIL, 0.1, (-0.2, 0.4), "holds"), Between("b", -0.1, None, "fails")]
+        ),
         "heat": heat(EVIL, [EVIL, "b"], {EVIL: {EVIL: 0.2, "b": 0.4}, "tec": {"b": 0.1}}),
         "landscape": landscape(EVIL, terrain(members=(EVIL, "isear"), places={EVIL: Place(9.0, -9.0, 1.0, 0.2)})),
     }
 
 
-@pytest.mark.parametrize("kind", ["curves", "races", "pareto", "ranks", "heat", "landscape"])
+@pytest.mark.parametrize("kind", ["curves", "races", "pareto", "ranks", "intervals", "heat", "landscape"])
 def test_figures_are_well_formed_and_names_are_words(kind: str) -> None:
     text = drawn()[kind]
     assert text == drawn()[kind]
@@ -192,3 +196,21 @@ def test_every_figure_of_a_page_is_a_file_and_every_file_is_on_a_page() -> None:
         for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     }
     assert shown == {str(path) for path in files if path.suffix == ".svg"} and len(shown) == 5
+
+
+def test_a_difference_lies_on_its_interval_and_right_of_zero_if_it_is_above() -> None:
+    drawing = ElementTree.fromstring(
+        intervals(
+            "a is above b",
+            "",
+            [Between("one", 0.04, (0.01, 0.07), "holds"), Between("two", 0, (-0.02, 0.02), "undecided")],
+        )
+    )
+    (zero, *_) = [float(line.get("x1") or 0) for line in drawing.iter(f"{SVG}line") if line.get("class") == "axis"]
+    above, level = drawing.iter(f"{SVG}circle")
+    ends = [[float(at.split(",")[0]) for at in bar.get("points", "").split()] for bar in drawing.iter(f"{SVG}polyline")]
+    assert zero < ends[0][0] < float(above.get("cx") or 0) < ends[0][1]
+    assert float(level.get("cx") or 0) == pytest.approx(zero, abs=0.1) and ends[1][0] < zero < ends[1][1]
+    assert level.get("class") == "open" and above.get("class") is None, "what is undecided is hollow"
+    words = [text.text for text in drawing.iter(f"{SVG}text")]
+    assert {"+4.0 [1.0, 7.0]", "0.0 [-2.0, 2.0]"} <= set(words)

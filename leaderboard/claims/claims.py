@@ -6,6 +6,9 @@ otherwise (`leaderboard.stats.difference` says what chance is). Over all real mo
 was asked; it fails if it fails anywhere, by chances corrected for the number of models; the synthetic world is shown
 but not counted. A model and a suite count once: over several protocols the difference is averaged first.
 
+A place where one of two methods was never run is shown and says nothing. One that was run and is not complete leaves a
+claim undecided.
+
 A rule is a claim that chance has no part in: it holds where no record breaks it, made-up worlds included.
 """
 
@@ -45,6 +48,24 @@ class Finding:
     synthetic: bool = False
     rule: bool = False
     kinds: str = ""  # what was held against what, in words: at its defaults, or tuned on development rows
+    asked: bool = True  # whether both methods were run there, if only in part
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What one model and suite say of a claim, its protocols averaged."""
+
+    block: tuple[str, str]
+    outcome: Outcome
+    difference: Difference | None  # None where nothing could be compared
+    findings: tuple[Finding, ...]
+    synthetic: bool = False
+
+    @property
+    def replicates(self) -> int | None:
+        """On how many sets of members it rests; None where protocols, or columns, have others."""
+        known = None if self.difference is None else self.difference.by_replicate
+        return None if known is None else len(known)
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,8 @@ class Claim:
                 block, place, "fails" if measured.broken else "holds", None, told, group.synthetic, rule=True
             )
         if isinstance(measured, str):
-            return Finding(block, place, "undecided", None, measured, group.synthetic)
+            both_run = not isinstance(measured, measures.Alone)
+            return Finding(block, place, "undecided", None, measured, group.synthetic, asked=both_run)
         outcome, both = _OUTCOME[measured.difference.verdict], beside(measured.kinds)
         return Finding(block, place, outcome, measured.difference, "", group.synthetic, kinds=both)
 
@@ -89,34 +111,37 @@ def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
 
 def verdict(found: Iterable[Finding]) -> Outcome:
     """Over all real models; of a rule, over all records."""
-    said = votes(found)
+    said = [vote.outcome for vote in votes(found)]
     if "fails" in said:
         return "fails"
     return "holds" if said and all(v == "holds" for v in said) else "undecided"
 
 
-def votes(found: Iterable[Finding]) -> list[Outcome]:
-    """One outcome for each real model and suite; of a rule, for each synthetic one too.
+def votes(found: Iterable[Finding]) -> list[Vote]:
+    """One for each real model and suite; of a rule, for each synthetic one too.
 
     A claim that holds everywhere was right each time; one that fails somewhere had as many chances to as there are
     models, so failures are held against corrected chances.
     """
     blocks: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in found:
-        if not finding.synthetic or finding.rule:
+        if finding.asked and (not finding.synthetic or finding.rule):
             blocks[finding.block].append(finding)
     together = {block: _together(own) for block, own in blocks.items()}
-    chances = {block: d.chance for block, d in together.items() if d is not None and d.chance is not None}
-    corrected, said = holm(chances), []
-    for block, difference in together.items():
-        if blocks[block][0].rule:
-            said.append(max((finding.verdict for finding in blocks[block]), key=_OF_RULES.index))
-            continue
-        outcome = "undecided" if difference is None else _OUTCOME[difference.verdict]
-        if outcome == "fails" and difference is not None:
-            outcome = _OUTCOME[difference.told(corrected.get(block)).verdict]
-        said.append(outcome)
-    return said
+    corrected = holm({block: d.chance for block, d in together.items() if d is not None and d.chance is not None})
+    return [
+        Vote(block, _outcome(own, together[block], corrected.get(block)), together[block], tuple(own), own[0].synthetic)
+        for block, own in blocks.items()
+    ]
+
+
+def _outcome(found: Sequence[Finding], difference: Difference | None, corrected: float | None) -> Outcome:
+    if found[0].rule:
+        return max((finding.verdict for finding in found), key=_OF_RULES.index)
+    outcome = "undecided" if difference is None else _OUTCOME[difference.verdict]
+    if outcome == "fails" and difference is not None:
+        outcome = _OUTCOME[difference.told(corrected).verdict]
+    return outcome
 
 
 def _together(found: Sequence[Finding]) -> Difference | None:

@@ -5,7 +5,7 @@ Each method has one row in a column: that at its protocol's own values, or the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +26,10 @@ class Compared(NamedTuple):
     kinds: tuple[tuple[str, str], ...]
 
 
+class Alone(str):
+    """Why nothing could be compared where one of the two was never run: nobody asked there, so it is no vote."""
+
+
 Measure = Callable[[Group], Compared | str]
 NOT_ASKED = "not asked"
 FEWER = "dev_fraction"  # the knob that takes fewer development rows
@@ -36,7 +40,7 @@ def gain(where: Where | None, method: str, base: str) -> Measure:
 
     def measure(group: Group) -> Compared | str:
         blocks = asked(group, where)
-        if not blocks:
+        if not _were_run(blocks, method, base):
             return NOT_ASKED
         found = {b: d for b in blocks if (d := _above_base(group, b, method, base)) is not None}
         return _pooled(found, method, base) if found else f"{method} or {base} is incomplete"
@@ -49,7 +53,7 @@ def lead(where: Where | None, method: str) -> Measure:
 
     def measure(group: Group) -> Compared | str:
         blocks = asked(group, where)
-        if not blocks:
+        if not _were_run(blocks, method):
             return NOT_ASKED
         columns = {b: c for b in blocks if method in (c := _of(group, b))}
         own = list(columns.values())
@@ -72,7 +76,7 @@ def steadiness(where: Where | None, method: str, base: str) -> Measure:
     def measure(group: Group) -> Compared | str:
         blocks = {(b.question, b.heads): b for b in asked(group, where) if b.heads in ("same", "diff") and not b.exam}
         both = [q for q, heads in blocks if heads == "same" and (q, "diff") in blocks]
-        if not both:
+        if not both or not _were_run(blocks.values(), method, base):
             return NOT_ASKED
         pairs = [q for q in both if alike(blocks[q, "same"].records, blocks[q, "diff"].records)]
         if not pairs:
@@ -121,6 +125,11 @@ def asked(group: Group, where: Where | None) -> list[Block]:
         return group.blocks()
     named = {*where.get(group.key.suite, ()), *where.get(ANY_SUITE, ())}
     return [b for b in group.every_block() if b.question.setting in named]
+
+
+def _were_run(blocks: Iterable[Block], *methods: str) -> bool:
+    """Whether each of these methods has a record in some of these columns."""
+    return {*methods} <= {record.method for block in blocks for record in block.records}
 
 
 def _pooled(found: Mapping[Block, Difference], method: str, other: str) -> Compared:

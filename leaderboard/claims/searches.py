@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.records.record import RunRecord, canonical
 from harness.suites.papers import Where
-from leaderboard.claims.measures import NOT_ASKED, Compared, Measure, asked
+from leaderboard.claims.measures import NOT_ASKED, Alone, Compared, Measure, asked
 from leaderboard.stats.difference import Difference, difference, pooled
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
@@ -90,7 +90,7 @@ def _equal(block: Block, ours: RunRecord, rival: str) -> str:
 def _held(group: Group, ours: list[Any], pairs: list[tuple[Block, str, str]], alone: str) -> Compared | str:
     """The mean of all pairs' differences, or why there is none."""
     if not ours or not pairs:
-        return alone if ours else NOT_ASKED
+        return Alone(alone) if ours else NOT_ASKED
     told = [(d, b, one, other) for b, one, other in pairs if (d := _paired(group, b, one, other)) is not None]
     both = tuple((kind_of(b.rows[one][0]), kind_of(b.rows[other][0])) for _, b, one, other in told)
     return Compared(pooled([d for d, *_ in told]), both) if told else "incomplete, or no seed that both were run with"

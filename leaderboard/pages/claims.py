@@ -1,39 +1,179 @@
-"""The page of claims: for each paper what it says, the verdict over all real models, and where we looked."""
+"""The page of claims: what fails, what holds, what is undecided and what would decide it, each with its evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
-from harness.suites.papers import Paper
+from harness.records.record import slug
 from leaderboard import text
-from leaderboard.claims.claims import CLAIMS, Claim, Finding, findings, verdict, votes
+from leaderboard.claims.claims import CLAIMS, Claim, Finding, Vote, verdict, votes
 from leaderboard.pages import grids, markdown, prose
-from leaderboard.tables.group import Group
+from leaderboard.plots.intervals import Between, intervals
+from leaderboard.stats.difference import FEWEST, ZERO
+from leaderboard.stats.power import needed
+
+Asked = Mapping[str, Sequence[Finding]]  # each claim's name, and what each group of records says of it
+SECTIONS = {"fails": "Fails", "holds": "Holds", "undecided": "Undecided", "": "Asked of no real model yet"}
+MORE = "sets of members that are lacking"
+CORRECTED = "it is below 0, and not beyond chance once corrected for the number of places"
+DIFFERENCE = "Our difference, by model and suite"
 
 
-def page(found: Iterable[Group]) -> str:
-    """The whole page; groups are asked one after the other."""
-    asked_of = findings(found)
-    papers = dict.fromkeys(claim.paper for claim in CLAIMS.values())
-    own = {paper: {name: claim for name, claim in CLAIMS.items() if claim.paper == paper} for paper in papers}
-    return "\n".join([prose.CLAIMS_HEAD, *(part for paper in papers for part in _of(paper, own[paper], asked_of))])
+def page(asked_of: Asked, pictures: str) -> str:
+    """The whole page; `pictures` is the folder of `figures`, as the page sees it."""
+    sections = _sections(asked_of)
+    parts = [prose.CLAIMS_HEAD.format(summary=_summary(asked_of, sections))]
+    for kind, names in sections.items():
+        if names:
+            parts += [f"## {SECTIONS[kind]}\n", _table(asked_of, names)]
+            parts += [part for name in names if asked_of[name] for part in _of(CLAIMS[name], asked_of[name], pictures)]
+    return "\n".join(parts)
 
 
-def _of(paper: Paper, own: Mapping[str, Claim], asked_of: Mapping[str, list[Finding]]) -> Iterator[str]:
-    """A paper's claims in one table, and one table more for each that some group of records was asked."""
-    yield f"## {paper.called[:1].upper()}{paper.called[1:]}\n\n*{paper.title}*, arXiv:{paper.arxiv}.\n"
+def figures(asked_of: Asked) -> dict[PurePosixPath, str]:
+    """File -> a figure, for each claim that something was measured for."""
+    return {PurePosixPath(_file(n)): intervals(CLAIMS[n].says, DIFFERENCE, r) for n, r in _rows(asked_of)}
+
+
+def anchor(claim: str) -> str:
+    """Names a claim's place on the page."""
+    return slug(claim).replace("__", "_").strip("_")
+
+
+def _sections(asked_of: Asked) -> Mapping[str, Sequence[str]]:
+    """The claims of each verdict, in their order; of "" those that nobody asked a real model."""
+    found: dict[str, list[str]] = {kind: [] for kind in SECTIONS}
+    for name, own in asked_of.items():
+        found[verdict(own) if votes(own) else ""].append(name)
+    return found
+
+
+def _summary(asked_of: Asked, sections: Mapping[str, Sequence[str]]) -> str:
+    """How many fail, hold and are undecided, and on which evidence."""
+    fails, holds, open_, never = (len(sections[kind]) for kind in SECTIONS)
+    said = f"**Of {len(asked_of)} claims {fails} fail, {holds} hold and {open_ + never} are undecided"
+    said += f", {never} of them asked of no real model yet.**" if never else ".**"
+    counted = [vote for own in asked_of.values() for vote in votes(own) if not vote.synthetic]
+    if not counted:
+        return said
+    models = sorted({vote.block[0] for vote in counted})
+    sets = sorted({vote.replicates for vote in counted if vote.replicates})
+    alone = sum(any(v.replicates == 1 for v in votes(asked_of[n])) for n in (*sections["fails"], *sections["holds"]))
+    between = f"{sets[0]} to {sets[-1]}" if sets and sets[0] < sets[-1] else str(*sets[:1])
+    said += f" Asked of {text.escaped(text.listed(models, 12))}"
+    said += f", with {between} set{'' if between == '1' else 's'} of members each" if sets else ""
+    told = f" Of the {fails + holds} decided ones {alone} rest on a single set of members in some place: they say what"
+    return f"{said}.{told} is so of these members, and little of others." if alone else f"{said}."
+
+
+def _table(asked_of: Asked, names: Sequence[str]) -> str:
+    """A line for each claim of a section."""
+    lacking = {n: more for n in names if (more := _more_sets(votes(asked_of[n])))}
     rows = [
-        [text.escaped(claim.says), f"**{verdict(asked_of[name])}**", _counts(asked_of[name]), claim.number or text.GAP]
-        for name, claim in own.items()
+        [
+            f"[{text.escaped(CLAIMS[n].says)}](#{anchor(n)})" if asked_of[n] else text.escaped(CLAIMS[n].says),
+            text.escaped(CLAIMS[n].paper.called.removeprefix("the ").removeprefix("paper on ")),
+            _counts(asked_of[n]),
+            *([lacking.get(n, text.GAP)] if lacking else []),
+            CLAIMS[n].number or text.GAP,
+        ]
+        for n in names
     ]
-    yield markdown.table((["the paper says", "verdict", "real models", "paper's difference"], rows))
-    for name, claim in own.items():
-        if asked_of[name]:
-            yield f"### {text.escaped(claim.says)}\n\nThe paper's difference: {claim.number or 'not given'}.\n"
-            yield markdown.table(grids.findings(asked_of[name], text.escaped))
+    head = ["the claim", "paper", "real models and suites", *([MORE] if lacking else []), "paper's difference"]
+    return markdown.table((head, rows), words=3)
 
 
-def _counts(found: list[Finding]) -> str:
-    said = votes(found)
-    counts = [f"{said.count(v)} {v}" for v in ("holds", "fails", "undecided") if v in said]
+def _of(claim: Claim, found: Sequence[Finding], pictures: str) -> Iterator[str]:
+    """One claim: its verdict in a sentence or two, its figure, and a line for each place."""
+    counted = votes(found)
+    yield f'<a id="{anchor(claim.name)}"></a>\n\n### {text.escaped(claim.says)}\n'
+    lacking = [_decides(vote) for vote in counted if vote.outcome == "undecided"]
+    yield f"{' '.join([_verdict(found, counted), *lacking])}\n"
+    if _measured(counted):
+        yield f"![{text.escaped(f'{DIFFERENCE}: {claim.says}')}]({pictures}/{_file(claim.name)})\n"
+    yield markdown.table(grids.findings(list(found), text.escaped), words=2)
+    paper, number = f"{claim.paper.title}, arXiv:{claim.paper.arxiv}", claim.number
+    yield f"*{paper}{f'; the difference there: {number}' if number else ', which prints no number for it'}.*\n"
+
+
+def _verdict(found: Sequence[Finding], counted: Sequence[Vote]) -> str:
+    """`**Fails** in 3 of 4 places.`"""
+    if not counted:
+        return "**Undecided**: it was asked of no real model."
+    outcome = verdict(found)
+    if found[0].rule:
+        return f"**{SECTIONS[outcome]}** in all records." if outcome == "holds" else f"**{SECTIONS[outcome]}**."
+    place, own = "place" if len(counted) == 1 else "places", sum(v.outcome == outcome for v in counted)
+    if outcome != "undecided":
+        return f"**{SECTIONS[outcome]}** in {own} of {len(counted)} {place}."
+    holding = sum(v.outcome == "holds" for v in counted)
+    told = f", and holds in the other {holding if holding > 1 else 'one'}" if holding else ""
+    return f"**Undecided** in {own} of {len(counted)} {place}{told}."
+
+
+def _decides(vote: Vote) -> str:
+    """What would decide an undecided place."""
+    where, found = text.escaped(", ".join(vote.block)), vote.difference
+    if found is None:
+        return f"{where}: {text.escaped(vote.findings[0].reason)}."
+    if abs(found.mean) <= ZERO:
+        return f"On {where} both score exactly the same: further sets of members may tell, but nobody can say how many."
+    lacks, have, asked = needed(found, 1.0), vote.replicates, []
+    if lacks.replicates is not None:
+        asked.append(_sets(lacks.replicates, have or 0))
+    if lacks.rows is not None:
+        asked.append(_rows_more(lacks.rows))
+    if have is None:
+        asked.append("the same sets of members in all its columns, which it has not")
+    elif have < FEWEST and lacks.replicates is None:
+        asked.append(f"{FEWEST - have} more sets of members to say anything of others")
+    return f"To decide it on {where} takes {' and '.join(asked)}." if asked else f"On {where} {CORRECTED}."
+
+
+def _more_sets(counted: Iterable[Vote]) -> str:
+    """How many more sets of members would decide all that is undecided; "" of what they would not."""
+    lacks = [
+        found.replicates - (vote.replicates or 0)
+        for vote in counted
+        if vote.outcome == "undecided"
+        and vote.difference is not None
+        and (found := needed(vote.difference, 1.0)).replicates is not None
+    ]
+    return "" if not lacks else "over 1,000" if math.isinf(max(lacks)) else f"{max(lacks):,.0f}"
+
+
+def _sets(count: float, have: int) -> str:
+    if math.isinf(count):
+        return f"more than 1,000 sets of members (the {have} at hand do not agree)"
+    return f"{count:,.0f} sets of members ({count - have:,.0f} more than now)"
+
+
+def _rows_more(times: float) -> str:
+    return "more test rows than are in reach" if times > 1000 else f"{max(times, 1.1):,.1f} times the test rows"
+
+
+def _counts(found: Sequence[Finding]) -> str:
+    said = [vote.outcome for vote in votes(found)]
+    counts = [f"{said.count(v)} {v}" for v in ("fails", "holds", "undecided") if v in said]
     return ", ".join(counts) or "not asked"
+
+
+def _rows(asked_of: Asked) -> Iterator[tuple[str, list[Between]]]:
+    for name, found in asked_of.items():
+        if rows := _measured(votes(found)):
+            yield name, rows
+
+
+def _measured(counted: Iterable[Vote]) -> list[Between]:
+    """A line of the figure for each real place in which something was measured."""
+    return [
+        Between(", ".join(vote.block), told.mean, told.span, vote.outcome)
+        for vote in counted
+        if vote.difference is not None and (told := vote.difference.told())
+    ]
+
+
+def _file(claim: str) -> str:
+    return f"claim-{anchor(claim)}.svg"

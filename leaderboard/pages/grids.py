@@ -147,13 +147,20 @@ def findings(found: list[Finding], name: Name) -> Grid:
     """One row for each place where a claim was asked."""
     rows = [
         [
-            *(name(f.place), f.verdict),
+            *(name(f.place), f.verdict if f.asked else "not asked"),
             text.difference(f.difference.told() if f.difference else None) or name(f.reason),
+            _sets(f),
             f.kinds or text.GAP,
         ]
         for f in found
     ]
-    return ["where we looked", "verdict", "our difference", "rows that were compared"], rows
+    return ["where we looked", "verdict", "our difference", "sets of members", "rows that were compared"], rows
+
+
+def _sets(found: Finding) -> str:
+    """How many sets of members a difference rests on."""
+    known = None if found.difference is None else found.difference.by_replicate
+    return text.GAP if known is None else str(len(known))
 
 
 def diagnoses(seen: Sequence[Diagnosis], name: Name) -> Grid:

@@ -2,7 +2,7 @@
 
 leaderboard.md              how to read, the headline tables, who ranks best, notes
 leaderboard/<model>.md      everything about one model, with figures
-leaderboard/figures/*.svg   the figures
+leaderboard/figures/*.svg   the figures, those of the claims among them
 claims.md                   what papers say and what these records say
 """
 
@@ -16,6 +16,7 @@ from harness.records.diagnosis import Diagnosis
 from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import links, text
+from leaderboard.claims.claims import findings
 from leaderboard.pages import claims, grids, markdown, prose, ranking, verdict
 from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
@@ -43,8 +44,9 @@ def pages(
     found: list[Group], terrains: Sequence[Terrain] = (), diagnosed: Sequence[Diagnosis] = ()
 ) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
-    said = claims.page(_prepared(found))  # first: it makes each group's tables while its answers are in memory
-    files = {INDEX: _index(found), CLAIMS_PAGE: said}
+    asked_of = findings(_prepared(found))  # first: each group's tables are made while its answers are in memory
+    files = {INDEX: _index(found), CLAIMS_PAGE: claims.page(asked_of, PICTURES)}
+    files |= {FOLDER / FIGURES / name: drawing for name, drawing in claims.figures(asked_of).items()}
     for model, own in by_model(found).items():
         parts = [f"# {_model(model, own)}\n", f"{prose.MARK}\n"]
         parts += [prose.SYNTHETIC] if _made_up(own) else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from leaderboard.plots.intervals import CAPTION as CAPTION_OF_CLAIMS
+
 MARK = "Written by `python -m leaderboard publish`; do not edit."
 
 HEAD = f"""\
@@ -96,16 +98,25 @@ CLAIMS_HEAD = f"""\
 
 {MARK} `pytest suites/test_claims.py` prints the same verdicts.
 
-A claim *holds* for a model where its difference, averaged over the settings that were asked, is above 0 with *p* of at
-most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all real models it holds if it holds
-everywhere, and fails if it fails anywhere, there with *p* corrected for the number of models (Holm). A model and suite
-counts once, its protocols averaged. The synthetic world is shown and not counted. A paper's number is the mean over
-its own numbers (how many are in brackets); † marks doubtful ones among them. A *rule* holds where no record breaks it,
-made-up worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md).
+{{summary}}
 
+A claim *holds* for a model and a suite where its difference, averaged over the settings that were asked, is above 0
+with *p* of at most 0.05; it *fails* where it is below; otherwise it is *undecided*. Over all of them it holds if it
+holds everywhere it was asked, and fails if it fails anywhere, there with *p* corrected for their number (Holm). So one
+place that cannot tell leaves a claim undecided, however clear the others are: what a paper says of its method, it says
+of more than one model. Protocols of one model and suite are averaged first. A place where one of the two methods was
+never run is listed and does not count, nor does the synthetic world. A *rule* holds where no record breaks it, made-up
+worlds included. *p* and intervals are those of the [leaderboard](leaderboard.md#how-to-read).
+
+*Sets of members* are models fine-tuned anew, each with a seed of its own. Beside what is undecided stands how many in
+all would find a difference as large as the one seen, with a probability of 80 %, if it is real. From two or three sets
+that is a rough number; where it is large, the difference is small beside what differs from set to set.
+
+A paper's difference is the mean over its own numbers (how many are in brackets); † marks doubtful ones among them.
 *Rows that were compared* says whether both were at their defaults or tuned on development rows, and by how much. Where
 one was and the other was not, the claim is about what tuning gains, and says nothing of two methods.
-"""
+
+{CAPTION_OF_CLAIMS}"""
 
 DIAGNOSES = """\
 ### Before merging

@@ -9,18 +9,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from scipy.special import nctdtr, ndtri, stdtrit  # without the weight of scipy.stats
 
+from leaderboard.stats.chance import probability
 from leaderboard.stats.difference import Difference
 from leaderboard.stats.holm import LEVEL
-from leaderboard.stats.interval import half_width, mean
+from leaderboard.stats.interval import chance_of, half_width, mean
 
 POWER = 0.8  # how surely the evidence shall find a difference as large as the observed one
 MOST_REPLICATES = 1000
 
 
-def rows_needed(found: Difference, rows: int, level: float = LEVEL) -> float | None:
+class Needed(NamedTuple):
+    """How much evidence in all would decide; None of what leaves nothing open, or of which nothing is known."""
+
+    rows: float | None = None
+    replicates: float | None = None
+
+
+def needed(found: Difference, rows: float, level: float = LEVEL) -> Needed:
+    """What an undecided difference lacks: of the two chances those that are above the level.
+
+    Args:
+        rows: how many the difference rests on; 1 for an answer in multiples of them.
+    """
+    values = list((found.by_replicate or {}).values())
+    by_rows = found.exchanged is not None and probability(found.exchanged, found.mean) > level
+    by_values = bool(values) and (chance_of(values) or 0.0) > level
+    return Needed(
+        rows_needed(found, rows, level) if by_rows else None,
+        replicates_needed(values, level) if by_values else None,
+    )
+
+
+def rows_needed(found: Difference, rows: float, level: float = LEVEL) -> float | None:
     """How many rows in all would tell a difference as large as this one, which `rows` rows gave; infinity for none.
 
     The test holds the difference against exchanged answers, so these say how large it must be; on other rows it is as

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from leaderboard.stats.chance import probability
 from leaderboard.stats.difference import Difference
 from leaderboard.stats.holm import LEVEL
-from leaderboard.stats.interval import chance_of
-from leaderboard.stats.power import replicates_needed, rows_needed
+from leaderboard.stats.power import needed
 
 FARTHEST = 1000  # times the rows at hand: who cannot tell two models with so many may take either
 MOST_SEEDS = 100
@@ -22,18 +20,16 @@ def more(found: Difference, rows: int, kind: str, level: float = LEVEL) -> str:
     """
     if found.exchanged is None:
         return ""
-    asked = []
-    if probability(found.exchanged, found.mean) > level:
-        needed = rows_needed(found, rows, level)
-        if needed is None or needed > FARTHEST * max(1, rows):
+    lacks, asked = needed(found, rows, level), []
+    if lacks.rows is not None:
+        if lacks.rows > FARTHEST * max(1, rows):
             return f"more {kind} rows than are in reach: either will do"
-        asked.append(_about(needed - rows, f"more {kind} row"))
-    values = list((found.by_replicate or {}).values())
-    if (chance_of(values) or 0.0) > level:
-        needed = replicates_needed(values, level)
-        if needed is None or needed > MOST_SEEDS:
-            return f"more seeds than are in reach: these {len(values)} do not agree"
-        asked.append(_about(needed - len(values), "more seed"))
+        asked.append(_about(lacks.rows - rows, f"more {kind} row"))
+    if lacks.replicates is not None:
+        have = len(found.by_replicate or {})
+        if lacks.replicates > MOST_SEEDS:
+            return f"more seeds than are in reach: these {have} do not agree"
+        asked.append(_about(lacks.replicates - have, "more seed"))
     return " and ".join(asked)
 
 
