@@ -1,22 +1,22 @@
-"""pytest plugin: after a session that wrote or reused records, show their tables and write the page."""
+"""pytest plugin: after a session that wrote or reused records, show their tables and write the page.
+
+What reads records and draws is imported when there are some: a session's first line does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.records import diagnosis
-from harness.records.diagnosis import Diagnosis
-from harness.records.record import BadRecord, Store, write_whole
-from leaderboard import audit, left_out, publish, repeats, text
-from leaderboard.evidence import Evidence
-from leaderboard.pages import brief, pages, terminal
-from leaderboard.tables.answers import gold_of
-from leaderboard.tables.group import groups
+from leaderboard import left_out
+
+if TYPE_CHECKING:
+    from harness.records.diagnosis import Diagnosis
+    from leaderboard.evidence import Evidence
 
 COMMAND = "python -m leaderboard show"
 SESSION = pytest.StashKey[pytest.Session]()
@@ -36,6 +36,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def evidence(pytestconfig: pytest.Config) -> Evidence:
     """All records at hand: those of `--results` alone, or the published ones and this machine's own."""
+    from harness.records.record import Store
+    from leaderboard import publish
+    from leaderboard.evidence import Evidence
+
     asked = pytestconfig.getoption("results", default=None)
     folders = [asked] if asked else [publish.PUBLISHED, publish.LOCAL]
     return Evidence([Store(pytestconfig.rootpath / folder) for folder in folders])
@@ -47,16 +51,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if claims:
         terminalreporter.section("what the papers say")
         terminalreporter.write_line("\n".join(claims))
-    if diagnosed := [*_diagnoses(results_root(config), set(named("diagnosis", terminalreporter.stats.values())))]:
-        terminalreporter.section("before merging")
-        terminalreporter.write_line(terminal.diagnoses(diagnosed))
     stats = terminalreporter.stats
+    if (made := set(named("diagnosis", stats.values()))) and (told := [*_diagnoses(results_root(config), made)]):
+        from leaderboard.pages import terminal
+
+        terminalreporter.section("before merging")
+        terminalreporter.write_line(terminal.diagnoses(told))
     left = _left_out(stats.values())
     session = set(named("record", stats.values()))
     if not session:
         if left:
             terminalreporter.write_line(left)
         return
+    from harness.records.record import Store, write_whole
+    from leaderboard import audit, repeats, text
+    from leaderboard.pages import brief, pages, terminal
+    from leaderboard.tables.answers import gold_of
+    from leaderboard.tables.group import groups
+
     root = results_root(config)
     found, gold = audit.load(Store(root)), gold_of(Store(root))
     shown = [r for r in found.records if r.path.as_posix() in session]
@@ -101,6 +113,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 def _diagnoses(root: Path, session: Collection[str]) -> Iterator[Diagnosis]:
     """Those of this session's populations."""
+    from harness.records import diagnosis
+    from harness.records.record import BadRecord
+
     for path in sorted(root / name for name in session if name):
         with suppress(BadRecord):  # reported by the leaderboard
             yield diagnosis.read(path)
@@ -129,7 +144,9 @@ def _left_out(stats: Collection[Iterable[Any]]) -> str:
 
 def results_root(config: pytest.Config) -> Path:
     """The store of this session: the harness' `--results`, relative to the root of the project."""
-    return config.rootpath / (config.getoption("results", default=None) or publish.LOCAL)
+    from leaderboard.publish import LOCAL
+
+    return config.rootpath / (config.getoption("results", default=None) or LOCAL)
 
 
 def page_path(config: pytest.Config, results: Path) -> Path:

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.records.record import SCHEMA, Store, recipe_key
-from leaderboard.audit import load
-from leaderboard.publish import PUBLISHED, outputs
 from methods import NotApplicable, known, resolve
 from methods.naming.staged import SEARCHES
 
@@ -295,6 +293,9 @@ def test_rendering(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytes
 
     Seconds, since nothing else reads records that it could be held against.
     """
+    from leaderboard.audit import load
+    from leaderboard.publish import PUBLISHED, outputs
+
     wanted = 5000 if request.config.getoption("--speed-shape") == "roberta-base" else 50
     published, store = Store(request.config.rootpath / PUBLISHED), Store(tmp_path / PUBLISHED)
     shutil.copytree(published.root / "gold", store.root / "gold")
