@@ -7,10 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.export.command import USAGE, asked, export
 from harness.merging import command as merging
 from harness.merging.words import USAGE as MERGE_USAGE
-from harness.records.record import BadRecord
 from methods.errors import MergeboardError
 
 WRONG_WORD = 4  # pytest's own code for a wrong command line
@@ -18,12 +16,15 @@ WRONG_WORD = 4  # pytest's own code for a wrong command line
 
 def main(words: Sequence[str]) -> int:
     """The exit code: 0, or 4 with one line for a wrong word, 1 for what failed later."""
+    if words[:1] == ["merge"] and not set(words) & {"-h", "--help"}:
+        return merging.run(words[1:], Path.cwd())
+    from harness.export.command import USAGE, asked, export  # which takes a while: it knows pytest and records
+    from harness.records.record import BadRecord
+
     if set(words) & {"-h", "--help"}:
         asked_for = {"merge": [MERGE_USAGE], "export": [USAGE]}.get(words[0], [USAGE, MERGE_USAGE])
         print("\n\n".join(asked_for))
         return 0
-    if words[:1] == ["merge"]:
-        return merging.run(words[1:], Path.cwd())
     try:
         order = asked(words, Path.cwd())
     except (MergeboardError, BadRecord) as error:

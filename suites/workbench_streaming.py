@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from harness.streaming.header import Form
 from harness.streaming.writer import Writer
 
 LLAMAS = 3
-NOISE = (1 << 24) + 43  # numbers that are drawn once; tensors take them from different places
+NOISE = (1 << 24) + 43  # numbers that are drawn once; tensors take them from different places, again and again
 
 
 def robertas(there: Path, shape: str) -> list[Path]:
@@ -47,13 +47,13 @@ def llamas(there: Path, size: Mapping[str, int]) -> list[Path]:
     with torch.device("meta"):  # names and shapes alone
         model = LlamaForCausalLM(config)
     forms = {name: Form(torch.bfloat16, tuple(p.shape)) for name, p in model.named_parameters()}
-    noise = torch.randn(NOISE, generator=torch.Generator().manual_seed(0)).mul_(0.02).repeat(2)
     paths = []
     for k in range(LLAMAS + 1):
         paths.append(_folder(there / ("base" if k == 0 else f"m{k}"), json.dumps(config.to_dict())))
+        numbers = _numbers(k)
         with Writer(paths[-1], forms) as writer:
             for i, (name, form) in enumerate(forms.items()):
-                writer.write(name, _made(form, i, k, noise))
+                writer.write(name, _taken(form, i, numbers))
     return paths
 
 
@@ -63,17 +63,15 @@ def _folder(path: Path, config: str) -> Path:
     return path
 
 
-def _made(form: Form, tensor: int, member: int, noise: Tensor) -> Tensor:
-    """The base's tensor, and of a member a step away from it."""
-    made = torch.empty(form.size, dtype=form.dtype)
-    bases, steps = _pieces(form, noise, 7919 * tensor), _pieces(form, noise, 104729 * (tensor + 1) * member)
-    for piece, base, step in zip(made.split(NOISE), bases, steps, strict=True):
-        piece.copy_(torch.add(base, step, alpha=0.1) if member else base)
-    return made.reshape(form.shape)
+def _numbers(member: int) -> Tensor:
+    """Numbers that a model's tensors are cut from: the base's (0), or a step away from them; twice over."""
+    noise = torch.randn(NOISE, generator=torch.Generator().manual_seed(0)).mul_(0.02)
+    own = noise.add(noise.roll(104729 * member), alpha=0.1) if member else noise
+    return own.bfloat16().repeat(2)
 
 
-def _pieces(form: Form, noise: Tensor, start: int) -> Iterator[Tensor]:
-    """So many numbers of the noise, which is there twice over, from different places."""
-    for begin in range(0, form.size, NOISE):
-        first = (start + begin // NOISE * 15485863) % NOISE
-        yield noise[first : first + min(NOISE, form.size - begin)]
+def _taken(form: Form, tensor: int, numbers: Tensor) -> Tensor:
+    """A tensor, from a place of its own on; one that needs more goes on at other places."""
+    starts = ((7919 * tensor + k * 15485863) % NOISE for k in range(-(-form.size // NOISE)))
+    pieces = [numbers[start : start + NOISE] for start in starts]
+    return torch.cat(pieces)[: form.size].reshape(form.shape)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from harness.export.place import NotWritten
+from harness.merging import ahead
 from harness.merging import deliver as delivering
 from harness.merging.deliver import deliver
 from harness.merging.words import asked
@@ -123,6 +124,31 @@ def test_a_wrong_word_ends_with_its_code_and_without_torch(tmp_path: Path) -> No
     given = ["merge", "tise", "--member", "x", "--out", "y"]
     done = subprocess.run([sys.executable, "-c", code, *given], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 4 and done.stderr.count("\n") == 1 and done.stderr.startswith("ERROR: no merging method")
+
+
+def test_models_that_say_the_same_of_themselves_are_merged_without_transformers(models: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from harness.merging.words import asked\n"
+        "from harness.merging.deliver import deliver; deliver(asked(sys.argv[1:], Path.cwd()))\n"
+        "assert 'transformers' not in sys.modules and 'pytest' not in sys.modules"
+    )
+    given = words(models, "ties", "a", "b")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, *given], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+
+def test_what_will_be_read_is_asked_for_at_once_where_memory_has_room(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(words(models, "simple", "a", "b"), tmp_path).read == [models / "a", models / "b"]
+    assert asked(words(models, "ties", "a"), tmp_path).read == [models / "a", models / "base"]
+    assert asked(words(models, "simple", "lora", "a"), tmp_path).read == [models / n for n in ("lora", "a", "base")]
+    at_work = ahead.ask([models / "a", models / "b", tmp_path])
+    for thread in at_work:
+        thread.join()
+    assert len(at_work) in (3, 0), "one for each, where the system can be asked at all"
+    monkeypatch.setattr(ahead, "_free", lambda: 100)
+    assert ahead.ask([models / "a"]) == []
 
 
 def copied(models: Path, tmp_path: Path, **config: object) -> Path:

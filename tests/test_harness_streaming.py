@@ -285,3 +285,15 @@ def test_knobs_that_need_the_whole_model_are_refused(name: str, knobs: Mapping[s
     members, base = on_disk(tmp_path, some, (1, 1, 1))
     with pytest.raises(NotApplicable, match="the whole model at once"):
         merge(resolve(name, {name: knobs}), agreed(members, base), tmp_path, Beside(some.statistics))
+
+
+@pytest.mark.parametrize(("name", "of_base"), [("simple", False), ("task_arithmetic", True)])
+def test_the_base_is_asked_for_where_a_method_reads_it(
+    name: str, of_base: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Shards, "ahead", lambda self, names: asked.append(self.folder.name))
+    members, base = on_disk(tmp_path, population(torch.float32), (1, 1, 1, 1))
+    (tmp_path / "out").mkdir()
+    merge(resolve(name), agreed(members, base), tmp_path / "out", group=150)
+    assert {*members} < {*asked, "base"} and ("base" in asked) == of_base

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.merging import ahead
 from harness.merging.words import Order, asked
 from harness.storage.whole import remove
 from methods.errors import MergeboardError
@@ -39,6 +40,7 @@ def run(words: Sequence[str], here: Path) -> int:
 
 
 def _merged(order: Order) -> int:
+    ahead.ask(order.read)
     from harness.export.place import NotWritten
     from harness.merging.deliver import deliver
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints.alike import require_alike
-from harness.checkpoints.folders import config_of
+from harness.checkpoints.folders import config_of, require_whole
 from harness.errors import BadModel
 from harness.families import kind_of
 from harness.families.labels import labels_of
-from harness.families.likeness import require_same_config
+from harness.families.likeness import require_same_config, written_alike
 from harness.streaming.agreed import Agreed
 from methods.errors import MergeboardError, Misfit
 
@@ -56,6 +56,9 @@ def strangers(models: Agreed) -> dict[str, float]:
 def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:
     """Refuse a field that changes what the same numbers compute, such as how positions are told."""
     if folder == against or not all((f / "config.json").is_file() for f in (folder, against)):
+        return
+    require_whole(against)
+    if written_alike(against, folder):
         return
     try:
         kind = "decoder" if "auto_map" in config_of(against) else kind_of(against)

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import parsing
 from harness.checkpoints import brought
+from harness.checkpoints.folders import is_adapter
 from harness.errors import BadModel, BadWeights
 from harness.session import places
 from methods.errors import MergeboardError, UnknownName
@@ -51,6 +52,14 @@ class Order:
     statistics: Mapping[str, tuple[Path, ...]]  # "fisher", "gram" -> a file for each member
     any_config: bool  # whether a member's config.json may differ
     said: tuple[str, ...]  # the words themselves
+
+    @property
+    def read(self) -> list[Path]:
+        """Folders of which all is going to be read; what comes from the hub is not among them."""
+        folders = [Path(where).expanduser() for where in self.members.values()]
+        if self.base and ("ancestor" in needs_of(self.method) or any(map(is_adapter, folders))):
+            folders.append(Path(self.base).expanduser())
+        return [folder for folder in folders if folder.is_dir()]
 
 
 def asked(words: Sequence[str], here: Path) -> Order:
@@ -145,7 +154,7 @@ def _members(given: Sequence[str]) -> dict[str, str]:
 
 def _require_possible(method: str, base: str | None, members: int, given: Mapping[str, Sequence[str]]) -> None:
     """Refuse a method that needs what is not there, as far as its outline tells."""
-    needs = set(getattr(class_of(method), "needs", ()))
+    needs = needs_of(method)
     if len(all_parts_of(method)) > 1:
         raise MergeboardError(
             f"{method} searches by scores, and here nothing is scored; run it in a session, pytest suites/"
@@ -166,6 +175,11 @@ def _require_possible(method: str, base: str | None, members: int, given: Mappin
     for word, fits, few in (("two members", members == 2, "two"), ("three members", members >= 3, "three or more")):
         if word in needs and not fits:
             raise MergeboardError(f"{method} merges {few} members, and there are {members}; name so many with --member")
+
+
+def needs_of(method: str) -> set[str]:
+    """The words of `methods/needs.py` for what this method needs, as its outline tells them."""
+    return set(getattr(class_of(method), "needs", ()))
 
 
 def _files(kind: str, given: Sequence[str], members: int) -> tuple[Path, ...]:

@@ -61,11 +61,11 @@ class Agreed:
         found = {name: self.in_base[name] for name in names if name in self.in_base}
         return {name: self.base[own].to(self.works[name]) for name, own in found.items() if self.base is not None}
 
-    def ahead(self, names: Collection[str]) -> None:
-        """Ask for these tensors to be read."""
+    def ahead(self, names: Collection[str], base: bool) -> None:
+        """Ask for these tensors of the members to be read, and of the base if it is going to be."""
         for member in self.members:
             member.ahead(names)
-        if self.base is not None:
+        if self.base is not None and base:
             self.base.ahead([self.in_base[name] for name in names if name in self.in_base])
 
     def scattered(self, few: bool) -> None:

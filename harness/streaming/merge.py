@@ -97,6 +97,8 @@ class _Stream:
             method.require_fits(len(models.members))
         self._models, self._beside, self._groups = models, beside, groups
         self._sound = False  # whether all members were looked through
+        adapted = any(member.wide for member in models.members)
+        self._of_base = adapted or "ancestor" in getattr(method, "needs", ())  # whether all of the base is read
         sizes = {name: models.forms[name].size for group in groups for name in group}
         self.passes = passes_of(method, sizes, lambda: torch.Generator().manual_seed(beside.seed))
 
@@ -125,7 +127,7 @@ class _Stream:
         turns = list(in_turn(self._groups, self._models.forms, backward))
         for group, after in zip(turns, [*turns[1:], ()], strict=True):
             if whole:
-                self._models.ahead(after)
+                self._models.ahead(after, self._of_base)
             yield self._population(group, look_through=whole and not self._sound)
         self._sound |= whole
 
