@@ -53,7 +53,7 @@ def score(cell: Cell | None) -> str:
     if cell.mean is None:
         why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
         return f"{GAP} ({why})" if why else GAP
-    return _spread(cell, cell.mean) + _undefined(cell)
+    return _spread(cell, cell.mean) + _undefined(cell) + (" (answers no to everything)" if cell.silent else "")
 
 
 def _spread(cell: Cell, mean: float) -> str:

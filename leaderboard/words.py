@@ -19,6 +19,7 @@ SHOWN = {  # what people read; options and records keep the short names
     "domain_specific": "each on its own",
     "mtl": "multi-task",
 }
+YARDSTICKS = ("best", "avg", "domain_specific", "mtl", "base", "random_convex")  # as tables of scores order them
 MERGES = (  # the paper's order of rows
     "ensemble",
     "greedy_soup",
@@ -90,6 +91,13 @@ def shown(row: str) -> str:
 def row_rank(row: str, inner: str = "") -> Rank:
     """A method's rows beside each other, the one without knobs first."""
     return (*method_rank(method_of(row), inner), row)
+
+
+def yardstick_rank(row: str) -> Rank:
+    """The place of a row that does not compete among its like: what a merge must beat first, single members last."""
+    method = method_of(row)
+    member = SOURCE.fullmatch(method)
+    return (len(YARDSTICKS), int(member[1]), row) if member else (YARDSTICKS.index(method), 0, row)
 
 
 def yardstick(row: str) -> bool:

@@ -79,13 +79,13 @@ def test_the_papers_numbers_stand_beside_ours() -> None:
     names = ("ensemble", "evolver", "simple_evolver", "ties")
     shown = page([record(m, score=i / 10, model="roberta-base") for i, m in enumerate(names)])
     table = {cells[0]: cells[1:] for cells in rows(shown)[:6]}
-    assert table["method"] == ["tuned by", "in-domain", "paper"]
+    assert table["method"] == ["tuned by", "in-domain, seed 1", "paper"]
     assert [table[m][2] for m in names] == ["38.77†", "‡", "33.27‡", "39.66"]
 
 
 def test_captions_say_how_to_get_the_table_again() -> None:
     shown = page(some())
-    assert "averaged over corpora. Examined: isear, tec.\n" in shown
+    assert "averaged over corpora. Tested on: isear, tec.\n" in shown
     assert "\n- in-domain, 2 of 5: " in shown and "\n- Protocol: quick; " in shown
     assert "seeds: 1, 2, 3; command: pytest suites/; commit: 0123456789ab\n" in shown
 

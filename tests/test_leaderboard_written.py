@@ -50,7 +50,7 @@ RIGHT, HALF = [1.0] * 5 + [0.0] * 3, [1.0] * 4 + [0.25] * 4
 def test_where_each_answer_is_right_or_wrong_a_page_calls_the_score_the_share_of_right_ones(store: Store) -> None:
     group = group_of(store, written(store, "simple", RIGHT), written(store, "ties", RIGHT[::-1]))
     assert all_or_nothing(group.records)
-    assert "Examined: exam. Each answer is right or wrong, so a score is the share of right ones.\n" in pages.session(
+    assert "Tested on: exam. Each answer is right or wrong, so a score is the share of right ones.\n" in pages.session(
         [group]
     )
     assert "share of right answers x 100" in readme.block([group])

@@ -157,11 +157,7 @@ def _costs(name: str, records: Records) -> Iterator[str]:
     head = [
         "model",
         "asked",
-        "merge (s)",
-        "statistics (s)",
-        "dev calls",
-        "peak memory (MiB)",
-        "models at inference",
+        *(grids.SECONDS, grids.STATISTICS, grids.CALLS, grids.MEMORY, grids.MODELS),
         "parameters stored",
     ]
     yield markdown.table((head, rows), words=2) if rows else "No records tell.\n"

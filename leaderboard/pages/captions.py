@@ -20,7 +20,7 @@ def caption(group: Group, scores: Scores) -> str:
         corpora = sorted({corpus for r in own for corpus in r.scores})
         names = text.escaped(text.listed(corpora, 12)) or "not named"
         caption = text.sentence(group.said(question).caption)
-        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Examined: {names}.{_written(blocks)}")
+        asks.append(f"- {text.escaped(asked(group, question))}: {caption} Tested on: {names}.{_written(blocks)}")
     made = [
         f"Protocol: {group.name}",
         f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",

@@ -19,6 +19,14 @@ TUNED = "tuned by"
 BEST = "minus best merge"
 THE_BEST = "best merge"
 BASE = "minus base method"
+MEMBER, ANCESTOR = "minus best member", "minus ancestor"
+SECONDS, STATISTICS, CALLS, MEMORY, MODELS = (  # what a merge cost, in the words of every table
+    "seconds to merge",
+    "seconds for statistics",
+    "scores on development rows",
+    "peak memory, MiB",
+    "models at inference",
+)
 Grid = tuple[list[str], list[list[str]]]  # headers, rows
 Name = Callable[[str], str]
 
@@ -31,8 +39,8 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
     if any(tuned):
         headers.append(TUNED)
         columns.append(tuned)
-    for column in table.columns:
-        headers.append(column.title)
+    for column, head in zip(table.columns, table.heads, strict=True):
+        headers.append(head)
         columns.append([show(column.cells.get(m)) for m in table.methods])
         numbers = {m: cell.paper for m, cell in column.cells.items()}
         if any(numbers.values()):
@@ -42,14 +50,19 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
 
 
 def certainty(table: Scores, name: Name) -> Grid:
-    """One column of scores, read across: share of the members' own scores, distance to the best and to the base."""
+    """One column of scores, read across: share of the members' own scores, and the distance to the best merge, to the
+    base method and, where they were asked, to the best member and the ancestor."""
     (column,) = table.columns
+    further = [(MEMBER, [column.cells[m].to_member for m in table.methods])]
+    further += [(ANCESTOR, [column.cells[m].to_ancestor for m in table.methods])]
+    asked = [(title, told) for title, told in further if any(told)]
     rows = []
-    for method in table.methods:
+    for place, method in enumerate(table.methods):
         cell = column.cells[method]
         best = THE_BEST if cell.mark == "best" else text.difference(cell.to_best)
-        rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base)])
-    return ["method", "recovery", BEST, BASE], rows
+        beside = [text.difference(told[place]) for _, told in asked]
+        rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base), *beside])
+    return ["method", "recovery", BEST, BASE, *(title for title, _ in asked)], rows
 
 
 def tuned(table: DefaultAndTuned, show: Callable[[Cell | None], str], name: Name) -> Grid:
@@ -127,7 +140,7 @@ def costs(table: Costs, name: Name) -> Grid:
         ]
         for method, cost in table.rows.items()
     ]
-    headers = ["method", "merge s", "statistics s", "dev calls", "peak MiB", "models at inference"]
+    headers = ["method", SECONDS, STATISTICS, CALLS, MEMORY, MODELS]
     further = {"parameters stored": stored, "must be known": tasks, "rows learned from": learned}
     return [*headers, *(title for title, there in further.items() if there)], rows
 

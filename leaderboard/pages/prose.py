@@ -35,19 +35,24 @@ HOW_TO_READ = """\
   which test row (a paired randomisation test, 1,000 exchanges) and, with two replicates or more, other trainings
   (Student's t of the differences). *p* is the larger of both, in each column of differences corrected for their number
   (Holm). A difference counts as real where *p* is at most 0.05.
-- *minus best merge* and *minus base method* are such differences: to the best merge of its kind, and to what is tuned.
-  The base method of `ties_evolver` and of `ties_cma`, a search, is `ties`, with the same options. So *minus base
-  method* is what tuning adds to one method.
+- *minus best merge*, *minus base method*, *minus best member* and *minus ancestor* are such differences: to the best
+  merge of its kind, to what is tuned, to the single member that does best on development rows, and to the model that
+  all members were fine-tuned from. The base method of `ties_evolver` and of `ties_cma`, a search, is `ties`, with the
+  same options. So *minus base method* is what tuning adds to one method, and *minus best member* what merging adds.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
   replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
 - *recovery* is the score as a share of *each on its own*: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
 - `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own.
+- Rows that do not compete stand first. Merges stand below them, kind by kind, the highest score of the first column on
+  top. The head of a column names its seeds.
+- `(answers no to everything)` says why a score is 0: no row was given any label.
 - `(constant)` is a correlation of answers that are all the same: it is undefined and counts 0.
 - *25 % seen*: a quarter of these test rows have their text in a member's training rows; beside it, the score without
   them.
-- Rows in *italics* are baseline rows: no methods, but what merges are held against. They do not compete.
+- Rows in *italics* are no methods, but what merges are held against: *best member*, *mean member*, *each on its own*,
+  *multi-task* (one model trained on all members' rows), *ancestor*.
 - `—` is a gap. `— (2 of 3)` says that answers which other methods of the column have are missing; what is there is not
   averaged.
 - A table holds one model, one suite and one protocol. The first of a protocol bears its name, a further one also says

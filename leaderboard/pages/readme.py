@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
-from leaderboard.tables.cell import Cell
+from leaderboard.tables.cell import Cell, seeds_of
 from leaderboard.tables.group import Group, by_model
+from leaderboard.tables.order import by_score
 from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import inner_of
-from leaderboard.tables.table import asked, headline
+from leaderboard.tables.table import asked, headline, seeds_in_words
 from leaderboard.tables.written import all_or_nothing
 
 ELSEWHERE = "[all pages](docs/leaderboard.md)"
@@ -44,11 +45,12 @@ def _table(found: list[Group]) -> str:
     inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
     asked_of = Counter(m for cells in columns.values() for m in cells)
     shared = [m for m, models in asked_of.items() if 2 * models >= len(columns)]  # or it would be a column of dashes
-    methods = sorted(shared or asked_of, key=lambda m: words.method_rank(m, inner[m]))
+    known = sorted(shared or asked_of, key=lambda m: words.method_rank(m, inner[m]))
+    methods = by_score(known, list(columns.values()))
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
-    asks = {model: f"{group.heading}, {asked(group, group.questions()[0])}" for model, group in leading.items()}
+    asks = {model: _asked_of(group) for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     if left := len(asked_of) - len(methods):
         lines.append(f"- {left} more methods, which less than half of these models were asked: {ELSEWHERE}")
@@ -58,6 +60,12 @@ def _table(found: list[Group]) -> str:
     below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
     head = ["method", *([grids.TUNED] if any(tuned.values()) else []), *columns]
     return "\n".join([markdown.table((head, rows)), below, *lines]) + "\n"
+
+
+def _asked_of(group: Group) -> str:
+    """`Emotion, protocol quick, in-domain, 3 of 5, 3 seeds: 1-3`."""
+    seeds = seeds_in_words(seeds_of(group.blocks()[0].records))
+    return f"{group.heading}, {asked(group, group.questions()[0])}, {seeds}"
 
 
 def _first(group: Group) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness.records.record import RunRecord
 from leaderboard import links, text, words
+from leaderboard.pages import grids
 from leaderboard.pages.grids import BASE, BEST, THE_BEST, TUNED
 from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
@@ -31,12 +32,18 @@ COLUMNS = (
     _Column("recovery", lambda r: text.share(r.cell.recovery), lambda r: r.cell.recovery),
     _Column(BEST, lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
     _Column(BASE, lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
-    _Column("merge s", lambda r: text.amount(r.cost.merge_seconds, 2), lambda r: r.cost.merge_seconds),
-    _Column("statistics s", lambda r: text.amount(r.cost.statistics_seconds, 2), lambda r: r.cost.statistics_seconds),
-    _Column("dev calls", lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
-    _Column("peak MiB", lambda r: text.amount(_mebibytes(r), 0), lambda r: _mebibytes(r)),
+    _Column(grids.MEMBER, lambda r: text.difference(r.cell.to_member), lambda r: _mean(r.cell.to_member)),
+    _Column(grids.ANCESTOR, lambda r: text.difference(r.cell.to_ancestor), lambda r: _mean(r.cell.to_ancestor)),
+    _Column(grids.SECONDS, lambda r: text.amount(r.cost.merge_seconds, 2), lambda r: r.cost.merge_seconds),
     _Column(
-        "models at inference",
+        grids.STATISTICS,
+        lambda r: text.amount(r.cost.statistics_seconds, 2),
+        lambda r: r.cost.statistics_seconds,
+    ),
+    _Column(grids.CALLS, lambda r: text.amount(r.cost.dev_calls, 0), lambda r: r.cost.dev_calls),
+    _Column(grids.MEMORY, lambda r: text.amount(_mebibytes(r), 0), lambda r: _mebibytes(r)),
+    _Column(
+        grids.MODELS,
         lambda r: text.run_at_inference(r.cost.inference_models, r.cost.tasks),
         lambda r: r.cost.inference_models,
     ),
@@ -91,6 +98,8 @@ def _traced(row: Row) -> str:
         ("recovery", text.share(row.cell.recovery)),
         (BEST, _to_best(row)),
         (BASE, text.difference(row.cell.to_base)),
+        (grids.MEMBER, text.difference(row.cell.to_member)),
+        (grids.ANCESTOR, text.difference(row.cell.to_ancestor)),
     ]
     told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
     return (

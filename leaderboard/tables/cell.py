@@ -15,11 +15,13 @@ from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Se
 from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
 from leaderboard.tables.kinds import kinds
-from leaderboard.tables.rows import Rows, base_of
+from leaderboard.tables.rows import Rows, base_of, usual_rows
+from leaderboard.tables.searches import part
 
 Value = Callable[[RunRecord], float | None]
 Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
 SIGNED = ("matthews", "pearson")  # metrics that go down to -1
+MEMBER, ANCESTOR = "best", "base"  # the yardsticks that every merge is held against
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Cell:
     want: int = 0  # answers that must be there, since some method of the column has them
     constant: int = 0  # of its correlations, those that are undefined and count 0
     correlations: int = 0
+    silent: bool = False  # whether it said no to every row and label, which is a score of 0
     kind: str = ""  # what it may be held against: see kinds.py
     mark: str = ""  # "best" of its kind, "tied" with that, "unknown" or ""
     note: str = ""  # why there is a gap although all records are there
@@ -42,6 +45,8 @@ class Cell:
     recovery: float | None = None  # share of what the members score, each on its own corpus; None without that row
     to_best: Told | None = None  # this merge minus the best one of its kind
     to_base: Told | None = None  # `<X>_evolver` minus X
+    to_member: Told | None = None  # this merge minus the best single member, which development rows chose
+    to_ancestor: Told | None = None  # this merge minus the model that all members were fine-tuned from
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,19 @@ def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
     return tuple(sorted({r.seed for r in records}))
 
 
-def cells(rows: Rows, value: Value, answers: Answers) -> dict[str, Cell]:
+def cells(rows: Rows, value: Value, answers: Answers, beside_yardsticks: bool = False) -> dict[str, Cell]:
     """One cell per row: the mean over populations within a seed, then over seeds of one set of members, then over sets.
 
     A method that misses a population or a seed that another one has is not averaged at all.
+
+    Args:
+        beside_yardsticks: whether to hold each merge against the best member and the ancestor too.
     """
     shown, complete = _averaged(rows, value, answers)
     told = kinds(rows)
     kinded = {row: replace(cell, kind=told[row]) for row, cell in shown.items()}
-    return _compared(kinded, complete, {row: base_of(records[0]) for row, records in rows.items()})
+    found = _compared(kinded, complete, {row: base_of(records[0]) for row, records in rows.items()})
+    return _beside_yardsticks(found, complete, usual_rows(rows)) if beside_yardsticks else found
 
 
 def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contender]:
@@ -115,7 +124,14 @@ def _shown(
         want=have,
         constant=sum(correlations),
         correlations=len(correlations),
+        silent=bool(records) and all(map(_silent, records)),
     )
+
+
+def _silent(record: RunRecord) -> bool:
+    """Whether it said no to every row and label of each of its corpora."""
+    told = part(record.details, "exams")
+    return bool(record.scores) and all(part(told, c).get("predicted_positive") == 0 for c in record.scores)
 
 
 def _sheets(
@@ -185,6 +201,20 @@ def _compared(
             mark=_mark(to_best.get(row), of_kind[row] == row) if row in merges else "",
         )
     return found
+
+
+def _beside_yardsticks(
+    shown: Mapping[str, Cell], complete: Mapping[str, Contender], usual: Mapping[str, str]
+) -> dict[str, Cell]:
+    """The same cells, each merge also beside the best member and the ancestor, where those were asked."""
+
+    def minus(yardstick: str) -> dict[str, Told]:
+        other = complete.get(usual.get(yardstick, ""))
+        merges = {} if other is None else {m: (c, other) for m, c in complete.items() if not words.yardstick(m)}
+        return corrected({m: difference(*pair) for m, pair in merges.items()})
+
+    members, ancestors = minus(MEMBER), minus(ANCESTOR)
+    return {m: replace(c, to_member=members.get(m), to_ancestor=ancestors.get(m)) for m, c in shown.items()}
 
 
 def corrected(differences: Mapping[Name, Difference]) -> dict[Name, Told]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from harness.records.record import RunRecord
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
+from leaderboard.tables.order import by_score
 from leaderboard.tables.rows import Rows, in_order, rows_of, usual_rows
 from leaderboard.tables.said import number_of
 
@@ -51,6 +52,15 @@ class Scores:
         """The seeds that were run."""
         return seeds_of(self.records)
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The columns' titles, each with its seeds where every column is a question of its own: `in-domain, 3 seeds:
+        1-3`."""
+        if len(self.blocks) != len(self.columns):
+            return tuple(column.title for column in self.columns)
+        told = (seeds_in_words(seeds_of(block.records)) for block in self.blocks)
+        return tuple(f"{column.title}, {seeds}" for column, seeds in zip(self.columns, told, strict=True))
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -79,12 +89,12 @@ def headline(group: Group) -> Scores:
     """A column for each setting, head policy and exam, the paper's numbers beside ours."""
     columns, blocks = [], tuple(group.blocks())
     for block in blocks:
-        column = cells(block.rows, group.score, group.answers)
+        column = cells(block.rows, group.score, group.answers, beside_yardsticks=True)
         papers = {row: number_of(block.rows[row][0]) for row in usual_rows(block.rows).values()}
         shown = {row: replace(cell, paper=papers.get(row)) for row, cell in column.items()}
         columns.append(Column(title_of(group, block), shown))
     rows = {row: own for block in blocks for row, own in block.rows.items()}
-    return Scores("Scores", tuple(columns), tuple(in_order(rows)), blocks)
+    return Scores("Scores", tuple(columns), _ordered(in_order(rows), columns), blocks)
 
 
 @lru_cache(maxsize=64)
@@ -97,18 +107,22 @@ def per_corpus(group: Group) -> list[Scores]:
         if len(populations) == 1 and corpora:
             columns = tuple(Column(c, cells(block.rows, _score_on(group, c), _answers_on(group, c))) for c in corpora)
             title = f"Per corpus, {title_of(group, block)}"
-            tables.append(Scores(title, columns, tuple(block.rows), (block,)))
+            tables.append(Scores(title, columns, _ordered(block.rows, columns), (block,)))
         elif len(populations) > 1:
             title = f"Per set of members, {title_of(group, block)}"
             columns = tuple(Column(p, cells(_of(block, p), group.score, group.answers)) for p in populations)
-            tables.append(Scores(title, columns, tuple(block.rows), (block,)))
+            tables.append(Scores(title, columns, _ordered(block.rows, columns), (block,)))
     return tables
 
 
 def certainty(group: Group) -> list[Scores]:
     """For each column of scores the same cells again, to be read across: recovery and differences."""
     pairs = zip(group.blocks(), headline(group).columns, strict=True)
-    return [Scores(f"How sure, {c.title}", (c,), tuple(b.rows), (b,)) for b, c in pairs]
+    return [Scores(f"How sure, {c.title}", (c,), _ordered(b.rows, (c,)), (b,)) for b, c in pairs]
+
+
+def _ordered(rows: Iterable[str], columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(by_score(rows, [column.cells for column in columns]))
 
 
 @lru_cache(maxsize=64)
@@ -202,6 +216,15 @@ def title_of(group: Group, block: Block) -> str:
     title = asked(group, block.question) if several else group.said(block.question).title
     title += f" ({block.heads} heads)" if block.heads == "diff" or others else ""
     return title + (f", {block.sitting}" if block.sitting else "")
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """`seed 2`, `3 seeds: 1-3`, `3 seeds: 1, 2, 5`, from seeds in order."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    whole = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    which = f"{seeds[0]}-{seeds[-1]}" if whole else ", ".join(map(str, seeds))
+    return f"{len(seeds)} seeds: {which}"
 
 
 def spent_on(records: Iterable[RunRecord]) -> Cost:
