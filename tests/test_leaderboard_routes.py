@@ -129,7 +129,7 @@ def test_costs_say_how_many_models_a_route_is_with_two_digits_and_how_many_an_en
     kept = {"merge_seconds": 1.0, "inference_models": 1, "stored_parameters": 1234567}
     (group,) = groups([routed(times=1.9000001), record("ensemble", cost=costly), record("simple", cost=kept)])
     page = pages.session([group])
-    spent = page[page.index("**Cost") :].splitlines()
+    spent = page[page.index("#### Cost") :].splitlines()
     rows = {cells[0]: cells for cells in (line.strip("| ").split(" | ") for line in spent if line.startswith("| "))}
     assert (rows["dfs"][5], rows["ensemble"][5], rows["simple"][5]) == ("1.9", "3", "1")
     assert rows["method"][6] == "parameters stored" and rows["simple"][6] == "1,234,567" and rows["dfs"][6] == "—"
@@ -141,7 +141,7 @@ def test_costs_say_how_many_models_a_route_is_with_two_digits_and_how_many_an_en
 def test_costs_say_what_must_be_known_and_what_was_learned_from_where_some_method_asks_for_it() -> None:
     told = {"emr": {"tasks": 3, "stored_parameters": 20}, "adamerging": {"unlabelled_rows": 1600}, "simple": {}}
     (group,) = groups([record(m, cost={"merge_seconds": 1.0, "inference_models": 1, **c}) for m, c in told.items()])
-    spent = pages.session([group]).split("**Cost")[1].splitlines()
+    spent = pages.session([group]).split("#### Cost")[1].splitlines()
     rows = {cells[0]: cells[6:] for cells in (line.strip("|").split("|") for line in spent if line.startswith("| "))}
     shown = {name.strip(): [cell.strip() for cell in own] for name, own in rows.items()}
     assert shown["method"] == ["parameters stored", "must be known", "rows learned from"]

@@ -106,7 +106,7 @@ def test_the_best_of_each_kind_is_marked_and_none_is_held_against_another_kind(s
 
 def test_a_table_says_how_much_each_row_was_tuned(session: Session) -> None:
     shown = pages.pages([group_of(both(session))])[pages.FOLDER / "mine.md"]
-    scores = shown.split("**Scores**")[1]
+    scores = shown.split("#### Scores")[1]
     assert "| method | tuned by | in domain, seed 1 |" in scores
     assert "| [ties](../methods/ties.md) |  | 50.00 (n=1) |" in scores
     assert "| [ties_grid budget=12](../methods/ties.md) | 12 evaluations | **80.00 (n=1)** |" in scores

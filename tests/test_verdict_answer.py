@@ -184,7 +184,7 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     assert [line[2:] for line in lines[1:-1]] == said_of(session, "in_domain")
     page = pages.session(found)
     assert "**What to use, in domain**" in page and "**What to use, pairwise**" in page
-    assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("**Scores**")
+    assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("#### Scores")
 
 
 def test_pairs_are_averaged_and_said_to_be(session: Session) -> None:

@@ -31,7 +31,8 @@ def pages(found: list[Group]) -> dict[PurePosixPath, str]:
 
 def page(told: Manual, records: Records) -> str:
     """One page."""
-    return "\n".join([f"# {told.name}\n", f"{prose.MARK} [All methods]({links.INDEX.name})\n", *_parts(told, records)])
+    head = [f"# {told.name}\n", f"{prose.MADE}\n", f"[All methods]({links.INDEX.name})\n"]
+    return "\n".join([*head, *_parts(told, records)])
 
 
 def _parts(told: Manual, records: Records) -> Iterator[str]:
@@ -66,7 +67,7 @@ def index(told: Mapping[str, Manual], records: Records) -> str:
         rows.append([f"[{name}]({name}.md)", text.prose(one.itself), ", ".join(one.needs) or text.GAP, *worlds])
     head = ["method", "in a sentence", "needs", "rank, real models", "rank, made-up world"]
     return "\n".join(
-        [f"# Methods\n\n{prose.MARK}\n", prose.METHODS, markdown.table((head, rows), words=3), prose.YARDSTICKS]
+        [f"# Methods\n\n{prose.MADE}\n", prose.METHODS, markdown.table((head, rows), words=3), prose.YARDSTICKS]
     )
 
 

@@ -15,7 +15,7 @@ def budgets(group: Group, name: grids.Name) -> Iterator[str]:
     """Searches beside others of the same budget; the words about them once."""
     tables = same_budget(group)
     for table in tables:
-        yield f"**{text.escaped(table.title)}**\n"
+        yield markdown.heading(table.title)
         yield markdown.table(grids.same_budget(table, markdown.score, name))
         kept = [f"{row} in {found.starts} of {found.runs} runs" for row, found in table.rows.items() if found.starts]
         if kept:

@@ -1,4 +1,4 @@
-"""What stands below a table of scores: what its settings ask, and how to get it again."""
+"""What stands below a table of scores: what its settings ask, and what it was made of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leaderboard.tables.written import all_or_nothing, cut_off
 
 
 def caption(group: Group, scores: Scores) -> str:
-    """What the settings ask, and how to get the table again."""
+    """What the settings ask, and which protocol, seeds and commit answered."""
     records, asks = scores.records, []
     for question in scores.questions:
         blocks = list(dict.fromkeys(block for block in scores.blocks if block.question == question))
@@ -24,7 +24,6 @@ def caption(group: Group, scores: Scores) -> str:
     made = [
         f"Protocol: {group.name}",
         f"seeds: {text.listed([str(s) for s in scores.seeds], 12)}",
-        f"command: {text.listed(_of_environment(records, 'command')) or 'not recorded'}",
         f"commit: {text.listed([c[:12] for c in _of_environment(records, 'commit')]) or 'not recorded'}",
     ]
     mixed = [

@@ -37,6 +37,7 @@ class Figure(NamedTuple):
     svg: str
     caption: str = ""  # how to read it, where its names do not say
     block: Block | None = None  # of a group's figure: the column that it is of
+    kind: str = ""  # of a group's figure: cost, searches, routes, curves or corpora
 
 
 def figures(group: Group) -> Iterator[Figure]:
@@ -45,25 +46,27 @@ def figures(group: Group) -> Iterator[Figure]:
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         place = f"{group.key.model}, {group.called}, {column.title}, protocol {group.name}"
         metric = group.said(block.question).metric
+
+        def figure(kind: str, says: str, svg: str, caption: str, block: Block = block) -> Figure:
+            return Figure(_name(group, block, kind), says, svg, caption, block, kind)
+
         spent = _spent(group, block, column)
         if len(spent) > 1:
-            says = f"{costs.TITLE}, {column.title}"
-            yield Figure(_name(group, block, "cost"), says, pareto(place, spent, metric), costs.CAPTION, block)
-        yield from (figure for table in budgets if table.block is block for figure in _races(group, place, table))
+            yield figure("cost", f"{costs.TITLE}, {column.title}", pareto(place, spent, metric), costs.CAPTION)
+        yield from (race for table in budgets if table.block is block for race in _races(group, place, table))
         if ways := routes.ways(block):
             says = f"The routes through the models' blocks, {column.title}"
-            yield Figure(_name(group, block, "routes"), says, routes.figure(place, ways), routes.caption(ways), block)
+            yield figure("routes", says, routes.figure(place, ways), routes.caption(ways))
         histories = _histories(block)
         if histories:
-            says = f"{curve.TITLE}, {column.title}"
-            yield Figure(_name(group, block, "curves"), says, curves(place, histories, metric), curve.CAPTION, block)
+            yield figure("curves", f"{curve.TITLE}, {column.title}", curves(place, histories, metric), curve.CAPTION)
         table = maps.get(block)
         if table is not None:
             scores = {c.title: {m: x.mean for m, x in c.cells.items() if x.mean is not None} for c in table.columns}
             base = BEST if scores and all(BEST in own for own in scores.values()) else ""
             title = f"Score {table.title.partition(',')[0].lower()}"  # `Score per corpus`
             svg = heat(title, table.methods, scores, place=place, base=base)
-            yield Figure(_name(group, block, "corpora"), table.title, svg, heats.CAPTION if base else "", block)
+            yield figure("corpora", table.title, svg, heats.CAPTION if base else "")
 
 
 def _name(group: Group, block: Block, kind: str) -> str:
@@ -98,7 +101,7 @@ def _races(group: Group, place: str, table: SameBudget) -> Iterator[Figure]:
         says = f"Best development score so far against evaluations, of {table.budget} in all"
         logs = by == "likelihood"
         svg = races_of(f"{place}, {said}", panels, *((1, "mean log-probability so far") if logs else ()))
-        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES, table.block)
+        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES, table.block, "searches")
 
 
 def _panels(table: SameBudget, by: str) -> dict[str, dict[str, Race]]:

@@ -17,6 +17,11 @@ def table(grid: Grid, words: int = 1) -> str:
     return "\n".join([*lines, *map(_row, rows)]) + "\n"
 
 
+def heading(title: str) -> str:
+    """Above a table or a figure, where the section has a heading of its own."""
+    return f"#### {text.escaped(title)}\n"
+
+
 def name(method: str) -> str:
     """A row's name; one that is no method by what it is, in italics."""
     escaped = text.escaped(words.shown(method))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from leaderboard.plots.intervals import CAPTION as CAPTION_OF_CLAIMS
 
 MARK = "Written by `python -m leaderboard publish`; do not edit."
+MADE = f"<!-- {MARK} -->"  # for who edits the page, not for who reads it
 
 HEAD = f"""\
 # Leaderboard
 
-{MARK} [How to read](#how-to-read) · [Notes](#notes)
+{MADE}
+
+[How to read](#how-to-read) · [Notes](#notes)
 """
 
 SESSION_HEAD = """\
@@ -101,7 +104,9 @@ Nemenyi's critical difference at 5 % (Demšar 2006). Suites share models and som
 CLAIMS_HEAD = f"""\
 # What papers say, and what these records say
 
-{MARK} `pytest suites/test_claims.py` prints the same verdicts.
+{MADE}
+
+`pytest suites/test_claims.py` prints the same verdicts.
 
 {{summary}}
 
@@ -122,6 +127,14 @@ A paper's difference is the mean over its own numbers (how many are in brackets)
 one was and the other was not, the claim is about what tuning gains, and says nothing of two methods.
 
 {CAPTION_OF_CLAIMS}"""
+
+WAYS = "[How to read these tables](../leaderboard.md#how-to-read) · [Run it again](#run-it-again)\n"
+
+NO_COMMAND = "No record of this page names the command that made it.\n"
+
+REPEAT = """\
+Put your own folders where words stand in capitals. Each record names its own command and commit.
+"""
 
 DIAGNOSES = """\
 ### Before merging

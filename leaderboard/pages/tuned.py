@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leaderboard import text
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.tables.group import Group
 from leaderboard.tables.tuned import calibration, default_and_tuned
@@ -14,13 +13,13 @@ def tuned(group: Group, name: grids.Name) -> Iterator[str]:
     """The tables of one group."""
     both = default_and_tuned(group)
     for table in both:
-        yield f"**{text.escaped(table.title)}**\n"
+        yield markdown.heading(table.title)
         yield markdown.table(grids.tuned(table, markdown.score, name))
     if both:
         yield prose.DEFAULT_AND_TUNED
     alone = calibration(group)
     for control in alone:
-        yield f"**{text.escaped(control.title)}**\n"
+        yield markdown.heading(control.title)
         yield markdown.table(grids.calibration(control, markdown.score, name))
     if alone:
         yield prose.CALIBRATION
