@@ -42,9 +42,10 @@ def published() -> Mapping[PurePosixPath, str]:
 
 
 def anchors(text: str) -> set[str]:
-    """What GitHub and MkDocs call the headings of a page."""
+    """What GitHub and MkDocs call the headings of a page, and what it names itself."""
     heads = re.findall(r"^#+ (.*)$", text, re.M)
-    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+    named = re.findall(r'<a id="([^"]+)"></a>', text)
+    return {*named, *(re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads)}
 
 
 def test_every_built_in_method_has_a_page_and_a_line_in_the_index() -> None:
