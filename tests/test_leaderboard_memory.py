@@ -5,12 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.records.record import Store
 from leaderboard import audit
+from leaderboard.manual import page as manual
+from leaderboard.pages import pages, readme
+from leaderboard.tables import group
 from tests.test_leaderboard_table import record
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +39,29 @@ def test_what_no_table_shows_is_not_held_in_memory(tmp_path: Path) -> None:
     held, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(loaded.records) == 20 and held < 200_000 and most < 2_000_000  # all of them: 7.2 million
+
+
+def test_the_answers_of_a_table_are_drawn_for_once_however_many_pages_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one table at a time: all of them would not fit in memory, and to draw again takes as long as all else."""
+    asked, found, real = [], some_groups(), group.sheets_of
+    monkeypatch.setattr(group, "sheets_of", lambda *told: asked.append(1) or real(*told))
+    pages.pages(found)
+    manual.pages(found), readme.block(found), readme.home(found)
+    assert len(found) > 1 and len(asked) == len(found)
+
+
+def some_groups() -> list[group.Group]:
+    """Two models with a merge, the members and a search, whose answers are kept."""
+    gold = {"0" * 16: np.array([[0.0], [1.0], [1.0], [0.0]])}
+    kept = {"gold": "0" * 16, "rows": 4, "outputs": ["no", "yes"], "metric": "accuracy", "classes": "0110"}
+    made = [
+        record(method, seed, 1.0, scores={"task": 1.0}, model=model, metric="accuracy", predictions={"task": kept})
+        for model in ("one", "two")
+        for method in ("avg", "best", "simple", "ties", "ties_evolver")
+        for seed in (1, 2)
+    ]
+    seen = {"seen": {"task": {"rows": 1, "of": 4, "score_unseen": 1.0}}}
+    return group.groups([replace(one, details=seen) for one in made], lambda name: gold[name])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")

@@ -7,10 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from harness.judging.rowwise import accuracy, macro_f1, pearson
+from harness.judging.rowwise import accuracy, level, macro_f1, middle, pearson
 from leaderboard.once import Once
 from leaderboard.stats.chance import draws, exchanged, sheets
-from leaderboard.stats.packed import Coins, Columns
+from leaderboard.stats.packed import Columns
 from tests.test_leaderboard_table import record
 
 
@@ -24,16 +24,6 @@ def test_packed_answers_come_back_as_they_were(kind: type, rows: int) -> None:
         assert packed.numbers.dtype == kind and (packed.numbers == numbers.astype(kind)).all()
 
 
-@pytest.mark.parametrize("numbers_at_once", [8, 2_000_000])
-def test_the_coins_of_some_rows_sum_as_those_of_all(numbers_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leaderboard.stats.packed.NUMBERS", numbers_at_once)
-    rng = np.random.default_rng(1)
-    thrown, numbers = rng.integers(0, 2, (21, 90)), rng.integers(-1, 2, (90, 4)).astype(np.float32)
-    numbers[rng.random(90) < 0.5] = 0
-    coins = Coins.of(np.packbits(thrown, axis=1), 90)
-    assert (coins.sums(numbers) == thrown @ numbers).all()
-
-
 def test_many_sets_of_answers_are_drawn_for_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     gold = rng.integers(0, 2, (40, 3)).astype(float)
@@ -42,15 +32,18 @@ def test_many_sets_of_answers_are_drawn_for_as_each_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr("leaderboard.stats.chance.NUMBERS", 40 * 6 * 2)  # two sets at a time
     for one, other in zip(sheets("5", "macro_f1", answers, 30), alone, strict=True):
         assert one.score == other.score and one.redrawn.shape == (30,)
+        assert (one.tossed == other.tossed).all() and one.tossed.dtype == np.uint8
         assert (exchanged(one, alone[0]) == exchanged(other, alone[0])).all()
 
 
 def test_numbers_are_mixed_about_one_centre() -> None:
     rng = np.random.default_rng(3)
     gold = rng.random(30)
-    a, b = sheets("6", "pearson", [pearson(gold, gold + rng.random(30) + far) for far in (0, 5000)], 4)
+    near, far = (pearson(gold, gold + rng.random(30) + away) for away in (0, 5000))
+    a, b = sheets("6", "pearson", [near, far], 4)
     ((_, coins),) = draws("6", 30, 4)
-    picked = coins @ (a.columns.numbers - b.columns.numbers) + b.own
+    centre = middle([near, far])
+    picked = coins @ (level(near, centre) - level(far, centre)) + b.own
     assert exchanged(a, b) == pytest.approx(a.of(picked, a.shared) - a.of(a.own + b.own - picked, a.shared), abs=1e-9)
 
 

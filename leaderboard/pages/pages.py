@@ -92,7 +92,7 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
-        same_budget(group), beside(group)
+        same_budget(group), beside(group), unseen(group)
         yield group
 
 

@@ -8,13 +8,13 @@ seeds and members are judged on the same draws, and no record, order or machine 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.judging.rowwise import Array, Rowwise, level, middle, sums
-from leaderboard.stats.packed import Coins, Columns
+from leaderboard.stats.packed import Columns
 
 DRAWS = 1000
 BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB
@@ -30,10 +30,9 @@ class Sheet(NamedTuple):
     chance: float  # the score of the best answer that reads no text
     constant: bool  # a correlation that counts 0 since all answers are the same
     redrawn: Array  # (draws,) the score on other rows
-    columns: Columns  # (rows, k) of what was answered
     own: Array  # (k,) sums over all rows
     shared: Array  # (m,) of what the gold labels alone say
-    coins: Coins  # the same for all answers to one gold file
+    tossed: Array  # (k, draws) sums over the rows where the coin says to change places; the same coins for all answers
     of: Callable[[Array, Array], Array]
 
 
@@ -73,45 +72,59 @@ class Paper:
         """A sheet for each, in the order in which they came."""
         if not self._answers:
             return []
-        redrawn, coins = self._drawn(count)
-        shared, centre = sums(self._shared), middle(self._answers)
-        made = []
-        for one, columns, others in zip(self._answers, self._columns, redrawn, strict=True):
-            own = columns.numbers
-            score = float(one.score(sums(own), shared))
-            if one.centre is not None:
-                own = level(one._replace(own=own, shared=self._shared), centre)
-            made.append(
-                Sheet(
-                    paper=f"{self._name} {self._metric} {own.shape[1]}",
-                    score=score,
-                    chance=one.chance,
-                    constant=one.constant,
-                    redrawn=others,
-                    columns=columns if one.centre is None else Columns.of(own),
-                    own=sums(own).astype(own.dtype),
-                    shared=shared.astype(own.dtype),
-                    coins=coins,
-                    of=one.score,
-                )
+        shared, scores = sums(self._shared), []
+        for one, columns in zip(self._answers, self._columns, strict=True):
+            scores.append(float(one.score(sums(columns.numbers), shared)))
+        self._level()
+        owns = [sums(columns.numbers).astype(columns.kind) for columns in self._columns]
+        redrawn, tossed = self._drawn(count, owns)
+        return [
+            Sheet(
+                paper=f"{self._name} {self._metric} {len(owns[k])}",
+                score=scores[k],
+                chance=one.chance,
+                constant=one.constant,
+                redrawn=redrawn[k],
+                own=owns[k],
+                shared=shared.astype(owns[k].dtype),
+                tossed=tossed[k],
+                of=one.score,
             )
-        return made
+            for k, one in enumerate(self._answers)
+        ]
 
-    def _drawn(self, count: int) -> tuple[Array, Coins]:
-        """(answers, count): the scores on other rows; and the coins. A few sets of answers at a time."""
+    def _level(self) -> None:
+        """Answers that are numbers all about one centre, so that mixtures of any two are answers too."""
+        centre = middle(self._answers)
+        for k, one in enumerate(self._answers):
+            if one.centre is not None:
+                own = self._columns[k].numbers
+                self._columns[k] = Columns.of(level(one._replace(own=own, shared=self._shared), centre))
+
+    def _drawn(self, count: int, owns: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """(answers, count): the scores on other rows; and of each (k, count): its sums where the coins say to change
+        places. One product for both; a few sets of answers at a time."""
         rows, wide = len(self._shared), max(columns.wide for columns in self._columns)
-        found = np.empty((len(self._columns), count), np.float32)
-        some, done, thrown = max(1, NUMBERS // max(1, rows * wide)), 0, []
+        redrawn = np.empty((len(self._columns), count), np.float32)
+        tossed = [np.empty((len(own), count), _kind(c, own)) for c, own in zip(self._columns, owns, strict=True)]
+        some, done = max(1, NUMBERS // max(1, rows * wide)), 0
         for taken, coins in draws(self._name, rows, count):
-            block, again = slice(done, done := done + len(taken)), taken @ self._shared
-            thrown.append(np.packbits(coins != 0, axis=1))
-            for start in range(0, len(found), some):
+            half = len(taken)
+            block, drawn = slice(done, done := done + half), np.concatenate([taken, coins]).T
+            again = (self._shared.T @ drawn[:, :half]).T
+            for start in range(0, len(redrawn), some):
                 own = [columns.numbers for columns in self._columns[start : start + some]]
-                all_, end = taken @ np.concatenate(own, axis=1), 0
+                every, end = np.concatenate(own, axis=1).T @ drawn, 0
                 for k, part in enumerate(own, start):
                     begin, end = end, end + part.shape[1]
-                    found[k, block] = self._answers[k].score(all_[:, begin:end], again)
-        return found, Coins.of(np.concatenate(thrown), rows)
+                    redrawn[k, block] = self._answers[k].score(every[begin:end, :half].T, again)
+                    tossed[k][:, block] = every[begin:end, half:]
+        return redrawn, tossed
+
+
+def _kind(columns: Columns, own: Array) -> np.dtype[Any]:
+    """The smallest that holds sums over some of the rows: where a row counts once or not, whole numbers do."""
+    return np.min_scalar_type(int(own.max(initial=0))) if columns.bits else own.dtype
 
 
 def sheets(name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAWS) -> list[Sheet]:
@@ -124,8 +137,9 @@ def sheets(name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAW
 
 def exchanged(one: Sheet, other: Sheet) -> Array:
     """(draws,) the difference of two sheets on one paper after they changed places where the coin said so."""
-    mixed = one.coins.sums(one.columns.numbers - other.columns.numbers) + other.own
-    found: Array = one.of(mixed, one.shared) - one.of(one.own + other.own - mixed, one.shared)
+    mixed = np.subtract(one.tossed, other.tossed, dtype=one.own.dtype) + other.own[:, None]
+    rest = (one.own + other.own)[:, None] - mixed
+    found: Array = one.of(mixed.T, one.shared) - one.of(rest.T, one.shared)
     return found
 
 

@@ -153,7 +153,7 @@ class Group:
         return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere())))
 
 
-@lru_cache(maxsize=2)  # the answers of all groups together would not fit in memory
+@lru_cache(maxsize=1)  # the answers of all groups together would not fit in memory
 def _sheets(group: Group) -> Sheets:
     return {} if group.gold is None else sheets_of(group.records, group.gold)
 
