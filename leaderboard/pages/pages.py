@@ -26,7 +26,7 @@ from leaderboard.plots.landscape import landscape
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, by_model
-from leaderboard.tables.table import headline, per_corpus
+from leaderboard.tables.table import headline, per_corpus, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import answer
 from leaderboard.verdict.tally import beside
