@@ -142,13 +142,15 @@ def test_columns_do_not_depend_on_the_order_of_records() -> None:
     assert table(*some) == table(*some[::-1])
 
 
-def test_two_values_of_a_knob_are_two_rows_that_are_compared() -> None:
+def test_a_method_with_another_option_is_an_ablation_that_is_held_against_the_method_itself() -> None:
     both = [sat("ties", s, 0.5 + s / 100) for s in (1, 2, 3)]
     both += [sat("ties", s, 0.6 + s / 100, knobs={"k": 0.4}, recipe={"method": {"k": 0.4}}) for s in (1, 2, 3)]
     (group,) = groups(both)
     (column,) = headline(group).columns
-    assert list(column.cells) == ["ties", "ties k=0.4"]
-    assert column.cells["ties k=0.4"].mark == "best" and column.cells["ties"].to_best is not None
+    assert list(column.cells) == ["ties", "ties k=0.4"] and headline(group).methods == ("ties",)
+    assert (column.cells["ties"].mark, column.cells["ties k=0.4"].mark) == ("best", "")
+    gain = column.cells["ties k=0.4"].to_default
+    assert gain is not None and gain.mean == pytest.approx(0.1) and column.cells["ties"].to_default is None
 
 
 def test_an_evolution_is_held_against_what_it_evolves_with_the_same_knobs() -> None:

@@ -3,6 +3,8 @@ against."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from leaderboard import words
@@ -12,7 +14,7 @@ from leaderboard.tables.table import certainty, headline, seeds_in_words
 from tests.test_leaderboard_table import record
 
 
-def group_of(scores: dict[str, float], **fields: object) -> Group:
+def group_of(scores: dict[str, float], **fields: Any) -> Group:
     """The only group of one record of each method."""
     (group,) = groups([record(method, score=score, **fields) for method, score in scores.items()])
     return group

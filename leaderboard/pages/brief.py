@@ -12,7 +12,7 @@ from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import of_several
 from leaderboard.tables.overall import overall
-from leaderboard.tables.table import asked, headline
+from leaderboard.tables.table import ablations, asked, headline
 
 LEGEND = (
     "scores times 100; * best merge of its kind, ≈ cannot be told from it, ? unknown; (n=1) one set of members, "
@@ -79,6 +79,10 @@ def _of_group(group: Group, room: int, settings: Sequence[str]) -> Iterator[str]
             grid, left_out = fitted(grids.scores(own, terminal.starred, terminal.name), room)
             yield terminal.table(title, grid) + left_out
             title = text.plain(table.title)
+    if not settings:
+        for apart in ablations(group):
+            grid, left_out = fitted(grids.ablations(apart, terminal.starred, terminal.name), room)
+            yield terminal.table(text.plain(apart.title), grid) + left_out
 
 
 def fitted(grid: grids.Grid, room: int) -> tuple[grids.Grid, str]:

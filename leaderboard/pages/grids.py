@@ -12,7 +12,7 @@ from leaderboard.tables.budgets import SameBudget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.diagnoses import Link
 from leaderboard.tables.overall import Overall
-from leaderboard.tables.table import Cost, Costs, Scores
+from leaderboard.tables.table import Ablations, Cost, Costs, Scores
 from leaderboard.tables.tuned import Calibration, DefaultAndTuned
 
 TUNED = "tuned by"
@@ -63,6 +63,12 @@ def certainty(table: Scores, name: Name) -> Grid:
         beside = [text.difference(told[place]) for _, told in asked]
         rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base), *beside])
     return ["method", "recovery", BEST, BASE, *(title for title, _ in asked)], rows
+
+
+def ablations(table: Ablations, show: Callable[[Cell | None], str], name: Name) -> Grid:
+    """Each method as it is, and below it what other options make of it."""
+    rows = [[name(row), cell.kind, show(cell), *_verdict(cell.to_default)] for row, cell in table.rows.items()]
+    return ["method", TUNED, "score", "minus the same without these options", "verdict"], rows
 
 
 def tuned(table: DefaultAndTuned, show: Callable[[Cell | None], str], name: Name) -> Grid:

@@ -47,7 +47,8 @@ HOW_TO_READ = """\
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
 - *recovery* is the score as a share of *each on its own*: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
-- `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own.
+- `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own. Beside `ties` itself it
+  stands under *Ablation* alone.
 - Rows that do not compete stand first. Merges stand below them, kind by kind, the highest score of the first column on
   top. The head of a column names its seeds.
 - `(answers no to everything)` says why a score is 0: no row was given any label.
@@ -165,6 +166,11 @@ DEFAULT_AND_TUNED = """\
 *tuned minus default* is a method held against itself, on the same test rows: what tuning on development rows gains. Its
 *p* is corrected for all rows of the table. To compare methods, read down one column, and among tuned rows those with
 the same words under *tuned by*.
+"""
+
+ABLATIONS = """\
+These rows say what an option does. They are in no table of scores, no ranking and no verdict. Each is held against the
+same method without the options that its name tells; all *p* of a table are corrected together.
 """
 
 CALIBRATION = """\

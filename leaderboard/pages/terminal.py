@@ -14,7 +14,7 @@ from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
-from leaderboard.tables.table import asked, certainty, costs, headline, unseen
+from leaderboard.tables.table import ablations, asked, certainty, costs, headline, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import SCOPE, answer
 
@@ -29,6 +29,7 @@ def tables(found: Iterable[Group]) -> str:
         beside = elsewhere(group)
         parts += [table(beside.title, grids.scores(beside, starred, name))] if beside else []
         parts += [table(text.plain(t.title), grids.certainty(t, name)) for t in certainty(group)]
+        parts += [table(text.plain(t.title), grids.ablations(t, starred, name)) for t in ablations(group)]
         for both in default_and_tuned(group):
             parts.append(table(text.plain(both.title), grids.tuned(both, starred, name)))
         for control in calibration(group):

@@ -1,4 +1,4 @@
-"""Methods at their defaults beside themselves tuned and calibrated, as Markdown, with the words about both once."""
+"""Methods beside themselves, with other options, tuned and calibrated, as Markdown, with the words about each once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from collections.abc import Iterator
 
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.tables.group import Group
+from leaderboard.tables.table import ablations
 from leaderboard.tables.tuned import calibration, default_and_tuned
 
 
 def tuned(group: Group, name: grids.Name) -> Iterator[str]:
     """The tables of one group."""
+    apart = ablations(group)
+    for options in apart:
+        yield markdown.heading(options.title)
+        yield markdown.table(grids.ablations(options, markdown.score, name), words=2)
+    if apart:
+        yield prose.ABLATIONS
     both = default_and_tuned(group)
     for table in both:
         yield markdown.heading(table.title)

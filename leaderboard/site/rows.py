@@ -10,7 +10,7 @@ from harness.records.record import RunRecord, slug
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, Question
-from leaderboard.tables.table import Cost, headline, spent_on
+from leaderboard.tables.table import ABLATION, Cost, ablations, headline, spent_on
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,22 @@ class Row:
 
 
 def rows(group: Group) -> Iterator[Row]:
-    """Every row of a group, in the order of its tables."""
+    """Every row of a group, in the order of its tables; what is a point of an ablation says so."""
     tables = [table for table in (headline(group), elsewhere(group)) if table is not None]
-    for block, column in ((b, c) for table in tables for b, c in zip(table.blocks, table.columns, strict=True)):
-        for method in column.cells:
+    columns = [(b, c.title, c.cells) for table in tables for b, c in zip(table.blocks, table.columns, strict=True)]
+    columns += [(table.block, table.title, table.rows) for table in ablations(group) if table.asked]
+    for block, title, cells in columns:
+        for method, cell in cells.items():
             own = block.rows[method]
             yield Row(
                 group=group,
-                title=column.title,
+                title=f"{ABLATION}, {title}" if cell.variant and not title.startswith(ABLATION) else title,
                 question=block.question,
                 heads=block.heads,
                 exam=block.exam,
                 architecture=_architecture(own),
                 method=method,
-                cell=column.cells[method],
+                cell=cell,
                 cost=spent_on(own),
                 records=own,
                 aside=bool(group.said(block.question).role),

@@ -14,6 +14,7 @@ from leaderboard.stats.chance import Sheet
 from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference
 from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import Rows, base_of, usual_rows
 from leaderboard.tables.searches import part
@@ -45,6 +46,8 @@ class Cell:
     recovery: float | None = None  # share of what the members score, each on its own corpus; None without that row
     to_best: Told | None = None  # this merge minus the best one of its kind
     to_base: Told | None = None  # `<X>_evolver` minus X
+    variant: bool = False  # a point of an ablation, which does not compete: see ablations.py
+    to_default: Told | None = None  # this variant minus the row that stands for its method
     to_member: Told | None = None  # this merge minus the best single member, which development rows chose
     to_ancestor: Told | None = None  # this merge minus the model that all members were fine-tuned from
 
@@ -73,7 +76,8 @@ def cells(rows: Rows, value: Value, answers: Answers, beside_yardsticks: bool = 
     shown, complete = _averaged(rows, value, answers)
     told = kinds(rows)
     kinded = {row: replace(cell, kind=told[row]) for row, cell in shown.items()}
-    found = _compared(kinded, complete, {row: base_of(records[0]) for row, records in rows.items()})
+    bases = {row: base_of(records[0]) for row, records in rows.items()}
+    found = _compared(kinded, complete, bases, variants(rows))
     return _beside_yardsticks(found, complete, usual_rows(rows)) if beside_yardsticks else found
 
 
@@ -181,16 +185,19 @@ def _examined(records: Iterable[RunRecord]) -> Mapping[str, set[str]]:
 
 
 def _compared(
-    shown: Mapping[str, Cell], complete: Mapping[str, Contender], bases: Mapping[str, str]
+    shown: Mapping[str, Cell], complete: Mapping[str, Contender], bases: Mapping[str, str], apart: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """The same cells, each beside the best merge of its kind, the method it evolves and the members themselves."""
+    """The same cells, each beside the best merge of its kind, the method it evolves, the members themselves, and a
+    variant beside the row that stands for its method."""
     merges = {m: c for m, c in complete.items() if not words.yardstick(m)}
     best: dict[str, str] = {}
-    for m in sorted(merges, key=lambda m: -merges[m].mean):
+    for m in sorted((m for m in merges if m not in apart), key=lambda m: -merges[m].mean):
         best.setdefault(shown[m].kind, m)
-    of_kind = {m: best[shown[m].kind] for m in merges}
+    of_kind = {m: best[shown[m].kind] for m in merges if m not in apart}
     to_best = corrected({m: difference(merges[m], merges[top]) for m, top in of_kind.items() if m != top})
     to_base = corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
+    pairs = {m: stands for m, stands in apart.items() if m in complete and stands in complete}
+    to_default = corrected({m: difference(complete[m], complete[stands]) for m, stands in pairs.items()})
     found = dict(shown)
     for row in complete:
         found[row] = replace(
@@ -198,9 +205,10 @@ def _compared(
             recovery=_recovery(shown[row], shown.get("domain_specific", Cell()), complete.values()),
             to_best=to_best.get(row),
             to_base=to_base.get(row),
-            mark=_mark(to_best.get(row), of_kind[row] == row) if row in merges else "",
+            to_default=to_default.get(row),
+            mark=_mark(to_best.get(row), of_kind[row] == row) if row in of_kind else "",
         )
-    return found
+    return {row: replace(cell, variant=True) if row in apart else cell for row, cell in found.items()}
 
 
 def _beside_yardsticks(

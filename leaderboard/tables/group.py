@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from harness.records.record import RunRecord, canonical, slug
 from leaderboard import words
 from leaderboard.stats.chance import Sheet
+from leaderboard.tables.ablations import ROLE
 from leaderboard.tables.answers import Gold, Sheets, sheets_of
 from leaderboard.tables.exams import exams
 from leaderboard.tables.naming import TRAINED, names, sittings
@@ -115,10 +116,14 @@ class Group:
 
     def elsewhere(self) -> list[Block]:
         """The same of what is asked beside that: nothing is ranked or chosen by it."""
-        return [block for block in self.every_block() if self.said(block.question).role]
+        return [block for block in self.every_block() if self.said(block.question).role not in ("", ROLE)]
+
+    def ablations(self) -> list[Block]:
+        """The same of settings that are asked to see what one choice of the experiment does."""
+        return [block for block in self.every_block() if self.said(block.question).role == ROLE]
 
     def every_block(self) -> list[Block]:
-        """Both, in order."""
+        """All three, in order."""
         return self._blocks
 
     @cached_property
@@ -150,7 +155,7 @@ class Group:
 
     def questions(self) -> tuple[Question, ...]:
         """What was asked, in order; what is asked beside it last."""
-        return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere())))
+        return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere(), *self.ablations())))
 
 
 @lru_cache(maxsize=1)  # the answers of all groups together would not fit in memory

@@ -10,11 +10,14 @@ from functools import lru_cache
 from typing import Any
 
 from harness.records.record import RunRecord
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
 from leaderboard.tables.order import by_score
 from leaderboard.tables.rows import Rows, in_order, rows_of, usual_rows
 from leaderboard.tables.said import number_of
+
+ABLATION = "Ablation"  # begins the title of a table that says what an option does
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,34 @@ def certainty(group: Group) -> list[Scores]:
 
 
 def _ordered(rows: Iterable[str], columns: Sequence[Column]) -> tuple[str, ...]:
-    return tuple(by_score(rows, [column.cells for column in columns]))
+    """The rows by their scores, but for those that some column has as variants: they stand in tables of their own."""
+    own = [column.cells for column in columns]
+    apart = {row for column in own for row, cell in column.items() if cell.variant}
+    return tuple(by_score((row for row in rows if row not in apart), own))
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """What options do: of each method in question the row that stands for it, and its variants below."""
+
+    title: str
+    rows: Mapping[str, Cell]
+    block: Block
+    asked: bool  # whether its setting is an ablation, so that no other table has these rows
+
+
+@lru_cache(maxsize=64)
+def ablations(group: Group) -> list[Ablations]:
+    """A table for each column that has variants, and for each that was asked as an ablation."""
+    tables = []
+    for block, column in zip(group.blocks(), headline(group).columns, strict=True):
+        apart = variants(block.rows)
+        shown = {row: column.cells[row] for row in block.rows if row in apart or row in apart.values()}
+        tables += [Ablations(f"{ABLATION}, {column.title}", shown, block, False)] if shown else []
+    for block in group.ablations():
+        shown = {row: replace(cell, mark="") for row, cell in cells(block.rows, group.score, group.answers).items()}
+        tables.append(Ablations(f"{ABLATION}, {title_of(group, block)}", shown, block, True))
+    return tables
 
 
 @lru_cache(maxsize=64)
