@@ -23,6 +23,7 @@ from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_o
 from harness.engines.front import cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
+from harness.engines.watch import SILENCE, Watch
 from harness.records.basket import Basket, unpack
 from harness.records.record import RunRecord, Store, read
 from harness.session import options
@@ -385,12 +386,30 @@ class Ended:
 
 def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing() -> None:
     crew, said = Crew(Ended(), cast(Any, None), {}, {}), list[str]()
-    line = "Ray ended on the machine of this session .* run the same command again"
+    line = "the cluster of this session ended .* run the same command again"
     with pytest.raises(MergeboardError, match=line) as told:
         crew.hear(0.0, said.append)
     assert "\n" not in str(told.value)
     crew.last_words(said.append)
     assert said == []
+
+
+def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("harness.engines.watch.time.monotonic", lambda: now[0])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        watch = Watch(address)
+        for _ in range(2 * int(SILENCE)):
+            now[0] += 1.0
+            watch.require()
+    now[0] += 10 * SILENCE  # the session slept, as a laptop does
+    for _ in range(int(SILENCE)):
+        watch.require()
+        now[0] += 1.0
+    now[0] += 1.0
+    with pytest.raises(MergeboardError, match=f"ended .nobody answers at {address}: connection refused.; run the same"):
+        watch.require()
 
 
 class Speaking(Ended):

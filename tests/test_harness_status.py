@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.session.line import FIRST, InLog, InPlace
-from harness.session.tally import Tally, called, percent, score_of
+from harness.session.pace import Pace
+from harness.session.tally import Tally, called, method_of, percent, score_of
 
 LETTERS = re.compile(r"test_cells\.py [.Fc]*$|[.Fc]+( |$)")  # as pytest writes them
 ROOT = Path(__file__).parent.parent
@@ -84,9 +85,45 @@ def test_tests_are_called_by_what_was_asked_and_scores_are_those_of_tables() -> 
     assert called("suites/test_emotion.py::test_out_of_domain[tiny-a+b-s1-diff-ties_evolver]") == (
         "ties_evolver (out_of_domain)"
     )
-    assert called("suites/test_claims.py::test_claims") == "test_claims"
+    assert (
+        called("suites/test_claims.py::test_claims") == method_of("suites/test_claims.py::test_claims") == "test_claims"
+    )
     assert (percent(0.47049), percent(-0.000001), percent(1.0)) == ("47.05", "0.00", "100.00")
     assert score_of(report("a", when="setup", score=0.5)) is None and score_of(report("a")) is None
+
+
+def test_the_time_left_is_that_of_the_methods_that_are_left_shared_by_those_who_work() -> None:
+    pace, names = Pace(), [f"a.py::test_in_domain[tiny-s{s}-{m}]" for s in (1, 2, 3) for m in ("simple", "ties")]
+    pace.expects([*names, "a.py::test_other"])
+    took = {"simple": 2.0, "ties": 30.0}
+    for made, name in enumerate(names[:4]):
+        assert (pace.left(1) is None) == (made < 3), "three tests are enough to tell"
+        for when, share in (("setup", 0.5), ("call", 0.5)):
+            pace.reports(timed(name, when, share * took[method_of(name)]))
+        pace.ends(name)
+    usual = (2.0 + 30.0) / 2
+    assert pace.left(1) == pytest.approx(2.0 + 30.0 + usual)
+    assert pace.left(2) == pytest.approx((2.0 + 30.0 + usual) / 2)
+    for name in [*names[4:], "a.py::test_other"]:
+        pace.ends(name)
+    assert pace.left(2) == 0.0
+
+
+def test_what_the_store_answers_makes_the_rest_no_longer_and_says_nothing_by_itself() -> None:
+    pace, names = Pace(), [f"a.py::test_in_domain[tiny-s{s}-ties]" for s in range(10)]
+    pace.expects(names)
+    for name in names[:6]:
+        there = name not in names[3:6]
+        pace.reports(timed(name, "call", 0.0 if there else 10.0, cached=there))
+        pace.ends(name)
+        assert pace.left(1) is None or name == names[5]
+    assert pace.left(1) == pytest.approx(4 * 5.0)
+
+
+def timed(name: str, when: str, seconds: float, cached: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(
+        nodeid=name, when=when, duration=seconds, skipped=False, user_properties=[["cached", cached]]
+    )
 
 
 # -- where it stands -------------------------------------------------------------------------------------------------

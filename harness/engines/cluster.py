@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from harness.engines.watch import Watch
 from harness.session.engine import Asked
 from methods.errors import MergeboardError
 
@@ -66,6 +67,7 @@ class Cluster:
         self._address, self._workers = asked.address, asked.workers
         self._folder: Path | None = None
         self._lock: IO[bytes] | None = None
+        self._watch: Watch | None = None
 
     def begin(self) -> Any:
         """Ray itself, connected. Errors: `MergeboardError` in one line."""
@@ -82,6 +84,7 @@ class Cluster:
             else:
                 self._folder, self._lock = _folder()
                 ray.init(num_cpus=self._workers, _temp_dir=str(self._folder), object_store_memory=STORE, **quiet)
+            self._watch = Watch(ray.get_runtime_context().gcs_address)
         except Exception as error:  # Ray raises many kinds
             self.end()
             raise MergeboardError(self._refused(error)) from None
@@ -101,6 +104,11 @@ class Cluster:
             f"machine of the cluster, which ray start --address={self._address} makes this one, and give all machines "
             f"the same {TOKEN.as_posix()}, if the cluster has one"
         )
+
+    def require(self) -> None:
+        """Errors: `MergeboardError` in one line where the cluster is gone."""
+        if self._watch is not None:
+            self._watch.require()
 
     def end(self) -> None:
         """Let go; a cluster of this machine ends, and its folder goes."""

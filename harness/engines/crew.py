@@ -13,6 +13,7 @@ from typing import Any
 from harness.engines.board import Hand, Job
 from harness.engines.facts import Facts
 from harness.engines.hands import Context, Outcome
+from harness.engines.watch import AGAIN, ENDED
 from methods.errors import MergeboardError
 
 LOST = ("RayActorError", "OutOfMemoryError", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "RaySystemError")
@@ -108,10 +109,7 @@ class Crew:
 def _gone(error: Exception) -> str:
     """That the cluster itself ended, in one line."""
     line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return (
-        f"--engine=ray: Ray ended on the machine of this session ({line}); run the same command again, which goes on "
-        "from what is stored"
-    )
+    return f"{ENDED} ({line}); {AGAIN}"
 
 
 def _unable(error: Exception) -> str:

@@ -147,6 +147,7 @@ class Ray:
         """Take what a worker has done."""
         if self._crew is None:
             return
+        self._cluster.require()
         heard = self._crew.hear(seconds, self._bench.say)
         if heard is None:
             return

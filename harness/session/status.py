@@ -13,6 +13,7 @@ import pytest
 
 from harness.session import voice
 from harness.session.line import InLog, InPlace
+from harness.session.pace import Pace
 from harness.session.tally import Tally, percent, score_of
 
 BENCHMARK = "benchmark: "  # how a plugin for measurements begins its line in a session's head
@@ -34,8 +35,8 @@ class Status:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._brief = config, config.option.verbose == 0
-        self._tally, self._shown = Tally(), False
-        self._left: float | None = None  # seconds; None where nobody knows
+        self._tally, self._pace, self._shown = Tally(), Pace(), False
+        self._left: float | None = None  # seconds, told by workers that are none of pytest's
         self._line: InPlace | InLog = InLog(lambda text: voice.show(config, text, more=""))
         self._terminal: Any = None
 
@@ -78,7 +79,7 @@ class Status:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """From the first test to the last."""
-        self._tally.total = len(session.items)
+        self._expect([item.nodeid for item in session.items])
         self._shown = self._terminal is not None
         try:
             self._show()
@@ -90,7 +91,7 @@ class Status:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Workers know what there is to do; all of them the same."""
-        self._tally.total = len(ids)
+        self._expect(ids)
         self._show()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -105,12 +106,14 @@ class Status:
         with self._line.away():
             result = yield
         self._tally.reports(report)
+        self._pace.reports(report)
         return result
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A test has ended."""
         self._tally.ends(nodeid)
+        self._pace.ends(nodeid)
         self._show()
 
     @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -127,6 +130,11 @@ class Status:
 
     # -- the line ----------------------------------------------------------------------------------------------------
 
+    def _expect(self, names: Sequence[str]) -> None:
+        self._tally.total = len(names)
+        self._pace.expects(names)
+
     def _show(self) -> None:
         if self._shown and self._tally.total:
-            self._line.show(self._tally.line(self._left))
+            own = self._tally.elsewhere is None
+            self._line.show(self._tally.line(self._pace.left(self._tally.most) if own else self._left))

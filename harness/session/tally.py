@@ -16,6 +16,7 @@ class Tally:
     def __init__(self) -> None:
         self.total = 0
         self.elsewhere: int | None = None  # answered by workers that are none of pytest's; None where there are none
+        self.most = 0  # tests that ran at the same time
         self._running: dict[str, None] = {}
         self._ended: set[str] = set()
         self._failed: set[str] = set()
@@ -29,6 +30,7 @@ class Tally:
     def begins(self, name: str) -> None:
         """A test is run from now on."""
         self._running[name] = None
+        self.most = max(self.most, len(self._running))
 
     def reports(self, report: Any) -> None:
         """A part of a test has ended; of a worker that crashed nothing else is heard."""
@@ -62,9 +64,14 @@ class Tally:
 
 def called(name: str) -> str:
     """`simple (in_domain)` of a cell, `test_claims` of what is none."""
-    function, bracket, rest = name.partition("[")
+    function, bracket, _ = name.partition("[")
     function = function.rpartition("::")[2]
-    return f"{rest.removesuffix(']').rpartition('-')[2]} ({function.removeprefix('test_')})" if bracket else function
+    return f"{method_of(name)} ({function.removeprefix('test_')})" if bracket else function
+
+
+def method_of(name: str) -> str:
+    """The method that a cell asks about, by its test's name; of what is no cell, the name of its function."""
+    return name.removesuffix("]").rpartition("-" if "[" in name else "::")[2]
 
 
 def score_of(report: Any) -> float | None:

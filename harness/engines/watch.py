@@ -1,0 +1,42 @@
+"""Whether a cluster is still there, and the line that says that it is not."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from methods.errors import MergeboardError
+
+ENDED = "--engine=ray: the cluster of this session ended"
+AGAIN = "run the same command again, which goes on from what is stored"
+SILENCE = 20.0  # seconds without an answer after which a cluster is taken for lost; Ray ends the session after 60
+LOOKS = 1.0  # seconds between two calls to a cluster, and until it takes one
+
+
+class Watch:
+    """Whether the cluster at an address still takes calls.
+
+    Ray kills the session itself where the cluster's first process is silent for a minute, and says nothing that
+    anybody could read.
+    """
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._address, self._at = address, (host.strip("[]"), int(port))
+        self._heard = self._looked = time.monotonic()
+
+    def require(self) -> None:
+        """Errors: `MergeboardError` in one line where it has been silent for too long."""
+        now = time.monotonic()
+        if now - self._looked < LOOKS:
+            return
+        if now - self._looked > SILENCE:
+            self._heard = now  # this process slept: nobody knows who was silent meanwhile
+        self._looked = now
+        try:
+            socket.create_connection(self._at, LOOKS).close()
+            self._heard = now
+        except OSError as error:
+            if now - self._heard > SILENCE:
+                reason = (error.strerror or str(error) or type(error).__name__).lower()
+                raise MergeboardError(f"{ENDED} (nobody answers at {self._address}: {reason}); {AGAIN}") from None
