@@ -292,3 +292,15 @@ def test_errors_of_members_keep_their_kind(base: given.Base, tmp_path: Path) -> 
     with pytest.raises(Misfit, match="its architecture is roberta, the model's is bert"):
         configure(tmp_path / "member", model_type="roberta")
         given.require_akin(base, TASK, "tec", tmp_path / "member")
+
+
+def test_a_member_of_another_ancestor_is_told_and_a_fine_tuned_one_is_not(base: given.Base, tmp_path: Path) -> None:
+    def model(seed: int) -> BertForMaskedLM:
+        torch.manual_seed(seed)
+        return BertForMaskedLM(BertConfig(vocab_size=4 + len(WORDS), **SIZES))
+
+    own, other = model(0), model(1)
+    said = given.strange_to(own, dict(other.named_parameters()))
+    assert "1.4 times the base's own length" in said and "does it descend from this base?" in said
+    tuned = {name: p + 0.1 * p.std() * torch.randn(p.shape) for name, p in own.named_parameters()}
+    assert not given.strange_to(own, tuned)

@@ -96,6 +96,8 @@ class Workshop:
         taken = self._taken(key, 1, self._say)
         start = self._subject.ancestor(task, 1).model
         given.require_descends(str(self._subject), start, word_of(key), taken.weights)
+        if far := given.strange_to(start, taken.weights):
+            self._say(f"{name}: {far}")
         self._try(name, taken.module(), task)
         if taken.nameless:
             self._require_order(name, key, task, taken.weights)

@@ -20,6 +20,7 @@ from harness.families.base import Family, Loaded
 from harness.families.head import begun
 from harness.members import lora
 from harness.members.descent import Descents, require_same_base
+from harness.members.distance import strange
 from harness.members.laid import changes_of, tied
 from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
@@ -224,3 +225,10 @@ def require_descends(model: str, ancestor: nn.Module, name: str, weights: Weight
     for parameter, shape in own.items():
         if tuple(weights[parameter].shape) != shape:
             raise Misfit(f"{parameter} is {shape} in {model} and {tuple(weights[parameter].shape)} in {name}")
+
+
+def strange_to(ancestor: nn.Module, weights: Weights) -> str:
+    """A line about a member that fits the model, tensor by tensor, and descends from another; empty for one that may
+    be the model's own."""
+    own = dict(ancestor.named_parameters())
+    return strange(lambda name: own[name].detach(), weights.__getitem__, [n for n, p in own.items() if p.dim() == 2])

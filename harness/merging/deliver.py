@@ -42,8 +42,8 @@ def deliver(order: Order, say: Say = print) -> Path:
     folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
     require_kin(folders, base, order.any_config)
     models = _opened(order, folders, base, say)
-    for name, away in strangers(models).items():
-        say(f"--member {name}: it lies {away:.1f} times the base's own length away; does it descend from this base?")
+    for name, line in strangers(models).items():
+        say(f"--member {name}: {line}")
     beside = Beside(_statistics(order, models), _turned(folders, base), order.seed)
     plain = next((folder for folder in folders.values() if not is_adapter(folder)), base)
     assert plain is not None  # an adapter wants a base

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from harness.errors import BadModel
 from harness.families import kind_of
 from harness.families.labels import labels_of
 from harness.families.likeness import require_same_config, written_alike
+from harness.members.distance import strange
 from harness.streaming.agreed import Agreed
 from methods.errors import MergeboardError, Misfit
-
-ROWS, MATRICES = 64, 8  # of each that are looked at to tell whether a member is of this base
 
 
 def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool = False) -> None:
@@ -34,23 +32,17 @@ def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool
     _require_same_words({**members, **({"the base": base} if base is not None else {})})
 
 
-def strangers(models: Agreed) -> dict[str, float]:
-    """Members that lie farther from the base than zeros do, as models that do not descend from it: how many lengths
-    of the base. Told by a few rows of a few matrices, spread over the model."""
+def strangers(models: Agreed) -> dict[str, str]:
+    """Member -> a line, where it lies so far from the base that it may not descend from it."""
     if models.base is None:
         return {}
-    matrices = [n for n, form in models.forms.items() if len(form.shape) == 2 and n in models.in_base]
-    some = matrices[:: max(1, len(matrices) // MATRICES)]
-    found = {}
-    for name, member in zip(models.names, models.members, strict=True):
-        away = length = 0.0
-        for matrix in some:
-            own = models.base[models.in_base[matrix]][:ROWS].double()
-            length += float(own.square().sum())
-            away += float((member[matrix][:ROWS].double() - own).square().sum())
-        if away > length > 0:
-            found[name] = math.sqrt(away / length)
-    return found
+    base, called = models.base, models.in_base
+    matrices = [name for name, form in models.forms.items() if len(form.shape) == 2 and name in called]
+    told = {
+        who: strange(lambda name: base[called[name]], member.__getitem__, matrices)
+        for who, member in zip(models.names, models.members, strict=True)
+    }
+    return {who: line for who, line in told.items() if line}
 
 
 def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:

@@ -10,6 +10,7 @@ back where the last one came from, so that it begins with what the page cache st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -125,10 +126,11 @@ class _Stream:
         """Group after group, the next one on its way from the disk; `whole` if all of it is going to be read."""
         self._models.scattered(not whole)
         turns = list(in_turn(self._groups, self._models.forms, backward))
-        for group, after in zip(turns, [*turns[1:], ()], strict=True):
-            if whole:
-                self._models.ahead(after, self._of_base)
-            yield self._population(group, look_through=whole and not self._sound)
+        with ThreadPoolExecutor(1) as asking:  # a disk that is busy keeps who asks it waiting
+            for group, after in zip(turns, [*turns[1:], ()], strict=True):
+                if whole:
+                    asking.submit(self._models.ahead, after, self._of_base)
+                yield self._population(group, look_through=whole and not self._sound)
         self._sound |= whole
 
     def _population(self, group: Group, look_through: bool) -> Population:
