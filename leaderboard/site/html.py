@@ -15,7 +15,13 @@ from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
 from leaderboard.tables.searches import searcher_of
 
-FILTERS = ("suite", "architecture", "model", "setting", "searched by", "method")
+TABLE = (
+    "model",
+    "suite",
+    "protocol",
+    "setting",
+)  # by these the table of a row is told: rows of two may not be compared
+FILTERS = (*TABLE, "method", "searched by", "architecture")
 
 
 class _Column(NamedTuple):
@@ -60,7 +66,7 @@ def explorer(rows: Sequence[Row]) -> str:
     head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)
     body = "\n".join(map(_explored, rows))
     return (
-        f'<div class="explore" data-filters="{",".join(FILTERS)}">\n'
+        f'<div class="explore" data-filters="{",".join(FILTERS)}" data-table="{",".join(TABLE)}">\n'
         '<div class="explore-table" role="region" aria-label="All results" tabindex="0">\n'
         f'<table class="explore-rows"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n</div></div>'
     )
