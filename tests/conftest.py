@@ -1,13 +1,17 @@
 """Own tests run on one thread: their tensors are tiny, and threads that wait for each other only cost time.
 
-What takes long to make is made once for all workers, and each takes tests that stand together.
+What takes long to make is made once for all workers, and each takes tests that stand together. No test pulls a plug, so
+nothing waits for the disk.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +44,32 @@ for _module in (
 ):
     import_module(_module)
 
+os.fsync = lambda _: None  # type: ignore[assignment]
+
+
+class _Package:
+    """An installed package that reads once which plugins it has."""
+
+    def __init__(self, found: importlib.metadata.Distribution) -> None:
+        self._found = found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found, name)
+
+    @cached_property
+    def entry_points(self) -> Any:
+        return self._found.entry_points
+
+
+@cache
+def _packages(*_path: str) -> list[_Package]:
+    return [_Package(found) for found in _distributions()]
+
+
+# A session inside a session looks for plugins several times, in every folder of this path.
+_distributions = importlib.metadata.distributions
+importlib.metadata.distributions = lambda **asked: _distributions(**asked) if asked else _packages(*sys.path)  # type: ignore
+
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -53,12 +83,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What begins clusters runs where its file is named, or its mark."""
+    """What begins clusters, or reads all that is published, runs where its file is named, or its mark."""
     named = {(config.invocation_params.dir / str(word).partition("::")[0]).resolve() for word in config.args}
 
     def unasked(item: pytest.Item) -> bool:
-        mark = item.get_closest_marker("cluster")
-        return mark is not None and item.path not in named and "cluster" not in config.option.markexpr
+        marks = [name for name in ("cluster", "published") if item.get_closest_marker(name) is not None]
+        return bool(marks) and item.path not in named and not any(name in config.option.markexpr for name in marks)
 
     if out := [item for item in items if unasked(item)]:
         config.hook.pytest_deselected(items=out)

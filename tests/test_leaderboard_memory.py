@@ -64,6 +64,7 @@ def some_groups() -> list[group.Group]:
     return group.groups([replace(one, details=seen) for one in made], lambda name: gold[name])
 
 
+@pytest.mark.published
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_the_published_records_are_checked_within_300_mib() -> None:
     """In a process of its own: its peak is nobody else's, as what `getrusage` says after a fork would be."""
