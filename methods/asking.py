@@ -58,11 +58,6 @@ def score_apart(score: DevScore, key: str, make: Callable[[], Merged]) -> float 
     return None if asked is None else asked(key, make)
 
 
-def asks(method: object, members: int) -> int:
-    """How many scores a method asks for by itself to merge so many members, as far as it says."""
-    return int(method.scores(members)) if callable(getattr(method, "scores", None)) else 0  # type: ignore[attr-defined]
-
-
 def say(score: DevScore, line: str) -> None:
     """A line for whoever watches."""
     if (said := getattr(score, "say", None)) is not None:

@@ -35,8 +35,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from methods.asking import KeepsApart, Said, answers, asks, kept_apart
+from methods.asking import KeepsApart, Said, answers, kept_apart
 from methods.base import DevScore, Merged, MergeMethod, Offset, PerMember, Population, Replayable
+from methods.calls import asks
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.merged import is_one, models_of, trace_of, with_trace

@@ -20,8 +20,9 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
-from methods.asking import KeepsApart, asks
+from methods.asking import KeepsApart
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable
+from methods.calls import asks
 from methods.catalogue import name_of, register
 from methods.errors import MergeboardError, Misfit
 from methods.knobs import require_number

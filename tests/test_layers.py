@@ -161,6 +161,19 @@ def test_suites_are_listed_without_torch() -> None:
     assert done.returncode == 0, done.stderr[-500:]
 
 
+def test_a_session_is_planned_without_torch_where_nothing_was_made_yet(tmp_path: Path) -> None:
+    words = ["suites/", "--plan", f"--results={tmp_path / 'results'}", f"--zoo={tmp_path / 'zoo'}"]
+    code = (
+        "import sys, pytest\n"
+        f"assert pytest.main({words}) == 0\n"
+        f"heavy = {HEAVY} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert "420" in done.stdout and list(tmp_path.iterdir()) == []  # tiny-encoder's tests of emotion
+
+
 def test_who_is_answered_from_the_store_needs_torch_alone() -> None:
     code = (
         "import sys, harness.cells.lab, harness.cells.recipe, harness.cells.run, harness.members.tiny\n"

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from methods import MergeboardError
+from harness.planning.appetite import evaluations, holding_of, statistics
+from methods import MergeboardError, known
 from methods.catalogue import BUILT_IN, METHODS
 from methods.knobs import fields_from, knob_of
-from methods.naming.names import require, resolve
+from methods.naming.names import outlined, require, resolve
 from methods.naming.outline import outline
 
 TEXTS = (
@@ -74,3 +75,22 @@ def test_a_name_that_cannot_be_resolved_is_refused_in_the_same_words(name: str) 
         return ""
 
     assert line(require) == line(resolve)
+
+
+@pytest.mark.parametrize("around", ["", "_evolver", "_cma", "_calibrated", "_evolver_calibrated", "_evolver_cma"])
+def test_an_outline_asks_for_as_much_as_its_method(around: str) -> None:
+    """What a plan says of a cell, which must not differ for want of torch."""
+    compared = 0
+    for name in known():
+        knobs = {"evolver": {"generations": 3}} if around == "_evolver" else {}
+        try:
+            method = resolve(f"{name}{around}", knobs)
+        except MergeboardError:
+            continue
+        sketch, compared = outlined(f"{name}{around}", knobs), compared + 1
+        assert statistics(sketch) == statistics(method), name
+        for members in (1, 2, 5):
+            assert evaluations(sketch, members) == evaluations(method, members), name
+            holdings = (holding_of(f"{name}{around}", one, members, 10**6) for one in (sketch, method))
+            assert next(holdings) == next(holdings), name
+    assert compared > 20

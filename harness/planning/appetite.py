@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.planning.holdings import WIDTH, Holding, holding
+from methods.calls import asks
 from methods.errors import MergeboardError
 
 STATISTICS = ("fisher", "gram")
@@ -11,8 +12,6 @@ PARTS = ("inner", "first_stage")  # knobs that hold another method
 
 def evaluations(method: object, members: int) -> int:
     """How many scores of merges of so many members it asks for; 0 where it asks for none, or does not say."""
-    from methods.asking import asks
-
     budget, generations = getattr(method, "budget", None), getattr(method, "generations", None)
     if isinstance(budget, int):
         return budget

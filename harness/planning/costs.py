@@ -66,6 +66,7 @@ class Costs:
         self._peaks: dict[tuple[str, str, int], int] = {}
         self._like: dict[str, Asked] = {}  # method -> how it was asked last
         self._ratios: list[float] = []
+        self._told: dict[Asked, Estimate | None] = {}  # a table asks for the same cell again and again
         for cell in spent:
             self._add(cell)
         for thing in made:
@@ -90,13 +91,18 @@ class Costs:
 
     def cell(self, asked: Asked, paced: bool = True) -> Estimate | None:
         """The cell's seconds without members and statistics; None where nothing is known of such."""
-        asked = self._settled(asked)
+        if asked not in self._told:
+            self._told[asked] = self._foretold(self._settled(asked))
+        found = self._told[asked]
+        return found if found is None or not paced else found.times(self.pace)
+
+    def _foretold(self, asked: Asked) -> Estimate | None:
         rest = self._rests.foretell(*_places_of_rest(asked))
         row = asked.kind not in ("search", "statistics", "merge")  # which merges nothing
         merge = NOTHING if row else self._merges.foretell(*_places_of_merge(asked))
         if rest is None or merge is None:
             return None
-        return (merge + rest).times(self.pace if paced else 1.0)
+        return merge + rest
 
     def made(self, wanted: Made) -> Estimate | None:
         """The seconds of a member or of statistics; None where nothing is known of such."""
@@ -114,6 +120,7 @@ class Costs:
         return replace(asked, calls=like.calls, kind=like.kind)
 
     def _add(self, spent: Spent) -> None:
+        self._told.clear()
         self._like[spent.asked.method] = spent.asked
         self._rests.add(Fact(*_places_of_rest(spent.asked), spent.rest))
         if spent.merge > 0:

@@ -20,6 +20,7 @@ from harness.session.lacking import Lacking
 from harness.suites.setting import Setting
 from methods.catalogue import RESERVED
 from methods.errors import MergeboardError
+from methods.naming.names import outlined
 
 if TYPE_CHECKING:
     from harness.cells.lab import Lab
@@ -106,12 +107,10 @@ class Survey:
         return self._known[place]
 
     def _asks(self, cell: Cell) -> _Told:
-        from methods import resolve
-
         protocol, method = self._bench.has.protocol(cell.key.model, cell.setting), None
         if cell.method not in RESERVED:
             with suppress(MergeboardError):  # the cell itself says so
-                method = resolve(cell.method, protocol.methods)
+                method = outlined(cell.method, protocol.methods)
         calls, reads = evaluations(method, len(cell.key.members)), statistics(method)
         kind = "search" if calls else "statistics" if reads else "merge"
         width = 2 if protocol.dtype == "bf16" else WIDTH
@@ -177,6 +176,8 @@ class Survey:
 
         if not model.tiny:
             return Path(model.where) if Path(model.where).is_dir() else cached(model.where)
+        if not (self._bench.options.zoo / "tiny").is_dir():
+            return None  # none was ever made, and what makes them takes a second to import
         from harness.data import world
         from harness.members import tiny, tiny_llama
         from harness.storage.zoo import Zoo

@@ -49,7 +49,15 @@ def resolve(name: str, knobs: Knobs | None = None) -> MergeMethod:
 
 def require(name: str, knobs: Knobs | None = None) -> None:
     """Raise what `resolve` would raise. A built-in method is not imported for it, and torch neither."""
-    _resolve(name, knobs or {}, _outlined)
+    outlined(name, knobs)
+
+
+def outlined(name: str, knobs: Knobs | None = None) -> object:
+    """The method called `name` without its formulas: its options, what it needs, and how many scores it asks for.
+
+    A built-in method is not imported for it, and torch neither. Errors: those of `resolve`.
+    """
+    return _resolve(name, knobs or {}, _outlined)
 
 
 def require_knobs(knobs: Knobs) -> None:

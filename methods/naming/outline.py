@@ -1,7 +1,8 @@
 """The outline of a method: its hyper-parameters and their checks without its formulas, so that no torch is needed.
 
-A command line is checked in a moment this way. The outline is cut from the method's own file: its class with fields and
-`__post_init__` alone, so there is nothing that could say something else than the method does.
+A command line is checked in a moment this way, and a session planned: it holds what the method needs, and how many
+scores it asks for. The outline is cut from the method's own file: its class with fields and what KEPT names, so there
+is nothing that could say something else than the method does.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 PLAIN = {  # of this package, what is imported without torch
-    *("methods.errors", "methods.knobs", "methods.searching.genes", "methods.space"),
+    *("methods.calls", "methods.errors", "methods.knobs", "methods.searching.genes", "methods.space"),
 }
-KEPT = {"__post_init__", "space"}  # a check, and that a method brings a space of its own
+KEPT = {  # a check, that a method brings a space of its own, and how many scores it asks for
+    *("__post_init__", "space", "scores", "_can_breed"),
+}
 
 
 @cache

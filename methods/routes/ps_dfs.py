@@ -22,8 +22,9 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
-from methods.asking import KeepsApart, asks, expect
+from methods.asking import KeepsApart, expect
 from methods.base import DevScore, Merged, MergeMethod, PerMember, Population, Replayable, Weights
+from methods.calls import asks
 from methods.catalogue import register
 from methods.counted import counted
 from methods.errors import MergeboardError, Misfit, NotApplicable

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from methods.asking import asks
 from methods.base import DevScore, Merged, MergeMethod, Population, Replayable, Weights
+from methods.calls import asks
 from methods.errors import MergeboardError, NotApplicable
 from methods.merged import trace_of
 from methods.searching.genes import is_scale
