@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, generated, shelf
+from leaderboard.findings.quantities import values
 from leaderboard.graded import misgraded
 from leaderboard.manual import page
-from leaderboard.pages import pages
+from leaderboard.pages import findings, pages
 from leaderboard.pages.readme import block, home
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
@@ -21,6 +22,7 @@ PUBLISHED = Path("leaderboard", "results")
 PAGE = generated.DOCS / pages.INDEX
 README = Path("README.md")
 HOSTS: Mapping[Path, Callable[[list[Group]], str]] = {README: block, generated.DOCS / README: home}
+FINDINGS = generated.DOCS / "findings.md"  # its sentences are written by hand, its numbers here
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 REMEDY = "run python -m leaderboard publish"
 
@@ -76,7 +78,7 @@ def _copy(
 
 
 def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
-    """What the published records say each page must contain, and README and home if they have a place for it."""
+    """What the published records say each page must contain, and what is written by hand with numbers in it."""
     store = Store(root / PUBLISHED)
     found = groups((loaded or audit.load(store)).records, gold_of(store))
     files = {root / generated.DOCS / name: text for name, text in _pages(found, store).items()}
@@ -84,6 +86,8 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
         before = (root / host).read_text(encoding="utf-8")
         if BEGIN in before or END in before:
             files[root / host] = between(before, HOSTS[host](found), host)
+    if (root / FINDINGS).exists():
+        files[root / FINDINGS] = findings.rewritten((root / FINDINGS).read_text(encoding="utf-8"), values(found))
     return files
 
 
@@ -93,9 +97,10 @@ def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], dict[Path, str]]:
-    """The pages by their paths below docs/, and the hosts, which are their authors' but for what their markers hold."""
+    """The pages by their paths below docs/, and the hosts, which are their authors' but for what their markers hold and
+    for the numbers of findings."""
     rest, docs = dict(files), root / generated.DOCS
-    hosts = {host: rest.pop(root / host) for host in HOSTS if root / host in rest}
+    hosts = {host: rest.pop(root / host) for host in (*HOSTS, FINDINGS) if root / host in rest}
     return {PurePosixPath(path.relative_to(docs).as_posix()): text for path, text in rest.items()}, hosts
 
 
@@ -117,7 +122,12 @@ def write(root: Path) -> tuple[list[str], list[str]]:
         lines.append(f"{len(written)} of {len(files) + len(hosts)} files written: {where}")
     if done.removed:
         lines.append(f"{len(done.removed)} files removed that no record needs any more")
-    return lines, done.kept
+    return lines, [*done.kept, *_untrue(hosts)]
+
+
+def _untrue(hosts: Mapping[Path, str]) -> list[str]:
+    """A line for each sentence that records contradict."""
+    return [f"{FINDINGS}: {line}" for line in findings.complaints(hosts.get(FINDINGS, ""))]
 
 
 def between(page: str, content: str, host: Path = README) -> str:
@@ -145,4 +155,5 @@ def check(root: Path) -> list[str]:
         problems += generated.problems(root, files, REMEDY)
     except ValueError as error:
         return [*problems, str(error)]
-    return problems + [f"{host}: not what the published records say; {REMEDY}" for host in _stale(root, hosts)]
+    problems += [f"{host}: not what the published records say; {REMEDY}" for host in _stale(root, hosts)]
+    return [*problems, *_untrue(hosts)]

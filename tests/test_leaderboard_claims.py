@@ -92,6 +92,21 @@ def test_the_best_merge_is_held_against_its_strongest_rival() -> None:
     assert found.difference.mean == pytest.approx(-0.05)  # the ensemble; mtl is no merge
 
 
+def test_the_strongest_rival_had_as_many_chances_as_there_are_rivals() -> None:
+    ours = runs("ties_evolver", 0.50, 0.50, 0.50)
+    above, others = (
+        runs("ensemble", 0.52, 0.53, 0.54),
+        [runs(m, 0.40, 0.41, 0.42) for m in ("simple", "ties", "fisher")],
+    )
+    (alone,), (among,) = (asked("best_overall[ties_evolver]", ours, above, *some) for some in ([], others))
+    assert alone.difference is not None and among.difference is not None and alone.difference.chance is not None
+    assert among.difference.mean == alone.difference.mean == pytest.approx(-0.03)
+    assert among.difference.chance == pytest.approx(4 * alone.difference.chance)
+    assert (alone.verdict, among.verdict) == ("fails", "undecided")
+    (best,) = asked("best_overall[ties_evolver]", runs("ties_evolver", 0.60, 0.61, 0.63), above, *others)
+    assert best.verdict == "holds", "to be above the strongest is to be above all"
+
+
 def test_heads_that_start_differently() -> None:
     # regmean loses .20, its evolution .07
     (found,) = asked(

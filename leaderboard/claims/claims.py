@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from harness.records.record import slug
 from harness.suites.papers import Paper, told
 from leaderboard.claims import measures
 from leaderboard.claims.kinds import KINDS
@@ -103,10 +105,16 @@ def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
     """Every claim asked of every group, real models first; group by group, since one group's answers fill memory."""
     found: dict[str, list[Finding]] = {name: [] for name in CLAIMS}
     for group in groups:
-        for name, claim in CLAIMS.items():
-            if (finding := claim.ask(group)) is not None:
-                found[name].append(finding)
+        for name, finding in _of(group).items():
+            found[name].append(finding)
     return {name: sorted(own, key=lambda f: f.synthetic) for name, own in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _of(group: Group) -> dict[str, Finding]:
+    """What one group says of every claim that it was asked."""
+    told = {name: claim.ask(group) for name, claim in CLAIMS.items()}
+    return {name: finding for name, finding in told.items() if finding is not None}
 
 
 def verdict(found: Iterable[Finding]) -> Outcome:
@@ -147,6 +155,11 @@ def _outcome(found: Sequence[Finding], difference: Difference | None, corrected:
 def _together(found: Sequence[Finding]) -> Difference | None:
     known = [f.difference for f in found if f.difference is not None]
     return None if not known else known[0] if len(known) == 1 else pooled(known)
+
+
+def anchor(claim: str) -> str:
+    """Names a claim's place on the page of all."""
+    return slug(claim).replace("__", "_").strip("_")
 
 
 CLAIMS: dict[str, Claim] = {

@@ -6,6 +6,7 @@ Each method has one row in a column: that at its protocol's own values, or the o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -49,7 +50,10 @@ def gain(where: Where | None, method: str, base: str) -> Measure:
 
 
 def lead(where: Where | None, method: str) -> Measure:
-    """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns."""
+    """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns.
+
+    It was taken for its score, so that it is above has as many chances as there are rivals (Bonferroni).
+    """
 
     def measure(group: Group) -> Compared | str:
         blocks = asked(group, where)
@@ -62,7 +66,8 @@ def lead(where: Where | None, method: str) -> Measure:
         if not means:
             return f"{method} is incomplete or has no rival"
         rival = min(sorted(means), key=lambda r: means[r])
-        return _pooled({b: difference(c[method], c[rival]) for b, c in columns.items()}, method, rival)
+        found = {b: replace(difference(c[method], c[rival]), rivals=len(means)) for b, c in columns.items()}
+        return _pooled(found, method, rival)
 
     return measure
 

@@ -91,12 +91,12 @@ def _held(group: Group, ours: list[Any], pairs: list[tuple[Block, str, str]], al
     """The mean of all pairs' differences, or why there is none."""
     if not ours or not pairs:
         return Alone(alone) if ours else NOT_ASKED
-    told = [(d, b, one, other) for b, one, other in pairs if (d := _paired(group, b, one, other)) is not None]
+    told = [(d, b, one, other) for b, one, other in pairs if (d := paired(group, b, one, other)) is not None]
     both = tuple((kind_of(b.rows[one][0]), kind_of(b.rows[other][0])) for _, b, one, other in told)
     return Compared(pooled([d for d, *_ in told]), both) if told else "incomplete, or no seed that both were run with"
 
 
-def _paired(group: Group, block: Block, one: str, other: str) -> Difference | None:
+def paired(group: Group, block: Block, one: str, other: str) -> Difference | None:
     """Two rows, on the populations and seeds that both have."""
     places = [{(r.population, r.seed) for r in block.rows[row]} for row in (one, other)]
     shared = places[0] & places[1]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from harness.records.record import slug
 from leaderboard import text
-from leaderboard.claims.claims import CLAIMS, Claim, Finding, Vote, verdict, votes
+from leaderboard.claims.claims import CLAIMS, Claim, Finding, Vote, anchor, verdict, votes
 from leaderboard.pages import grids, markdown, prose
+from leaderboard.pages.fold import folded
 from leaderboard.plots.intervals import Between, intervals
 from leaderboard.stats.difference import FEWEST, ZERO
 from leaderboard.stats.power import needed
@@ -35,11 +35,6 @@ def page(asked_of: Asked, pictures: str) -> str:
 def figures(asked_of: Asked) -> dict[PurePosixPath, str]:
     """File -> a figure, for each claim that something was measured for."""
     return {PurePosixPath(_file(n)): intervals(CLAIMS[n].says, DIFFERENCE, r) for n, r in _rows(asked_of)}
-
-
-def anchor(claim: str) -> str:
-    """Names a claim's place on the page."""
-    return slug(claim).replace("__", "_").strip("_")
 
 
 def _sections(asked_of: Asked) -> Mapping[str, Sequence[str]]:
@@ -93,7 +88,7 @@ def _of(claim: Claim, found: Sequence[Finding], pictures: str) -> Iterator[str]:
     yield f"{' '.join([_verdict(found, counted), *lacking])}\n"
     if _measured(counted):
         yield f"![{text.escaped(f'{DIFFERENCE}: {claim.says}')}]({pictures}/{_file(claim.name)})\n"
-    yield markdown.table(grids.findings(list(found), text.escaped), words=2)
+    yield folded("Every place where we looked", [markdown.table(grids.findings(list(found), text.escaped), words=2)])
     paper, number = f"{claim.paper.title}, arXiv:{claim.paper.arxiv}", claim.number
     yield f"*{paper}{f'; the difference there: {number}' if number else ', which prints no number for it'}.*\n"
 

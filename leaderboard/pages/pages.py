@@ -17,6 +17,7 @@ from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import links, text
 from leaderboard.claims.claims import findings
+from leaderboard.findings.quantities import in_group
 from leaderboard.pages import claims, grids, markdown, model, prose, ranking, section, verdict
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import figures
@@ -92,7 +93,7 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
-        same_budget(group), beside(group), unseen(group)
+        same_budget(group), beside(group), unseen(group), in_group(group)
         yield group
 
 

@@ -27,7 +27,7 @@ from leaderboard.tables.group import Group, groups
 HERE = Path(__file__).parent
 ASSETS = ("explore.js", "explore.css")
 EXPLORE = "explore.md"
-MENU_PLACE = 4  # after the pages about all models
+MENU_PLACE = 5  # after the pages about all models
 INTRODUCTION = """\
 ---
 hide: [navigation, toc]

@@ -74,6 +74,7 @@ class Difference:
     redrawn: Array | None = None  # (draws,) on other test rows
     exchanged: Array | None = None  # (draws,) after both changed places by chance
     doubt: float | None = None  # the largest chance over replicates of the parts that do not match
+    rivals: int = 1  # of how many the other one was taken since it scored highest: being above had so many chances
 
     @cached_property
     def rows(self) -> Interval | None:
@@ -99,7 +100,9 @@ class Difference:
         rows = None if self.exchanged is None else probability(self.exchanged, self.mean)
         again = chance_of(list(self.by_replicate.values())) if self.by_replicate else self.doubt
         known = [c for c in (rows, again) if c is not None]
-        return max(known) if known else None
+        if not known:
+            return None
+        return min(1.0, self.rivals * max(known)) if self.mean < 0 else max(known)
 
     def told(self, chance: float | None = None) -> Told:
         """The numbers alone; `chance` where it was corrected for many comparisons."""
@@ -148,6 +151,7 @@ def _together(parts: Sequence[tuple[float, Difference]]) -> Difference:
         _sum([(w, d.redrawn) for w, d in parts]),
         _sum([(w, d.exchanged) for w, d in parts]),
         None if alike else max((d for d in doubts if d is not None), default=None),
+        max((d.rivals for _, d in parts), default=1),
     )
 
 

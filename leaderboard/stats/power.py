@@ -35,6 +35,7 @@ def needed(found: Difference, rows: float, level: float = LEVEL) -> Needed:
     Args:
         rows: how many the difference rests on; 1 for an answer in multiples of them.
     """
+    level = level / found.rivals if found.mean < 0 else level
     values = list((found.by_replicate or {}).values())
     by_rows = found.exchanged is not None and probability(found.exchanged, found.mean) > level
     by_values = bool(values) and (chance_of(values) or 0.0) > level

@@ -1,0 +1,318 @@
+"""Every number of docs/findings.md: its name is the title of its links there, and `says` what its sentence says of it.
+
+A sentence that says something else needs another `says` here. A number without its sentence is removed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from leaderboard.claims.claims import CLAIMS, Finding, anchor, findings, verdict, votes
+from leaderboard.findings.lookups import Lookup, Row, difference, extreme, gap, score, share, spread
+from leaderboard.findings.says import (
+    ABOVE,
+    ALIKE,
+    ANYTHING,
+    BELOW,
+    HIGHER,
+    LOWER,
+    Says,
+    Value,
+    at_least,
+    at_most,
+    both,
+    is_,
+)
+from leaderboard.stats.power import needed
+from leaderboard.tables.group import Group
+from leaderboard.verdict.tally import MEMBER, Tally, beside, tallies
+
+MINILM, SMOLLM, EMOTION, GLUE = "all-MiniLM-L6-v2", "smollm2-135m", "emotion", "glue"
+INDEX, CLAIMS_PAGE, TALLIES = "leaderboard.md", "claims.md", "against-the-best-single-member"
+Asked = Mapping[str, Sequence[Finding]]
+
+
+@dataclass(frozen=True)
+class InTable:
+    """A number of one table of one model: of the first of its groups that can tell it."""
+
+    name: str
+    model: str
+    suite: str
+    look: Lookup
+    says: Says
+
+
+@dataclass(frozen=True)
+class OverAll:
+    """A number over all groups, or of a claim."""
+
+    name: str
+    look: Callable[[Sequence[Group], Asked], Value | None]
+    says: Says
+
+
+def _tuned(method: str, by: str = "grid", evaluations: int = 12) -> Row:
+    return Row(f"{method}_{by}", f"{evaluations} evaluations")
+
+
+def _calibrated(method: str) -> Row:
+    return Row(f"{method}_calibrated", "calibrated")
+
+
+def _above_member(setting: str) -> Lookup:
+    """In how many comparisons a merge was really above the best member."""
+
+    def look(group: Group) -> Value | None:
+        told = [b.told for b in beside(group) if b.place[2].setting == setting and b.member == MEMBER]
+        better = sum(one.verdict == "above" for one in told)
+        return Value(better, f"{better} of {len(told)}", (group.key.model, group.anchor)) if told else None
+
+    return look
+
+
+def _verdicts(wanted: str) -> Callable[[Sequence[Group], Asked], Value]:
+    """How many claims have this verdict; all of them, if none is wanted."""
+
+    def look(_: Sequence[Group], asked_of: Asked) -> Value:
+        count = sum(wanted in ("", verdict(own)) for own in asked_of.values())
+        return Value(count, str(count), (CLAIMS_PAGE, wanted))
+
+    return look
+
+
+def _free(worse: bool) -> Callable[[Sequence[Group], Asked], Value | None]:
+    """How often merges that need no development rows were really above the best member, or really below it."""
+
+    def look(found: Sequence[Group], _: Asked) -> Value | None:
+        every = sum((tally for tally in tallies(found).values() if tally.free), Tally())
+        count = every.worse if worse else every.better
+        return Value(count, f"{count} of {every.asked}", (INDEX, TALLIES)) if every.asked else None
+
+    return look
+
+
+def _bred(worse: bool) -> Callable[[Sequence[Group], Asked], Value | None]:
+    """The same of Evolver around the members themselves, five generations."""
+
+    def look(found: Sequence[Group], _: Asked) -> Value | None:
+        own = tallies(found).get(("evolver", "5 generations"), Tally())
+        count = own.worse if worse else own.better
+        return Value(count, f"{count} of {own.asked}", (INDEX, TALLIES)) if own.asked else None
+
+    return look
+
+
+def _claim(name: str, model: str, suite: str) -> Callable[[Sequence[Group], Asked], Value | None]:
+    """The difference of a claim, on one model and suite."""
+
+    def look(_: Sequence[Group], asked_of: Asked) -> Value | None:
+        (vote,) = [v for v in votes(asked_of[name]) if v.block == (model, suite)] or (None,)
+        told = None if vote is None else vote.difference
+        return None if told is None else difference(told, (CLAIMS_PAGE, anchor(name)))
+
+    return look
+
+
+def _verdict_of(name: str) -> Callable[[Sequence[Group], Asked], Value]:
+    """What was decided of a claim, as a word; 1 where it holds, -1 where it fails."""
+
+    def look(_: Sequence[Group], asked_of: Asked) -> Value:
+        said = verdict(asked_of[name])
+        return Value({"holds": 1, "fails": -1}.get(said, 0), said, (CLAIMS_PAGE, anchor(name)))
+
+    return look
+
+
+def _decided(*names: str) -> Callable[[Sequence[Group], Asked], Value]:
+    """How many of these claims are decided."""
+
+    def look(_: Sequence[Group], asked_of: Asked) -> Value:
+        count = sum(verdict(asked_of[name]) != "undecided" for name in names)
+        return Value(count, f"{count} of {len(names)}", (CLAIMS_PAGE, anchor(names[0])))
+
+    return look
+
+
+def _usual_sets(names: Sequence[str]) -> Callable[[Sequence[Group], Asked], Value | None]:
+    """Of the undecided places of these claims the median of how many sets of members would decide each."""
+
+    def look(_: Sequence[Group], asked_of: Asked) -> Value | None:
+        lacks = [
+            wanted
+            for name in names
+            for vote in votes(asked_of[name])
+            if vote.outcome == "undecided" and vote.difference is not None
+            if (wanted := needed(vote.difference, 1.0).replicates) is not None
+        ]
+        middle = sorted(lacks)[len(lacks) // 2] if lacks else math.inf
+        return None if math.isinf(middle) else Value(middle, f"{middle:,.0f}", (CLAIMS_PAGE, "undecided"))
+
+    return look
+
+
+BEST, SIMPLE, TIES, REGMEAN = Row(MEMBER), Row("simple"), Row("ties"), Row("regmean")
+EVOLVED, RANDOM = _tuned("ties", "evolver", 50), _tuned("dare_ties", "random", 50)
+EACH, SUMS = Row("domain_specific"), "sums"
+AROUND_CMA = [name for name in CLAIMS if name.startswith("cma_above_random")]
+
+
+def _sums(method: str, evaluations: int = 0) -> Row:
+    return Row(method, f"{evaluations} evaluations" if evaluations else "")
+
+
+IN_TABLES = (
+    # what to do
+    InTable("in-domain: merges above the best member", MINILM, EMOTION, _above_member("in_domain"), is_(0)),
+    InTable(
+        "in-domain: tuned mean, below the best member", MINILM, EMOTION, gap("in_domain", _tuned("simple"), BEST), BELOW
+    ),
+    InTable(
+        "GLUE pairs: tuned mean, above the best member",
+        MINILM,
+        GLUE,
+        gap("cross_task", _tuned("simple"), BEST),
+        both(HIGHER, ALIKE),
+    ),
+    InTable(
+        "GLUE pairs: tuned mean, below each on its own", MINILM, GLUE, gap("cross_task", _tuned("simple"), EACH), LOWER
+    ),
+    InTable("in-domain: mean", MINILM, EMOTION, score("in_domain", SIMPLE, _calibrated("simple")), ANYTHING),
+    InTable("in-domain: calibrated mean", MINILM, EMOTION, score("in_domain", _calibrated("simple")), ANYTHING),
+    InTable(
+        "in-domain: what calibration gains", MINILM, EMOTION, gap("in_domain", _calibrated("simple"), SIMPLE), ABOVE
+    ),
+    InTable("pairs: what calibration gains", MINILM, EMOTION, gap("pairwise", _calibrated("simple"), SIMPLE), ABOVE),
+    InTable(
+        "pairs: calibrated mean, below the best member",
+        MINILM,
+        EMOTION,
+        gap("pairwise", _calibrated("simple"), BEST),
+        LOWER,
+    ),
+    *(
+        InTable(
+            f"in-domain: {by}, 50 evaluations, minus calibration",
+            MINILM,
+            EMOTION,
+            gap("in_domain", _tuned("simple", by, 50), _calibrated("simple")),
+            LOWER,
+        )
+        for by in ("random", "grid", "cma", "evolver")
+    ),
+    InTable("pairs: what tuning the mean gains", MINILM, EMOTION, gap("pairwise", _tuned("simple"), SIMPLE), ABOVE),
+    InTable(
+        "pairs: spread of tuned means",
+        MINILM,
+        EMOTION,
+        spread("pairwise", *map(_tuned, ("simple", "slerp", "karcher", "regmean", "dare_ties"))),
+        at_most(1),
+    ),
+    InTable(
+        "pairs: tuned ties, below the tuned mean",
+        MINILM,
+        EMOTION,
+        gap("pairwise", _tuned("ties"), _tuned("simple")),
+        LOWER,
+    ),
+    InTable(
+        "pairs: tuned pcb, below the tuned mean",
+        MINILM,
+        EMOTION,
+        gap("pairwise", _tuned("pcb"), _tuned("simple")),
+        LOWER,
+    ),
+    InTable(
+        "pairs: tuned localize_and_stitch, below the tuned mean",
+        MINILM,
+        EMOTION,
+        gap("pairwise", _tuned("localize_and_stitch"), _tuned("simple")),
+        LOWER,
+    ),
+    # what the claims are worth
+    InTable(
+        "in-domain: share of ties_evolver that is calibration",
+        MINILM,
+        EMOTION,
+        share("in_domain", _calibrated("ties"), EVOLVED, TIES),
+        both(at_least(50), at_most(100)),
+    ),
+    InTable(
+        "in-domain: ties_evolver minus calibrated ties",
+        MINILM,
+        EMOTION,
+        gap("in_domain", EVOLVED, _calibrated("ties")),
+        ALIKE,
+    ),
+    InTable("sums: first source", SMOLLM, SUMS, score("recipe", _sums("source_1")), at_most(1)),
+    InTable("sums: second source", SMOLLM, SUMS, score("recipe", _sums("source_2")), at_most(1)),
+    InTable("sums: search of weights", SMOLLM, SUMS, score("recipe", _sums("dare_ties_cma", 32)), at_least(80)),
+    InTable("sums: routes", SMOLLM, SUMS, score("recipe", _sums("dfs", 32)), at_most(10)),
+    InTable("sums: the mean", SMOLLM, SUMS, score("recipe", SIMPLE), at_most(5)),
+    # what surprised
+    InTable("ancestor with the members' heads", MINILM, EMOTION, score("pairwise", Row("base")), ANYTHING),
+    InTable("pairs: tuned model_stock", MINILM, EMOTION, score("pairwise", _tuned("model_stock")), at_most(21.1)),
+    InTable(
+        "pairs: what tuning consensus gains",
+        MINILM,
+        EMOTION,
+        gap("pairwise", _tuned("consensus"), Row("consensus")),
+        ABOVE,
+    ),
+    InTable("pairs: tuned consensus", MINILM, EMOTION, score("pairwise", _tuned("consensus")), at_most(21.1)),
+    InTable(
+        "in-domain: lowest set of members",
+        MINILM,
+        EMOTION,
+        extreme("in_domain", _tuned("dare_ties", "cma", 50), RANDOM, True),
+        LOWER,
+    ),
+    InTable(
+        "in-domain: highest set of members",
+        MINILM,
+        EMOTION,
+        extreme("in_domain", _tuned("dare_ties", "cma", 50), RANDOM, False),
+        HIGHER,
+    ),
+)
+OVER_ALL = (
+    OverAll("without development rows: better", _free(worse=False), at_most(5)),
+    OverAll("without development rows: worse", _free(worse=True), at_least(50)),
+    OverAll("evolver against the best member: better", _bred(worse=False), at_least(3)),
+    OverAll("evolver against the best member: worse", _bred(worse=True), is_(0)),
+    OverAll("claims", _verdicts(""), ANYTHING),
+    OverAll("claims that fail", _verdicts("fails"), ANYTHING),
+    OverAll("claims that hold", _verdicts("holds"), ANYTHING),
+    OverAll("claims that are undecided", _verdicts("undecided"), ANYTHING),
+    OverAll("ties_evolver above ties, emotion", _claim("evolver_above_base[ties]", MINILM, EMOTION), ABOVE),
+    OverAll("ties_evolver above ties, GLUE", _claim("evolver_above_base[ties]", MINILM, GLUE), ALIKE),
+    OverAll("ties_evolver is the best, small-gpt2", _claim("best_overall[ties_evolver]", "small-gpt2", EMOTION), BELOW),
+    OverAll("best_overall, over all models", _verdict_of("best_overall[ties_evolver]"), is_(-1)),
+    OverAll("out_of_domain_gain, over all models", _verdict_of("out_of_domain_gain[fisher]"), is_(1)),
+    OverAll("fisher_evolver out of domain", _claim("out_of_domain_gain[fisher]", MINILM, EMOTION), ABOVE),
+    OverAll("claims about CMA-ES that are decided", _decided(*AROUND_CMA), is_(0)),
+    OverAll("both searches minus one", _claim("both_above_weights[ps_dfs]", SMOLLM, SUMS), BELOW),
+    OverAll("sets of members that an undecided place takes", _usual_sets(list(CLAIMS)), at_least(4)),
+)
+QUANTITIES: Mapping[str, InTable | OverAll] = {q.name: q for q in IN_TABLES} | {q.name: q for q in OVER_ALL}
+
+
+@lru_cache(maxsize=64)
+def in_group(group: Group) -> Mapping[str, Value]:
+    """What one group tells; asked while its answers are in memory."""
+    own = [q for q in IN_TABLES if (q.model, q.suite) == (group.key.model, group.key.suite) and not group.synthetic]
+    told = {q.name: q.look(group) for q in own}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def values(found: Sequence[Group]) -> dict[str, Value]:
+    """Every number that these records can tell."""
+    told: dict[str, Value] = {}
+    for group in found:
+        told = {**in_group(group), **told}
+    asked_of = findings(found)
+    over = {q.name: q.look(found, asked_of) for q in OVER_ALL}
+    return told | {name: value for name, value in over.items() if value is not None}

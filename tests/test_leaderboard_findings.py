@@ -1,0 +1,154 @@
+"""Findings: sentences by hand, numbers from records, and a complaint where a sentence is no longer true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.records.record import RunRecord
+from leaderboard.findings import lookups
+from leaderboard.findings.lookups import Row, gap, score
+from leaderboard.findings.quantities import QUANTITIES, InTable, OverAll, values
+from leaderboard.findings.says import ABOVE, ALIKE, ANYTHING, BELOW, HIGHER, LOWER, Value, at_least, at_most, both, is_
+from leaderboard.pages import findings
+from leaderboard.pages.findings import LINK, complaints, named, rewritten
+from leaderboard.publish import FINDINGS
+from leaderboard.tables.group import Group, groups
+from tests.test_leaderboard_claims import runs
+from tests.test_leaderboard_search_claims import SIMPLE, rows, search
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / FINDINGS).read_text(encoding="utf-8")
+MODEL = "roberta-base"
+
+
+@pytest.fixture
+def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A single number, `gain`: what ties is above simple, really above as its sentence says."""
+    known = {"gain": InTable("gain", MODEL, "emotion", gap("in_domain", Row("ties"), Row("simple")), ABOVE)}
+    monkeypatch.setattr(findings, "QUANTITIES", known)
+    yield
+
+
+def told(*scores: float) -> dict[str, Value]:
+    """What records of `simple` at 50 and `ties` at these scores tell of it."""
+    (group,) = groups([*runs("simple", *[0.5] * len(scores)), *runs("ties", *scores)])
+    value = gap("in_domain", Row("ties"), Row("simple"))(group)
+    return {} if value is None else {"gain": value}
+
+
+# -- the page that is published ----------------------------------------------------------------------------------------
+
+
+def test_every_sentence_is_still_true() -> None:
+    """`publish` writes into the page what records contradict, and `check` says that the page is that of the records."""
+    assert complaints(PAGE) == []
+
+
+def test_every_number_is_known_and_every_known_number_is_told() -> None:
+    assert set(named(PAGE)) == set(QUANTITIES)
+
+
+def test_every_number_was_filled_in_and_leads_to_a_page_that_is_there() -> None:
+    for link in LINK.finditer(PAGE):
+        file = link["place"].partition("#")[0]
+        assert link["number"] not in ("", "?") and file and (ROOT / "docs" / file).is_file(), link[0]
+
+
+def test_findings_are_two_pages_and_hold_no_number_that_nobody_filled_in() -> None:
+    assert len(LINK.sub("1", PAGE).split()) <= 900
+    bare = re.sub(r"\[[^\]]*\]\([^)]*\)", "", PAGE)
+    settings = {"0.05", "60", "32", "100"}  # a level, rows, evaluations, and what `of 100 rows` counts by
+    assert set(re.findall(r"(?<![\w-])\d+(?:\.\d+)?", bare)) <= settings
+
+
+# -- how numbers and sentences are kept together -----------------------------------------------------------------------
+
+
+def test_a_number_is_written_with_the_place_where_it_stands(one: None) -> None:
+    page = 'Ties gain [?](# "gain") points, really above.\n'
+    said = rewritten(page, told(0.60, 0.61, 0.62))
+    (group,) = groups([*runs("simple", 0.5), *runs("ties", 0.6)])
+    assert said == f'Ties gain [+11.0](leaderboard/{MODEL}.md#{group.anchor} "gain") points, really above.\n'
+    assert rewritten(said, told(0.60, 0.61, 0.62)) == said and complaints(said) == []
+
+
+@pytest.mark.parametrize("scores", [(0.40, 0.41, 0.42), (0.60, 0.48, 0.47)], ids=["below", "undecided"])
+def test_a_sentence_that_records_contradict_is_named(one: None, scores: tuple[float, ...]) -> None:
+    page = '# Findings\n\nThis is so. **Tune.** Ties gain [?](# "gain") points\nby then. That is all.\n'
+    said = rewritten(page, told(*scores))
+    (line,) = complaints(said)
+    assert "no longer really above" in line and line.endswith("points by then.") and "Ties gain" in line
+    assert "This is so" not in line and "That is all" not in line
+    assert complaints(rewritten(said, told(0.60, 0.61, 0.62))) == [], "it is true again"
+
+
+def test_a_number_that_nobody_knows_and_one_that_no_record_tells_are_complained_about(one: None) -> None:
+    said = rewritten('A [?](# "gain"), and a [2](# "gian").', {})
+    first, second = complaints(said)
+    assert "no record tells it" in first and "no such number" in second
+
+
+def test_links_without_a_title_are_nobodys_numbers(one: None) -> None:
+    page = "[the log](LOG.md) and [claims](claims.md#holds)\n"
+    assert rewritten(page, told(0.6, 0.6)) == page and named(page) == []
+
+
+# -- what is looked up -------------------------------------------------------------------------------------------------
+
+
+def only(records: list[RunRecord]) -> Group:
+    (group,) = groups(records)
+    return group
+
+
+def test_two_rows_are_compared_on_what_both_have() -> None:
+    pairs: dict[str, Any] = {"setting": "pairwise"}
+    group = only(
+        [
+            *runs("simple", 0.5, 0.5, population="a+b", **pairs),
+            *runs("simple", 0.9, 0.9, population="b+c", **pairs),  # ties is not there yet
+            *runs("ties", 0.6, 0.6, population="a+b", **pairs),
+        ]
+    )
+    found = gap("pairwise", Row("ties"), Row("simple"))(group)
+    assert found is not None and found.number == pytest.approx(10) and found.text == "+10.0"
+    assert gap("in_domain", Row("ties"), Row("simple"))(group) is None
+    assert score("pairwise", Row("ties"))(group) is None, "a mean over some of the pairs is another number"
+
+
+def test_a_row_is_told_by_how_much_it_was_tuned() -> None:
+    group = only(
+        [*runs("simple", 0.5, 0.5), *rows("simple_grid", search(SIMPLE, "grid", budget=12), 0.6, 0.6, model=MODEL)]
+    )
+    assert score("in_domain", Row("simple_grid", "12 evaluations"))(group) == Value(
+        pytest.approx(60.0), "60.0", (MODEL, group.anchor)
+    )
+    assert score("in_domain", Row("simple_grid", "50 evaluations"))(group) is None
+
+
+def test_shares_spreads_and_extremes_by_hand() -> None:
+    group = only([*runs("simple", 0.5, 0.5), *runs("ties", 0.6, 0.7), *runs("fisher", 0.5, 0.6)])
+    simple, ties, fisher = (Row(name) for name in ("simple", "ties", "fisher"))
+    assert lookups.spread("in_domain", simple, ties, fisher)(group).text == "15.0"  # type: ignore[union-attr]
+    assert lookups.share("in_domain", fisher, ties, simple)(group).text == "33 %"  # type: ignore[union-attr]
+    low, high = (lookups.extreme("in_domain", ties, simple, lowest)(group) for lowest in (True, False))
+    assert low is not None and high is not None and (low.text, high.text) == ("+10.0", "+20.0")
+
+
+def test_relations() -> None:
+    above = told(0.60, 0.61, 0.62)["gain"]
+    assert [says.holds(above) for says in (ABOVE, HIGHER, ANYTHING, at_least(10.9))] == [True] * 4
+    assert [says.holds(above) for says in (BELOW, ALIKE, LOWER, at_most(10), is_(1))] == [False] * 5
+    assert both(HIGHER, at_most(12)).holds(above) and not both(HIGHER, ALIKE).holds(above)
+    assert not ABOVE.holds(Value(3, "3", ("claims.md", ""))), "without a test nothing is beyond chance"
+
+
+def test_numbers_over_all_records_need_some() -> None:
+    nothing = values([])
+    assert {q.name for q in QUANTITIES.values() if isinstance(q, OverAll)} >= set(nothing)
+    assert nothing["claims that fail"].text == "0" and "without development rows: better" not in nothing
