@@ -18,7 +18,7 @@ from harness.engines.xdist import (
     pytest_testnodedown,
     pytest_xdist_make_scheduler,
 )
-from harness.question import BENCH, Question, bench_of, landscape, population, question
+from harness.question import BENCH, Question, bench_of, landscape, options, population, question
 from harness.records.environment import commit
 from harness.session import flags, marked, met, selection, voice
 from harness.session.bench import Bench
@@ -28,6 +28,7 @@ from harness.storage.sweep import DAYS, forget, sweep
 __all__ = [  # fixtures and hooks that lie elsewhere, and what suites import
     "Question",
     "landscape",
+    "options",
     "population",
     "pytest_configure_node",
     "pytest_report_teststatus",
@@ -109,7 +110,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     bench = _meet(metafunc.config, marker.args[0].suite)
     keys = [] if bench is None else list(met.populations(bench, marker.args[0]))
     metafunc.parametrize("population", keys, indirect=True, scope="session")
-    if "method" in metafunc.fixturenames:
+    if (ablation := selection.ablation_of(metafunc.definition)) is not None:
+        cells = [] if bench is None else selection.varied(ablation, bench.options)
+        params = [pytest.param(cell.method, cell.options, id=str(cell)) for cell in cells]
+        metafunc.parametrize(("method", "options"), params)
+    elif "method" in metafunc.fixturenames:
         metafunc.parametrize("method", () if bench is None else bench.options.methods_of(marker.args[0].suite))
 
 
@@ -126,8 +131,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A folder of suites means the cells: surveys only where `--grid` asks for them, measurements where
-    `--speed-shape` does; with `--model`, cells alone."""
+    """A folder of suites means the cells: surveys only where `--grid` asks for them, ablations where `--ablations`
+    does, measurements where `--speed-shape` does; with `--model`, cells alone."""
     folders = {item.path.parent for item in items if item.get_closest_marker("setting") is not None}
     named = {(config.invocation_params.dir / str(a).partition("::")[0]).resolve() for a in config.args}
 
@@ -138,6 +143,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return False
         if "landscape" in getattr(item, "fixturenames", ()):
             return not parsing.points_of(config.getoption("--grid"))
+        if selection.ablation_of(item) is not None:
+            return not config.getoption("--ablations")
         if item.get_closest_marker(selection.MEASURES) is not None and small:
             return True  # at toy size it would show no more than that it runs
         return bool(config.getoption("--model")) and item.get_closest_marker("setting") is None

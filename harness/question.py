@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,12 +15,14 @@ from harness.engines.inline import Inline
 from harness.errors import LeftOut
 from harness.export.session import Exporter
 from harness.records.environment import set_command
-from harness.session import flags, met, options, voice
+from harness.session import flags, met, voice
+from harness.session import options as words
 from harness.session.bench import Bench
 from harness.session.budget import LEFT_OUT, Budgeter
 from harness.session.planner import Planner
 from harness.session.status import Status
 from harness.session.tally import SCORE
+from harness.suites.setting import Setting
 
 BENCH = pytest.StashKey[Bench]()
 ENGINE = pytest.StashKey[Engine]()
@@ -29,7 +31,7 @@ ENGINE = pytest.StashKey[Engine]()
 def bench_of(config: pytest.Config) -> Bench:
     """The bench of this session, made from checked options on first use."""
     if BENCH not in config.stash:
-        found, worker = options.read(config), hasattr(config, "workerinput")
+        found, worker = words.read(config), hasattr(config, "workerinput")
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
         if found.wall_time is not None:
@@ -76,9 +78,18 @@ class Question:
 
 
 @pytest.fixture
-def question(request: pytest.FixtureRequest, population: PopulationKey, method: str) -> Question:
+def options() -> tuple[str, ...]:
+    """`NAME=VALUE` that hold for this test alone; a test of an ablation is given its own."""
+    return ()
+
+
+@pytest.fixture
+def question(
+    request: pytest.FixtureRequest, population: PopulationKey, method: str, options: tuple[str, ...]
+) -> Question:
     """The cell of this test. `question.ask()` answers it from the store or by running it, and gives the record."""
-    cell = Cell(request.node.get_closest_marker("setting").args[0], population, method)
+    setting: Setting = request.node.get_closest_marker("setting").args[0]
+    cell = Cell(replace(setting, options=options), population, method)
     bench = bench_of(request.config)
 
     def ask() -> Any:

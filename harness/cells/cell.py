@@ -82,7 +82,7 @@ class Cell:
     method: str
 
     def __str__(self) -> str:
-        return f"{self.setting.name}[{self.key}-{self.method}]"
+        return f"{self.setting.name}[{self.key}-{':'.join((self.method, *self.setting.options))}]"
 
 
 def seed_from(*names: object) -> int:

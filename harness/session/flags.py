@@ -114,6 +114,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "N",
         "help": "Points per side of test_landscape's squares; 0 leaves it out",
     },
+    "ablations": {
+        "action": "store_true",
+        "help": "Run suites/test_ablations.py too where a folder of suites is named",
+    },
     "diagnose": {
         "action": "store_true",
         "help": "Say before members are merged how far they moved and how much they contradict each other",

@@ -103,7 +103,8 @@ class Holdings:
 
     def protocol(self, model: ModelName, setting: Setting) -> Protocol:
         """The protocol of this model in this setting; its architecture's own values need the model's configuration."""
-        return self.options.protocol_of(model, setting.suite, self.tags(model, setting))
+        settings = (*self.options.settings, *setting.options)
+        return self.options.protocol_of(model, setting.suite, self.tags(model, setting), settings)
 
     def tags(self, model: ModelName, setting: Setting) -> set[str]:
         """What is known of the model and is asked of it, by which a protocol's values may differ."""

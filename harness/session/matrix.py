@@ -95,5 +95,7 @@ class Matrix:
             heads = "none"
         elif heads == "same" and any(given_for(self._options.given, m, seed) is not None for m in group):
             heads = "diff"  # a member that the user brought started from a head of its own, whatever the others did
-        called, chosen = setting.called(group), setting.chosen or ()
+        there = self._has.available(setting.suite, model)
+        chosen = tuple(c for c in setting.chosen or () if c in there) or setting.chosen or ()
+        called = setting.called(group)
         return PopulationKey(model, setting.suite, group, setting.places(group), seed, heads, called, chosen)

@@ -14,6 +14,7 @@ from harness.protocol.changed import knobs_of
 from harness.protocol.protocol import Protocol
 from harness.session.options import BUDGETS, Options
 from harness.suites import Suite, near
+from harness.suites.ablation import Ablation, Varied
 from harness.suites.setting import Setting
 from methods import is_built_in
 from methods.naming import tuned
@@ -27,6 +28,17 @@ OF_A_METHOD: Mapping[str, str] = {"fisher_": "fisher", "gram_": "regmean"}  # wh
 def cancelled(reason: str) -> list[pytest.MarkDecorator]:
     """The marks of such a cell: it is listed, and skipped with the reason."""
     return [pytest.mark.skip(reason), getattr(pytest.mark, CANCELLED)(reason)]
+
+
+def ablation_of(item: pytest.Item) -> Ablation | None:
+    """What a suite function varies; None where it asks its question alone."""
+    marker = item.get_closest_marker("setting")
+    return marker.args[1] if marker is not None and len(marker.args) > 1 else None
+
+
+def varied(ablation: Ablation, options: Options) -> list[Varied]:
+    """Its cells; where methods were named, those of them that it has."""
+    return [cell for cell in ablation.cells() if not options.asked or cell.method in options.asked]
 
 
 def require_cells(items: Sequence[pytest.Item], points: int) -> None:

@@ -10,8 +10,9 @@ from typing import Literal, get_args
 
 from methods.errors import MergeboardError
 
-Role = Literal["", "off_target"]
-"""What an exam is asked for: to be good at it, or to see what that costs elsewhere, which nothing ranks by."""
+Role = Literal["", "off_target", "ablation"]
+"""What an exam is asked for: to be good at it; to see what that costs elsewhere; or to see what one choice of the
+experiment does. Nothing ranks by the last two."""
 
 Heads = Literal["same", "diff", "own", "none"]
 """How the members' fresh heads start: equal, each from its own seed; or every task keeps its own head, which is not
@@ -38,9 +39,9 @@ class Setting:
     suite: str  # the name of the registered suite that knows the corpora
     name: str  # "in_domain"
     members: tuple[str, ...]  # the corpora that members are fine-tuned on, in the paper's order
-    groups: Literal["all", "pairs", "halves", "all_but_one"] | tuple[tuple[str, ...], ...]
+    groups: Literal["all", "pairs", "halves", "all_but_one", "first"] | tuple[tuple[str, ...], ...]
     """One population of all members, one of every pair, one of two partitions of each, one without each, which is
-    examined on what it does not have, or those listed."""
+    examined on what it does not have, the first two, three and so on of those at hand, or those listed."""
     examined: tuple[str, ...] | None = None  # corpora to examine on; None: the members' own test splits
     heads: tuple[Heads, ...] = ("same", "diff")
     version: int = 1
@@ -49,11 +50,12 @@ class Setting:
     chosen: tuple[str, ...] | None = None
     """Corpora on whose development rows is chosen; None: the members' own. Where they are named, what is examined are
     test rows, also of a corpus that a member was fine-tuned on."""
-    role: Role = ""  # off_target: shown apart, and no ranks, best rows or answers come of it
+    role: Role = ""  # off_target, ablation: shown apart, and no ranks, best rows or answers come of it
+    options: tuple[str, ...] = ()  # `NAME=VALUE` behind the user's own `--set`, which a record tells as those
 
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):
-            raise MergeboardError(f"setting {self.name}: role is {self.role!r}, wanted off_target, or none")
+            raise MergeboardError(f"setting {self.name}: role is {self.role!r}, wanted off_target, ablation or none")
         listed = () if isinstance(self.groups, str) else itertools.chain.from_iterable(self.groups)
         trained = {corpus_of(m) for m in (*self.members, *listed)}
         both = [c for c in self.examined or () if corpus_of(c) in trained and self.chosen is None]
@@ -70,11 +72,13 @@ class Setting:
             return [there] if len(there) > 1 else []
         if self.groups == "all_but_one":
             return [tuple(m for m in there if m != out) for out in there] if len(there) > 2 else []
+        if self.groups == "first":
+            return [there[:count] for count in range(2, len(there) + 1)]
         return [g for g in self._listed() if all(corpus_of(m) in available for m in g)]
 
     def impossible(self, available: Collection[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
         """The listed groups that cannot be trained, each with the corpora it lacks."""
-        if self.groups in ("all", "pairs", "all_but_one"):  # whose members are chosen from what is there
+        if self.groups in ("all", "pairs", "all_but_one", "first"):  # whose members are chosen from what is there
             return []
         lacking = [
             (g, tuple(dict.fromkeys(c for c in map(corpus_of, g) if c not in available))) for g in self._listed()
@@ -96,7 +100,7 @@ class Setting:
         """What the population of these members is called where "all" would be said of several; else empty."""
         if self.groups == "all_but_one":
             return "without-" + "+".join(m for m in self.members if m not in group)
-        several = not isinstance(self.groups, str) and len(group) > 2
+        several = (not isinstance(self.groups, str) or self.groups == "first") and len(group) > 2
         return "+".join(dict.fromkeys(map(corpus_of, group))) if several else ""
 
     @property
