@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -89,7 +89,7 @@ def question(
 ) -> Question:
     """The cell of this test. `question.ask()` answers it from the store or by running it, and gives the record."""
     setting: Setting = request.node.get_closest_marker("setting").args[0]
-    cell = Cell(replace(setting, options=options), population, method)
+    cell = Cell(setting.with_options(options), population, method)
     bench = bench_of(request.config)
 
     def ask() -> Any:

@@ -97,7 +97,7 @@ def test_a_setting_says_its_role_only_where_it_has_one() -> None:
     plain = Setting("weather", "climate", ("a", "b"), "all")
     assert "role" not in words_of(plain, "accuracy")
     assert words_of(replace(plain, role="off_target"), "accuracy")["role"] == "off_target"
-    with pytest.raises(MergeboardError, match="setting climate: role is 'aim', wanted off_target, or none"):
+    with pytest.raises(MergeboardError, match="setting climate: role is 'aim', wanted off_target, ablation or none"):
         replace(plain, role="aim")  # type: ignore[arg-type]
 
 

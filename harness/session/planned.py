@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -200,4 +199,4 @@ def cell_of(item: pytest.Item) -> Cell | None:
     if not isinstance(key, PopulationKey) or not isinstance(method, str):
         return None
     setting: Setting = marker.args[0]
-    return Cell(replace(setting, options=params.get("options", ())), key, method)
+    return Cell(setting.with_options(params.get("options", ())), key, method)

@@ -59,7 +59,7 @@ class Ablation:
             reached = [option for option in self.options if reaches(option, method)]
             for value in self.values:
                 own = (*self.fixed, *(f"{option}={value:g}" for option in reached))
-                yield Varied(method, own, f"{method}:{self.name}={value:g}")
+                yield Varied(method, own, f"{method}:{self.name}:{value:g}")
 
 
 def reaches(option: str, method: str) -> bool:

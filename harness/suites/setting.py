@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from methods.errors import MergeboardError
@@ -64,6 +64,10 @@ class Setting:
                 f"setting {self.name}: {', '.join(both)} is examined and a member is fine-tuned on it, so the exam "
                 "would hold training rows; name other corpora in examined, or leave it out and ask test rows alone"
             )
+
+    def with_options(self, options: tuple[str, ...]) -> Setting:
+        """The same question with further options; itself where there are none."""
+        return replace(self, options=(*self.options, *options)) if options else self
 
     def populations(self, available: Collection[str]) -> list[tuple[str, ...]]:
         """The groups of members that can be trained on the corpora at hand; at least two to a group."""

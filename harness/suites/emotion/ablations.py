@@ -32,7 +32,9 @@ ALPHA = Ablation(
 )
 COEFFICIENTS = Ablation(
     "coefficients",
-    tuple(f"{base}{way}" for base in ("simple", "fisher", "regmean") for way in ("", "_grid", "_evolver")),
+    tuple(
+        f"{base}{way}" for base in ("simple", "fisher", "regmean") for way in ("", "_grid", "_evolver", "_evolver_grid")
+    ),
     fixed=("search.budget=12",),  # that of `--tuned`, whose rows these are
     axis="coefficient search",
     source="Table 5",
