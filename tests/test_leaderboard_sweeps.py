@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from harness.records.record import RunRecord
 from harness.suites.emotion.ablations import ALPHA, BUDGET, DEV_ROWS, F
-from leaderboard.tables.ablations import sweeps, value_of, varied
+from leaderboard.tables.ablations import sweeps, value_of
 from leaderboard.tables.group import Group, groups
-from leaderboard.tables.table import headline
 from tests.test_leaderboard_table import record
 
 
