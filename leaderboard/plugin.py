@@ -84,6 +84,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         whole = config.option.verbose > 0
         terminalreporter.write_line(terminal.tables(own) if whole else brief.scores(own, brief.width()))
         terminalreporter.write_line(brief.LEGEND if whole else "-v has differences, corpora and costs too.")
+        if said := brief.verdict(own):
+            terminalreporter.write_line(f"\n{said}")
         if said := brief.more(shown, found.records, f"{COMMAND} --results={root}"):
             terminalreporter.write_line(text.plain(said))
     if left:

@@ -65,3 +65,29 @@ def test_a_session_shows_its_own_seeds_and_says_what_the_store_has_more() -> Non
     assert "40.00 (n=1)" in shown and "60.00" not in shown and "ties" not in shown
     assert brief.more(mine, stored, "show") == "This session alone; the store has 1 method and 1 seed more: show"
     assert brief.more(mine, mine, "show") == ""
+
+
+def test_a_session_ends_with_its_verdict_in_a_few_lines() -> None:
+    # ties - best: .10 .11 .12, p = .003; ties - simple: .01 .02 .03, p = .074; ties - fisher: far apart
+    scores = {"best": (0.21, 0.41, 0.61), "ties": (0.31, 0.52, 0.73), "simple": (0.30, 0.50, 0.70)}
+    scores |= {"fisher": (0.11, 0.31, 0.51)}
+    own = [record(m, s, x) for m, xs in scores.items() for s, x in enumerate(xs, 1)]
+    said = brief.verdict(groups(own)).splitlines()
+    assert len(said) == 2 and said[1] == "On 12 records of this session, 3 seeds: 1-3."
+    assert said[0].startswith(
+        "tiny-encoder, in-domain: ties scores highest of 3 merges at their defaults; it cannot be told from simple. "
+        "It is really better than the best member: +11.00 ["
+    )
+
+
+def test_a_verdict_claims_nothing_of_one_seed_without_predictions_and_leaves_many_columns_to_the_tables() -> None:
+    runs = [(m, setting) for m in ("simple", "ties") for setting in ("in_domain", "pairwise", "out_of_domain")]
+    said = brief.verdict(groups([record(m, score=0.3 + len(m) / 10, setting=s) for m, s in runs])).splitlines()
+    assert len(said) == 4 and said[2] == "More columns, 1, are in the tables."
+    assert said[0].endswith(
+        "simple scores highest of 2 merges at their defaults; whether by more than chance is not known."
+    )
+
+
+def test_one_merge_alone_has_no_verdict() -> None:
+    assert brief.verdict(groups([record("simple"), record("best")])) == "" == brief.verdict([])

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.records.record import RunRecord
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.pages import grids, terminal
+from leaderboard.stats.difference import Told
+from leaderboard.tables.cell import Cell, seeds_of
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
-from leaderboard.tables.kinds import of_several
+from leaderboard.tables.kinds import DEFAULT, of_several
 from leaderboard.tables.overall import overall
-from leaderboard.tables.table import ablations, asked, headline
+from leaderboard.tables.table import ablations, asked, headline, seeds_in_words
 
 LEGEND = (
     "scores times 100; * best merge of its kind, ≈ cannot be told from it, ? unknown; (n=1) one set of members, "
     "± 95 % interval over several"
 )
 ENDLESS = 10_000  # columns of what is no terminal
+MOST_LINES = 2  # of a session's verdict, beside what it leaves out and what it rests on
 LEAST = 2  # columns that are shown in any case: a method and a score
 
 
@@ -36,6 +40,44 @@ def scores(found: Iterable[Group], room: int, settings: Sequence[str] = ()) -> s
     """
     parts = [part for group in found for part in _of_group(group, room, settings)]
     return "\n".join([*parts, LEGEND]) if parts else ""
+
+
+def verdict(found: Sequence[Group]) -> str:
+    """Two to four lines: which merge scores highest, what cannot be told from it, how it stands to the best member, and
+    on what evidence; "" where no column has two merges of one kind."""
+    pairs = [(g, c) for g in found for c in headline(g).columns]
+    lines = [line for group, column in pairs if (line := _highest(group, column.title, column.cells))]
+    if not lines:
+        return ""
+    more = [f"More columns, {len(lines) - MOST_LINES}, are in the tables."] if len(lines) > MOST_LINES else []
+    records = [record for group in found for record in group.records]
+    seeds = seeds_in_words(seeds_of(records))
+    return "\n".join([*lines[:MOST_LINES], *more[:1], f"On {len(records)} records of this session, {seeds}."])
+
+
+def _highest(group: Group, title: str, cells: Mapping[str, Cell]) -> str:
+    """`in-domain: ties scores highest of 4 merges at their defaults; it cannot be told from simple. ...`"""
+    merges = {m: c for m, c in cells.items() if c.mean is not None and not c.variant and not words.yardstick(m)}
+    kinds = Counter(cell.kind for cell in merges.values())
+    kind = max(kinds, key=lambda k: (kinds[k], k == DEFAULT), default=DEFAULT)
+    own = {m: cell for m, cell in merges.items() if cell.kind == kind}
+    best = next((m for m, cell in own.items() if cell.mark == "best"), "")
+    if len(own) < 2 or not best:
+        return ""
+    by_mark = {mark: [terminal.name(m) for m, c in own.items() if c.mark == mark] for mark in ("tied", "unknown")}
+    alike = f"; it cannot be told from {text.joined(by_mark['tied'], 4)}" if by_mark["tied"] else ""
+    unknown = "; whether by more than chance is not known" if by_mark["unknown"] and not alike else ""
+    said = f"{title}: {terminal.name(best)} scores highest of {len(own)} merges {of_several(kind)}{alike}{unknown}."
+    return text.plain(f"{group.key.model}, {said}{_beside_member(own[best].to_member)}")
+
+
+def _beside_member(told: Told | None) -> str:
+    if told is None:
+        return ""
+    if told.chance is None:
+        return f" Minus the best member: {text.difference(told)}."
+    verdict = {"above": "really better than", "below": "really worse than", "undecided": "not to be told from"}
+    return f" It is {verdict[told.verdict]} the best member: {text.difference(told)}."
 
 
 def ranking(found: Iterable[Group]) -> str:
