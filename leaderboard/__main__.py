@@ -1,4 +1,4 @@
-"""`python -m leaderboard show | publish | check | site`, from the root of a checkout.
+"""`python -m leaderboard show | publish | check | site | serve | submit | cite`, from the root of a checkout.
 
 Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
 """
@@ -6,17 +6,17 @@ Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.records.record import Store
-from leaderboard import audit, publish, show, text
+from leaderboard import audit, cite, publish, show, submit, text
+from leaderboard.site import build, serve
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
+
+SITE, PAGES = Path(".mergeboard", "site"), Path(".mergeboard", "pages")  # what `serve` makes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(publish.check(root))
     if options.command == "site":
         return _site(root, options.out)
+    if options.command == "cite":
+        return _cite(root, options.format)
+    if options.command == "serve" and options.results is None:
+        return _serve(root, root / SITE, options.port, root)
     results = root / (options.results or publish.LOCAL)
     if not results.is_dir():
         print(
@@ -43,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         print(show.shown(shown, options) or f"no records of this schema at {results}")
         return _report(found.damaged)
+    if options.command == "serve":
+        return _serve(root, root / SITE, options.port, root / PAGES, Store(results))
+    if options.command == "submit":
+        return _submit(root, Store(results), options.name)
     from harness.storage.turns import turn  # who only reads needs none
 
     try:
@@ -64,10 +72,22 @@ def _parser() -> argparse.ArgumentParser:
         ("publish", "copy healthy records to leaderboard/results and write all pages"),
         ("check", "compare what is published with its records"),
         ("site", "build the static site from docs and the published records"),
+        ("serve", "build the site, of any records, and serve it on this machine"),
+        ("submit", "check this machine's records and make a branch of git with them"),
+        ("cite", "print how to cite this project"),
     ):
         command = commands.add_parser(name, help=help_text)
-        if name in ("show", "publish"):
+        if name in ("show", "publish", "submit"):
             command.add_argument("--results", type=Path, help=f"store to read (default: {publish.LOCAL})")
+        if name == "serve":
+            command.add_argument(
+                "--results", type=Path, help="store to show (default: the published pages as they are)"
+            )
+            command.add_argument("--port", type=int, default=serve.PORT, help=f"default: {serve.PORT}; 0: any free one")
+        if name == "submit":
+            command.add_argument("--name", default="", help="the branch (default: named by model and records)")
+        if name == "cite":
+            command.add_argument("--format", choices=cite.FORMATS, default="bibtex", help="default: bibtex")
         if name == "show":
             show.add(command)
         if name == "site":
@@ -76,16 +96,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _site(root: Path, out: Path) -> int:
-    """MkDocs in a process of its own: its settings name files relative to the checkout."""
-    if importlib.util.find_spec("mkdocs") is None:
-        print("leaderboard: the site needs mkdocs-material; pip install 'mergeboard[site]'", file=sys.stderr)
-        return 1
-    words = ["-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out.absolute())]
-    told = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # of a successor that Material does not run on
-    code = subprocess.run([sys.executable, *words], cwd=root, env=told, check=False).returncode
-    if code == 0:
-        print(f"written: {out}/index.html")
-    return 1 if code else 0
+    if wrong := build.build(root, out):
+        return _report([wrong])
+    print(f"written: {out}/index.html")
+    return 0
+
+
+def _serve(root: Path, out: Path, port: int, checkout: Path, store: Store | None = None) -> int:
+    """The port first, which is known at once; then what takes a while."""
+    try:
+        server = serve.server_of(out, port)
+    except serve.Taken as error:
+        return _report([str(error)])
+    with server:
+        try:
+            lines = [] if store is None else build.of_store(root, store, checkout)
+        except (OSError, ValueError) as error:
+            return _report([str(error)])
+        _report(lines)
+        if wrong := build.build(checkout, out):
+            return _report([wrong])
+        serve.run(server, lambda line: print(f"leaderboard: {line}", flush=True))
+    return 0
+
+
+def _submit(root: Path, local: Store, name: str) -> int:
+    try:
+        print("\n".join(submit.submit(root, local, name)))
+    except submit.Refused as error:
+        return _report(error.lines)
+    return 0
+
+
+def _cite(root: Path, form: str) -> int:
+    try:
+        print(cite.citation(root, form), end="")
+    except ValueError as error:
+        return _report([str(error)])
+    return 0
 
 
 def _report(problems: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
-from leaderboard import audit, generated, shelf
+from leaderboard import audit, downloads, generated, shelf
 from leaderboard.findings.quantities import values
 from leaderboard.graded import misgraded
 from leaderboard.manual import page
@@ -39,10 +39,12 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     Returns one line for everything that was done, and one for everything that was not and why.
     """
     target = Store(root / PUBLISHED)
-    found, there = audit.load(local), set(audit.load(target).places)
-    refused, copied, known = list(found.damaged), 0, gold_of(local)
+    there = shelf.adopt(target, audit.load(target))
+    same = local.root.resolve() == target.root.resolve()
+    found, known = there if same else audit.load(local), gold_of(local)
+    refused, copied = list(found.damaged), 0
     for record, place in found.files:
-        if record.path in there:
+        if record.path in there.places:
             continue
         faults = [*audit.unlikely(record), *audit.reproduce(record, known), *misgraded(record, known, local)]
         if faults:
@@ -51,13 +53,13 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
         for beside in sorted(files_named_by(record)):
             write_whole(target.root / beside, (local.root / beside).read_text(encoding="utf-8"))
         text = (local.root / place).read_text(encoding="utf-8")
-        write_whole(target.root / shelf.signed(record.path, text), text)
-        there.add(record.path)
+        there.places[record.path] = shelf.signed(record.path, text)
+        write_whole(target.root / there.places[record.path], text)
+        there.records.append(record)
         copied += 1
     refused += _copy(shelf.surveys, terrain.text_of, local, target)
     refused += _copy(shelf.diagnoses, diagnosis.text_of, local, target)
-    shelf.adopt(target)
-    done, kept = write(root)
+    done, kept = write(root, there)
     return [f"{copied} of {len(found.records)} records copied to {PUBLISHED}", *done], [*refused, *kept]
 
 
@@ -93,7 +95,7 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
 
 def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
     of_models = pages.pages(found, shelf.surveys(store)[0], shelf.diagnoses(store)[0])
-    return {**of_models, **page.pages(found)}
+    return {**of_models, **page.pages(found), **downloads.files(found)}
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], dict[Path, str]]:
@@ -108,9 +110,13 @@ def _stale(root: Path, hosts: Mapping[Path, str]) -> list[Path]:
     return [host for host, text in hosts.items() if (root / host).read_bytes() != text.encode()]
 
 
-def write(root: Path) -> tuple[list[str], list[str]]:
-    """Write what published records say; lines for what was done, and one for each file that is somebody's own."""
-    files, hosts = _apart(root, outputs(root))
+def write(root: Path, loaded: audit.Loaded | None = None) -> tuple[list[str], list[str]]:
+    """Write what published records say; lines for what was done, and one for each file that is somebody's own.
+
+    Args:
+        loaded: the published records, if they were read before: thousands take a while.
+    """
+    files, hosts = _apart(root, outputs(root, loaded))
     done = generated.write(root, files)
     written = [generated.DOCS / name for name in done.written]
     for host in _stale(root, hosts):

@@ -23,12 +23,14 @@ def signed(path: Path, text: str) -> Path:
     return path.with_name(f"{path.stem}-{digest}.json")
 
 
-def adopt(store: Store) -> None:
-    """Give records that were copied here under the name that they had in a local store their published one."""
-    for record, place in load(store).files:
-        if place == record.path:
-            text = (store.root / place).read_text(encoding="utf-8")
-            (store.root / place).rename(store.root / signed(place, text))
+def adopt(store: Store, loaded: Loaded) -> Loaded:
+    """Give records that were copied here under the name that they had in a local store their published one. Gives what
+    the store then holds: of two records of one cell, names say which is shown."""
+    copied = [place for record, place in loaded.files if place == record.path]
+    for place in copied:
+        text = (store.root / place).read_text(encoding="utf-8")
+        (store.root / place).rename(store.root / signed(place, text))
+    return load(store) if copied else loaded
 
 
 def surveys(store: Store) -> tuple[list[terrain.Terrain], list[str]]:

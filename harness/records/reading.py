@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +34,8 @@ def text_of(record: RunRecord) -> str:
 def read(path: Path) -> RunRecord | None:
     """One record from its file; None if it is of a schema not known here; `BadRecord` if it is damaged."""
     try:
-        raw = json.loads(fresh(lambda: path.read_text("utf-8"))) if path.stat().st_size <= LARGEST else None
+        text = fresh(lambda: path.read_text("utf-8")) if path.stat().st_size <= LARGEST else "null"
+        raw = json.loads(text)
     except OSError as error:
         if (away := silence(path, error)) is not None:
             raise away from None
@@ -56,7 +58,8 @@ def read(path: Path) -> RunRecord | None:
         if not fits(value, _TYPES[name]):
             raise BadRecord(f"{path}: {name} is {repr(value)[:40]}, which it cannot be; the file was edited or damaged")
     try:
-        canonical(raw)  # refuses NaN wherever it hides
+        if _ENDLESS.search(text):
+            canonical(raw)  # refuses NaN wherever it hides
         key = recipe_key(raw["recipe"])  # of the file's own recipe, whatever its schema
         if key != raw["key"]:
             raise BadRecord(f"{path}: the recipe does not hash to key {raw['key']}; the file was edited or damaged")
@@ -72,4 +75,5 @@ def read(path: Path) -> RunRecord | None:
     return record
 
 
+_ENDLESS = re.compile(r"NaN|Infinity|[eE]\+?\d{3}|\d{300}")  # what may be read as a number that JSON has no form for
 _TYPES = typing.get_type_hints(RunRecord)

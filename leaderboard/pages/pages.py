@@ -34,6 +34,7 @@ from leaderboard.verdict.tally import beside
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 FOLDER = PurePosixPath("leaderboard")
+ROWS = "rows"  # the downloads of all models
 PICTURES = FOLDER / model.FIGURES
 HERE = markdown.linked(str(links.FOLDER))
 
@@ -52,7 +53,8 @@ def pages(
         every = [*(figure for of_group in drawn.values() for figure in of_group), *told.figures()]
         files |= {PICTURES / figure.name: figure.svg for figure in every}
         files |= {PICTURES / model.survey_of(t): landscape(model.plane(t), t) for t in seen}
-        files[FOLDER / page_of(name)] = model.page(_model(name, own), own, drawn, seen, told)
+        whole = model.page(_model(name, own), own, drawn, seen, told)
+        files[FOLDER / page_of(name)] = f"{whole}\n{prose.DOWNLOAD.format(stem=stem_of(name))}"
     diagrams = ranking.diagrams(found)
     return files | {PICTURES / name: drawing for name, drawing in diagrams.items()}
 
@@ -63,6 +65,12 @@ def page_of(model: str) -> str:
     if name != model or name.lower() in ("index", "readme"):
         name += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
     return f"{name}.md"
+
+
+def stem_of(name: str) -> str:
+    """The name of a model's downloads without their endings: that of its page, but for one called as those of all."""
+    stem = page_of(name).removesuffix(".md")
+    return f"{stem}-of-model" if stem.lower() == ROWS else stem
 
 
 def session(found: list[Group]) -> str:

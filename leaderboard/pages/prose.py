@@ -254,3 +254,10 @@ They stand in italics, say what a merge is held against, and do not compete.
 | *each on its own* | `domain_specific` | each member on its own corpus: the score of whoever keeps them all |
 | *multi-task* | `mtl` | one model trained on all members' rows together |
 """
+
+DOWNLOAD = """\
+## Take the numbers along
+
+Every row of this page's tables of scores, with differences, costs and the names of its records:
+[CSV]({stem}.csv) · [JSON]({stem}.json)
+"""

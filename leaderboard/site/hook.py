@@ -38,7 +38,11 @@ hide: [navigation, toc]
 Each line is one method in one column of the [leaderboard](leaderboard.md), which says how to read the numbers. A click
 on a heading sorts; a click on a method says [what it does](methods/README.md); a click on a score shows the records
 behind the line, their command and their commit. One table is shown at first; choose another above it. Lines of
-different models, suites, protocols or settings may not be compared, so of several tables each stands by itself.
+different models, suites, protocols or settings may not be compared, so of several tables each stands by itself. What is
+chosen stands in the address: copy it to share what you see.
+
+Take every row along: [CSV](leaderboard/rows.csv) · [JSON](leaderboard/rows.json). To cite:
+`python -m leaderboard cite`.
 """
 
 

@@ -200,7 +200,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 def part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An object inside another one; an empty one where it is not there, or no object."""
     found = of.get(name)
-    return found if isinstance(found, Mapping) else {}
+    return found if type(found) is dict or isinstance(found, Mapping) else {}  # the first at a tenth of the time
 
 
 def _inner(method: Mapping[str, Any]) -> Mapping[str, Any]:

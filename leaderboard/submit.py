@@ -1,0 +1,140 @@
+"""A branch of git with one's records, to be offered: checked first, made beside the working tree, pushed by nobody.
+
+Everything happens in a work tree of its own, which is removed again: the files that one is working on are never
+touched, and where anything fails nothing is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.records.record import RunRecord, Store
+from leaderboard import audit, publish, text
+from leaderboard.graded import misgraded
+from leaderboard.tables.answers import files_named_by, gold_of
+from leaderboard.tables.said import said
+
+NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+TOUCHED = (publish.PUBLISHED.as_posix(), "docs", "README.md")
+
+
+class Refused(ValueError):
+    """Nothing was submitted; each line says why, and what to do."""
+
+    @property
+    def lines(self) -> list[str]:
+        """One for each thing that is wrong."""
+        return str(self).splitlines()
+
+
+def submit(root: Path, local: Store, name: str = "") -> list[str]:
+    """Make the branch. Gives lines for what was made and what is left to do.
+
+    Args:
+        root: a checkout whose tree is clean.
+        local: the store with the records.
+        name: the branch; "" for one that is named by model and by what the records hold.
+
+    Errors: `Refused`.
+    """
+    if name and not NAMED.fullmatch(name):
+        raise Refused(f"--name={text.plain(name)}: wanted letters, digits, dots, dashes and slashes, up to 100")
+    _require_clean(root)
+    new = _new(root, local)
+    branch = name or _named_by(new)
+    if _git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}").returncode == 0:
+        raise Refused(f"there is a branch {branch} already; give this one another name with --name, or remove that one")
+    message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new)}"
+    with tempfile.TemporaryDirectory(prefix="mergeboard-") as folder:
+        work = Path(folder) / "tree"
+        _do(root, "worktree", "add", "--quiet", "-b", branch, str(work), "HEAD")
+        try:
+            refused = publish.publish(work, local)[1]
+            if refused:
+                raise Refused("\n".join(refused))
+            _do(work, "add", "--all", *(path for path in TOUCHED if (work / path).exists()))
+            _do(work, "commit", "--quiet", "-m", message)
+        except BaseException as error:
+            _git(root, "worktree", "remove", "--force", str(work))
+            _git(root, "branch", "-D", branch)
+            if isinstance(error, OSError):
+                raise Refused(f"the branch cannot be written: {error}") from None
+            raise
+        _git(root, "worktree", "remove", "--force", str(work))
+    return [
+        f"branch {branch}: {message}",
+        f"Nothing was pushed. Look at it with: git show --stat {branch}",
+        f"Offer it with: git push -u origin {branch}, and open a pull request with the list above.",
+    ]
+
+
+def checklist(new: Sequence[RunRecord]) -> str:
+    """What was checked, and what only the person who submits can say."""
+    beside = {path.parts[0] for record in new for path in files_named_by(record)}
+    texts = "what models wrote, word by word" if "texts" in beside else "no texts"
+    commits = sorted({str(record.environment.get("commit"))[:12] for record in new})
+    dirty = [commit for commit in commits if "dirty" in commit]
+    done = [
+        "every record hashes to its name, and its predictions give its scores again",
+        f"each names its command and its commit: {text.listed(commits)}",
+        "the pages are what the records say",
+    ]
+    open_ = [
+        f"what is in it may be published: scores, gold labels as numbers, {texts}",
+        "the models and data can be had by others, or it is said where they are",
+        "the machine did nothing else that would make the costs too high, or it is said",
+    ]
+    open_ += ["why it was run from a tree with changes"] if dirty else []
+    return "".join([*(f"- [x] {line}\n" for line in done), *(f"- [ ] {line}\n" for line in open_)])
+
+
+def _new(root: Path, local: Store) -> list[RunRecord]:
+    """The records that are not published yet. Errors: `Refused` if there is none, or one does not hold up."""
+    found, known = audit.load(local), gold_of(local)
+    there = audit.load(Store(root / publish.PUBLISHED)).places
+    wrong, new = list(found.damaged), []
+    for record in found.records:
+        if record.path not in there:
+            new.append(record)
+            wrong += [*audit.unlikely(record), *audit.reproduce(record, known), *misgraded(record, known, local)]
+    if wrong:
+        raise Refused("\n".join(f"{text.plain(line)}; nothing was submitted" for line in wrong))
+    if not new:
+        raise Refused(f"no record of {local.root} is new; everything in it is published already")
+    return new
+
+
+def _named_by(new: Sequence[RunRecord]) -> str:
+    digest = hashlib.sha256("\n".join(sorted(record.key for record in new)).encode()).hexdigest()[:8]
+    model = re.sub(r"[^A-Za-z0-9]+", "-", new[0].model).strip("-")[:40] or "model"
+    return f"records/{model}-{digest}"
+
+
+def _models(new: Sequence[RunRecord]) -> str:
+    models = text.listed(sorted({text.plain(record.model) for record in new}))
+    return f"{models} on {text.listed(sorted({text.plain(said(record).suite) for record in new}))}"
+
+
+def _require_clean(root: Path) -> None:
+    found = _git(root, "status", "--porcelain")
+    if found.returncode:
+        raise Refused(f"{root.absolute()} is no checkout of git; clone the repository and work there")
+    if changed := found.stdout.splitlines():
+        rest = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise Refused(f"the tree has changes ({changed[0][3:]}{rest}); commit or stash them first: git stash -u")
+
+
+def _do(root: Path, *words: str) -> None:
+    done = _git(root, *words)
+    if done.returncode:
+        said_ = " ".join((done.stderr or done.stdout).split())
+        raise Refused(f"git {words[0]} failed: {said_:.300}")
+
+
+def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)

@@ -1,0 +1,72 @@
+"""The site on loopback, and how to cite it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from leaderboard.__main__ import main
+from leaderboard.site import build, serve
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_folder_is_served_on_loopback_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("here", encoding="utf-8")
+    (tmp_path.parent / "secret.txt").write_text("no", encoding="utf-8")
+    said: list[str] = []
+    server = serve.server_of(tmp_path, 0)
+    assert server.server_address[0] == "127.0.0.1"
+    running = threading.Thread(target=serve.run, args=(server, said.append))
+    running.start()
+    port = server.server_address[1]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+        assert page.read() == b"here"
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/../secret.txt", timeout=30)
+    server.shutdown()
+    running.join()
+    assert said == [f"http://127.0.0.1:{port}/ (Ctrl-C ends it)"]
+
+
+def test_a_port_that_is_taken_is_one_line_before_anything_is_built(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        assert main(["--root", str(ROOT), "serve", f"--port={port}"]) == 1
+    said = f"leaderboard: port {port} is taken; name another one with --port, or 0 for any that is free\n"
+    assert capsys.readouterr().err == said
+    assert main(["serve", "--port=70000"]) == 1
+    assert "--port=70000 is no port" in capsys.readouterr().err
+
+
+def test_a_site_that_cannot_be_built_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
+    for words in (["site"], ["serve", "--port=0"]):
+        assert main(["--root", str(tmp_path), *words]) == 1
+        assert capsys.readouterr().err == f"leaderboard: {build.ABSENT}\n"
+    monkeypatch.undo()
+    pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
+    assert main(["--root", str(tmp_path), "serve", "--port=0"]) == 1
+    assert capsys.readouterr().err.startswith("leaderboard: no mkdocs.yml in ")
+
+
+def test_a_citation_says_what_pyproject_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert main(["--root", str(ROOT), "cite"]) == 0
+    bibtex = capsys.readouterr().out
+    assert bibtex.startswith("@software{mergeboard,\n") and f"version = {{{told['version']}}}" in bibtex
+    assert f"author = {{{{{told['authors'][0]['name']}}}}}" in bibtex
+    assert main(["--root", str(ROOT), "cite", "--format=cff"]) == 0
+    assert capsys.readouterr().out == (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n", encoding="utf-8")
+    assert main(["--root", str(tmp_path), "cite"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
