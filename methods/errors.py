@@ -22,20 +22,32 @@ class MergeboardError(Exception):
     """Base of every error that mergeboard raises on purpose; its text is one complete line."""
 
 
+LISTED = 150  # characters of names that a line has room for
+NEAREST = 5  # names that are told where it has not
+
+
 class UnknownName(MergeboardError):
     """A name that is not known, with the closest known one as a hint.
 
     Args:
         kind: what the name should have been, e.g. "merging method".
         name: what was met.
-        known: every name that would have been accepted.
+        known: every name that would have been accepted; of many, the nearest are told.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(names) or 'none'}")
+        said = ", ".join(names) or "none"
+        if len(said) > LISTED:
+            nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.0)
+            where = f", which {_PAGES[kind]} lists" if kind in _PAGES else ""
+            said = f"{', '.join(nearest)} and {len(names) - len(nearest)} more{where}"
+        super().__init__(f"no {kind} named {name!r}.{hint} Known: {said}")
+
+
+_PAGES = {"merging method": "docs/methods/README.md", "protocol option": "docs/protocols.md"}
 
 
 class UnknownMethod(UnknownName):

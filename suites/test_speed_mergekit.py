@@ -38,7 +38,7 @@ HELD = (
         "consensus",
         "ties",
     ),
-    *("ties", "tsv_m", "iso_c", "iso_cts", "cart", "star", "subspace_boost"),
+    *("tsv_m", "iso_c", "iso_cts", "cart", "star", "subspace_boost"),
 )
 WEIGHTS = (1.0, 2.0, 3.0, 2.0, 1.0)
 BAND = {"density": 0.15, "gamma": 0.006, "lambda": 0.2}

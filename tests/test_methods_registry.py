@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, make_dataclass
@@ -113,6 +114,16 @@ def test_knobs_of_a_method_that_does_not_exist_are_refused() -> None:
 def test_an_unknown_knob_gets_a_hint() -> None:
     with pytest.raises(UnknownName, match=r"no option of regmean named 'alpa'\. Did you mean 'alpha'"):
         resolve("regmean", {"regmean": {"alpa": 1}})
+
+
+def test_of_many_names_the_nearest_are_told_and_where_all_are() -> None:
+    with pytest.raises(UnknownName) as error:
+        resolve("tise")
+    said = str(error.value)
+    assert said.startswith("no merging method named 'tise'. Did you mean 'ties'? Known: ties, ") and len(said) < 200
+    assert re.search(r" and \d+ more, which docs/methods/README\.md lists$", said)
+    few = str(UnknownName("colour", "rde", ["red", "blue"]))
+    assert few == "no colour named 'rde'. Did you mean 'red'? Known: blue, red"
 
 
 def test_text_becomes_the_type_of_the_field(fresh_registry: pytest.MonkeyPatch) -> None:

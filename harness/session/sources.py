@@ -114,8 +114,8 @@ def data_in(folder: str | None, models: Sequence[ModelName], config: pytest.Conf
         return None
     path = config.invocation_params.dir / Path(folder).expanduser()
     if not any(suite.data and suite.lies_in(path) for suite in looked_up()):
-        wanted = " nor ".join(f"{suite.data} ({suite.origin})" for suite in near() if suite.data)
-        raise MergeboardError(f"--data {folder}: there is neither {wanted} in it")
+        wanted = " nor ".join(suite.data for suite in near() if suite.data)
+        raise MergeboardError(f"--data {folder}: there is neither {wanted} in it; docs/usage.md says where to get them")
     return path.resolve()
 
 
