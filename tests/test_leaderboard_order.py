@@ -85,3 +85,18 @@ def test_a_score_of_nothing_says_that_everything_was_answered_no() -> None:
     exams = {c: {"predicted_positive": 0} for c in ("isear", "tec")}
     both = [record(seed=1, score=0.0, details={"exams": exams}), record(seed=2, score=0.0)]
     assert "answers no" not in terminal.tables(groups(both)), "of seed 2 nothing is known"
+
+
+def test_what_all_rows_share_of_development_rows_stands_in_the_head_and_in_no_row() -> None:
+    part: dict[str, Any] = {
+        "protocol": {"name": "quick", "epochs": 1, "search": {"dev_fraction": 0.3}},
+        "knobs": {"dev_fraction": 0.3},
+    }
+    some = [record("best", **part), record("greedy_soup", **part), record("simple")]
+    (group,) = groups(some)
+    headers, rows = grids.scores(headline(group), terminal.starred, terminal.name)
+    assert headers[0] == "method, dev_fraction=0.3" == grids.certainty(certainty(group)[0], terminal.name)[0][0]
+    assert {row[0] for row in rows} == {"best member", "greedy_soup", "simple"}
+    other = {"name": "quick", "epochs": 1, "search": {"dev_fraction": 0.5}}
+    (mixed,) = groups([*some, record("ties_cma", protocol=other)])
+    assert grids.scores(headline(mixed), terminal.starred, terminal.name)[0][0] == "method"

@@ -34,7 +34,7 @@ Name = Callable[[str], str]
 def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Grid:
     """A column of the paper's numbers follows each column for which it has any; a column before all says how much was
     tuned on development rows, where some row was."""
-    headers, columns = ["method"], [[name(m) for m in table.methods]]
+    headers, columns = [_method(table)], [[name(_short(table, m)) for m in table.methods]]
     tuned = [table.tuned(m) for m in table.methods]
     if any(tuned):
         headers.append(TUNED)
@@ -49,6 +49,18 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
     return headers, [list(row) for row in zip(*columns, strict=True)]
 
 
+def _method(table: Scores) -> str:
+    """The head of the rows' names, with what all of them share that could have it otherwise."""
+    return ", ".join(["method", *table.shared])
+
+
+def _short(table: Scores, row: str) -> str:
+    """A row's name without that."""
+    for option in table.shared:
+        row = f"{row} ".replace(f" {option} ", " ").rstrip()
+    return row
+
+
 def certainty(table: Scores, name: Name) -> Grid:
     """One column of scores, read across: share of the members' own scores, and the distance to the best merge, to the
     base method and, where they were asked, to the best member and the ancestor."""
@@ -61,8 +73,10 @@ def certainty(table: Scores, name: Name) -> Grid:
         cell = column.cells[method]
         best = THE_BEST if cell.mark == "best" else text.difference(cell.to_best)
         beside = [text.difference(told[place]) for _, told in asked]
-        rows.append([name(method), text.share(cell.recovery), best, text.difference(cell.to_base), *beside])
-    return ["method", "recovery", BEST, BASE, *(title for title, _ in asked)], rows
+        rows.append(
+            [name(_short(table, method)), text.share(cell.recovery), best, text.difference(cell.to_base), *beside]
+        )
+    return [_method(table), "recovery", BEST, BASE, *(title for title, _ in asked)], rows
 
 
 def ablations(table: Ablations, show: Callable[[Cell | None], str], name: Name) -> Grid:

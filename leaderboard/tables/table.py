@@ -16,6 +16,7 @@ from leaderboard.tables.group import Block, Group, Question
 from leaderboard.tables.order import by_score
 from leaderboard.tables.rows import Rows, in_order, rows_of, usual_rows
 from leaderboard.tables.said import number_of
+from leaderboard.tables.searches import part
 
 ABLATION = "Ablation"  # begins the title of a table that says what an option does
 
@@ -49,6 +50,16 @@ class Scores:
     def tuned(self, row: str) -> str:
         """By how much a row was tuned on development rows; "" of a method at its defaults."""
         return " or ".join(dict.fromkeys(c.cells[row].kind for c in self.columns if row in c.cells)).strip()
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Options of development rows that all rows that read those share, `dev_fraction=0.3`; none of one."""
+        found = [record for record in self.records if part(part(record.recipe, "protocol"), "search")]
+        own = [
+            {(k, str(v)) for k, v in r.knobs.items() if k in part(part(r.recipe, "protocol"), "search")} for r in found
+        ]
+        alike = set.intersection(*own) if len({r.method for r in found}) > 1 else set()
+        return tuple(f"{knob}={value}" for knob, value in sorted(alike))
 
     @property
     def seeds(self) -> tuple[int, ...]:
