@@ -18,7 +18,7 @@ drops up to 0.99 of the changes of large models; mergekit drops nothing unless a
 in small tensors, where the few scalars that are kept must stand for those that are not.
 
 Which scalars are kept is decided by `mask_seed`, the member's name and the tensor's name (methods/tensors/drops.py),
-never by `rng`: the same knobs give the same bits, a larger density keeps more of the same scalars, and a search
+never by `rng`: the same options give the same bits, a larger density keeps more of the same scalars, and a search
 compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in the
 order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
 

@@ -1,4 +1,4 @@
-"""Search: try a method's knobs on the development split, by an optimiser, at a stated number of evaluations.
+"""Search: try a method's options on the development split, by an optimiser, at a stated number of evaluations.
 
     start   the inner method as it is: the first evaluation, and so never lost
     ask     the optimiser for points of the method's space (methods/space.py)
@@ -37,7 +37,7 @@ from methods.searching.trial import Trial
 @register("search", paper="Akiba et al., arXiv:2403.13187")
 @dataclass(frozen=True)
 class Search(Replayable, PerMember, KeepsApart):
-    """An inner method whose knobs are searched by an optimiser."""
+    """An inner method whose options are searched by an optimiser."""
 
     version: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("development scores", "random draws")
@@ -46,7 +46,7 @@ class Search(Replayable, PerMember, KeepsApart):
     inner: MergeMethod | None = None
     optimiser: Optimiser | None = None
     budget: int = 100  # development evaluations in all: the start, the candidates, and the last few once more
-    over: tuple[str, ...] | None = None  # knobs that are searched; the method's own choice, if None
+    over: tuple[str, ...] | None = None  # options that are searched; the method's own choice, if None
     bounds: tuple[str, ...] | None = None  # "lambda:0:1.5" in place of the method's own bounds
     layers: Literal["all", "blocks"] = "all"  # one set of numbers for the model, or one for every group of layers
     granularity: int = 1  # blocks in a group

@@ -160,6 +160,33 @@ def _project(pytester: pytest.Pytester, zoo: Path, monkeypatch: pytest.MonkeyPat
     return Project(pytester, zoo, suite)
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a site that was built from records of its own."""
+    pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
+    from tests.site_world import build
+
+    return made_once(tmp_path_factory, "checkout with a site", build) / "built"
+
+
+@pytest.fixture(scope="session")
+def site(built: Path) -> Iterator[str]:
+    """Its address."""
+    from tests.site_world import served
+
+    with served(built) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; skipped where there is none."""
+    from tests.site_world import headless
+
+    with headless() as running:
+        yield running
+
+
 @pytest.fixture
 def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A registry that forgets what is registered meanwhile."""

@@ -68,6 +68,15 @@ def drawn() -> dict[str, str]:
     }
 
 
+def test_of_a_crowd_the_best_are_named_and_the_others_counted() -> None:
+    crowd = pareto("x", [Spent(f"m{k}", 1.0, k / 100, None, 1) for k in range(40)])
+    few = pareto("x", [Spent(f"m{k}", 1.0, k / 100, None, 1) for k in range(20)])
+    said = re.findall(r"<text[^>]*>([^<]*)</text>", crowd)
+    assert [f"m{k} {k}.0" in said for k in (39, 28, 27)] == [True, True, False]
+    assert "and 28 with lower scores, in the tables" in said and "with lower scores" not in few
+    assert "m0 0.0 in 1 s" in crowd, "the description tells of all"
+
+
 @pytest.mark.parametrize("kind", ["curves", "races", "pareto", "ranks", "intervals", "heat", "landscape"])
 def test_figures_are_well_formed_and_names_are_words(kind: str) -> None:
     text = drawn()[kind]

@@ -2,104 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
-import shutil
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from harness.records.record import RunRecord, Store
-from leaderboard.__main__ import main
-from leaderboard.publish import PUBLISHED
-from tests.test_leaderboard_publish import answered
-from tests.test_leaderboard_table import record
-
-ROOT = Path(__file__).parent.parent
-EVIL = 'a|b <script>document.title="pwned"</script> [x](javascript:alert(1)) "quoted" <img src=x onerror=alert(2)>'
-EVIL_MODEL = 'x</title><script>document.title="pwned"</script>{{ config }}'
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-PAGES = ("", "leaderboard/", "leaderboard/small-gpt2/", "explore/", "claims/", "methods/", "methods/ties/")
-
-
-def published(root: Path) -> list[RunRecord]:
-    """Records of two models; one method has predictions, one has a hostile name, one a gap."""
-    store = Store(root / PUBLISHED)
-    told = {"command": f"pytest suites/ {EVIL}", "commit": "0123456789abcdef"}
-    made = [
-        *(record("simple", s, 0.4 + s / 100, model="small-gpt2", environment=told) for s in (1, 2)),
-        *(record("ties", s, 0.5 + s / 100, model="small-gpt2", cost={"merge_seconds": 12.5}) for s in (1, 2)),
-        *(record("ensemble", s, 0.45 + s / 100, model="small-gpt2") for s in (1, 2)),
-        record("regmean", 1, 0.9, model="small-gpt2"),
-        record(EVIL, 1, 0.3),
-        record("ties_cma", 1, 0.3, model="searched-gpt2"),
-        record("ties", 1, 0.3, model=EVIL_MODEL, protocol={"name": EVIL_MODEL}),
-    ]
-    for one in made:
-        store.put(one)
-    answered(store)
-    return made
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a site that was built from records of its own, under this checkout's settings."""
-    pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
-    root = tmp_path_factory.mktemp("checkout")
-    published(root)
-    (root / "docs").mkdir()
-    hook = "leaderboard/site/hook.py"  # is named relative to the settings
-    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").replace(hook, str(ROOT / hook))
-    (root / "mkdocs.yml").write_text(settings, encoding="utf-8")
-    for path in (ROOT / "docs").glob("*.md"):
-        shutil.copy(path, root / "docs")
-    assert main(["--root", str(root), "publish", "--results", str(PUBLISHED)]) == 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        assert main(["--root", str(root), "site", "--out", str(root / "built")]) == 0
-    handler = functools.partial(Silent, directory=str(root / "built"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-
-
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; skipped where it or its driver is not installed."""
-    selenium = pytest.importorskip("selenium.webdriver", reason="the browser is driven by selenium")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if found is None or driver is None:
-        pytest.skip("no Chromium with chromedriver on this machine")
-    options = selenium.ChromeOptions()
-    options.binary_location = found
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    running = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
-    yield running
-    running.quit()
+from tests.site_world import EVIL
 
 
 def explore(site: str, browser: Any, chosen: str = "all=1") -> None:
     """Open the explorer anew; from itself a browser would only change the address."""
     browser.get("about:blank")
-    browser.get(f"{site}explore/{chosen and '#' + chosen}")
+    browser.get(f"{site}explore.html{chosen and '#' + chosen}")
 
 
 def column(browser: Any, number: int) -> list[str]:
@@ -231,11 +143,11 @@ def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -
 def test_a_methods_name_leads_to_its_page_and_a_plug_ins_nowhere(site: str, browser: Any) -> None:
     explore(site, browser, "model=small-gpt2&method=ties")
     browser.find_element("css selector", ".explore-rows tbody td:nth-child(1) a").click()
-    assert browser.current_url == f"{site}methods/ties/"
-    browser.get(f"{site}leaderboard/small-gpt2/")
+    assert browser.current_url == f"{site}methods/ties.html"
+    browser.get(f"{site}leaderboard/small-gpt2.html")
     names = {a.text: a.get_attribute("href") for a in browser.find_elements("css selector", "td:nth-child(1) a")}
-    assert names["simple"] == f"{site}methods/simple/" and names["regmean"] == f"{site}methods/regmean/"
-    browser.get(f"{site}leaderboard/tiny-encoder/")
+    assert names["simple"] == f"{site}methods/simple.html" and names["regmean"] == f"{site}methods/regmean.html"
+    browser.get(f"{site}leaderboard/tiny-encoder.html")
     named = browser.find_elements("css selector", "td:nth-child(1)")
     (hostile,) = {cell.text for cell in named if cell.text.startswith("a|b")}
     assert hostile not in {a.text for a in browser.find_elements("css selector", "td:nth-child(1) a")}
@@ -253,34 +165,11 @@ def test_hostile_names_stay_names(site: str, browser: Any) -> None:
     browser.find_element("css selector", ".explore-rows tbody td:nth-child(2) a").click()
     traced = browser.current_url.removeprefix(site)
     assert traced.startswith("runs/x")
-    browser.get(f"{site}leaderboard/")
+    browser.get(f"{site}leaderboard.html")
     own = browser.find_element("css selector", "article a[href*='x_--title']").get_attribute("href").removeprefix(site)
-    for page in ("explore/", "leaderboard/", "leaderboard/tiny-encoder/", "claims/", traced, own):
+    for page in ("explore.html", "leaderboard.html", "leaderboard/tiny-encoder.html", "claims.html", traced, own):
         browser.get(site + page)
         assert browser.title != "pwned", page
         assert not browser.find_elements("css selector", "article script, article img[src='x'], a[href^='javascript']")
     explore(site, browser, "contains=pwned")
     assert [name for name in column(browser, 1) if name == EVIL]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", PAGES)
-def test_no_page_complains_or_leaves_a_phones_screen(site: str, browser: Any, page: str, scheme: str) -> None:
-    browser.get_log("browser")
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get("about:blank")
-    origin = {"origin": site.rstrip("/"), "storageTypes": "local_storage"}  # where Material remembers a scheme
-    browser.execute_cdp_cmd("Storage.clearDataForOrigin", origin)
-    browser.get(site + page)
-    try:
-        wanted = {"light": "default", "dark": "slate"}[scheme]
-        assert browser.find_element("css selector", "body").get_attribute("data-md-color-scheme") == wanted
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-        broken = "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
-        assert browser.execute_script(broken) == []
-        assert browser.get_log("browser") == []
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

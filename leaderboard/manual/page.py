@@ -91,7 +91,7 @@ def _needs(told: Manual) -> str:
 def _knobs(told: Manual) -> Iterator[str]:
     if told.knobs:
         rows = [[f"`{told.name}.{k.name}`", k.may_be, text.prose(k.default), text.prose(k.says)] for k in told.knobs]
-        yield markdown.table((["knob", "may be", "default", "what it is"], rows), words=4)
+        yield markdown.table((["option", "may be", "default", "what it is"], rows), words=4)
         one = f"{told.name}.{told.knobs[0].name}"
         yield f"[What protocols set otherwise](../protocols.md). Set one by `--set {one}=...`.\n"
     else:

@@ -75,7 +75,7 @@ NOTES = """\
 
 - † The paper's number is doubtful: it contradicts another of its numbers, or its column had to be inferred.
 - ‡ The paper's row "Evolver" stands beside `simple_evolver`, which judges the mean of all members, as the
-  authors' code does. `evolver`, as the text describes it, returns the best individual; several published cells lie
+  authors' code does. `evolver`, as the text describes it, returns the best individual; several published numbers lie
   below the best member, which that variant cannot explain.
 - Where the paper prints one number for both head initialisations, it stands beside the same-heads column only.
 - The paper's numbers are over all corpora and under its own protocol. Beside fewer corpora, or another protocol, they

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
 from leaderboard.plots.colours import colour, filled, shape
-from leaderboard.plots.labels import Beside, Entry
+from leaderboard.plots.labels import MARGIN, Beside, Entry
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
-CROWD = 24  # merges above which intervals would hide the scores
-HIGH = 280  # pixels inside the axes
+CROWD = 24  # merges above which intervals would hide the scores, and names of all fill a screen
+NAMED = 12  # of a crowd: the highest scores
+HIGH, MORE = 280, 20  # pixels: inside the axes; of the line below a crowd's legend
 TITLE = "Score against the time to merge"
 CAPTION = """\
 Each mark is a merge, filled where it was evolved or searched, with its 95 % interval over sets of members where there
@@ -56,7 +57,8 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
         around(scores, 0.1),
         ("seconds to merge, with statistics and search (log scale)", f"{metric} x 100"),
         log_x=True,
-        entries=[Entry(_said(s), colour(s.method), filled(s.method), shape(s.method)) for s in spent],
+        entries=[Entry(_said(s), colour(s.method), filled(s.method), shape(s.method)) for s in _listed(spent)],
+        below=MORE if len(spent) > CROWD else 0,
     )
     draw, where = frame.drawing, {s.method: frame.at(max(s.seconds, LEAST), 100 * s.score) for s in spent}
     edges = [frontier([s for s in spent if s.kind == kind]) for kind in dict.fromkeys(s.kind for s in spent)]
@@ -71,7 +73,14 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
     beside = Beside(frame.inside, where.values())
     for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
         beside.put(draw, where[method], name)
+    if len(spent) > CROWD:
+        draw.text((MARGIN, frame.end - 10), f"and {len(spent) - NAMED} with lower scores, in the tables", kind="soft")
     return str(draw)
+
+
+def _listed(spent: Sequence[Spent]) -> Sequence[Spent]:
+    """Who stands in the legend: all, or the best of a crowd."""
+    return spent if len(spent) <= CROWD else sorted(spent, key=lambda s: -s.score)[:NAMED]
 
 
 def _said(one: Spent) -> str:

@@ -25,7 +25,7 @@ from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
 
 HERE = Path(__file__).parent
-ASSETS = ("explore.js", "explore.css")
+ASSETS = ("site.css", "explore.css", "fold.js", "explore.js", "iframe-worker.js")
 EXPLORE = "explore.md"
 MENU_PLACE = 5  # after the pages about all models
 INTRODUCTION = """\
@@ -85,6 +85,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the tables in where the page's words end: as HTML, which Markdown needs not read again."""
+    content = html.scrolled(content)
     found = _groups(_root(config) / PUBLISHED)
     if page.file.src_uri == EXPLORE:
         return content + html.explorer([row for group in found for row in rows(group)])

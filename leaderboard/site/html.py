@@ -61,6 +61,12 @@ COLUMNS = (
 )
 
 
+def scrolled(content: str) -> str:
+    """Each table that Markdown made in a box that scrolls by itself, by mouse and keyboard, without scripts too."""
+    box = '<div class="wide" role="group" aria-label="Table" tabindex="0"><table class="sheet">'
+    return content.replace("<table>", box).replace("</table>", "</table></div>")
+
+
 def explorer(rows: Sequence[Row]) -> str:
     """The table of everything; explore.js makes it sortable and filterable, without it the table is still whole."""
     head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)
@@ -82,11 +88,11 @@ def _explored(row: Row) -> str:
     for column in COLUMNS:
         shown = _text(column.show(row))
         if column.title == "method":
-            shown = _about(row.method, "..", f' title="{shown}"')
+            shown = _about(row.method, "", f' title="{shown}"')
         if column.title == "score":
             if row.cell.mark:
                 shown = f"<strong>{shown}</strong>" if row.best else shown + text.mark(row.cell)
-            shown = f'<a href="../runs/{_address(page_of(row.group))}/#{_address(row.anchor)}">{shown}</a>'
+            shown = f'<a href="runs/{_address(page_of(row.group))}.html#{_address(row.anchor)}">{shown}</a>'
         value = column.value(row) if column.value else None
         kind = ' class="number"' if column.value else ""
         data = "" if value is None else f' data-value="{value:.8g}"'
@@ -109,7 +115,7 @@ def _traced(row: Row) -> str:
     ]
     told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
     return (
-        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_about(row.method, "../..")}</h2>\n<p>{told}</p>\n'
+        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_about(row.method, "../")}</h2>\n<p>{told}</p>\n'
         f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
         + "\n".join(f"<pre><code>{_text(command)}</code></pre>" for command in commands)
@@ -118,18 +124,18 @@ def _traced(row: Row) -> str:
 
 def _record(record: RunRecord) -> str:
     commit = str(record.environment.get("commit") or "not recorded")
-    link = f'<a href="../../records/{_address(record.path.as_posix())}">{_text(record.key)}</a>'
+    link = f'<a href="../records/{_address(record.path.as_posix())}">{_text(record.key)}</a>'
     cells = (_text(record.population), str(record.seed), f"{100 * record.score:.2f}", link, _text(commit[:12]))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _about(method: str, up: str, told: str = "") -> str:
-    """A method's name as a link to its page; a plug-in's has none."""
+    """A method's name as a link to its page, below `up`; a plug-in's has none."""
     page, _, heading = links.page_of(method).partition("#")
     if not page:
         return _text(words.shown(method))
-    folder = "" if page == links.INDEX.name else f"{page.removesuffix('.md')}/"
-    place = f"{up}/{links.FOLDER}/{_address(folder)}{'#' if heading else ''}{heading}"
+    name = "index" if page == links.INDEX.name else page.removesuffix(".md")
+    place = f"{up}{links.FOLDER}/{_address(name)}.html{'#' if heading else ''}{heading}"
     return f'<a{told} href="{place}">{_text(words.shown(method))}</a>'
 
 

@@ -5,7 +5,7 @@
              hop: ours, a choice and a scale for each place, by CatCMA
     budget   development evaluations in all, as of any search
 
-Which places there are, and how a hop is scaled, are knobs of `route` (methods/routes/route.py), for instance
+Which places there are, and how a hop is scaled, are options of `route` (methods/routes/route.py), for instance
 `--set route.scale=stream`. The search is any search (methods/search.py): its start is A's own way, its best few are
 examined again on rows kept apart. `route_random` is what it has to beat.
 
