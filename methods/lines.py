@@ -10,11 +10,11 @@ on validation rows; without any it is 0.5 here, the middle. beta = 0 is task ari
 encoder's blocks and a decoder's are counted apart, and blocks are told by their stack, where the authors' code takes
 the first number in a name. In a stack of a single block, which is first and last, the scale is alpha. The method can be
 put behind others whose strength is one number: `of=ties` scales what TIES elected, `of=consensus` what Consensus kept,
-each with its other options at their defaults; there alpha has no default. Models without blocks are refused. A parameter
-that the ancestor lacks is averaged.
+each with its other options at their defaults; there alpha has no default. Models without blocks are refused. A
+parameter that the ancestor lacks is averaged.
 
 Elsewhere: the authors put it behind several methods under one name, which is `of` here, and of one model, without any
-merging, to forget less. mergekit has a gradient of weights over layers for any method, which is an option and not a rule.
+merging, to forget less. mergekit has a gradient of weights over layers for any method: an option and not a rule.
 
 References:
     Wang, Dimitriadis, Favero, Ortiz-Jimenez, Fleuret, Frossard. LiNeS: Post-training Layer Scaling Prevents Forgetting

@@ -19,7 +19,7 @@ word and position tables, which costs less.
 
 Elsewhere: fusion_bench's `task_singular_vector` is this with alpha = 1, and its list of alphas scales the changes
 first; the authors' code leaves out what is called text_projection; ports to language models leave embeddings and the
-output layer as they were, which no knob here does.
+output layer as they were, which no option here does.
 
 References:
     Gargiulo, Crisostomi, Bucarelli, Scardapane, Silvestri, Rodolà. Task Singular Vectors: Reducing Task Interference in
