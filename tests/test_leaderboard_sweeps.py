@@ -6,8 +6,8 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from harness.suites.emotion.ablations import ALPHA, BUDGET, DEV_ROWS, F
-from leaderboard.tables.ablations import sweeps, value_of
 from leaderboard.tables.group import Group, groups
+from leaderboard.tables.sweeps import sweeps, value_of
 from tests.test_leaderboard_table import record
 
 
