@@ -6,7 +6,6 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from harness.suites.emotion.ablations import ALPHA, BUDGET, DEV_ROWS, F
-from leaderboard.tables.group import Group, groups
 from leaderboard.tables.sweeps import sweeps, value_of
 from tests.test_leaderboard_table import record
 
@@ -20,11 +19,6 @@ def evolved(value: float | None, seed: int = 1, score: float = 0.5, **more: Any)
         "knobs": {**set_, "inner": {"name": "simple", "version": 1, "knobs": {}}},
     }
     return record("simple_evolver", seed, score, knobs=set_, recipe={"method": method}, **more)
-
-
-def only(*records: RunRecord) -> Group:
-    (group,) = groups(records)
-    return group
 
 
 def test_a_value_is_read_from_the_recipe_however_deep_its_method_lies() -> None:
