@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import pickle
 import socket
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +20,7 @@ import harness.plugin
 from harness.cells.cell import Cell
 from harness.engines.base import Engine
 from harness.engines.board import Board, Hand, Job
-from harness.engines.cluster import shared
+from harness.engines.cluster import Cluster, shared
 from harness.engines.crew import Crew
 from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_of
 from harness.engines.front import cell_of
@@ -410,6 +413,21 @@ def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatc
     now[0] += 1.0
     with pytest.raises(MergeboardError, match=f"ended .nobody answers at {address}: connection refused.; run the same"):
         watch.require()
+
+
+def test_a_session_that_is_interrupted_while_its_cluster_begins_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    shut = list[bool]()
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=interrupted, shutdown=lambda: shut.append(True)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    with pytest.raises(KeyboardInterrupt):
+        Cluster(Asked("ray", None, 2)).begin()
+    assert shut == [True] and not list(tmp_path.iterdir())
 
 
 class Speaking(Ended):

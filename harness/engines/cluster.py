@@ -88,6 +88,9 @@ class Cluster:
         except Exception as error:  # Ray raises many kinds
             self.end()
             raise MergeboardError(self._refused(error)) from None
+        except BaseException:  # Ctrl-C
+            self.end()
+            raise
         return ray
 
     def _refused(self, error: Exception) -> str:

@@ -39,6 +39,7 @@ class Ray:
         self._bench, self._context, self._asked = bench, context, bench.options.engine
         self._cluster = Cluster(self._asked)
         self._workers = self._asked.workers or 1  # how many, as soon as there is a cluster
+        self._begun = False  # whether there is a cluster to be let go
         self._crew: Crew | None = None
         self._board = Board()
         self._answers: dict[Cell, deque[Answer | Exception]] = {}
@@ -76,9 +77,10 @@ class Ray:
 
     def end(self) -> None:
         """The workers go, whatever they are at."""
-        if self._crew is not None:
-            self._crew.last_words(self._bench.say)
-            self._crew = None
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.last_words(self._bench.say)
+        if self._begun:
             self._cluster.end()
 
     # -- what is asked -----------------------------------------------------------------------------------------------
@@ -116,6 +118,7 @@ class Ray:
     def _begin(self) -> None:
         start, options, asked = time.monotonic(), self._bench.options, self._asked
         ray = self._cluster.begin()
+        self._begun = True
         devices.settle(options.device)
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))
         marks: dict[str, tuple[Path, str]] = {}
