@@ -58,8 +58,9 @@ FOREIGN = {
     "--lf",
     "--pyargs",
     *("--head", "--port", "--address"),
+    "--format",
     *re.findall(r'"(--[a-z-]+)"', (ROOT / "examples" / "your-models" / "train.py").read_text(encoding="utf-8")),
-}  # pytest's own, Ray's, and those of the examples' programs
+}  # pytest's own, Ray's, `leaderboard cite`'s, and those of the examples' programs
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -169,7 +170,7 @@ def test_every_knob_that_is_set_exists(
 @each_page
 def test_every_link_leads_somewhere(page: Path) -> None:
     written_elsewhere = {"leaderboard.md", "LOG.md"}  # by `publish`, and by hand after each experiment
-    for target in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?: \"[^\"]*\")?\)", text_of(page)):
         assert Path(target).name in written_elsewhere or (page.parent / target).exists(), target
 
 

@@ -47,6 +47,8 @@ def show(browser: Any, address: str, width: int, scheme: str) -> None:
     origin = {"origin": "/".join(address.split("/")[:3]), "storageTypes": "local_storage"}
     browser.execute_cdp_cmd("Storage.clearDataForOrigin", origin)  # where Material remembers a scheme
     browser.get(address)
+    still = "document.head.append(Object.assign(document.createElement('style'), {textContent: arguments[0]}))"
+    browser.execute_script(still, "* {transition: none !important; animation: none !important}")  # no colour in between
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -151,9 +153,8 @@ def test_the_site_is_read_and_searched_from_disk(built: Path, browser: Any) -> N
     assert browser.current_url == (built / "leaderboard.html").as_uri()
     browser.find_element("css selector", "article td a[href*='methods/ties.html']").click()
     assert browser.current_url == (built / "methods" / "ties.html").as_uri()
-    browser.execute_script("document.querySelector('#__search').checked = true")
     word = browser.find_element("css selector", ".md-search__input")
-    browser.execute_script("arguments[0].focus()", word)
+    word.click()  # as one does: the search begins when it is opened
     word.send_keys("regmean")
     soon(browser, "document.querySelectorAll('.md-search-result__item a').length", bool)
     assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []

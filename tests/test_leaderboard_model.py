@@ -45,7 +45,8 @@ def test_the_verdict_comes_first_then_the_cost_then_scores_and_one_table_of_cert
     shown = opened(asked())
     places = [shown.index(part) for part in ("## What to use", "-cost-", "## Emotion", "#### Scores", "#### How sure")]
     assert places == sorted(places) and shown.count("-cost-") == 1
-    assert re.findall(r"^## (.*)$", shown, re.M) == ["What to use", "Emotion", "GLUE", "Run it again"]
+    heads = ["What to use", "Emotion", "GLUE", "Run it again", "Take the numbers along"]
+    assert re.findall(r"^## (.*)$", shown, re.M) == heads
     tables = ["Scores", "How sure, in-domain", "Scores", "How sure, cross-task"]
     assert re.findall(r"^#### (How sure.*|Scores)$", shown, re.M) == tables
 
