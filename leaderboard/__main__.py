@@ -17,6 +17,7 @@ from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 
 SITE, PAGES = Path(".mergeboard", "site"), Path(".mergeboard", "pages")  # what `serve` makes
+MOST = 200  # lines of what is wrong that are still read
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,8 +138,8 @@ def _cite(root: Path, form: str) -> int:
 
 
 def _report(problems: Sequence[str]) -> int:
-    """Print problems one per line; the exit code."""
-    for line in problems:
+    """Print problems one per line, of very many the first; the exit code."""
+    for line in text.few(problems, MOST):
         print(f"leaderboard: {text.plain(line)}", file=sys.stderr)  # a record may hold what moves a cursor
     return 1 if problems else 0
 

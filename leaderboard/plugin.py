@@ -92,8 +92,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         terminalreporter.write_line(text.plain(left))
     for line in repeats.lines(shown):
         terminalreporter.write_line(text.plain(line))
-    for line in found.damaged:
-        terminalreporter.write_line(f"damaged, not averaged: {root}/{text.plain(line)}")
+    for line in text.few([f"damaged, not averaged: {root}/{line}" for line in found.damaged], 5):
+        terminalreporter.write_line(text.plain(line))
     for path in missing:
         if not (root / path).exists():
             terminalreporter.write_line(f"named by this session but not in the store: {path}")

@@ -22,6 +22,11 @@ def plain(text: str) -> str:
     return " ".join(shown.split())
 
 
+def few(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines and how many more there are: a thousand files that are damaged alike are told once."""
+    return [*lines[:most], f"and {len(lines) - most:,} more lines like these"] if len(lines) > most + 1 else [*lines]
+
+
 def escaped(text: str) -> str:
     """The same line for Markdown: everything that could mean something there is written as an entity."""
     return _SPECIAL.sub(_entity, plain(text))

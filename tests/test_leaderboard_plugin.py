@@ -113,6 +113,17 @@ def test_a_damaged_record_is_reported_and_not_averaged(session: pytest.Pytester)
     )
 
 
+def test_a_thousand_damaged_records_are_a_few_lines(session: pytest.Pytester) -> None:
+    store = Store(session.path / LOCAL)
+    whole = store.put(record(seed=1, score=0.6))
+    for seed in range(2, 1002):
+        (whole.parent / f"simple-s{seed}-{seed:016x}.json").write_text("{", encoding="utf-8")
+    cell_for(session, record(seed=1))
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.fnmatch_lines(["simple*60.00 (n=1) *", "and 995 more lines like these"])
+    assert sum(line.startswith("damaged") for line in result.outlines) == 5
+
+
 def test_a_record_that_is_named_but_gone_is_reported(session: pytest.Pytester) -> None:
     cell_for(session, record())
     result = session.runpytest("-p", "leaderboard.plugin")

@@ -301,6 +301,18 @@ def test_a_damaged_record_is_one_line_and_never_shown(
     assert all(re.search("docs/(leaderboard|methods)|README.md", line) for line in lines[1:])
 
 
+def test_a_thousand_damaged_records_hide_neither_the_rest_nor_the_count(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next(p.parent for p in Store(root / LOCAL).paths() if p.name.startswith("avg"))
+    for seed in range(1000):
+        (folder / f"ties-s9-{seed:016x}.json").write_text("{", encoding="utf-8")
+    assert run(root, "publish") == 1
+    told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 201 and "and 800 more lines like these" in told.err
+    assert "leaderboard.md" in told.out and "tiny-encoder" in (root / PAGE).read_text(encoding="utf-8")
+
+
 def test_half_a_file_is_reported_by_show(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (path,) = (p for p in Store(root / LOCAL).paths() if p.name.startswith("avg"))
     path.write_text(path.read_text(encoding="utf-8")[:50], encoding="utf-8")
