@@ -77,8 +77,8 @@ def checklist(new: Sequence[RunRecord]) -> str:
     """What was checked, and what only the person who submits can say."""
     beside = {path.parts[0] for record in new for path in files_named_by(record)}
     texts = "what models wrote, word by word" if "texts" in beside else "no texts"
-    commits = sorted({str(record.environment.get("commit"))[:12] for record in new})
-    dirty = [commit for commit in commits if "dirty" in commit]
+    named = {text.plain(str(record.environment.get("commit"))) for record in new}
+    commits = sorted({commit[:12] for commit in named})
     done = [
         "every record hashes to its name, and its predictions give its scores again",
         f"each names its command and its commit: {text.listed(commits)}",
@@ -89,7 +89,7 @@ def checklist(new: Sequence[RunRecord]) -> str:
         "the models and data can be had by others, or it is said where they are",
         "the machine did nothing else that would make the costs too high, or it is said",
     ]
-    open_ += ["why it was run from a tree with changes"] if dirty else []
+    open_ += ["why it was run from a tree with changes"] if any(commit.endswith("-dirty") for commit in named) else []
     return "".join([*(f"- [x] {line}\n" for line in done), *(f"- [ ] {line}\n" for line in open_)])
 
 
@@ -121,9 +121,14 @@ def _models(new: Sequence[RunRecord]) -> str:
 
 
 def _require_clean(root: Path) -> None:
-    found = _git(root, "status", "--porcelain")
+    try:
+        found = _git(root, "status", "--porcelain")
+    except OSError as error:
+        raise Refused(f"git cannot be run ({error.strerror}); install it first") from None
     if found.returncode:
         raise Refused(f"{root.absolute()} is no checkout of git; clone the repository and work there")
+    if inside := _git(root, "rev-parse", "--show-prefix").stdout.strip():
+        raise Refused(f"{root.absolute()} is {inside} of a checkout; run this at the checkout's own root")
     if changed := found.stdout.splitlines():
         rest = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Refused(f"the tree has changes ({changed[0][3:]}{rest}); commit or stash them first: git stash -u")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.__main__ import main
+from leaderboard.publish import PUBLISHED
 from leaderboard.site import build, serve
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +58,9 @@ def test_a_site_that_cannot_be_built_is_one_line(
     pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
     assert main(["--root", str(tmp_path), "serve", "--port=0"]) == 1
     assert capsys.readouterr().err.startswith("leaderboard: no mkdocs.yml in ")
+    assert main(["--root", str(tmp_path), "serve", "--port=0", f"--results={ROOT / PUBLISHED}"]) == 1
+    assert capsys.readouterr().err.startswith("leaderboard: no mkdocs.yml in ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_citation_says_what_pyproject_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from harness.records.record import Store
 from leaderboard.publish import BEGIN, END, LOCAL, PUBLISHED
+from leaderboard.submit import checklist
 from tests.test_leaderboard_publish import answered, damage, run
 
 
@@ -80,3 +81,26 @@ def test_what_cannot_be_submitted_is_one_line(root: Path, capsys: pytest.Capture
     capsys.readouterr()
     assert run(root, "submit") == 1
     assert "is new; everything in it is published already" in capsys.readouterr().err
+
+
+def test_a_commit_says_whether_its_tree_had_changes_and_ticks_no_box_of_its_own(root: Path) -> None:
+    local = Store(root / LOCAL)
+    asked = "- [ ] why it was run from a tree with changes"
+    for commit, changed in (("0123456789ab", False), ("0123456789ab-dirty", True), ("\n- [x] a\x1b[2", False)):
+        made = checklist([answered(local, environment={"command": "pytest suites/", "commit": commit})])
+        assert made.count("- [x] ") == 3 + commit.count("- [x]") and len(made.splitlines()) == 6 + changed
+        assert (asked in made) is changed and all(line.isprintable() for line in made.splitlines())
+
+
+def test_without_git_or_below_the_root_it_is_one_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    below = root / "below"
+    below.mkdir()
+    answered(Store(below / LOCAL))
+    (root / ".git" / "info" / "exclude").write_text("/below/\n", encoding="utf-8")
+    assert run(below, "submit") == 1
+    assert capsys.readouterr().err.endswith("is below/ of a checkout; run this at the checkout's own root\n")
+    monkeypatch.setenv("PATH", str(root))
+    assert run(root, "submit") == 1
+    assert capsys.readouterr().err.startswith("leaderboard: git cannot be run (")
