@@ -1,6 +1,6 @@
 """`python -m leaderboard show | publish | check | site | serve | submit | cite`, from the root of a checkout.
 
-Exit code 0: fine; 1: something is wrong, one line each; 2: usage.
+Exit code 0: fine; 1: something is wrong, one line each; 2: usage; 130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -62,6 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print("\n".join(done))
     return _report(refused)
+
+
+def ended() -> int:
+    """`main`; Ctrl-C ends it with a line."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print("leaderboard: stopped; run the same command again", file=sys.stderr)
+        return 130  # as a shell says of Ctrl-C
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,4 +154,4 @@ def _report(problems: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from leaderboard import __main__ as command
 from leaderboard.__main__ import main
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import build, serve
@@ -74,3 +75,12 @@ def test_a_citation_says_what_pyproject_says(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n", encoding="utf-8")
     assert main(["--root", str(tmp_path), "cite"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stopped() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "main", stopped)
+    assert command.ended() == 130
+    assert capsys.readouterr().err == "leaderboard: stopped; run the same command again\n"
