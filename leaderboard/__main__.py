@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"leaderboard: {error}", file=sys.stderr)
         return 1
     print("\n".join(done))
-    return _report(refused)
+    return _report([*refused, *publish.untrue(root)])
 
 
 def ended() -> int:

@@ -128,12 +128,16 @@ def write(root: Path, loaded: audit.Loaded | None = None) -> tuple[list[str], li
         lines.append(f"{len(written)} of {len(files) + len(hosts)} files written: {where}")
     if done.removed:
         lines.append(f"{len(done.removed)} files removed that no record needs any more")
-    return lines, [*done.kept, *_untrue(hosts)]
+    return lines, done.kept
 
 
-def _untrue(hosts: Mapping[Path, str]) -> list[str]:
-    """A line for each sentence that records contradict."""
-    return [f"{FINDINGS}: {line}" for line in findings.complaints(hosts.get(FINDINGS, ""))]
+def untrue(root: Path) -> list[str]:
+    """A line for each sentence of docs/findings.md, as it is written there, that records contradict."""
+    return _untrue((root / FINDINGS).read_text(encoding="utf-8") if (root / FINDINGS).exists() else "")
+
+
+def _untrue(page: str) -> list[str]:
+    return [f"{FINDINGS}: {line}" for line in findings.complaints(page)]
 
 
 def between(page: str, content: str, host: Path = README) -> str:
@@ -162,4 +166,4 @@ def check(root: Path) -> list[str]:
     except ValueError as error:
         return [*problems, str(error)]
     problems += [f"{host}: not what the published records say; {REMEDY}" for host in _stale(root, hosts)]
-    return [*problems, *_untrue(hosts)]
+    return [*problems, *_untrue(hosts.get(FINDINGS, ""))]

@@ -57,6 +57,11 @@ def submit(root: Path, local: Store, name: str = "") -> list[str]:
             refused = publish.publish(work, local)[1]
             if refused:
                 raise Refused("\n".join(refused))
+            if untrue := len(publish.untrue(work)):
+                told = f"{untrue} {'number' if untrue == 1 else 'numbers'}"
+                message += (
+                    f"- [ ] docs/findings.md says what records do not, in {told}; a sentence is to be written anew\n"
+                )
             _do(work, "add", "--all", *(path for path in TOUCHED if (work / path).exists()))
             _do(work, "commit", "--quiet", "-m", message)
         except BaseException as error:

@@ -1,8 +1,8 @@
 """One choice varied, everything else as it is: what the paper's Figures 5 and 6 and Tables 5 and 6 show, and more.
 
-They run where this file is named, or with `--ablations`: `pytest suites/test_ablations.py -k alpha`. They stand in
-sections of their own; `python -m leaderboard publish` draws them. Figure 7's curves and Table 8's times need no runs of
-their own; Figure 8 is `suites/test_landscape.py`.
+They run where this file is named, or with `--ablations`: `pytest suites/test_ablations.py -k alpha`. Pages show them
+in tables of their own. Figure 7's curves and Table 8's times need no runs of their own; Figure 8 is
+`suites/test_landscape.py`. What is varied stands in `harness/suites/emotion/ablations.py`.
 """
 
 import pytest

@@ -27,17 +27,8 @@ ROUNDS = 5
 AIM = 0.67  # of mergekit's time
 HOLDS = 1.2  # models of extra memory
 HELD = (
-    *(
-        "task_arithmetic",
-        "linear",
-        "dare_linear",
-        "dare_ties",
-        "breadcrumbs",
-        "model_stock",
-        "sce",
-        "consensus",
-        "ties",
-    ),
+    *("task_arithmetic", "linear", "dare_linear", "dare_ties", "breadcrumbs"),
+    *("model_stock", "sce", "consensus", "ties"),
     *("tsv_m", "iso_c", "iso_cts", "cart", "star", "subspace_boost"),
 )
 WEIGHTS = (1.0, 2.0, 3.0, 2.0, 1.0)

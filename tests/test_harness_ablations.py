@@ -62,13 +62,6 @@ def test_all_cells_are_methods_that_are_there_with_options_that_they_take(ablati
             resolve(cell.method, knobs)
 
 
-def test_the_usual_value_is_that_of_the_method() -> None:
-    usual = {a.name: a.usual for a in ABLATIONS}
-    evolver, regmean = resolve("simple_evolver"), resolve("regmean")
-    assert (usual["F"], usual["Cr"]) == (evolver.F, evolver.Cr)  # type: ignore[attr-defined]
-    assert usual["alpha"] == regmean.alpha and usual["budget"] is evolver.budget  # type: ignore[attr-defined]
-
-
 def test_members_come_one_by_one_in_their_order_of_those_at_hand() -> None:
     there = tuple(m for m in IN_DOMAIN if m != "tec")
     groups = ONE_BY_ONE.populations(there)
@@ -105,6 +98,18 @@ def test_a_value_has_the_record_of_a_session_with_the_option_and_the_user_s_own_
     words = ("-n", "0", "--heads=same", "-k", "in_domain", "--method=regmean")
     assert with_ablations.run("--set=regmean.alpha=0.9", *words).parseoutcomes()["cached"] == 1
     assert len(with_ablations.all_records()) == 2, "it is answered by the record of the sweep"
+
+
+def test_an_option_that_a_test_sets_itself_is_told_not_to_hold_there(with_ablations: Project) -> None:
+    words = ("--ablations", "-n", "0", "--heads=same", "--collect-only", "-k", "test_F or test_alpha or test_dev_rows")
+    said = with_ablations.run(*words, "--set=evolver.F=0.3", "--set=evolver.Cr=0.3", "--set=search.budget=12")
+    told = [line for line in said.outlines if "does not hold" in line]
+    assert told == ["mergeboard: --set evolver.F=0.3 does not hold in test_F: evolver.F is set there, test by test"]
+    said = with_ablations.run(*words, "--budget-evaluations=7")
+    told = [line for line in said.outlines if "does not hold" in line]
+    assert told == [
+        "mergeboard: --budget-evaluations=7 does not hold in test_dev_rows: search.budget is set there, test by test"
+    ]
 
 
 def test_the_plan_names_them_and_methods_narrow_them(with_ablations: Project) -> None:

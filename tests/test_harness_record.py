@@ -263,6 +263,16 @@ def test_what_is_no_record_at_all_is_reported_in_one_line(content: bytes, tmp_pa
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e309", "1E+400", "1" + "0" * 250 + "e99", "1" + "0" * 310 + ".0"]
+)
+def test_a_number_without_end_is_reported_wherever_it_stands(number: str, tmp_path: Path) -> None:
+    path = Store(tmp_path).put(record(cost={"merge_seconds": 0.25}))
+    path.write_text(path.read_text(encoding="utf-8").replace("0.25", number), encoding="utf-8")
+    with pytest.raises(BadRecord, match=r"^[^\n]+$"):
+        read(path)
+
+
 def test_a_folder_in_a_records_place_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadRecord, match="cannot be read"):
         read(tmp_path)

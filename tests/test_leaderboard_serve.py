@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.records.record import Store
 from leaderboard import __main__ as command
 from leaderboard.__main__ import main
-from leaderboard.publish import PUBLISHED
+from leaderboard.publish import FINDINGS, PUBLISHED
 from leaderboard.site import build, serve
+from tests.test_leaderboard_publish import answered
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,6 +64,15 @@ def test_a_site_that_cannot_be_built_is_one_line(
     assert main(["--root", str(tmp_path), "serve", "--port=0", f"--results={ROOT / PUBLISHED}"]) == 1
     assert capsys.readouterr().err.startswith("leaderboard: no mkdocs.yml in ")
     assert not list(tmp_path.iterdir())
+
+
+def test_other_records_are_shown_without_findings_about_the_projects_own(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the site needs mkdocs-material")
+    store = Store(tmp_path / "mine")
+    answered(store)
+    assert build.of_store(ROOT, store, tmp_path / "work") == []
+    assert (tmp_path / "work" / FINDINGS).read_text(encoding="utf-8") == build.ELSEWHERE
+    assert "tiny-encoder" in (tmp_path / "work" / "docs" / "leaderboard.md").read_text(encoding="utf-8")
 
 
 def test_a_citation_says_what_pyproject_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.records.record import Store
-from leaderboard.publish import BEGIN, END, LOCAL, PUBLISHED
+from leaderboard.publish import BEGIN, END, FINDINGS, LOCAL, PUBLISHED
 from leaderboard.submit import checklist
 from tests.test_leaderboard_publish import answered, damage, run
 
@@ -62,6 +62,23 @@ def test_an_edited_score_is_one_line_that_names_the_record(
     assert path.name in line and line.endswith("nothing was submitted")
     assert "predictions on isear give 0.500000, the record says 0.9" in line or "not the mean" in line
     assert git(root, "branch", "--format=%(refname:short)") == "main\n"
+
+
+def test_records_that_contradict_a_finding_are_offered_and_say_so(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever submits did not write the sentence; whoever publishes is told that it cannot stand."""
+    (root / "docs").mkdir()
+    (root / FINDINGS).write_text('One [0](# "claims that fail"), [9](# "pairs: the mean").\n', encoding="utf-8")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "findings")
+    assert run(root, "submit") == 0
+    assert "- [ ] docs/findings.md says what records do not, in 1 number; " in capsys.readouterr().out
+    assert run(root, "publish") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "leaderboard: docs/findings.md: “pairs: the mean” is no such number; write the sentence anew"
+    )
 
 
 def test_what_cannot_be_submitted_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,5 +75,7 @@ def read(path: Path) -> RunRecord | None:
     return record
 
 
-_ENDLESS = re.compile(r"NaN|Infinity|[eE]\+?\d{3}|\d{300}")  # what may be read as a number that JSON has no form for
+_ENDLESS = re.compile(
+    r"NaN|Infinity|[eE]\+?\d{3}|\d{200}"
+)  # what may be read as a number that JSON has no form for: above 1.8e308
 _TYPES = typing.get_type_hints(RunRecord)

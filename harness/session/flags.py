@@ -25,7 +25,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     "method": {
         "action": "append",
         "metavar": "NAME",
-        "help": "Method or row to run; repeat it; all of them by default",
+        "help": "Method or row to run; repeat it; default: the usual ones, which docs/usage.md lists",
     },
     "data": {
         "metavar": "FOLDER",
@@ -107,7 +107,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
     "speed-shape": {
         "metavar": "SHAPE",
         "default": SHAPES[0],
-        "help": f"{', '.join(SHAPES)}: size of the models in test_speed and test_memory, and what they are streamed at",
+        "help": f"{', '.join(SHAPES)}: size of the models in test_memory and in test_speed and its kin",
     },
     "grid": {
         "default": "0",

@@ -67,6 +67,7 @@ def _skipped(key: object, *marks: pytest.MarkDecorator) -> Any:
 def told(bench: Bench, names: Sequence[str], items: Sequence[pytest.Item]) -> Iterator[str]:
     """A line for each word that changes nothing, and for each suite on the corpora that the user does not have."""
     yield from selection.unused(items, bench.options)
+    yield from selection.overruled(items, bench.options)
     if (own := at_hand()) is not None and own.name not in names:
         yield "--task is not used: no file of this session asks about it; name suites/test_own.py too"
     if (tasks := lm_eval.at_hand()) is not None and tasks.name not in names:

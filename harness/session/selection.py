@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -87,6 +88,22 @@ def idle(options: Options, suites: Sequence[Suite], kinds: Mapping[str, str]) ->
             continue
         if reason := _idle(name, options, suites, protocols):
             yield f"--set {setting} changes nothing: {reason}"
+
+
+def overruled(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:
+    """A line for each word of the command line that does not hold in an ablation, which sets that option itself."""
+    set_in: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # option -> test -> its own words
+    for item in items:
+        callspec: Any = getattr(item, "callspec", None)
+        for word in callspec.params.get("options", ()) if callspec is not None else ():
+            set_in[word.partition("=")[0]][getattr(item, "originalname", item.name)].add(word)
+    for setting in options.settings:
+        name = setting.partition("=")[0]
+        tests = [test for test, words in set_in.get(name, {}).items() if words != {setting}]
+        if tests:
+            by_budget = options.budget is not None and name in BUDGETS
+            said = f"--budget-evaluations={options.budget}" if by_budget else f"--set {setting}"
+            yield f"{said} does not hold in {', '.join(tests)}: {name} is set there, test by test"
 
 
 def unused(items: Iterable[pytest.Item], options: Options) -> Iterator[str]:

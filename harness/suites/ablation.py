@@ -27,16 +27,12 @@ class Ablation:
     """What is varied, and of which methods.
 
     Args:
-        name: in test names, addresses and figures; letters, digits and `_`.
+        name: in test names; letters, digits and `_`.
         methods: those that are run with each value.
         options: the names that `--set` knows; several where one choice has a name for each method.
         values: what they are set to, each in turn; none where methods alone are compared.
         fixed: `NAME=VALUE` that holds for all cells.
         beside: methods that no value reaches, run once.
-        usual: the value where nobody sets one; None where there is none.
-        axis: what is varied, in words.
-        source: where the paper shows it; empty for what it does not.
-        logs: whether the values lie by factors, not by steps.
     """
 
     name: str
@@ -45,10 +41,6 @@ class Ablation:
     values: tuple[float, ...] = ()
     fixed: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
-    usual: float | None = None
-    axis: str = ""
-    source: str = ""
-    logs: bool = False
 
     def cells(self) -> Iterator[Varied]:
         """All of them, each method's values together."""

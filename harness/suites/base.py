@@ -15,7 +15,6 @@ from harness.data.world import World
 from harness.protocol.own import Own
 from harness.protocol.protocols import Line
 from harness.records.recipe import Recipe
-from harness.suites.ablation import Ablation
 from harness.suites.gates import Gate
 from harness.suites.setting import Setting, corpus_of
 
@@ -66,7 +65,6 @@ class Suite:
     methods: tuple[str, ...] = ()  # asked where the user names none; the usual ones, if empty
     tasks: tuple[Task, ...] = ()  # what its corpora ask
     settings: tuple[Setting, ...] = ()  # in the order in which they are shown
-    ablations: tuple[Ablation, ...] = ()  # what suite functions vary, so that its values are known for a sweep
     knobs: type[Own] = Own
     tailored: Sequence[Line] = ()  # values that differ under a protocol, with tags that must hold or none
 

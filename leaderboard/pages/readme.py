@@ -53,7 +53,7 @@ def _table(found: list[Group]) -> str:
     asks = {model: _asked_of(group) for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     if left := len(asked_of) - len(methods):
-        lines.append(f"- {left} more methods, which less than half of these models were asked: {ELSEWHERE}")
+        lines.append(f"- {left} more methods, that fewer than half of these models were asked about: {ELSEWHERE}")
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.records.record import Store
 
 SETTINGS, HOOK = "mkdocs.yml", "leaderboard/site/hook.py"
+ELSEWHERE = "# Findings\n\nThe project's findings are about its own records. These pages show others.\n"
 ABSENT = "the site needs mkdocs-material; pip install 'mergeboard[site]'"
 
 
@@ -53,6 +54,7 @@ def of_store(root: Path, store: Store, work: Path) -> list[str]:
     own = Path(__file__).resolve().with_name("hook.py").as_posix()
     (work / SETTINGS).write_text(settings.replace(HOOK, own), encoding="utf-8")
     for path in (root / "docs").glob("*.md"):
-        if publish.PAGE.name != path.name:
+        if path.name not in (publish.PAGE.name, publish.FINDINGS.name):
             shutil.copy(path, work / "docs")
+    (work / publish.FINDINGS).write_text(ELSEWHERE, encoding="utf-8")
     return publish.publish(work, store)[1]

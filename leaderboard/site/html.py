@@ -15,12 +15,7 @@ from leaderboard.site.rows import Row, page_of
 from leaderboard.stats.difference import Told
 from leaderboard.tables.searches import searcher_of
 
-TABLE = (
-    "model",
-    "suite",
-    "protocol",
-    "setting",
-)  # by these the table of a row is told: rows of two may not be compared
+TABLE = ("model", "suite", "protocol", "setting")  # they tell a row's table: rows of two may not be compared
 FILTERS = (*TABLE, "method", "searched by", "architecture")
 
 

@@ -8,63 +8,33 @@ from harness.suites.setting import Setting
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
-F = Ablation(
-    "F", ("simple_evolver",), ("evolver.F",), SHARES, beside=("simple",), usual=0.5, axis="scale F", source="Figure 5"
-)
-CR = Ablation(
-    "Cr",
-    ("simple_evolver",),
-    ("evolver.Cr",),
-    SHARES,
-    beside=("simple",),
-    usual=0.5,
-    axis="crossover ratio Cr",
-    source="Figure 5",
-)
-ALPHA = Ablation(
-    "alpha",
-    ("regmean", "regmean_evolver"),
-    ("regmean.alpha",),
-    (0, *SHARES),
-    usual=0.1,
-    axis="alpha of RegMean",
-    source="Figure 6",
-)
-COEFFICIENTS = Ablation(
+F = Ablation("F", ("simple_evolver",), ("evolver.F",), SHARES, beside=("simple",))  # Figure 5
+CR = Ablation("Cr", ("simple_evolver",), ("evolver.Cr",), SHARES, beside=("simple",))  # Figure 5
+ALPHA = Ablation("alpha", ("regmean", "regmean_evolver"), ("regmean.alpha",), (0, *SHARES))  # Figure 6
+COEFFICIENTS = Ablation(  # Table 5
     "coefficients",
     tuple(
         f"{base}{way}" for base in ("simple", "fisher", "regmean") for way in ("", "_grid", "_evolver", "_evolver_grid")
     ),
     fixed=("search.budget=12",),  # that of `--tuned`, whose rows these are
-    axis="coefficient search",
-    source="Table 5",
 )
-DEV_ROWS = Ablation(
+DEV_ROWS = Ablation(  # Table 6
     "dev_rows",
     ("simple_evolver", "regmean_evolver", "simple_grid", "simple_calibrated"),
     ("dev_fraction",),
     (0.1, 0.25, 0.5, 1),
     fixed=("search.budget=12",),
     beside=("simple", "regmean"),
-    usual=1,
-    axis="share of the development rows",
-    source="Table 6",
 )
-CALIBRATION = Ablation(
-    "calibration",
-    ("simple", "simple_calibrated", "simple_evolver", "simple_evolver_calibrated"),
-    axis="calibration",
-)
+CALIBRATION = Ablation("calibration", ("simple", "simple_calibrated", "simple_evolver", "simple_evolver_calibrated"))
 BUDGET = Ablation(
     "budget",
     ("simple_evolver", "simple_random", "simple_cma"),
     ("evolver.budget", "search.budget"),
     (4, 8, 16, 32),
     beside=("simple", "simple_calibrated"),
-    axis="development evaluations",
-    logs=True,
 )
-MEMBERS = Ablation("members", ("best", "simple", "ties", "regmean", "simple_evolver"), axis="members")
+MEMBERS = Ablation("members", ("best", "simple", "ties", "regmean", "simple_evolver"))
 
 ONE_BY_ONE = Setting(
     "emotion",

@@ -12,7 +12,7 @@ from harness.data.world import World
 from harness.protocol.own import Exam, Own
 from harness.suites.base import Lesson, Suite, Where
 from harness.suites.emotion import corpora, world
-from harness.suites.emotion.ablations import ABLATIONS, ONE_BY_ONE
+from harness.suites.emotion.ablations import ONE_BY_ONE
 from harness.suites.emotion.labels import BASIC, IN_DOMAIN, OUT_OF_DOMAIN, TASK
 from harness.suites.registry import register
 from harness.suites.setting import Setting
@@ -73,7 +73,6 @@ class Emotion(Suite):
     in_world = True
     tasks = (TASK,)
     settings = (ALL_TOGETHER, PAIRWISE, UNSEEN, ONE_BY_ONE)
-    ablations = ABLATIONS
     knobs = EmotionKnobs
     tailored = (("official_code", "", {"ood_labels": "annotated", "ood_rows": "test_if_diff"}),)
 
