@@ -132,7 +132,8 @@ def test_the_readme_has_the_rows_that_half_of_its_models_were_asked_and_says_how
     shown = block([*everywhere, record("ties", model="a", score=0.5), record("sce", model="a", score=0.3)])
     assert [cells[0] for cells in rows(shown)[2:]] == ["[simple](docs/methods/simple.md)"]
     assert (
-        "- 2 more methods, which less than half of these models were asked: [all pages](docs/leaderboard.md)" in shown
+        "- 2 more methods, that fewer than half of these models were asked about: [all pages](docs/leaderboard.md)"
+        in shown
     )
     two = [record("simple", model="a", score=0.4), record("ties", model="b", score=0.5)]
     alone = block(two)

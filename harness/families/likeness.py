@@ -71,7 +71,8 @@ def _short(value: Any) -> str:
 
 def written_alike(model: Path, member: Path) -> bool:
     """Whether two config.json say the same, but for fields that never matter: then defaults need not be filled in,
-    for which transformers would have to be imported. Code that a model brings may have other defaults in each folder."""
+    for which transformers would have to be imported. Code that models bring may have other defaults in each folder.
+    """
     own, theirs = ({name: x for name, x in config_of(f).items() if name not in _NAMES} for f in (model, member))
     return own == theirs and "auto_map" not in own
 
