@@ -57,7 +57,7 @@ def prepared(split: Split, batch_tokens: int = 60, max_length: int = 16) -> Batc
     return prepare(Encoder(Tokenizer()), TASK, split, max_length, batch_tokens)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # anew for each test: scoring points its parameters elsewhere, and what follows would hang on the order
 def model() -> nn.Module:
     config = transformers.RobertaConfig(
         **{

@@ -3,7 +3,7 @@
 // stands under its own name, and sorting never mixes them.
 "use strict";
 
-const MOST = 100; // rows that are drawn at once: a browser lays out thousands slower than one types
+const MOST = 50; // rows that are drawn at once: a browser lays out thousands slower than one types
 
 function explore(root) {
   const table = root.querySelector("table");
@@ -48,6 +48,7 @@ function explore(root) {
   let down = false;
   let sorted = rows.map((_, n) => n);
   let sortedBy = "";
+  let shown = null;
 
   function read() {
     const chosen = new URLSearchParams(location.hash.slice(1));
@@ -135,11 +136,15 @@ function explore(root) {
     );
     const drawn = left.slice(0, most);
     const several = left.some((n) => tableOf[n] !== tableOf[left[0]]);
-    body.replaceChildren(
-      ...drawn.flatMap((n, i) =>
-        several && (!i || tableOf[n] !== tableOf[drawn[i - 1]]) ? [headed(tableOf[n]), rows[n]] : [rows[n]]
-      )
-    );
+    const now = `${several} ${drawn}`;
+    if (now !== shown) {
+      shown = now; // what stays is not laid out again
+      body.replaceChildren(
+        ...drawn.flatMap((n, i) =>
+          several && (!i || tableOf[n] !== tableOf[drawn[i - 1]]) ? [headed(tableOf[n]), rows[n]] : [rows[n]]
+        )
+      );
+    }
     heads.forEach((head, i) => {
       if (order && i === place.get(order)) head.setAttribute("aria-sort", down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
