@@ -8,31 +8,32 @@ from collections.abc import Iterable, Sequence
 from harness.data.task import Task
 from harness.export.facts import Facts, Member, Reading
 from harness.export.forms import ENSEMBLE, OFFSETS
+from harness.export.names import shown
 from harness.export.scores import Scored, Span
 from harness.records.record import slug
 
 
 def title(facts: Facts) -> str:
     """What this is, and how it was chosen."""
-    record, names = facts.record, ", ".join(m.name for m in facts.members)
-    count = len(facts.members)
+    record, names = facts.record, ", ".join(shown(m.name) for m in facts.members)
+    count, model = len(facts.members), shown(facts.record.model)
     if facts.member is not None:
-        head = f"# {record.model}: the member {facts.member}"
-        what = f"One of {count} models fine-tuned from {record.model} ({names}), as it was. Nothing is merged in it."
+        head = f"# {model}: the member {shown(facts.member)}"
+        what = f"One of {count} models fine-tuned from {model} ({names}), as it was. Nothing is merged in it."
     elif facts.form.members:
-        head = f"# {record.model}: {record.method} of {count}"
-        what = f"{count} models fine-tuned from {record.model} ({names}), side by side: their answers are averaged."
+        head = f"# {model}: {record.method} of {count}"
+        what = f"{count} models fine-tuned from {model} ({names}), side by side: their answers are averaged."
     else:
-        head = f"# {record.model}: {record.method} of {count}"
+        head = f"# {model}: {record.method} of {count}"
         one = f"A model for each of {len(facts.form.corpora)} tasks" if facts.form.corpora else "One model"
-        what = f"{one}, merged by `{record.method}` from {count} models fine-tuned from {record.model} ({names})."
+        what = f"{one}, merged by `{record.method}` from {count} models fine-tuned from {model} ({names})."
         if (route := record.details.get("route")) is not None:
             what += (
                 f" It has a block for each of the {len(route['hops'])} hops of a route through theirs. The record "
                 "lists the hops; their scales are in its weights."
             )
         if record.method == "mtl":
-            what = f"One model, fine-tuned from {record.model} on the rows of all {count} members ({names}) together."
+            what = f"One model, fine-tuned from {model} on the rows of all {count} members ({names}) together."
     return f"{head}\n\n{what}\n\n## How it was chosen\n\n{facts.why}"
 
 
@@ -49,7 +50,7 @@ def use(facts: Facts) -> str:
         lines.append(f"Before an answer is read from logits, the numbers in `{OFFSETS}` are added to them.")
     lines += [_how_read(facts), f"Weights are {facts.dtype}, as those of the members."]
     if any(m.adapter for m in facts.members):
-        names = ", ".join(m.name for m in facts.members if m.adapter)
+        names = ", ".join(shown(m.name) for m in facts.members if m.adapter)
         lines.append(f"{names}: brought as an adapter; the result is written whole, not as an adapter.")
     if facts.changed:
         said = ", ".join(f"{corpus} {count}" for corpus, count in facts.changed.items())
@@ -74,9 +75,11 @@ def scores(facts: Facts) -> str:
 def origins(facts: Facts) -> str:
     """The models that it comes from, and the rows that the hub has."""
     first = facts.ancestor
-    rows = [["ancestor", facts.record.model, *_told(first.repository, first.revision, first.licence, first.content)]]
-    rows += [["member", m.name, *_of_member(m)] for m in facts.members]
-    rows += [["rows", corpus, *source.split("@"), "—", "—"] for corpus, source in facts.sources.items()]
+    rows = [
+        ["ancestor", shown(facts.record.model), *_told(first.repository, first.revision, first.licence, first.content)]
+    ]
+    rows += [["member", shown(m.name), *_of_member(m)] for m in facts.members]
+    rows += [["rows", shown(corpus), *source.split("@"), "—", "—"] for corpus, source in facts.sources.items()]
     lines = [f"## Comes from\n\n{_table(['', 'name', 'from', 'revision', 'licence', 'content'], rows)}"]
     if facts.licence is None:
         known = sorted({o.licence for o in facts.origins if o.licence})
@@ -168,7 +171,7 @@ def _written(task: Task, reading: Reading) -> str:
 def _name(facts: Facts, scored: Scored, place: int) -> str:
     if place:
         return scored.name
-    return f"**this model** ({facts.member or facts.record.method})"
+    return f"**this model** ({shown(facts.member or facts.record.method)})"
 
 
 def _cells(scored: Scored, corpora: Sequence[str]) -> list[str]:

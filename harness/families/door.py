@@ -8,7 +8,7 @@ be left over (heads of pre-training, buffers of old versions); everything else i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,16 +73,7 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
     """
     require_whole(folder)
     held = held_by(folder)
-    for name, kind in held.items():
-        if _ADAPTERS.search(name):
-            raise BadModel(
-                f"{folder} holds {name}, part of an adapter that was not merged; call merge_and_unload() and save again"
-            )
-        if _PACKED.search(name):
-            raise BadModel(quantised(folder, name))
-        if kind not in _FLOATS and not _BUFFERS.search(name):
-            raise BadModel(quantised(folder, f"{name} is {kind.lower()}"))
-
+    require_plain(folder, held)
     settings = {"dtype": torch.float32, "ignore_mismatched_sizes": True, "output_loading_info": True}
     try:
         model, report = auto.from_pretrained(
@@ -107,6 +98,34 @@ def opened(auto: Any, folder: Path, trust_remote_code: bool, head: bool = False,
     if wrapped is not None:
         fault += f"; its names have {wrapped}. in them: save the model without its wrapper"
     raise BadModel(f"{folder} {fault}")
+
+
+def require_plain(folder: Path, held: Mapping[str, str]) -> None:
+    """Raise `BadModel` for adapters that lie beside their base's tensors, and for quantised weights.
+
+    Args:
+        held: tensor -> its type, as the headers of safetensors have it.
+    """
+    for name, kind in held.items():
+        if _ADAPTERS.search(name):
+            raise BadModel(
+                f"{folder} holds {name}, part of an adapter that was not merged; call merge_and_unload() and save again"
+            )
+        if _PACKED.search(name):
+            raise BadModel(quantised(folder, name))
+        if kind not in _FLOATS and not _BUFFERS.search(name):
+            raise BadModel(quantised(folder, f"{name} is {kind.lower()}"))
+
+
+def require_bare(folder: Path, names: Collection[str]) -> None:
+    """Raise `BadModel` for names that a wrapper left its own in: no class of transformers finds its tensors by them."""
+    for name in names:
+        first, *inner = name.split(".")[:-1] or [""]
+        if wrapper := next((part for part in (first, *inner) if part in _ANYWHERE or first in _WRAPPERS), None):
+            raise BadModel(
+                f"{folder} holds {name}, and {wrapper}. is a wrapper's, under which transformers finds no tensor; load "
+                "the model, take its wrapper off and save it with save_pretrained()"
+            )
 
 
 def _paths(folder: Path) -> list[Path]:

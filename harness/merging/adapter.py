@@ -29,7 +29,7 @@ class Adapted:
 
         Errors: `Misfit` or `BadWeights` in one line for an adapter of another model.
         """
-        self._base, self._prefix = base, f"{getattr(model, 'base_model_prefix', '')}."
+        self._base, self._model = base, model
         self._changes: dict[str, Sequence[Change]] = {}
         for adapter in descent.adapters:
             for name, own in changes_of(adapter, model).items():
@@ -64,11 +64,27 @@ class Adapted:
 
     def _called(self, name: str, who: str) -> str:
         """What the base's files call a parameter, with or without the trunk's prefix."""
-        ways = (name, name.removeprefix(self._prefix), f"{self._prefix}{name}")
-        found = next((way for way in ways if way in self._base.forms), None)
+        found = next((way for way in ways_of(name, self._model) if way in self._base.forms), None)
         if found is None:
             raise Misfit(f"{who} changes {name}, which the base's files do not hold; it belongs to another model")
         return found
+
+
+def ways_of(name: str, model: nn.Module) -> tuple[str, ...]:
+    """What files may call a parameter: as it is, without the trunk's prefix, and with it."""
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    return name, name.removeprefix(prefix), f"{prefix}{name}"
+
+
+def ties(folder: Path) -> bool:
+    """Whether this model's output layer is its table of embeddings; also where nobody can tell."""
+    import transformers  # which takes seconds, and is asked only where both are the same numbers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder).get_text_config()
+    except Exception:  # a configuration may be anything
+        return True
+    return bool(getattr(config, "tie_word_embeddings", True))
 
 
 def skeleton(folder: Path) -> nn.Module:
@@ -87,8 +103,8 @@ def skeleton(folder: Path) -> nn.Module:
     return made
 
 
-def require_base(descent: Descent, base: Path, own: Shards, changed: Collection[str]) -> str | None:
-    """Hold the model that an adapter names against the base, in the tensors that it changes; a line if it cannot be.
+def require_base(descent: Descent, base: Path, own: Shards, changed: Collection[str], model: nn.Module) -> str | None:
+    """Hold the model that an adapter names against the base, tensor by tensor; a line if it cannot be.
 
     Errors: `Misfit` for another model.
     """
@@ -97,8 +113,11 @@ def require_base(descent: Descent, base: Path, own: Shards, changed: Collection[
     if descent.base.samefile(base):
         return None
     other = Shards(descent.base)
-    for name in changed:
-        if name in other and (other.forms[name] != own.forms[name] or not torch.equal(other[name], own[name])):
+    for name, form in own.forms.items():
+        called = next((way for way in ways_of(name, model) if way in other), None)
+        if called is None and name not in changed:
+            continue  # a head that one of the two has not
+        if called is None or other.forms[called] != form or not torch.equal(other[called], own[name]):
             raise Misfit(
                 f"{descent.adapters[0].folder} was trained on {descent.base}, whose {name} is not the base's; name "
                 "that model with --base"

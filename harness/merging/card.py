@@ -10,6 +10,7 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from harness.export.names import shown
 from harness.streaming.agreed import Agreed
 from harness.streaming.merge import Made
 
@@ -41,8 +42,8 @@ def _lineage(facts: Facts) -> dict[str, Any]:
     return {
         "method": dict(facts.method),
         "seed": facts.seed,
-        "base": None if facts.base is None else _shown(facts.base),
-        "members": {name: _shown(where) for name, where in facts.members.items()},
+        "base": None if facts.base is None else _last(facts.base),
+        "members": {name: _last(where) for name, where in facts.members.items()},
         "sha256": dict(facts.made.hashes),
         "merged without the base": facts.models.averaged if facts.base is not None else [],
         "second names, left out": list(facts.models.left_out),
@@ -51,7 +52,7 @@ def _lineage(facts: Facts) -> dict[str, Any]:
 
 def _card(facts: Facts) -> str:
     places = [*([facts.base] if facts.base is not None else []), *facts.members.values()]
-    repositories = [_shown(where).partition("@")[0] for where in places if not Path(where).is_dir()]
+    repositories = [_last(where).partition("@")[0] for where in places if not Path(where).is_dir()]
     name = facts.method["name"]
     front = ModelCardData(
         base_model=list(dict.fromkeys(repositories)) or None,
@@ -59,8 +60,8 @@ def _card(facts: Facts) -> str:
         library_name="transformers",
         tags=["mergeboard", "merge", name],
     )
-    rows = [("base", "" if facts.base is None else _shown(facts.base))] if facts.base is not None else []
-    rows += [(f"member {name}", _shown(where)) for name, where in facts.members.items()]
+    rows = [] if facts.base is None else [("base", shown(_last(facts.base)))]
+    rows += [(f"member {shown(name)}", shown(_last(where))) for name, where in facts.members.items()]
     table = "\n".join(f"| {who} | {where} |" for who, where in rows)
     hashes = "\n".join(f"| {file} | `{digest}` |" for file, digest in facts.made.hashes.items())
     recipe = json.dumps(dict(facts.method), indent=1, ensure_ascii=False)
@@ -73,6 +74,6 @@ def _card(facts: Facts) -> str:
     )
 
 
-def _shown(where: str) -> str:
+def _last(where: str) -> str:
     """A folder's last name; a name of the hub's as it is."""
     return Path(where).name if Path(where).is_dir() else where

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 
 from harness.checkpoints.brought import folder_of
-from harness.checkpoints.checkpoint import ADAPTER_CONFIG, decides, files, weight_files
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG, decides, files, held, weight_files
 from harness.checkpoints.folders import config_of, is_adapter
 from harness.export.place import appearing
+from harness.families.door import require_bare, require_plain
 from harness.members.descent import descent_of
-from harness.merging.adapter import Adapted, require_base, skeleton
+from harness.merging.adapter import Adapted, require_base, skeleton, ties, ways_of
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import require_kin, strangers
+from harness.merging.kin import repeated, require_kin, strangers
 from harness.merging.words import Order
 from harness.streaming.agreed import Agreed, Source, agreed
 from harness.streaming.merge import Beside, merge
@@ -42,37 +43,36 @@ def deliver(order: Order, say: Say = print) -> Path:
     folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
     require_kin(folders, base, order.any_config)
     models = _opened(order, folders, base, say)
-    for name, line in strangers(models).items():
+    for name, line in (*repeated(folders, base).items(), *strangers(models).items()):
         say(f"--member {name}: {line}")
-    beside = Beside(_statistics(order, models), _turned(folders, base), order.seed)
-    plain = next((folder for folder in folders.values() if not is_adapter(folder)), base)
-    assert plain is not None  # an adapter wants a base
+    beside = Beside(_statistics(order, models), _turned(_plain(folders, base), models), order.seed)
     with appearing(order.target) as target:
         _require_room(target, models)
         made = merge(method, models, target, beside, say)
-        _copy(plain, base, target, models)
+        _copy(_plain(folders, base), base, target, models)
         write_card(target, Facts(order.said, describe(method), order.base, order.members, models, made, order.seed))
     return order.target
 
 
 def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: Say) -> Agreed:
     """The models, held against each other."""
-    origin = None if base is None else Shards(base)
+    origin = None if base is None else _weights(base)
     sources: dict[str, Source] = {}
     model = None
     for name, folder in folders.items():
         if not is_adapter(folder):
-            sources[name] = Shards(folder)
+            sources[name] = _weights(folder)
             continue
         if origin is None or base is None:
             raise Misfit(f"--member {name} is an adapter; name the model that it was trained on, --base BASE")
         model = model or skeleton(base)
         descent = descent_of(folder)
         sources[name] = Adapted(origin, descent, model)
-        if note := require_base(descent, base, origin, sources[name].wide):
+        if note := require_base(descent, base, origin, sources[name].wide, model):
             say(f"--member {name}: {note}")
     dtype = None if order.dtype is None else getattr(torch, order.dtype)
-    models = agreed(sources, origin, _prefix(folders, base), dtype)
+    plain = _plain(folders, base)
+    models = agreed(sources, origin, _prefix(plain), dtype, lambda: ties(plain))
     if models.left_out:
         say(f"second names of tensors, merged once: {_listed(models.left_out)}")
     if origin is not None and models.averaged:
@@ -80,10 +80,24 @@ def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: S
     return models
 
 
-def _prefix(folders: Mapping[str, Path], base: Path | None) -> str:
+def _weights(folder: Path) -> Shards:
+    """A whole model's. Errors: `BadModel` for what transformers would not load as this model."""
+    require_plain(folder, held(folder))
+    found = Shards(folder)
+    require_bare(folder, found)
+    return found
+
+
+def _plain(folders: Mapping[str, Path], base: Path | None) -> Path:
+    """The first member that is no adapter, whose configuration the merge has; else the base."""
+    found = next((folder for folder in folders.values() if not is_adapter(folder)), base)
+    assert found is not None  # an adapter wants a base
+    return found
+
+
+def _prefix(plain: Path) -> str:
     """What the names of a trunk begin with in a model that has a head, as far as this kind of model is known."""
-    config = config_of(next(f for f in (*folders.values(), base) if f is not None and (f / "config.json").is_file()))
-    kind = str(config.get("model_type") or "")
+    kind = str(config_of(plain).get("model_type") or "")
     return _PREFIXES.get(kind, kind.replace("-", "_"))
 
 
@@ -105,15 +119,15 @@ def _statistics(order: Order, models: Agreed) -> dict[str, tuple[Shards, ...]]:
     return found
 
 
-def _turned(folders: Mapping[str, Path], base: Path | None) -> frozenset[str]:
-    """Weights that are stored (in, out)."""
-    known = [f for f in (*folders.values(), base) if f is not None and (f / "config.json").is_file()]
-    if config_of(known[0]).get("model_type") not in TURNED:
+def _turned(plain: Path, models: Agreed) -> frozenset[str]:
+    """Weights that are stored (in, out), as the files call them: with or without the trunk's prefix."""
+    if config_of(plain).get("model_type") not in TURNED:
         return frozenset()
     from harness.families.layout import conv1d
 
-    modules = skeleton(known[0]).named_modules()
-    return frozenset(f"{name}.weight" for name, module in modules if isinstance(module, conv1d()))
+    model = skeleton(plain)
+    turned = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, conv1d())}
+    return frozenset(name for name in models.forms if turned & {*ways_of(name, model)})
 
 
 def _require_room(target: Path, models: Agreed) -> None:

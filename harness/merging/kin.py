@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,17 @@ def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool
         require_alike(f"--member {name}", folder, [against] if (against / "config.json").is_file() else [])
         _require_same_config(name, folder, against, any_config)
     _require_same_labels({name: folder for name, folder in members.items() if (folder / "config.json").is_file()})
-    _require_same_words({**members, **({"the base": base} if base is not None else {})})
+    _require_same_words({**members, **({"the base": base} if base is not None else {})}, any_config)
+
+
+def repeated(members: Mapping[str, Path], base: Path | None) -> dict[str, str]:
+    """Member -> a line, where it is the base or another member once more."""
+    seen = {} if base is None else {base.resolve(): "the base itself"}
+    told = {}
+    for name, folder in members.items():
+        if (other := seen.setdefault(folder.resolve(), f"{name} once more")) != f"{name} once more":
+            told[name] = f"it is {other}, and counts as a member of its own"
+    return told
 
 
 def strangers(models: Agreed) -> dict[str, str]:
@@ -71,33 +82,53 @@ def _require_same_labels(members: Mapping[str, Path]) -> None:
             )
 
 
-def _require_same_words(folders: Mapping[str, Path]) -> None:
-    """Refuse two tokenizers in which one word has two numbers; rows of embeddings would be another's."""
-    known: dict[str, int] = {}
-    first = ""
+def _require_same_words(folders: Mapping[str, Path], any_config: bool) -> None:
+    """Refuse tokenizers in which one word has two numbers, or one number two words; rows of embeddings would be
+    another's."""
+    numbers: dict[str, tuple[int, str]] = {}  # word -> its number, and who says so
+    called: dict[int, tuple[str, str]] = {}
     for who, folder in folders.items():
         words = _words(folder)
-        if not known:
-            known, first = words, who
-        other = next((word for word, i in words.items() if known.get(word, i) != i), None)
-        if other is not None:
-            raise Misfit(
-                f"{other!r} is token {known[other]} in {first} and {words[other]} in {who}; members must have one "
-                "vocabulary"
-            )
+        own = {i: word for word, i in words.items()}
+        for word, i in words.items():
+            known, first = numbers.setdefault(word, (i, who))
+            if known != i:
+                raise Misfit(f"{word!r} is token {known} in {first} and {i} in {who}; members must have one vocabulary")
+        for i, word in own.items():
+            other, first = called.setdefault(i, (word, who))
+            if other != word and words.get(other) != i and not any_config:
+                raise Misfit(
+                    f"token {i} is {other!r} in {first} and {word!r} in {who}; members must have one vocabulary. Add "
+                    "--trust-configs if that cannot matter"
+                )
 
 
 def _words(folder: Path) -> dict[str, int]:
-    """Word -> its number, where a file says so plainly; nothing otherwise."""
+    """Word -> its number, those that were added too, where files say so plainly; nothing otherwise."""
+    found: dict[str, int] = {}
     try:
-        if (folder / "tokenizer.json").is_file():
-            found: Any = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-            return found if isinstance(found, dict) else {str(word): i for i, (word, _) in enumerate(found)}
-        if (folder / "vocab.json").is_file():
-            return dict(json.loads((folder / "vocab.json").read_text(encoding="utf-8")))
-        if (folder / "vocab.txt").is_file():
+        if (told := _told(folder / "tokenizer.json")) is not None:
+            vocabulary = told["model"]["vocab"]
+            every = (
+                vocabulary.items()
+                if isinstance(vocabulary, dict)
+                else zip((w for w, _ in vocabulary), count(), strict=False)
+            )
+            found = {str(word): int(i) for word, i in every}
+            found |= {str(added["content"]): int(added["id"]) for added in told.get("added_tokens") or ()}
+            return found
+        if (told := _told(folder / "vocab.json")) is not None:
+            found = {str(word): int(i) for word, i in told.items()}
+        elif (folder / "vocab.txt").is_file():
             lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-            return {word: i for i, word in enumerate(lines) if word}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            found = {word: i for i, word in enumerate(lines) if word}
+        found |= {str(word): int(i) for word, i in (_told(folder / "added_tokens.json") or {}).items()}
+        decoder = (_told(folder / "tokenizer_config.json") or {}).get("added_tokens_decoder") or {}
+        return found | {str(added["content"]): int(i) for i, added in decoder.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadModel(f"{folder}: its vocabulary cannot be read ({type(error).__name__}); copy it again") from None
-    return {}
+
+
+def _told(path: Path) -> Any:
+    """What a JSON file holds; None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -25,7 +25,7 @@ USAGE = """python -m harness merge METHOD --base BASE --member A --member B --ou
   --dtype    fp32, bf16 or fp16 for the result; as the members are, unless said
   --seed     of methods that draw at random; 1 unless said
   --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
-  --trust-configs    take members whose config.json differs from the base's; the merge has the first member's
+  --trust-configs    take members whose config.json or words differ from the base's; the merge has the first member's
 
 Nothing is scored: whether the merge is any good, pytest suites/ tells."""
 ONCE = ("base", "out", "dtype", "seed")

@@ -8,7 +8,7 @@ may have its names with or without the trunk's prefix.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol
@@ -84,17 +84,25 @@ class Agreed:
 
 
 def agreed(
-    members: Mapping[str, Source], base: Source | None, prefix: str = "", dtype: torch.dtype | None = None
+    members: Mapping[str, Source],
+    base: Source | None,
+    prefix: str = "",
+    dtype: torch.dtype | None = None,
+    ties: Callable[[], bool] = lambda: True,
 ) -> Agreed:
     """Models held against each other; their headers are read, and tensors that may be second names of others.
 
     Args:
         prefix: of the trunk's names, which the base may lack or have alone: "roberta".
         dtype: of the result's floats; None for the widest that members have of each tensor.
+        ties: whether a model without its output layer takes its table of embeddings for it; asked where the two are
+            the same numbers.
 
     Errors: `Misfit` in one line.
     """
     twice = _second_names([*members.values(), *([base] if base is not None else [])])
+    if any(not _TABLE.search(name) for name in twice) and not ties():
+        twice = {name for name in twice if _TABLE.search(name)}  # the same numbers by chance: both are wanted
     names, sources = tuple(members), tuple(members.values())
     own = {name: form for name, form in sources[0].forms.items() if name not in twice}
     for who, source in zip(names[1:], sources[1:], strict=True):

@@ -1,0 +1,193 @@
+"""What `python -m harness merge` must not take for models of one kind, and by which names files may call one tensor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from harness.export.names import shown
+from harness.members.descent import descent_of
+from harness.merging.adapter import require_base
+from harness.merging.deliver import deliver
+from harness.merging.words import asked
+from harness.streaming.shards import Shards
+from methods.errors import MergeboardError, Misfit
+
+LLAMA = {"vocab_size": 20, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 1}
+HEADS = {"num_attention_heads": 2, "num_key_value_heads": 2}
+VOCABULARY = ("a", "b", "c")
+
+
+def folder_of(path: Path, weights: Mapping[str, Tensor], files: Mapping[str, object] | None = None) -> Path:
+    path.mkdir()
+    save_file(dict(weights), path / "model.safetensors")
+    for name, content in {"config.json": {}, **(files or {})}.items():
+        (path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def merged(here: Path, method: str, base: Path, *members: Path | str, more: tuple[str, ...] = ()) -> list[str]:
+    """What was said while `out` was written."""
+    said: list[str] = []
+    named = [word for member in members for word in ("--member", str(member))]
+    deliver(asked([method, "--base", str(base), *named, "--out", "out", *more], here), said.append)
+    return said
+
+
+def refused(here: Path, base: Path, *members: Path) -> str:
+    with pytest.raises(MergeboardError) as error:
+        merged(here, "simple", base, *members)
+    assert "\n" not in str(error.value) and not (here / "out").exists()
+    return str(error.value)
+
+
+ODD: dict[str, tuple[dict[str, Tensor], str]] = {
+    "whole numbers": ({"layer.weight": torch.ones(2, 2, dtype=torch.int8)}, "quantised"),
+    "a scale of quantisation": ({"layer.weight": torch.ones(2, 2), "layer.SCB": torch.ones(2)}, "quantised"),
+    "packed": ({"layer.qweight": torch.ones(2, 2, dtype=torch.int32)}, "quantised"),
+    "LoRA": ({"layer.base_layer.weight": torch.ones(2, 2), "layer.lora_A.default.weight": torch.ones(1, 2)}, "adapter"),
+    "compiled": ({"_orig_mod.layer.weight": torch.ones(2, 2)}, "_orig_mod"),
+    "compiled within": ({"model._orig_mod.layer.weight": torch.ones(2, 2)}, "_orig_mod"),
+    "DDP": ({"module.layer.weight": torch.ones(2, 2)}, "module"),
+    "FSDP": ({"_fsdp_wrapped_module.layer.weight": torch.ones(2, 2)}, "_fsdp_wrapped_module"),
+    "peft": ({"base_model.model.layer.weight": torch.ones(2, 2)}, "base_model"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_transformers_would_not_load_as_this_model_is_refused(kind: str, tmp_path: Path) -> None:
+    weights, said = ODD[kind]
+    folders = [folder_of(tmp_path / name, weights) for name in ("base", "a", "b")]
+    assert said in refused(tmp_path, *folders), "alike in all of them, so that nothing but its kind is wrong"
+
+
+def written(*words: str, added: tuple[str, ...] = ()) -> dict[str, dict[str, object]]:
+    """A vocabulary and words that were added to it, in each way that files have."""
+    numbers = {word: i for i, word in enumerate(words)}
+    more = {word: len(words) + i for i, word in enumerate(added)}
+    told = [{"content": word, "id": i} for word, i in more.items()]
+    by_number = {"added_tokens_decoder": {str(i): {"content": word} for word, i in more.items()}}
+    return {
+        "BPE": {"tokenizer.json": {"model": {"vocab": numbers}, "added_tokens": told}},
+        "unigram": {"tokenizer.json": {"model": {"vocab": [[w, 0.0] for w in words]}, "added_tokens": told}},
+        "vocab.json": {"vocab.json": numbers, "added_tokens.json": more},
+        "vocab.txt": {"vocab.txt": "\n".join(words), "tokenizer_config.json": by_number},
+    }
+
+
+@pytest.mark.parametrize("way", list(written()))
+def test_two_vocabularies_in_which_a_word_or_a_number_is_another_are_refused(way: str, tmp_path: Path) -> None:
+    table = {"embed.weight": torch.ones(6, 2)}
+
+    def one(name: str, *words: str, added: tuple[str, ...] = ()) -> Path:
+        return folder_of(tmp_path / name, table, written(*words, added=added)[way])
+
+    base = one("base", *VOCABULARY)
+    start, more = one("start", *VOCABULARY, added=("<im>",)), one("more", *VOCABULARY, added=("<im>", "<pad>"))
+    turned, other = one("turned", *VOCABULARY, added=("<pad>", "<im>")), one("other", *VOCABULARY, added=("<pad>",))
+    assert "'<im>' is token 3 in start and 4 in turned" in refused(tmp_path, base, start, turned)
+    assert "token 3 is '<im>' in start and '<pad>' in other" in refused(tmp_path, base, start, other)
+    assert "is 'd' in foreign" in refused(tmp_path, base, one("foreign", "d", "e", "f"), start)
+    merged(tmp_path, "simple", base, start, more)
+    shutil.rmtree(tmp_path / "out")
+    merged(tmp_path, "simple", base, start, other, more=("--trust-configs",))
+
+
+def named_bare(folder: Path, prefix: str) -> Path:
+    """A copy whose names have no prefix of the trunk's, as openai-community/gpt2 has them."""
+    there = folder.with_name(f"{folder.name}-bare")
+    shutil.copytree(folder, there)
+    weights = {name.removeprefix(prefix): x for name, x in load_file(there / "model.safetensors").items()}
+    save_file(weights, there / "model.safetensors", metadata={"format": "pt"})
+    return there
+
+
+def test_matrices_that_are_stored_the_other_way_are_known_by_either_name(tmp_path: Path) -> None:
+    config = GPT2Config(
+        vocab_size=20, n_positions=8, n_embd=8, n_layer=1, n_head=2, bos_token_id=None, eos_token_id=None
+    )
+    folders = []
+    for seed, name in enumerate(("base", "a", "b")):
+        torch.manual_seed(seed)
+        GPT2LMHeadModel(config).save_pretrained(tmp_path / name)
+        folders.append(tmp_path / name)
+    bare = [named_bare(folder, "transformer.") for folder in folders]
+    found = []
+    for k, (base, a, b) in enumerate((folders, bare)):
+        (tmp_path / str(k)).mkdir()
+        merged(tmp_path / str(k), "wudi", base, f"a={a}", f"b={b}")
+        found.append(load_file(tmp_path / str(k) / "out" / "model.safetensors"))
+    assert all(torch.equal(x, found[1][name.removeprefix("transformer.")]) for name, x in found[0].items())
+
+
+@pytest.fixture
+def untied(tmp_path: Path) -> list[Path]:
+    """A base and two members that do not tie their output layer to their embeddings, and have the same numbers there."""
+    torch.manual_seed(0)
+    base = LlamaForCausalLM(LlamaConfig(**LLAMA, **HEADS, tie_word_embeddings=False))
+    base.lm_head.weight.data.copy_(base.model.embed_tokens.weight.data)
+    for name in ("base", "a", "b"):
+        base.model.layers[0].mlp.up_proj.weight.data.normal_()
+        base.save_pretrained(tmp_path / name)
+    return [tmp_path / name for name in ("base", "a", "b")]
+
+
+def test_an_output_layer_that_is_not_tied_is_written_though_it_has_the_embeddings_numbers(
+    untied: list[Path], tmp_path: Path
+) -> None:
+    merged(tmp_path, "simple", *untied)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert torch.equal(model.lm_head.weight, model.model.embed_tokens.weight), "none of it is drawn at random"
+
+
+def test_an_adapter_is_held_against_all_of_what_it_was_trained_on_by_whatever_names(
+    untied: list[Path], tmp_path: Path
+) -> None:
+    base = untied[0]
+    adapter = folder_of(tmp_path / "adapter", {}, {"config.json": {}})
+    (adapter / "model.safetensors").unlink()
+    name = "model.layers.0.self_attn.q_proj"
+    factors = {"A": torch.ones(1, 8), "B": torch.ones(8, 1)}
+    saved = {f"base_model.model.{name}.lora_{part}.weight": x for part, x in factors.items()}
+    save_file(saved, adapter / "adapter_model.safetensors")
+    model = LlamaForCausalLM(LlamaConfig(**LLAMA, **HEADS, tie_word_embeddings=False))
+    bare = named_bare(base, "model.")
+    weights = load_file(bare / "model.safetensors")
+    other, farther = (tmp_path / "other", tmp_path / "farther")
+    for there, changed in ((other, "layers.0.self_attn.q_proj.weight"), (farther, "layers.0.mlp.down_proj.weight")):
+        shutil.copytree(bare, there)
+        save_file({**weights, changed: weights[changed] + 1}, there / "model.safetensors")
+
+    def held_against(trained_on: Path) -> str | None:
+        told = {"peft_type": "LORA", "r": 1, "target_modules": ["q_proj"], "base_model_name_or_path": str(trained_on)}
+        (adapter / "adapter_config.json").write_text(json.dumps(told))
+        return require_base(descent_of(adapter), base, Shards(base), [f"{name}.weight"], model)
+
+    assert held_against(bare) is None, "the same model, saved without its trunk's prefix"
+    for there in (other, farther):
+        with pytest.raises(Misfit, match="is not the base's"):
+            held_against(there)
+
+
+def test_a_model_that_comes_twice_is_told(tmp_path: Path) -> None:
+    base, a = (folder_of(tmp_path / n, {"layer.weight": torch.eye(2) * k}) for k, n in ((1, "base"), (2, "a")))
+    said = merged(tmp_path, "simple", base, a, f"again={a}", f"itself={base}")
+    assert "--member again: it is a once more, and counts as a member of its own" in said
+    assert "--member itself: it is the base itself, and counts as a member of its own" in said
+
+
+def test_a_name_neither_breaks_a_card_nor_runs_in_it(tmp_path: Path) -> None:
+    base, a, b = (folder_of(tmp_path / name, {"layer.weight": torch.eye(2)}) for name in ("base", "a", "b"))
+    merged(tmp_path, "simple", base, f"x|y<script>alert(1)={a}", f"\u202eevil={b}")
+    page = (tmp_path / "out" / "README.md").read_text()
+    assert "<script" not in page and "\u202e" not in page
+    assert all(line.count("|") == 3 for line in page.splitlines() if line.startswith("| member"))
+    assert shown("[x](javascript:1)") == "&#91;x&#93;(javascript:1)"
