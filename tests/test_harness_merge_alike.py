@@ -130,7 +130,7 @@ def test_matrices_that_are_stored_the_other_way_are_known_by_either_name(tmp_pat
 
 @pytest.fixture
 def untied(tmp_path: Path) -> list[Path]:
-    """A base and two members that do not tie their output layer to their embeddings, and have the same numbers there."""
+    """A base and two members whose output layer is not tied to their embeddings, and has the same numbers."""
     torch.manual_seed(0)
     base = LlamaForCausalLM(LlamaConfig(**LLAMA, **HEADS, tie_word_embeddings=False))
     base.lm_head.weight.data.copy_(base.model.embed_tokens.weight.data)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from itertools import count
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,24 +108,25 @@ def _words(folder: Path) -> dict[str, int]:
     try:
         if (told := _told(folder / "tokenizer.json")) is not None:
             vocabulary = told["model"]["vocab"]
-            every = (
-                vocabulary.items()
-                if isinstance(vocabulary, dict)
-                else zip((w for w, _ in vocabulary), count(), strict=False)
-            )
-            found = {str(word): int(i) for word, i in every}
+            if isinstance(vocabulary, dict):
+                found = {str(word): int(i) for word, i in vocabulary.items()}
+            else:  # pairs of a word and its weight, in order
+                found = _in_order(word for word, _ in vocabulary)
             found |= {str(added["content"]): int(added["id"]) for added in told.get("added_tokens") or ()}
             return found
         if (told := _told(folder / "vocab.json")) is not None:
             found = {str(word): int(i) for word, i in told.items()}
         elif (folder / "vocab.txt").is_file():
-            lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-            found = {word: i for i, word in enumerate(lines) if word}
+            found = _in_order((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
         found |= {str(word): int(i) for word, i in (_told(folder / "added_tokens.json") or {}).items()}
         decoder = (_told(folder / "tokenizer_config.json") or {}).get("added_tokens_decoder") or {}
         return found | {str(added["content"]): int(i) for i, added in decoder.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadModel(f"{folder}: its vocabulary cannot be read ({type(error).__name__}); copy it again") from None
+
+
+def _in_order(words: Iterable[str]) -> dict[str, int]:
+    return {word: i for i, word in enumerate(words) if word}
 
 
 def _told(path: Path) -> Any:
