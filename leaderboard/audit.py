@@ -44,10 +44,14 @@ class Loaded(NamedTuple):
         return [*shown, *((record, place) for place, record in self.repeats)]
 
 
-def load(store: Store) -> Loaded:
-    """Read every record of a store, of its trace what tables show; nothing is believed that does not fit."""
+def load(store: Store, paths: Iterable[Path] | None = None) -> Loaded:
+    """Read every record of a store, of its trace what tables show; nothing is believed that does not fit.
+
+    Args:
+        paths: only these of its files.
+    """
     found, once = Loaded([], [], [], [], {}), Once()
-    for path in store.paths():
+    for path in store.paths() if paths is None else paths:
         place = path.relative_to(store.root)
         try:
             record = read(path)

@@ -1,6 +1,7 @@
 """pytest plugin: after a session that wrote or reused records, show their tables and write the page.
 
-What reads records and draws is imported when there are some: a session's first line does not wait for it.
+Only what stands in a table with these records is read and drawn: a store may hold thousands of others. What reads and
+draws is imported when there are some: a session's first line does not wait for it.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     from leaderboard.tables.group import groups
 
     root = results_root(config)
-    found, gold = audit.load(Store(root)), gold_of(Store(root))
+    store = Store(root)
+    found, gold = audit.load(store, store.paths_beside(map(Path, session))), gold_of(store)
     shown = [r for r in found.records if r.path.as_posix() in session]
     missing = sorted(session - {r.path.as_posix() for r in found.records})
-    every = groups(found.records, gold)
-    page = pages.session(every) + (
+    touched = [g for g in groups(found.records, gold) if any(r.path.as_posix() in session for r in g.records)]
+    page = pages.session(touched) + (
         f"\n{text.plain(left)}\n" if left else ""
     )  # first: it takes what each group needs at once, and the terminal then finds it made
-    touched = [g for g in every if any(r.path.as_posix() in session for r in g.records)]
 
     terminalreporter.section("leaderboard")
     if own := groups(shown, gold):

@@ -1,8 +1,9 @@
-"""How methods, heads and protocols are ordered, which rows do not compete, and what those are called."""
+"""How methods, heads and protocols are ordered, which rows do not compete, and what rows are called."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 HEADS = ("none", "own", "same", "diff")
 PROTOCOLS = ("paper", "official_code", "quick", "sakana")
@@ -33,6 +34,16 @@ MERGES = (  # the paper's order of rows
     "ties",
     "ties_evolver",
 )
+
+OPTIONS = {  # what people read of an option, where its name alone would say little
+    "budget": "{} evaluations",
+    "generations": "{} generations",
+    "steps": "{} steps",
+    "search_by": "told {}",
+}
+SHARE = "dev_fraction"  # of the development rows, the first ones, that are used
+SHORT = 2  # letters of an option that is a symbol of its method's formula, as it is typed: `k=0.4`
+_OPTION = re.compile(r" (?=[A-Za-z_][\w.]*=)")
 
 OPTIMISERS = ("random", "grid", "coordinate", "cma", "catcma")  # of this project; random first, the yardstick
 
@@ -81,11 +92,36 @@ def method_of(row: str) -> str:
     return row.partition(" ")[0]
 
 
-def shown(row: str) -> str:
-    """A row as people read it: `best member` of `best`, `member 2` of `source_2`; a method by its own name."""
-    method, space, knobs = row.partition(" ")
+def shown(row: str, without: Collection[str] = ()) -> str:
+    """A row as people read it: `best member` of `best`, `member 2` of `source_2`, a method by its own name; of
+    `ties_cma budget=20 k=0.4` it is `ties_cma k=0.4 (20 evaluations)`.
+
+    Args:
+        without: what is said beside the row already, in the words of `option`.
+    """
+    method, *options = _OPTION.split(row)
     source = SOURCE.fullmatch(method)
-    return (f"member {int(source[1])}" if source else SHOWN.get(method, method)) + space + knobs
+    symbols = [one for one in options if _symbol(one)]
+    told = [said for one in options if not _symbol(one) and (said := option(one)) not in without]
+    name = " ".join([f"member {int(source[1])}" if source else SHOWN.get(method, method), *symbols])
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def option(typed: str) -> str:
+    """An option in words: `30 % of development rows` of `dev_fraction=0.3`; a symbol as it is."""
+    name, _, value = typed.partition("=")
+    if _symbol(typed):
+        return typed
+    if name == SHARE and re.fullmatch(r"\d?\.?\d{1,6}", value):
+        return f"{100 * float(value):g} % of development rows"
+    if name in OPTIONS:
+        said = OPTIONS[name].format(value)
+        return said.removesuffix("s") if value == "1" else said
+    return f"{name.rpartition('.')[2].replace('_', ' ')} {value}"
+
+
+def _symbol(typed: str) -> bool:
+    return len(typed.partition("=")[0]) <= SHORT
 
 
 def row_rank(row: str, inner: str = "") -> Rank:

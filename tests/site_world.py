@@ -56,6 +56,7 @@ def build(root: Path) -> None:
     (root / "mkdocs.yml").write_text(settings, encoding="utf-8")
     for path in (ROOT / "docs").glob("*.md"):
         shutil.copy(path, root / "docs")
+    shutil.copytree(ROOT / "examples", root / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "docs" / "findings.md").write_text("# Findings\n", encoding="utf-8")  # its sentences are of other records
     assert main(["--root", str(root), "publish", "--results", str(PUBLISHED)]) == 0
     with pytest.MonkeyPatch.context() as patch:

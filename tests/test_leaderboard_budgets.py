@@ -151,9 +151,9 @@ def test_the_page_shows_the_table_with_words_and_the_terminal_the_scores(session
     group = group_of(session)
     shown = pages.pages([group])[pages.FOLDER / "mine.md"]
     assert shown.count("*minus random* is the difference on test rows") == 1
-    (line,) = re.findall(r"^\| \[ties_cma budget=20\].*\| 5.0 \|.*$", shown, re.M)
-    assert line.startswith("| [ties_cma budget=20](../methods/ties.md) | 20 | 2,800 | 2,800 | 4 | 5.0 | ")
-    assert "Found nothing better than the start: ties_cma budget=20 in 1 of 1 runs.\n" in shown
+    (line,) = re.findall(r"^\| \[ties_cma \(20 evaluations\)\].*\| 5.0 \|.*$", shown, re.M)
+    assert line.startswith("| [ties_cma (20 evaluations)](../methods/ties.md) | 20 | 2,800 | 2,800 | 4 | 5.0 | ")
+    assert "Found nothing better than the start: ties_cma (20 evaluations) in 1 of 1 runs.\n" in shown
     told = terminal.tables([group])
     assert "Same budget: 20 development evaluations, in domain\nmethod " in told and "rows scored" not in told
 

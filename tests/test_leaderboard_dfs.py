@@ -108,9 +108,9 @@ def test_a_search_with_a_name_of_its_own_stands_beside_those_around_the_same_and
     assert leads["dfs budget=20"] == pytest.approx(0.05) and leads["ps_dfs budget=20"] == pytest.approx(0.1)
     assert leads["dfs budget=20 preset=hop"] == pytest.approx(0.05), "of the same routes"
     assert table.rows["dfs budget=20"].best == 0.6 and table.rows["dfs budget=20"].luck is not None
-    (figure,) = (found for found in figures(group) if "-searches20-" in found.name)
-    assert all(f">{name}<" in figure.svg for name in ("random", "dfs", "dfs preset=hop", "ps_dfs"))
-    assert not [found for found in figures(group) if "-curves-" in found.name]
+    (figure,) = (found for found in figures(group) if found.kind == "searches")
+    assert all(f">{name}<" in figure.svg for name in ("random", "dfs", "dfs (preset hop)", "ps_dfs"))
+    assert not [found for found in figures(group) if found.kind == "curves"]
 
 
 def test_stages_are_told_each_by_itself_and_together(session: Session) -> None:
@@ -119,7 +119,8 @@ def test_stages_are_told_each_by_itself_and_together(session: Session) -> None:
     assert (row.evaluations, row.variables, row.best, row.starts) == (19, 120, 0.7, 0)
     page = pages.session([group_of(session)])
     assert (
-        "Stages of ps_dfs budget=20: 9 evaluations of 40 variables by cma, then 10 evaluations of 80 variables" in page
+        "Stages of ps_dfs (20 evaluations): 9 evaluations of 40 variables by cma, then 10 evaluations of 80 variables"
+        in page
     )
     # of recipes as good as the start: 18 tries, since one of 19 evaluations was a second look of the first stage
     assert row.luck == pytest.approx(math.sqrt(0.25 / 200) * math.sqrt(2 * math.log(18)))

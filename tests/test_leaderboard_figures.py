@@ -12,7 +12,8 @@ import pytest
 from harness.records.record import Store
 from harness.records.terrain import Place, Terrain
 from leaderboard.audit import load
-from leaderboard.pages.figures import figures
+from leaderboard.pages.figures import Figure, figures
+from leaderboard.pages.files import Files
 from leaderboard.pages.pages import FOLDER, pages
 from leaderboard.plots.axes import Scale, around, decades
 from leaderboard.plots.colours import ramp
@@ -148,9 +149,9 @@ def test_a_group_gives_the_figures_that_its_records_allow() -> None:
     plain = [record("simple", cost={"merge_seconds": 0.1}), record("ties", cost={"merge_seconds": 2.0})]
     evolved = record("ties_evolver", cost={"merge_seconds": 9.0}, dev={"history": [0.1, 0.2]})
     (group,) = groups(plain)
-    assert [f.name.rsplit("-", 2)[1] for f in figures(group)] == ["cost", "corpora"]
+    assert [f.kind for f in figures(group)] == ["cost", "corpora"]
     (group,) = groups([*plain, evolved])
-    assert [f.name.rsplit("-", 2)[1] for f in figures(group)] == ["cost", "curves", "corpora"]
+    assert [f.kind for f in figures(group)] == ["cost", "curves", "corpora"]
     (bare,) = groups([record("avg", scores={})])
     assert list(figures(bare)) == []
 
@@ -172,7 +173,7 @@ def test_searches_of_one_budget_give_a_figure_with_a_panel_for_each_method(tmp_p
     for made in session.records:
         session.store.put(made)
     (group,) = groups(load(session.store).records, gold_of(session.store))
-    (race,) = (figure for figure in figures(group) if "-searches20-" in figure.name)
+    (race,) = (figure for figure in figures(group) if figure.kind == "searches")
     words = [t.text for t in ElementTree.fromstring(race.svg).iter(f"{SVG}text")]
     assert {"ties", "simple", "random", "cma", "evolver", "development evaluations"} <= set(words)
     assert race.svg.count("stroke-dasharray") == 1, "random search alone"
@@ -180,7 +181,7 @@ def test_searches_of_one_budget_give_a_figure_with_a_panel_for_each_method(tmp_p
     assert race.caption and race.caption in pages([group])[FOLDER / "mine.md"]
     (made,) = [r for r in group.records if r.method == "ties_evolver" and r.seed == 1]
     assert best_so_far(made) == [(16, 0.5), (18, 0.6), (20, 0.7)]
-    curves_ = [figure for figure in figures(group) if "-curves-" in figure.name]
+    curves_ = [figure for figure in figures(group) if figure.kind == "curves"]
     assert len(curves_) == 1 and "ties_evolver" in curves_[0].svg and "ties_cma" not in curves_[0].svg
 
 
@@ -193,6 +194,26 @@ def test_an_evolution_that_tells_every_evaluation_is_drawn_by_evaluations_alone(
     again = {"evaluations": 50, "scores": [0.1, 0.2, 0.3], "again": [{}, {}]}
     inner = record("greedy_soup_random", dev={"calls": 50}, trace=shown_of(again))
     assert best_so_far(inner) == [(10, 0.1), (20, 0.2), (30, 0.3)], "the method inside asks for nine scores itself"
+
+
+def test_files_of_figures_say_what_is_shown_and_no_two_are_one() -> None:
+    names = Files(["ranks.svg"])
+    told = [
+        "tiny, in-domain, 1,500 rows: score",
+        "Tiny in-domain 1500 rows score",
+        "ranks",
+        "../../../x",
+        "…",
+        "a" * 300,
+    ]
+    assert [names.named(Figure(each, "", "")).name for each in told] == [
+        "tiny-in-domain-1500-rows-score.svg",
+        "Tiny-in-domain-1500-rows-score-2.svg",
+        "ranks-2.svg",
+        "x.svg",
+        "figure.svg",
+        f"{'a' * 120}.svg",
+    ]
 
 
 def test_every_figure_of_a_page_is_a_file_and_every_file_is_on_a_page() -> None:

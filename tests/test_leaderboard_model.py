@@ -43,7 +43,10 @@ def opened(page: str) -> str:
 
 def test_the_verdict_comes_first_then_the_cost_then_scores_and_one_table_of_certainty_a_suite() -> None:
     shown = opened(asked())
-    places = [shown.index(part) for part in ("## What to use", "-cost-", "## Emotion", "#### Scores", "#### How sure")]
+    places = [
+        shown.index(part)
+        for part in ("## What to use", "-score-against-time.svg", "## Emotion", "#### Scores", "#### How sure")
+    ]
     assert places == sorted(places) and shown.count("-cost-") == 1
     heads = ["What to use", "Emotion", "GLUE", "Run it again", "Take the numbers along"]
     assert re.findall(r"^## (.*)$", shown, re.M) == heads
@@ -94,6 +97,10 @@ def test_no_command_leaves_its_block() -> None:
     shown = block("a ``` b\n# heading\n```` </details>")
     fence = shown.splitlines()[0].removesuffix("bash")
     assert set(fence) == {"`"} and len(fence) == 5 and shown.splitlines()[-1] == fence and len(shown.splitlines()) == 3
+
+
+def test_many_commands_are_one_block_with_a_line_between_them() -> None:
+    assert block("pytest a", "pytest b") == "```text\npytest a\n\npytest b\n```\n"
 
 
 def test_the_command_of_most_records_is_shown_once_and_the_others_are_folded() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leaderboard import words
 from leaderboard.pages import terminal
 from leaderboard.pages.pages import INDEX, pages
 from leaderboard.pages.pages import session as pages_session
 from leaderboard.site import html
 from leaderboard.site.rows import rows
+from leaderboard.tables import kinds
 from leaderboard.tables.group import groups
 from leaderboard.tables.naming import names, sittings
 from leaderboard.tables.table import headline
@@ -101,13 +104,39 @@ def test_rows_that_are_no_methods_are_called_by_what_they_are() -> None:
     keys = ["best", "avg", "base", "random_convex", "domain_specific", "mtl", "source_2", "best dev_fraction=0.5"]
     assert [words.shown(key) for key in keys] == [
         *("best member", "mean member", "ancestor", "random mix", "each on its own", "multi-task", "member 2"),
-        "best member dev_fraction=0.5",
+        "best member (50 % of development rows)",
     ]
     assert [words.shown(method) for method in (*words.MERGES, "best_of_mine k=2")] == [
         *words.MERGES,
         "best_of_mine k=2",
     ]
     assert set(words.SHOWN) == words.REFERENCES, "a baseline row without a name"
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        ("ties k=0.4", "ties k=0.4"),
+        ("ties_cma budget=20 dev_fraction=0.3 k=0.4", "ties_cma k=0.4 (20 evaluations, 30 % of development rows)"),
+        ("ties_random budget=1", "ties_random (1 evaluation)"),
+        ("best dev_fraction=0.125", "best member (12.5 % of development rows)"),
+        ("ties_cma search_by=likelihood", "ties_cma (told likelihood)"),
+        ("adamerging steps=50", "adamerging (50 steps)"),
+        ("dare_linear rescale=per row layers=blocks", "dare_linear (rescale per row, layers blocks)"),
+        ("cma inner.head_rate=2", "cma (head rate 2)"),
+        ("best dev_fraction=0.3…", "best member (dev fraction 0.3…)"),
+    ],
+)
+def test_options_are_said_in_words_and_symbols_as_they_are_typed(row: str, said: str) -> None:
+    assert words.shown(row) == said
+
+
+def test_what_stands_beside_a_row_is_not_said_again() -> None:
+    assert kinds.named("ties_cma budget=20 k=0.4", "20 evaluations") == (
+        "ties_cma k=0.4 (tuned on development rows: 20 evaluations)"
+    )
+    assert words.shown("ties_cma budget=20", ["20 evaluations"]) == "ties_cma"
+    assert words.shown("ties_cma budget=20", ["50 evaluations"]) == "ties_cma (20 evaluations)"
 
 
 def test_every_page_and_the_terminal_call_these_rows_alike_and_link_them() -> None:

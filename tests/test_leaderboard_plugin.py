@@ -62,7 +62,24 @@ def test_only_groups_of_this_session_are_shown(session: pytest.Pytester) -> None
     cell_for(session, mine)
     result = session.runpytest("-p", "leaderboard.plugin")
     result.stdout.no_fnmatch_line("tiny-decoder:*")
-    assert "## tiny-decoder" in (session.path / PAGE).read_text(encoding="utf-8")
+    page = (session.path / PAGE).read_text(encoding="utf-8")
+    assert "## tiny-encoder" in page and "tiny-decoder" not in page
+
+
+def test_nothing_is_read_but_what_may_stand_in_a_table_with_a_record_of_the_session(session: pytest.Pytester) -> None:
+    """Thousands of others would keep every session waiting, however few it asked."""
+    store = Store(session.path / LOCAL)
+    mine, beside = record(), record("ties", setting="pairwise", score=0.5)
+    far = [record(model="tiny-decoder"), record(suite="glue", setting="cross_task"), record(protocol={"name": "paper"})]
+    for one in (mine, beside, *far):
+        store.put(one)
+    for one in far[:2]:
+        (store.root / one.path).write_text("{", encoding="utf-8")
+    cell_for(session, mine)
+    result = session.runpytest("-p", "leaderboard.plugin")
+    result.stdout.no_fnmatch_line("damaged*")
+    page = (session.path / PAGE).read_text(encoding="utf-8")
+    assert "ties" in page.split("Scores")[1] and "protocol paper" not in page
 
 
 def test_another_store_keeps_its_page_beside_its_records(session: pytest.Pytester) -> None:

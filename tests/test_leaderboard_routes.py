@@ -100,7 +100,7 @@ def test_a_route_fits_a_phone_at_the_size_of_its_words() -> None:
 def test_a_model_page_shows_its_routes_and_says_each_hop_in_words() -> None:
     told = [routed(), routed(T5, method="layer_swap"), record("simple"), routed(method="dfs", seed=2)]
     (group,) = groups(told)
-    drawn = [found for found in figures(group) if "-routes-" in found.name]
+    drawn = [found for found in figures(group) if found.kind == "routes"]
     assert len(drawn) == 1 and drawn[0].svg.count("seed 1") >= 2 and "seed 2" not in drawn[0].svg
     page = pages.pages([group])[pages.FOLDER / "tiny-encoder.md"]
     assert "- dfs, seed 1: 1:0, 2:2 x 0.87, 2:2 x 1.2, 1:3\n" in page and drawn[0].caption in page
@@ -108,7 +108,7 @@ def test_a_model_page_shows_its_routes_and_says_each_hop_in_words() -> None:
     words = [t.text for t in ElementTree.fromstring(drawn[0].svg).iter(f"{SVG}text")]
     assert {"layer_swap, seed 1, encoder", "layer_swap, seed 1, decoder", "source 1", "fluent"} <= set(words)
     assert "4 hops, and 4 blocks in one model: x 1" in words
-    assert not [found for found in figures(groups([record("simple")])[0]) if "-routes-" in found.name]
+    assert not [found for found in figures(groups([record("simple")])[0]) if found.kind == "routes"]
 
 
 def test_a_stack_that_a_route_leaves_as_it_is_has_no_panel() -> None:

@@ -113,8 +113,8 @@ def test_rows_kept_apart_for_a_search_are_seen_too(session: Session) -> None:
     found = choose(session.records, session.store)
     assert found.row == "best"
     assert found.reason.endswith(
-        "ties_cma budget=20 was searched for on all development rows, by 20 scores, so its lead there proves nothing: "
-        "--set dev_fraction=0.5 keeps some of them from searches altogether, to judge these by."
+        "ties_cma (20 evaluations) was searched for on all development rows, by 20 scores, so its lead there proves "
+        "nothing: --set dev_fraction=0.5 keeps some of them from searches altogether, to judge these by."
     )
 
 

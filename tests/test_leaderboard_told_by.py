@@ -12,12 +12,14 @@ from harness.records.record import RunRecord, Store, recipe_key
 from leaderboard import audit
 from leaderboard.pages import pages, terminal
 from leaderboard.pages.figures import figures
+from leaderboard.pages.files import plainly
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.budgets import luck, same_budget
 from leaderboard.tables.group import Group, groups
 from tests.searched_world import search
 from tests.verdict_world import Session, right
 
+SEARCHES = "mine-tickets-quick-in-domain-searches-of-20-evaluations"
 BOTH = [0.02, 0.55, None, *[0.5] * 17]
 LOGS = [-3.5, -2.25, None, *[-3.0] * 17]
 
@@ -70,7 +72,7 @@ def test_pages_say_by_what_and_show_likelihoods_beside(session: Session) -> None
     group = group_of(session)
     page, shown = pages.session([group]), terminal.tables([group])
     assert "*likelihood* is the mean log-probability of a token of the right answers" in page
-    assert "by marks on all development rows: ties_cma budget=20 search_by=both by both.\n" in page
+    assert "by marks on all development rows: ties_cma (20 evaluations, told both) by both.\n" in page
     assert "| likelihood |" in page and "| -1.250 |" in page and "-1.250" in shown
 
 
@@ -83,20 +85,13 @@ def test_each_kind_of_number_has_a_figure_with_an_axis_of_its_own(session: Sessi
     told(session, "ties_cma", "both", BOTH)
     told(session, "ties_cma", "likelihood", LOGS)
     search(session, "ties_cma", right(200, 100), apart=0.0, scores=[0.5, 0.6, *[0.5] * 18])
-    drawn = {
-        figure.name.rsplit("-", 1)[0]: figure.svg for figure in figures(group_of(session)) if "-searches" in figure.name
-    }
-    assert list(drawn) == [f"mine-tickets-in_domain-searches20{by}" for by in ("", "-both", "-likelihood")]
-    assert "cma in ties search_by=likelihood -2.25" in drawn["mine-tickets-in_domain-searches20-likelihood"]
-    assert "mean log-probability so far" in drawn["mine-tickets-in_domain-searches20-likelihood"]
-    assert (
-        "55.0" in drawn["mine-tickets-in_domain-searches20-both"]
-        and "told by both" in drawn["mine-tickets-in_domain-searches20-both"]
-    )
-    assert (
-        "60.0" in drawn["mine-tickets-in_domain-searches20"]
-        and "told by" not in drawn["mine-tickets-in_domain-searches20"]
-    )
+    drawn = {plainly(f.name): f.svg for f in figures(group_of(session)) if f.kind == "searches"}
+    assert list(drawn) == [f"{SEARCHES}{by}" for by in ("", "-told-by-both", "-told-by-likelihood")]
+    assert "cma in ties (told likelihood) -2.25" in drawn[f"{SEARCHES}-told-by-likelihood"]
+    assert "mean log-probability so far" in drawn[f"{SEARCHES}-told-by-likelihood"]
+    both, marks = drawn[f"{SEARCHES}-told-by-both"], drawn[SEARCHES]
+    assert "55.0" in both and "told by both" in both
+    assert "60.0" in marks and "told by" not in marks
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_table_says_how_much_each_row_was_tuned(session: Session) -> None:
     scores = shown.split("#### Scores")[1]
     assert "| method | tuned by | in domain, seed 1 |" in scores
     assert "| [ties](../methods/ties.md) |  | 50.00 (n=1) |" in scores
-    assert "| [ties_grid budget=12](../methods/ties.md) | 12 evaluations | **80.00 (n=1)** |" in scores
+    assert "| [ties_grid](../methods/ties.md) | 12 evaluations | **80.00 (n=1)** |" in scores
     assert "minus best merge" in shown
     untuned = Session(session.store, suite="tickets", model="mine")
     untuned.add("ties", right(ROWS, 100))
@@ -212,7 +212,7 @@ def test_the_answer_names_what_was_tuned_and_what_each_kind_would_keep(session: 
     search(session, "ties_grid", right(ROWS, 10, at=190), budget=12, fraction=0.5, apart=0.0)  # told of the first half
     (block,) = group_of(session).blocks()
     use, *rest = answer(group_of(session), block)
-    assert use.startswith("Use ties_grid budget=12 (tuned on development rows: 12 evaluations): on dev")
+    assert use.startswith("Use ties_grid (tuned on development rows: 12 evaluations): on dev")
     (kinds,) = [said for said in rest if said.startswith("Each kind")]
     assert kinds.startswith("Each kind by itself would keep: at their defaults, ties; tuned on development rows (12")
 

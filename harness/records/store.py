@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -148,4 +149,16 @@ class Store:
 
     def paths(self) -> list[Path]:
         """Every record file, in a stable order."""
-        return sorted(p for p in self.root.glob("*/*/*/*.json") if not p.name.startswith("."))
+        return self._records("*/*/*/*.json")
+
+    def paths_beside(self, asked: Iterable[Path]) -> list[Path]:
+        """Every record file of the models and suites of these records: all that may stand in a table with them.
+
+        Args:
+            asked: where they lie, relative to the root.
+        """
+        known = {(path.parts[0], path.parts[2]) for path in asked if len(path.parts) == 4}
+        return sorted({p for suite, model in known for p in self._records(f"{escape(suite)}/*/{escape(model)}/*.json")})
+
+    def _records(self, pattern: str) -> list[Path]:
+        return sorted(p for p in self.root.glob(pattern) if not p.name.startswith("."))

@@ -41,6 +41,11 @@ class Diagnosed:
             shown = min((d for d in self._seen if d.suite == suite), key=lambda d: (-len(d.members), d.seed, d.members))
             place = f"{shown.model}, {suite}, {'+'.join(shown.members)}, seed {shown.seed}"
             columns = {name: {group: own[name] for group, own in shown.layers.items()} for name in OF_LAYERS}
-            name = f"diagnosis-{shown.path.stem}.svg"
-            drawn.append(Figure(name, f"{TITLE}: {place}", heat(TITLE, list(shown.layers), columns, SAYS, place)))
+            drawn.append(
+                Figure(
+                    f"{place}, changes by layer",
+                    f"{TITLE}: {place}",
+                    heat(TITLE, list(shown.layers), columns, SAYS, place),
+                )
+            )
         return drawn

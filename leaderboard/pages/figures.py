@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from harness.records.record import RunRecord, slug
+from harness.records.record import RunRecord
 from leaderboard import words
 from leaderboard.pages import prose, routes
 from leaderboard.plots import curves as curve
@@ -26,13 +25,19 @@ from leaderboard.tables.rows import label
 from leaderboard.tables.searches import MARKS, best_so_far, by_generation, is_named, part, searcher_of
 from leaderboard.tables.table import headline, per_corpus, spent_on
 
+SHOWS = {  # kind of a figure -> what its file is called by
+    "cost": "score against time",
+    "routes": "routes",
+    "curves": "score by generation",
+    "corpora": "score in parts",
+}
 BEST = "best"  # the row that heat maps are held against
 
 
 class Figure(NamedTuple):
     """One picture."""
 
-    name: str  # of its file
+    name: str  # of its file; before files.py made one of it, in words: of what it is, and what it shows
     says: str  # what a reader sees in it
     svg: str
     caption: str = ""  # how to read it, where its names do not say
@@ -45,15 +50,16 @@ def figures(group: Group) -> Iterator[Figure]:
     maps, budgets = {table.blocks[0]: table for table in per_corpus(group)}, same_budget(group)
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         place = f"{group.key.model}, {group.called}, {column.title}, protocol {group.name}"
+        of = f"{group.key.model}, {group.key.suite}, {group.name}, {column.title}"
         metric = group.said(block.question).metric
 
-        def figure(kind: str, says: str, svg: str, caption: str, block: Block = block) -> Figure:
-            return Figure(_name(group, block, kind), says, svg, caption, block, kind)
+        def figure(kind: str, says: str, svg: str, caption: str, block: Block = block, of: str = of) -> Figure:
+            return Figure(f"{of}, {SHOWS.get(kind, says)}", says, svg, caption, block, kind)
 
         spent = _spent(group, block, column)
         if len(spent) > 1:
             yield figure("cost", f"{costs.TITLE}, {column.title}", pareto(place, spent, metric), costs.CAPTION)
-        yield from (race for table in budgets if table.block is block for race in _races(group, place, table))
+        yield from (race for table in budgets if table.block is block for race in _races(of, place, table))
         if ways := routes.ways(block):
             says = f"The routes through the models' blocks, {column.title}"
             yield figure("routes", says, routes.figure(place, ways), routes.caption(ways))
@@ -69,14 +75,6 @@ def figures(group: Group) -> Iterator[Figure]:
             yield figure("corpora", table.title, svg, heats.CAPTION if base else "")
 
 
-def _name(group: Group, block: Block, kind: str) -> str:
-    """A file's name; the digest keeps apart what a file system could not."""
-    key, asked = group.key, block.question
-    told = [*key, *asked, block.heads, block.exam, str(group.synthetic)]
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
-    return f"{slug(key.model)}-{slug(key.suite)}-{slug(asked.setting)}-{kind}-{digest}.svg"
-
-
 def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
     found = []
     for method, cell in column.cells.items():
@@ -88,20 +86,23 @@ def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
     return found
 
 
-def _races(group: Group, place: str, table: SameBudget) -> Iterator[Figure]:
-    """The courses of all searches of one budget; one figure for each kind of number that they were told."""
+def _races(of: str, place: str, table: SameBudget) -> Iterator[Figure]:
+    """The courses of all searches of one budget; one figure for each kind of number that they were told.
+
+    Args:
+        of: what they are of, for the names of files, and `place`: the same for readers.
+    """
     for by in dict.fromkeys(found.by for found in table.rows.values()):
         panels = _panels(table, by)
         if by != MARKS and not panels:
             continue
-        kind = f"searches{table.budget}" + ("" if by == MARKS else f"-{slug(by)}")
         said = f"{table.budget} evaluation{'' if table.budget == 1 else 's'}" + (
             "" if by == MARKS else f", told by {by}"
         )
         says = f"Best development score so far against evaluations, of {table.budget} in all"
         logs = by == "likelihood"
         svg = races_of(f"{place}, {said}", panels, *((1, "mean log-probability so far") if logs else ()))
-        yield Figure(_name(group, table.block, kind), says, svg, prose.RACES, table.block, "searches")
+        yield Figure(f"{of}, searches of {said}", says, svg, prose.RACES, table.block, "searches")
 
 
 def _panels(table: SameBudget, by: str) -> dict[str, dict[str, Race]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.records.diagnosis import Diagnosis
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.claims.claims import Finding
 from leaderboard.stats.difference import Told
 from leaderboard.tables.budgets import SameBudget
@@ -34,8 +34,9 @@ Name = Callable[[str], str]
 def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Grid:
     """A column of the paper's numbers follows each column for which it has any; a column before all says how much was
     tuned on development rows, where some row was."""
-    headers, columns = [_method(table)], [[name(_short(table, m)) for m in table.methods]]
     tuned = [table.tuned(m) for m in table.methods]
+    names = [name(_untold(_short(table, m), told)) for m, told in zip(table.methods, tuned, strict=True)]
+    headers, columns = [_method(table)], [names]
     if any(tuned):
         headers.append(TUNED)
         columns.append(tuned)
@@ -51,13 +52,20 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
 
 def _method(table: Scores) -> str:
     """The head of the rows' names, with what all of them share that could have it otherwise."""
-    return ", ".join(["method", *table.shared])
+    return ", ".join(["method", *map(words.option, table.shared)])
 
 
 def _short(table: Scores, row: str) -> str:
     """A row's name without that."""
     for option in table.shared:
         row = f"{row} ".replace(f" {option} ", " ").rstrip()
+    return row
+
+
+def _untold(row: str, tuned: str) -> str:
+    """A row's name without what the column beside it says."""
+    for option in row.split()[1:]:
+        row = row.replace(f" {option}", "") if words.option(option) in tuned.split(", ") else row
     return row
 
 

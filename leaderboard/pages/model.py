@@ -13,6 +13,7 @@ from leaderboard.pages.figures import Figure
 from leaderboard.pages.fold import folded
 from leaderboard.pages.grids import Name
 from leaderboard.pages.repeat import block, repeat
+from leaderboard.plots.landscape import landscape
 from leaderboard.tables.group import Group
 
 FIGURES = "figures"  # below the page's folder
@@ -20,7 +21,12 @@ NAME = markdown.linked(f"../{links.FOLDER}")
 
 
 def page(
-    title: str, own: Sequence[Group], drawn: Mapping[Group, Sequence[Figure]], seen: Sequence[Terrain], told: Diagnosed
+    title: str,
+    own: Sequence[Group],
+    drawn: Mapping[Group, Sequence[Figure]],
+    seen: Sequence[tuple[Terrain, Figure]],
+    told: Diagnosed,
+    layers: Sequence[Figure],
 ) -> str:
     """All of it.
 
@@ -28,8 +34,8 @@ def page(
         title: the model's name, safe already.
         own: its groups, the leading one first.
         drawn: the figures of each.
-        seen: its landscapes.
-        told: what was said of its members before they were merged.
+        seen: its landscapes, drawn.
+        told: what was said of its members before they were merged, and `layers`: its figures.
     """
     first = next((f for group in own for f in drawn[group] if f.kind == "cost"), None)
     parts = [f"# {title}\n", f"{prose.MADE}\n", prose.WAYS, *_verdict(own, NAME)]
@@ -37,7 +43,7 @@ def page(
     for _, of_suite in groupby(own, lambda group: group.key.suite):
         parts += _suite(list(of_suite), {g: [f for f in drawn[g] if f is not first] for g in own})
     parts.append(folded("Landscapes between two members", _landscapes(seen)))
-    parts.append(folded("Before merging", [*told.text(NAME), *section.shown(told.figures(), FIGURES)]))
+    parts.append(folded("Before merging", [*told.text(NAME), *section.shown(layers, FIGURES)]))
     parts += ["## Run it again\n", *repeat(record for group in own for record in group.records)]
     return "\n".join(filter(None, parts))
 
@@ -47,14 +53,10 @@ def made_up(own: Sequence[Group]) -> bool:
     return all(group.synthetic for group in own)
 
 
-def survey_of(terrain: Terrain) -> str:
-    """The name of a landscape's figure."""
-    return f"{terrain.path.stem}.svg"
-
-
-def plane(terrain: Terrain) -> str:
-    """What a landscape is of."""
-    return f"{terrain.model}, {terrain.suite}, {' and '.join(terrain.members)}, seed {terrain.seed}"
+def survey(terrain: Terrain) -> Figure:
+    """A landscape's figure."""
+    plane = f"{terrain.model}, {terrain.suite}, {' and '.join(terrain.members)}, seed {terrain.seed}"
+    return Figure(f"{plane}, landscape", plane, landscape(plane, terrain))
 
 
 def _verdict(own: Sequence[Group], name: Name) -> Iterator[str]:
@@ -87,11 +89,11 @@ def _group(group: Group, drawn: Sequence[Figure]) -> Iterator[str]:
         yield folded(part.title, part.text)
 
 
-def _landscapes(seen: Sequence[Terrain]) -> Iterator[str]:
+def _landscapes(seen: Sequence[tuple[Terrain, Figure]]) -> Iterator[str]:
     if seen:
         yield prose.LANDSCAPES
-    for terrain in seen:
-        yield f"![{text.escaped(plane(terrain))}]({FIGURES}/{survey_of(terrain)})\n"
+    for terrain, figure in seen:
+        yield from section.shown([figure], FIGURES)
         command, commit = (str(terrain.environment.get(k) or "not recorded") for k in ("command", "commit"))
         yield f"Commit: {text.escaped(commit[:12])}. Command:\n"
         yield block(command)

@@ -21,9 +21,9 @@ from leaderboard.findings.quantities import in_group
 from leaderboard.pages import claims, grids, markdown, model, prose, ranking, section, verdict
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import figures
+from leaderboard.pages.files import Files
 from leaderboard.pages.grids import Name
 from leaderboard.pages.repeat import repeat
-from leaderboard.plots.landscape import landscape
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, by_model
@@ -45,18 +45,19 @@ def pages(
     """Every published file, by its path below docs/."""
     asked_of = findings(_prepared(found))  # first: each group's tables are made while its answers are in memory
     files = {INDEX: _index(found), CLAIMS_PAGE: claims.page(asked_of, PICTURES.as_posix())}
-    files |= {PICTURES / name: drawing for name, drawing in claims.figures(asked_of).items()}
+    shared = {str(name): drawing for name, drawing in claims.figures(asked_of).items()} | ranking.diagrams(found)
+    files |= {PICTURES / name: drawing for name, drawing in shared.items()}
+    names = Files(shared)
     for name, own in by_model(found).items():
-        drawn = {group: list(figures(group)) for group in own}
-        seen = [t for t in terrains if t.model == name]
+        drawn = {group: [names.named(figure) for figure in figures(group)] for group in own}
+        seen = [(t, names.named(model.survey(t))) for t in terrains if t.model == name]
         told = Diagnosed(own, [d for d in diagnosed if d.model == name])
-        every = [*(figure for of_group in drawn.values() for figure in of_group), *told.figures()]
+        layers = [names.named(figure) for figure in told.figures()]
+        every = [*(f for of_group in drawn.values() for f in of_group), *(f for _, f in seen), *layers]
         files |= {PICTURES / figure.name: figure.svg for figure in every}
-        files |= {PICTURES / model.survey_of(t): landscape(model.plane(t), t) for t in seen}
-        whole = model.page(_model(name, own), own, drawn, seen, told)
+        whole = model.page(_model(name, own), own, drawn, seen, told, layers)
         files[FOLDER / page_of(name)] = f"{whole}\n{prose.DOWNLOAD.format(stem=stem_of(name))}"
-    diagrams = ranking.diagrams(found)
-    return files | {PICTURES / name: drawing for name, drawing in diagrams.items()}
+    return files
 
 
 def page_of(model: str) -> str:

@@ -16,9 +16,11 @@ HEAD = f"""\
 """
 
 SESSION_HEAD = """\
-# Leaderboard of this store
+# Leaderboard of the last session
 
-Written at the end of each session, from the records of one store. [How to read](#how-to-read) · [Notes](#notes)
+Written at the end of each session: the tables that its records stand in, with everything else that the store holds of
+them. `python -m leaderboard show` prints what the store holds beside these, `python -m leaderboard serve` shows all of
+it; both take `--results=FOLDER`. [How to read](#how-to-read) · [Notes](#notes)
 
 *What to use* is chosen on development rows and judged on test rows, each for its own model, data and setting.
 """
@@ -47,8 +49,8 @@ HOW_TO_READ = """\
   nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
 - *recovery* is the score as a share of *each on its own*: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
-- `ties k=0.4` is `ties` with an option that its protocol sets otherwise: a row of its own. Beside `ties` itself it
-  stands under *Ablation* alone.
+- `ties k=0.4` is `ties` with an option that its protocol sets otherwise, and `ties_grid (30 % of development rows)`
+  is one that was shown fewer rows: rows of their own. Beside `ties` itself the first stands under *Ablation* alone.
 - Rows that do not compete stand first. Merges stand below them, kind by kind, the highest score of the first column on
   top. The head of a column names its seeds.
 - `(answers no to everything)` says why a score is 0: no row was given any label.

@@ -27,15 +27,15 @@ def repeat(records: Iterable[RunRecord]) -> Iterator[str]:
         share = f"{counted[first]:,} of the {counted.total():,} records"
         yield f"This command made {share} behind this page.\n"
     yield block(first)
-    yield folded(f"The other {len(others)} commands" if len(others) > 1 else "The other command", map(block, others))
+    yield folded(f"The other {len(others)} commands" if len(others) > 1 else "The other command", [block(*others)])
 
 
-def block(command: str) -> str:
-    """A command as a block of code, in lines that a shell reads as one."""
-    lines = wrapped(text.plain(command))
+def block(*commands: str) -> str:
+    """Commands as a block of code, each in lines that a shell reads as one, and an empty line between two of them."""
+    lines = "\n\n".join(wrapped(text.plain(command)) for command in commands)
     longest = max((len(run) for run in re.findall("`+", lines)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}bash\n{lines}\n{fence}\n"
+    return f"{fence}{'text' if len(commands) > 1 else 'bash'}\n{lines}\n{fence}\n"
 
 
 def wrapped(command: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from leaderboard import words
 from leaderboard.plots.axes import Frame, around
 from leaderboard.plots.colours import colour
 from leaderboard.plots.labels import Entry
@@ -35,7 +36,7 @@ def curves(place: str, histories: Histories, metric: str = "score") -> str:
         (0, max(1, generations - 1)),
         around(values),
         ("generation", f"development {metric} x 100"),
-        entries=[Entry(method, colour(method)) for method in histories],
+        entries=[Entry(words.shown(method), colour(method)) for method in histories],
     )
     for method, seeds in histories.items():
         generation = steps(seeds)

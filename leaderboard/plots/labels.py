@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from leaderboard import words
 from leaderboard.plots.svg import LETTER, WIDE, Drawing, Point
 from leaderboard.text import plain
 
@@ -57,16 +58,25 @@ def heading(draw: Drawing, title: str, place: str, width: float = WIDE) -> float
 
 def beside_rows(rows: Sequence[str]) -> tuple[float, float]:
     """How wide the names of rows are, and how high a row must be: knobs stand below a method's name."""
-    longest = max((len(part) for row in rows for part in plain(row).split(" ", 1)), default=0)
-    return min(NAMES, MARGIN + LETTER * longest), 36 if any(" " in plain(row) for row in rows) else 24
+    parts = [_parts(row) for row in rows]
+    longest = max((len(part) for own in parts for part in own), default=0)
+    return min(NAMES, MARGIN + LETTER * longest), 36 if any(len(own) > 1 for own in parts) else 24
 
 
 def row_name(draw: Drawing, right: float, middle: float, name: str) -> None:
     """A row's name, which ends at `right`."""
-    parts = plain(name).split(" ", 1)
+    parts = _parts(name)
     for k, part in enumerate(parts):
         y = middle + 4 + 14 * (k - (len(parts) - 1) / 2)
         draw.text((right, y), cut(part, NAMES - MARGIN), "end", "soft" if k else "")
+
+
+def _parts(row: str) -> list[str]:
+    """A row's name, and below it what sets it apart: `best member`; `ties_grid` and `12 evaluations`."""
+    name, bracket, options = plain(words.shown(row)).partition(" (")
+    if bracket:
+        return [name, options.removesuffix(")")]
+    return [name] if words.yardstick(row) else name.split(" ", 1)
 
 
 def _columns(entries: Sequence[Entry], width: float) -> int:

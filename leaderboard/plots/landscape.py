@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.records.terrain import Terrain
+from leaderboard import words
 from leaderboard.plots.axes import LEFT, RIGHT, Frame
 from leaderboard.plots.colours import colour, filled, ramp, shape
 from leaderboard.plots.labels import LINE, Entry
@@ -21,7 +22,9 @@ def landscape(place: str, terrain: Terrain) -> str:
     low, high = terrain.axis[0] - half, terrain.axis[-1] + half
     every = [s for row in terrain.scores for s in row]
     worst, best = min(every), max(every)
-    names = [f"{m} {100 * p.score:.1f}, {100 * p.off:.0f} % off the plane" for m, p in terrain.places.items()]
+    names = [
+        f"{words.shown(m)} {100 * p.score:.1f}, {100 * p.off:.0f} % off the plane" for m, p in terrain.places.items()
+    ]
     frame = Frame(
         WIDE - LEFT - RIGHT,
         TITLE,

@@ -52,7 +52,7 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
         TITLE,
         place,
         "Score of each merge against the seconds that it took; "
-        + ", ".join(f"{s.method} {100 * s.score:.1f} in {s.seconds:.2g} s" for s in spent),
+        + ", ".join(f"{words.shown(s.method)} {100 * s.score:.1f} in {s.seconds:.2g} s" for s in spent),
         decades([max(s.seconds, LEAST) for s in spent]),
         around(scores, 0.1),
         ("seconds to merge, with statistics and search (log scale)", f"{metric} x 100"),
@@ -85,7 +85,7 @@ def _listed(spent: Sequence[Spent]) -> Sequence[Spent]:
 
 def _said(one: Spent) -> str:
     several = f", runs {times(one.models)} models" if one.models > 1 else ""
-    return f"{one.method} {100 * one.score:.1f}{several}"
+    return f"{words.shown(one.method)} {100 * one.score:.1f}{several}"
 
 
 def _whisker(frame: Frame, x: float, low: float, high: float) -> None:
@@ -108,4 +108,4 @@ def _named(spent: Sequence[Spent], first: Sequence[str]) -> Iterator[tuple[str, 
     others = [s.method for s in sorted(spent, key=lambda s: -s.score)] if len(spent) <= CROWD else []
     for row in dict.fromkeys([*first, *others]):
         method = words.method_of(row)
-        yield row, method if names[method] == 1 else row
+        yield row, words.shown(method if names[method] == 1 else row)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
+from leaderboard import words
 from leaderboard.plots.axes import LEFT, RIGHT, Scale, around
 from leaderboard.plots.colours import optimiser
 from leaderboard.plots.labels import Entry, above, heading, legend, legend_height
 from leaderboard.plots.svg import WIDE, Drawing, Point
-from leaderboard.words import OPTIMISERS
 
 Course = Sequence[tuple[int, float]]  # evaluations made, best score by then, 0 to 1
 Race = Sequence[Course]  # of each seed
@@ -51,12 +51,12 @@ def races(
     scores = [score for race in lines for course in race for _, score in course] or [0.0]
     last = max((course[-1][0] for race in lines for course in race), default=1)
     ends = (
-        f"{name} in {what} {times * _mean(race):.{1 if times > 1 else 2}f}"
+        f"{words.shown(name)} in {words.shown(what)} {times * _mean(race):.{1 if times > 1 else 2}f}"
         for what, own in panels.items()
         for name, race in own.items()
     )
     names = sorted({name for own in panels.values() for name in own}, key=_rank)
-    entries = [Entry(name, optimiser(_word(name))) for name in names]
+    entries = [Entry(words.shown(name), optimiser(_word(name))) for name in names]
     top, deep = above(TITLE, place) + 24, (HIGH + GAP) * len(panels)
     draw = Drawing(
         WIDE,
@@ -78,7 +78,7 @@ def races(
 
 
 def _panel(draw: Drawing, title: str, x: Scale, y: Scale) -> None:
-    draw.text((x.start, y.end - 6), title)
+    draw.text((x.start, y.end - 6), words.shown(title))
     for tick in (tick for tick in x.ticks if tick == int(tick)):
         draw.line((x(tick), y.start), (x(tick), y.end))
         draw.text((x(tick), y.start + 16), f"{tick:g}", "middle", "soft")
@@ -92,7 +92,7 @@ def _line(draw: Drawing, name: str, race: Race, x: Scale, y: Scale) -> None:
     if len(race) > 1:
         low, high = (_stairs(together(race, how), x, y) for how in (min, max))
         draw.area([*low, *reversed(high)], colour)
-    draw.path(_stairs(together(race, _average), x, y), colour, dashed=_word(name) == OPTIMISERS[0])
+    draw.path(_stairs(together(race, _average), x, y), colour, dashed=_word(name) == words.OPTIMISERS[0])
 
 
 def _stairs(course: Course, x: Scale, y: Scale) -> list[Point]:
@@ -122,4 +122,4 @@ def _word(name: str) -> str:
 def _rank(name: str) -> tuple[int, str]:
     """Random search first, then those of this project, then newcomers."""
     word = _word(name)
-    return OPTIMISERS.index(word) if word in OPTIMISERS else len(OPTIMISERS), name
+    return words.OPTIMISERS.index(word) if word in words.OPTIMISERS else len(words.OPTIMISERS), name

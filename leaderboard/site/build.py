@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from harness.records.record import Store
+from leaderboard.site import examples
 
 SETTINGS, HOOK = "mkdocs.yml", "leaderboard/site/hook.py"
 ELSEWHERE = "# Findings\n\nThe project's findings are about its own records. These pages show others.\n"
@@ -56,5 +57,7 @@ def of_store(root: Path, store: Store, work: Path) -> list[str]:
     for path in (root / "docs").glob("*.md"):
         if path.name not in (publish.PAGE.name, publish.FINDINGS.name):
             shutil.copy(path, work / "docs")
+    if (root / examples.FOLDER).is_dir():
+        shutil.copytree(root / examples.FOLDER, work / examples.FOLDER)
     (work / publish.FINDINGS).write_text(ELSEWHERE, encoding="utf-8")
     return publish.publish(work, store)[1]

@@ -19,7 +19,7 @@ from leaderboard import audit, text
 from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import FOLDER
 from leaderboard.publish import PUBLISHED
-from leaderboard.site import html
+from leaderboard.site import examples, html
 from leaderboard.site.rows import page_of, rows
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
@@ -64,6 +64,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ASSETS:
         files.append(File.generated(config, f"assets/{name}", abs_src_path=str(HERE / name)))
     files.append(File.generated(config, EXPLORE, content=INTRODUCTION))
+    for path, shown in examples.pages(_root(config)).items():
+        files.append(File.generated(config, path, content=shown))
     store = Store(_root(config) / PUBLISHED)
     for group in _groups(store.root):
         key = group.key
@@ -76,16 +78,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """A title of plain words: the theme would write a heading's entities as characters into the page's head."""
+    """A title of plain words: the theme would write a heading's entities as characters into the page's head. Links to
+    examples lead to their pages."""
     if page.file.src_uri.startswith((f"{FOLDER}/", "runs/")):
         heading = unescape(markdown.partition("\n")[0].removeprefix("# "))
         page.meta.setdefault("title", re.sub(r"[<>&\"'{}]", " ", heading))
-    return markdown
+    return examples.linked(markdown, examples.pages(_root(config))) if "](../examples/" in markdown else markdown
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the tables in where the page's words end: as HTML, which Markdown needs not read again."""
-    content = html.scrolled(content)
+    content = html.lazy(html.scrolled(content))
     found = _groups(_root(config) / PUBLISHED)
     if page.file.src_uri == EXPLORE:
         return content + html.explorer([row for group in found for row in rows(group)])

@@ -62,6 +62,12 @@ def scrolled(content: str) -> str:
     return content.replace("<table>", box).replace("</table>", "</table></div>")
 
 
+def lazy(content: str) -> str:
+    """Each figure but the first is fetched when a reader comes near it: a page has dozens, most of them folded."""
+    first, image, rest = content.partition("<img ")
+    return first + image + rest.replace("<img ", '<img loading="lazy" decoding="async" ')
+
+
 def explorer(rows: Sequence[Row]) -> str:
     """The table of everything; explore.js makes it sortable and filterable, without it the table is still whole."""
     head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)

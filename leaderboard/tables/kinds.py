@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.records.record import RunRecord
+from leaderboard import words
 from leaderboard.tables.rows import Rows
 from leaderboard.tables.searches import EVOLVER, budget_of, is_budgeted, is_calibrated, part, searcher_of, whole, within
 
@@ -46,8 +47,11 @@ def says(kind: str) -> str:
 def named(row: str, kind: str) -> str:
     """A row by its name and, of what was tuned, by how much: `ties_cma (tuned on development rows: 12 evaluations)`."""
     if kind == DEFAULT:
-        return row
-    return f"{row} ({CONTROL} on development rows)" if kind == CONTROL else f"{row} (tuned on development rows: {kind})"
+        return words.shown(row)
+    name = words.shown(row, kind.split(", "))
+    return (
+        f"{name} ({CONTROL} on development rows)" if kind == CONTROL else f"{name} (tuned on development rows: {kind})"
+    )
 
 
 def beside(pairs: Iterable[tuple[str, str]]) -> str:

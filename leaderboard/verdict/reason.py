@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.stats.difference import ZERO
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.kinds import CONTROL
@@ -40,7 +40,7 @@ def to_choose(decision: Decision) -> str:
         how = "calibrated on" if calibrated else "searched for on"
         by = "" if calibrated else f" by {nearest.scores} scores,"
         return (
-            f"{nearest.row} was {how} all development rows,{by} so its lead there proves nothing: "
+            f"{words.shown(nearest.row)} was {how} all development rows,{by} so its lead there proves nothing: "
             f"{SOME if nearest.apart else HALF}"
         )
     needed = more(nearest.lead, nearest.rows, "development", LEVEL / nearest.of)
