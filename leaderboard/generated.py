@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from harness.records.record import write_whole
 from leaderboard.links import FOLDER as MANUAL
-from leaderboard.pages.pages import CLAIMS_PAGE, FOLDER, INDEX
+from leaderboard.pages.pages import CLAIMS_PAGE, FOLDER, INDEX, VARIED_PAGE
 from leaderboard.pages.prose import MARK
 
 DOCS = Path("docs")
@@ -49,7 +49,7 @@ def listed(root: Path) -> dict[PurePosixPath, str]:
 
 def _marked(docs: Path) -> dict[PurePosixPath, str]:
     """Where there is no list yet: pages that say in their first lines that `publish` wrote them."""
-    pages = [docs / INDEX, docs / CLAIMS_PAGE, *(docs / FOLDER).glob("*.md")]
+    pages = [docs / INDEX, docs / CLAIMS_PAGE, docs / VARIED_PAGE, *(docs / FOLDER).glob("*.md")]
     raw = {PurePosixPath(p.relative_to(docs).as_posix()): p.read_bytes() for p in pages if p.is_file()}
     return {name: hash_of(content) for name, content in raw.items() if MARK.encode() in content[:MARKED_WITHIN]}
 
@@ -124,7 +124,7 @@ def _ours(name: PurePosixPath, before: Hashes) -> list[str]:
 
 def _may_be_ours(name: PurePosixPath) -> bool:
     inside = any(folder in name.parents for folder in (FOLDER, MANUAL)) and ".." not in name.parts
-    return name in (INDEX, CLAIMS_PAGE) or inside
+    return name in (INDEX, CLAIMS_PAGE, VARIED_PAGE) or inside
 
 
 def _whose(name: PurePosixPath, before: Hashes) -> str:

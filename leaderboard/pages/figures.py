@@ -42,7 +42,7 @@ class Figure(NamedTuple):
     svg: str
     caption: str = ""  # how to read it, where its names do not say
     block: Block | None = None  # of a group's figure: the column that it is of
-    kind: str = ""  # of a group's figure: cost, searches, routes, curves or corpora
+    kind: str = ""  # of a group's figure: where it stands on the page of its model
 
 
 def figures(group: Group) -> Iterator[Figure]:

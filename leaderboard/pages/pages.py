@@ -4,6 +4,7 @@ leaderboard.md              how to read, the headline tables, who ranks best, no
 leaderboard/<model>.md      everything about one model, with figures
 leaderboard/figures/*.svg   the figures, those of the claims among them
 claims.md                   what papers say and what these records say
+ablations.md                what one choice does, all else as it is
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from harness.records.terrain import Terrain
 from leaderboard import links, text
 from leaderboard.claims.claims import findings
 from leaderboard.findings.quantities import in_group
-from leaderboard.pages import claims, grids, markdown, model, prose, ranking, section, verdict
+from leaderboard.pages import claims, grids, markdown, model, prose, ranking, section, varied, verdict
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import figures
 from leaderboard.pages.files import Files
 from leaderboard.pages.grids import Name
+from leaderboard.pages.outcomes import Varied
 from leaderboard.pages.repeat import repeat
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
@@ -33,6 +35,7 @@ from leaderboard.verdict.answer import answer
 from leaderboard.verdict.tally import beside
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
+VARIED_PAGE = PurePosixPath("ablations.md")
 FOLDER = PurePosixPath("leaderboard")
 ROWS = "rows"  # the downloads of all models
 PICTURES = FOLDER / model.FIGURES
@@ -47,9 +50,12 @@ def pages(
     files = {INDEX: _index(found), CLAIMS_PAGE: claims.page(asked_of, PICTURES.as_posix())}
     shared = {str(name): drawing for name, drawing in claims.figures(asked_of).items()} | ranking.diagrams(found)
     files |= {PICTURES / name: drawing for name, drawing in shared.items()}
-    names = Files(shared)
+    names, alone = Files(shared), dict[Group, list[Varied]]()
     for name, own in by_model(found).items():
         drawn = {group: [names.named(figure) for figure in figures(group)] for group in own}
+        for group in own:
+            alone[group] = [v._replace(figure=names.named(v.figure)) for v in varied.varied(group)]
+            drawn[group] += [v.figure for v in alone[group]]
         seen = [(t, names.named(model.survey(t))) for t in terrains if t.model == name]
         told = Diagnosed(own, [d for d in diagnosed if d.model == name])
         layers = [names.named(figure) for figure in told.figures()]
@@ -57,7 +63,7 @@ def pages(
         files |= {PICTURES / figure.name: figure.svg for figure in every}
         whole = model.page(_model(name, own), own, drawn, seen, told, layers)
         files[FOLDER / page_of(name)] = f"{whole}\n{prose.DOWNLOAD.format(stem=stem_of(name))}"
-    return files
+    return files | {VARIED_PAGE: varied.page(alone, PICTURES.as_posix(), _part_of)}
 
 
 def page_of(model: str) -> str:
@@ -66,6 +72,11 @@ def page_of(model: str) -> str:
     if name != model or name.lower() in ("index", "readme"):
         name += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
     return f"{name}.md"
+
+
+def _part_of(group: Group) -> str:
+    """Where a group stands on its model's page."""
+    return f"{FOLDER}/{page_of(group.key.model)}#{group.anchor}"
 
 
 def stem_of(name: str) -> str:
@@ -102,7 +113,7 @@ def _prepared(found: Iterable[Group]) -> Iterator[Group]:
     """Each group with its tables made, while its answers are in memory."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
-        same_budget(group), beside(group), unseen(group), in_group(group)
+        same_budget(group), beside(group), unseen(group), in_group(group), [*varied.of_answers(group)]
         yield group
 
 

@@ -177,6 +177,45 @@ These rows say what an option does. They are in no table of scores, no ranking a
 same method without the options that its name tells; all *p* of a table are corrected together.
 """
 
+SCORE_LINES = """\
+Each line is a method's score on test rows, the mean over seeds, and its band goes from the lowest seed to the highest.
+A dashed line is what the methods are made around, which the option does not reach."""
+
+GAIN_LINES = """\
+Each line is what a search gains on test rows over the method that it searches, at its defaults: the mean over seeds,
+with a band from the lowest seed to the highest."""
+
+MEMBER_LINES = """\
+Each line is a method's score on the test rows of all corpora, also of those that no member was fine-tuned on: the mean
+over seeds, with a band from the lowest seed to the highest."""
+
+COEFFICIENT_MARKS = """\
+The hollow mark is a method as it is, the filled one the same with coefficients that were searched on development
+rows."""
+
+CALIBRATION_MARKS = """\
+What each way adds to the same method at its defaults: calibration moves one number for each output and leaves the merge
+as it is, tuning searches or evolves the merge."""
+
+SEEN_MARKS = """\
+The text of these test rows stands in a member's training rows too. Each mark is how far a merge's score changes without
+them, the mean over those corpora that have any; merges stand in the order of their scores."""
+
+FIGURE_5 = "In the paper (Figure 5, four seeds) the score rises up to 0.5 and hardly beyond."
+FIGURE_6 = "The paper varies the same in its Figure 6."
+
+VARIED = f"""\
+# Ablations
+
+{MADE}
+
+What one option, or one choice of the experiment, does while everything else stays as it is.
+`pytest suites/test_ablations.py` varies them as the paper does, and more; values that were set by hand with `--set`
+stand here too. Nothing is ranked or chosen by these rows. *Really* above or below means by more than chance, with *p*
+corrected for all values of a figure: [how to read](leaderboard.md#how-to-read). The numbers stand in the tables of each
+model's page, under *What one choice does*.
+"""
+
 CALIBRATION = """\
 Calibration moves one number for each output on development rows and leaves the merge as it is. *calibration gains* is
 what that alone adds, *tuning gains* what the row beside adds to the same method at its defaults, and *tuned minus

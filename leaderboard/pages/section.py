@@ -11,7 +11,7 @@ from leaderboard.pages.budgets import budgets
 from leaderboard.pages.captions import caption
 from leaderboard.pages.figures import Figure
 from leaderboard.pages.grids import Name
-from leaderboard.pages.tuned import tuned
+from leaderboard.pages.tuned import options, tuned
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group
 from leaderboard.tables.table import Scores, certainty, costs, headline, per_corpus, unseen
@@ -45,7 +45,9 @@ def more(group: Group, name: Name, drawn: Sequence[Figure] = (), pictures: str =
     aside = elsewhere(group)
     if aside is not None:  # no aim, so apart from what is: no reader takes it for a reason to choose
         yield Part(aside.title, [*of_scores(group, aside, name), prose.ELSEWHERE])
-    yield Part("What tuning and calibration gain", [*tuned(group, name)])
+    yield Part("What one choice does", [*shown(_of(drawn, "varied"), pictures), *options(group, name)])
+    gained = [*tuned(group, name), *shown(_of(drawn, "calibration"), pictures)]
+    yield Part("What tuning and calibration gain", gained)
     raced = [*budgets(group, name), *shown(_of(drawn, "searches"), pictures)]
     yield Part("Searches of the same budget", raced)
     yield Part("Development scores by generation", shown(_of(drawn, "curves"), pictures))
@@ -53,7 +55,7 @@ def more(group: Group, name: Name, drawn: Sequence[Figure] = (), pictures: str =
     corpora = [part for table in per_corpus(group) for part in of_scores(group, table, name)]
     yield Part("Each corpus, each set of members", [*corpora, *shown(_of(drawn, "corpora"), pictures)])
     seen = [_titled(table.title, grids.scores(table, markdown.score, name)) for table in unseen(group)]
-    yield Part("Texts that a member was trained on", seen)
+    yield Part("Texts that a member was trained on", [*shown(_of(drawn, "seen"), pictures), *seen])
     spent = costs(group)
     yield Part("Costs", [_titled(spent.title, grids.costs(spent, name)), *shown(_of(drawn, "cost"), pictures)])
 

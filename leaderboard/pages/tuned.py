@@ -10,14 +10,18 @@ from leaderboard.tables.table import ablations
 from leaderboard.tables.tuned import calibration, default_and_tuned
 
 
-def tuned(group: Group, name: grids.Name) -> Iterator[str]:
-    """The tables of one group."""
+def options(group: Group, name: grids.Name) -> Iterator[str]:
+    """Methods with other options, below themselves."""
     apart = ablations(group)
-    for options in apart:
-        yield markdown.heading(options.title)
-        yield markdown.table(grids.ablations(options, markdown.score, name), words=2)
+    for table in apart:
+        yield markdown.heading(table.title)
+        yield markdown.table(grids.ablations(table, markdown.score, name), words=2)
     if apart:
         yield prose.ABLATIONS
+
+
+def tuned(group: Group, name: grids.Name) -> Iterator[str]:
+    """Methods tuned and calibrated, beside themselves."""
     both = default_and_tuned(group)
     for table in both:
         yield markdown.heading(table.title)

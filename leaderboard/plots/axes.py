@@ -65,11 +65,12 @@ class Frame:
         y: tuple[float, float],
         names: tuple[str, str],
         log_x: bool = False,
+        ticks: Sequence[float] = (),
         entries: Sequence[Entry] = (),
         below: float = 0,
     ) -> None:
-        """`height`: of the room inside the axes, in pixels; `place`: what the title is shown of; `entries`: of the
-        legend below; `below`: room that is left below that."""
+        """`height`: of the room inside the axes, in pixels; `place`: what the title is shown of; `ticks`: along x,
+        instead of round numbers; `entries`: of the legend below; `below`: room that is left below that."""
         top = above(title, place) + 8
         bottom = top + height
         self.end = bottom + BOTTOM + legend_height(entries) + below
@@ -78,7 +79,7 @@ class Frame:
         self.y = Scale(*y, bottom, top)
         draw = self.drawing
         heading(draw, title, place)
-        for tick in self.x.ticks:
+        for tick in ticks or self.x.ticks:
             draw.line((self.x(tick), top), (self.x(tick), bottom))
             draw.text((self.x(tick), bottom + 17), f"{tick:g}", "middle", "soft")
         for tick in self.y.ticks:

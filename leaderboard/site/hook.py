@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 from harness.records.record import Store
 from leaderboard import audit, text
 from leaderboard.links import FOLDER as MANUAL
-from leaderboard.pages.pages import FOLDER
+from leaderboard.pages.pages import FOLDER, VARIED_PAGE
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import examples, html
 from leaderboard.site.rows import page_of, rows
@@ -50,7 +50,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """A fresh look at the records at every build, also while `mkdocs serve` runs; generated pages into the menu."""
     _loaded.cache_clear()
     _groups.cache_clear()
-    config.nav = [part for part in config.nav or [] if not {"Models", "Methods"} & set(part)]
+    config.nav = [part for part in config.nav or [] if not {"Models", "Methods", "Ablations"} & set(part)]
+    if (Path(config.docs_dir) / VARIED_PAGE).exists():
+        config.nav.insert(MENU_PLACE, {"Ablations": VARIED_PAGE.as_posix()})
     for title, folder in (("Methods", MANUAL), ("Models", FOLDER)):
         own = sorted(
             (Path(config.docs_dir) / folder).glob("*.md")

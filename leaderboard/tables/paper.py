@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,26 @@ def searched(_where: Where | None, method: str, rival: str) -> str:
 def not_searched(where: Where | None, method: str, rival: str) -> str:
     """How far it stands below."""
     return searched(where, rival, method)
+
+
+def by_dev_rows(methods: Collection[str]) -> str:
+    """What the paper prints of these methods by the share of development rows, as a sentence; "" of none."""
+    found: dict[str, list[str]] = {}
+    for row in sorted(_rows("dev_sizes"), key=lambda row: float(row["fraction"])):
+        if row["method"] in methods and row["fraction"]:
+            found.setdefault(row["method"], []).append(f"{row['value']:.2f} at {row['fraction']:g}")
+    told = "; ".join(f"{method} {', '.join(numbers)}" for method, numbers in found.items())
+    return f"In the paper (Table 6, another model and more rows): {told}." if told else ""
+
+
+def by_coefficients(methods: Collection[str]) -> str:
+    """What searching coefficients adds to these methods in the paper, as a sentence; "" of none."""
+    found = []
+    for method in methods:
+        plain, searched_ = (_by_model(name) for name in (method, f"{method}_grid"))
+        gains = [searched_[model]["value"] - plain[model]["value"] for model in plain.keys() & searched_.keys()]
+        found += [f"{method} {sum(gains) / len(gains):+.2f}"] if gains else []
+    return f"In the paper (Table 5, the mean over its models) the search adds: {', '.join(found)}." if found else ""
 
 
 def _by_model(method: str) -> dict[str, Mapping[str, Any]]:

@@ -67,9 +67,9 @@ def _decides(record: RunRecord) -> dict[str, Any]:
     return {"knobs": record.knobs, **{kind: record.recipe.get(kind) for kind in DECIDES}}
 
 
-def _shown(record: RunRecord) -> dict[str, Any]:
-    """The same but for how models were trained, also that of a reference row: they are others for each seed, and some
-    of them may have been brought."""
+def decided(record: RunRecord) -> dict[str, Any]:
+    """What a recipe says of its cell but for how models were trained, also that of a reference row: they are others for
+    each seed, and some of them may have been brought."""
     found = _decides(record)
     for kind, names in OF_MODELS.items():
         found[kind] = {name: value for name, value in part(record.recipe, kind).items() if name not in names}
@@ -78,10 +78,10 @@ def _shown(record: RunRecord) -> dict[str, Any]:
 
 def _apart(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     """Records that would stand in one row, by what differs in their recipes: mostly one row, whose label is whole."""
-    told_apart = [_shown(r) for r in records]
+    told_apart = [decided(r) for r in records]
     if all(told == told_apart[0] for told in told_apart):
         return {"": records}
-    recipes = [dict(_leaves(told)) for told in told_apart]
+    recipes = [dict(leaves(told)) for told in told_apart]
     varied = sorted({name for told in recipes for name in told if len({_value(t, name) for t in recipes}) > 1})
     found: dict[str, list[RunRecord]] = defaultdict(list)
     for record, told in zip(records, recipes, strict=True):
@@ -95,11 +95,11 @@ def _apart(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     return whole
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """`method.knobs.k`: every value of nested objects by its way."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+            yield from leaves(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, value
 

@@ -68,6 +68,12 @@ class Calibration:
 
     title: str
     rows: tuple[Calibrated, ...]
+    block: Block
+
+    @property
+    def beside(self) -> bool:
+        """Whether something was tuned that stands beside what was calibrated."""
+        return any(row.gain is not None and row.tuned_gain is not None for row in self.rows)
 
 
 @lru_cache(maxsize=64)
@@ -114,7 +120,7 @@ def calibration(group: Group) -> list[Calibration]:
                 for t in mine
             ] or [Calibrated(base, plain, column.cells[c], gain)]
         if rows:
-            found.append(Calibration(f"How much of a gain is calibration, {column.title}", tuple(rows)))
+            found.append(Calibration(f"How much of a gain is calibration, {column.title}", tuple(rows), block))
     return found
 
 

@@ -1,0 +1,96 @@
+"""What a change does to many rows at once: coefficients searched, outputs calibrated, seen test rows left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leaderboard import text, words
+from leaderboard.pages import prose
+from leaderboard.pages.outcomes import Varied, drawn, joined, metric, place, really
+from leaderboard.plots.dumbbells import dumbbells
+from leaderboard.stats.interval import mean
+from leaderboard.tables.cell import Column
+from leaderboard.tables.coefficients import Coefficients
+from leaderboard.tables.group import Group
+from leaderboard.tables.paper import by_coefficients
+from leaderboard.tables.table import Scores, title_of
+from leaderboard.tables.tuned import Calibration
+
+COEFFICIENTS, CALIBRATED = "Coefficients searched, plain and evolved", "How much of a gain is calibration"
+SEEN = "Test rows that a member was trained on, left out"
+MOST = 16  # rows of a figure
+
+Marks = Mapping[str, Sequence[float | None]]  # row -> its number of each kind
+
+
+def searched(group: Group, one: Coefficients) -> Varied:
+    """Merges and their evolutions, each as it is and with searched coefficients."""
+    title = f"Coefficients searched by {one.optimiser}, {one.budget} evaluations"
+    rows = {row: (own.before, own.after) for row, own in one.rows.items()}
+    kinds = ("as it is", "coefficients searched")
+    svg = dumbbells(title, place(group, one.block, one.seeds), kinds, _short(rows), metric(group, one.block))
+    outcome = really("the same as it is", {f"{row} searched": own.gain for row, own in one.rows.items()})
+    caption = prose.COEFFICIENT_MARKS, outcome, by_coefficients(one.rows)
+    figure = drawn(group, one.block, f"coefficients by {one.optimiser} {one.budget}", title, svg, *caption)
+    return Varied(COEFFICIENTS, figure, outcome, title_of(group, one.block))
+
+
+def calibrated(group: Group, table: Calibration) -> Varied:
+    """What calibration gains beside what tuning gains, and both together where both were run."""
+    alone = {c.row: c.gain.mean for c in table.rows if c.gain is not None}
+    beside = {c.tuned_row: (alone[c.row], c.tuned_gain.mean) for c in table.rows if c.row in alone and c.tuned_gain}
+    rows: dict[str, tuple[float, float, float | None]] = {
+        row: (gain, tuned, tuned + alone[row] if row in alone else None)
+        for row, (gain, tuned) in sorted(beside.items(), key=lambda item: -max(item[1]))[:MOST]
+    }
+    both = any(together is not None for _, _, together in rows.values())
+    kinds = ("calibrated alone", "tuned alone", *(["tuned, then calibrated"] if both else []))
+    shown = _short({row: own[: len(kinds)] for row, own in rows.items()})
+    where, axis = place(group, table.block), f"gain in {metric(group, table.block)}"
+    svg = dumbbells(CALIBRATED, where, kinds, shown, axis, zero=True)
+    gains = really("the method at its defaults", {f"{c.row} calibrated": c.gain for c in table.rows})
+    outcome = joined(gains, really("calibration alone", {c.tuned_row: c.beyond for c in table.rows if c.tuned_row}))
+    caption = prose.CALIBRATION_MARKS, outcome
+    figure = drawn(group, table.block, "calibration", CALIBRATED, svg, *caption, kind="calibration")
+    return Varied(CALIBRATED, figure, outcome, title_of(group, table.block))
+
+
+def unseen(group: Group, table: Scores) -> Varied:
+    """The merges that score highest, and how far their scores on the corpora in question change without those rows."""
+    (block,), whole, without = table.blocks, table.columns[::2], table.columns[1::2]
+    scored = {row: (_over(whole, row), _over(without, row)) for row in complete(table)}
+    best = sorted(scored, key=lambda row: -scored[row][0])
+    changes = {row: after - before for row, (before, after) in scored.items()}
+    rows = _short({row: (changes[row],) for row in best[:MOST]})
+    svg = dumbbells(SEEN, place(group, block), ("change of the score",), rows, metric(group, block), zero=True)
+    first = max(best, key=lambda row: scored[row][1])
+    stays = f"{best[0]} stays first" if first == best[0] else f"{first} is first instead of {best[0]}"
+    low, high = (_signed(end(changes.values())) for end in (min, max))
+    outcome = f"Without them scores change by {low} to {high} points; {stays}."
+    corpora = f"Corpora: {text.joined([column.title for column in whole])}."
+    more = f"The {MOST} highest of {len(best)} are shown." if len(best) > MOST else ""
+    figure = drawn(group, block, "without seen rows", SEEN, svg, prose.SEEN_MARKS, corpora, outcome, more, kind="seen")
+    return Varied(SEEN, figure, outcome, title_of(group, block))
+
+
+def complete(table: Scores) -> list[str]:
+    """The merges that have a score in each column."""
+    merges = (row for row in table.methods if not words.yardstick(row))
+    return [row for row in merges if all(row in c.cells and c.cells[row].mean is not None for c in table.columns)]
+
+
+def _over(columns: Sequence[Column], row: str) -> float:
+    """The mean over corpora."""
+    return mean([column.cells[row].mean or 0.0 for column in columns])
+
+
+def _signed(change: float) -> str:
+    """`+0.1`, `0.0`: what rounds to nothing has no sign."""
+    said = f"{100 * change:+.1f}"
+    return "0.0" if float(said) == 0 else said
+
+
+def _short(rows: Marks) -> Marks:
+    """By their methods alone, where no two rows share one."""
+    names = [words.method_of(row) for row in rows]
+    return dict(zip(names, rows.values(), strict=True)) if len(set(names)) == len(names) else rows
