@@ -65,8 +65,11 @@ class Population:
             raise Misfit(f"{len(self.members)} members but {len(self.names)} names; give one name per member")
         if not any(tensor.is_floating_point() for tensor in self.members[0].values()):
             raise Misfit(f"{self.names[0]} has no parameter that can be merged; at least one must hold numbers")
+        _require_types(self.names[0], self.members[0])
         for name, member in zip(self.names[1:], self.members[1:], strict=True):
             require_same_layout(self.names[0], self.members[0], name, member)
+        object.__setattr__(self, "members", tuple(map(_detached, self.members)))
+        object.__setattr__(self, "ancestor", _detached(self.ancestor))
 
     def __len__(self) -> int:
         return len(self.members)
@@ -172,6 +175,18 @@ def require_layout(who: str, member: Weights, merged: object) -> None:
             if met != own:
                 met, own = (tuple(f) if fact == "shape" else f for f in (met, own))
                 raise Breach(f"{who}: {key} is {met}, and {own} in the members; a merge must keep the {fact}")
+
+
+def _require_types(name: str, weights: Weights) -> None:
+    for key, tensor in weights.items():
+        if (tensor.is_floating_point() and tensor.itemsize < 2) or tensor.is_complex():
+            raise Misfit(f"{name}: {key} is {tensor.dtype}, and floats of 16 bits or more are merged; convert it")
+
+
+def _detached(weights: Weights) -> Weights:
+    """The same without gradients, which a merge has none of: a module's own parameters may be given."""
+    asks = any(tensor.requires_grad for tensor in weights.values())
+    return {name: tensor.detach() for name, tensor in weights.items()} if asks else weights
 
 
 def is_finite(merged: Merged) -> bool:

@@ -59,12 +59,13 @@ class Emr:
         population = population.subset(tuple(order))
         heads = population.output_layer if population.annotated is not None else ()
         named = [name for name in tensors_in_common("emr", population) if name not in heads]
-        unified = blank_like(population.members[0])
+        first = population.members[0]
+        unified = blank_like(first)
         masks: list[dict[str, Tensor]] = [{} for _ in population.members]
         sizes = torch.zeros(2, len(population), dtype=torch.float64)  # of what members changed, and of what is kept
         for name in named:
             tensors, origin = [member[name] for member in population.members], population.ancestor[name]
-            own = [torch.empty(origin.shape, dtype=torch.bool, device=origin.device) for _ in tensors]
+            own = [torch.empty(origin.shape, dtype=torch.bool, device=first[name].device) for _ in tensors]
             sums = _elect(tensors, origin, unified[name], own)
             sizes += sums / max(1, origin.numel()) if self.size == "per_tensor_mean" else sums
             for kept, mask in zip(masks, own, strict=True):
@@ -74,7 +75,7 @@ class Emr:
         scales = torch.where(sizes[1] > 0, sizes[0] / sizes[1], torch.ones(())).tolist()
         return PerTask(
             label_aware(population, unified),
-            {name: population.ancestor[name] for name in named},
+            {name: population.ancestor[name].to(first[name]) for name in named},
             dict(zip(population.names, masks, strict=True)),
             dict(zip(population.names, scales, strict=True)),
         )
@@ -90,15 +91,15 @@ def _elect(tensors: Sequence[Tensor], origin: Tensor, unified: Tensor, masks: Se
         (2, N) in float64: the sums of |t_i|, and of |u| under the mask of member i.
     """
     flat, start, target = [tensor.reshape(-1) for tensor in tensors], origin.reshape(-1), unified.view(-1)
-    work, bits, sums = working_dtype(origin), [mask.view(-1) for mask in masks], []
+    work, bits, sums = working_dtype(unified), [mask.view(-1) for mask in masks], []
     for piece in pieces(target):
-        xs, base = torch.stack([x[piece] for x in flat]), start[piece]
-        changes = xs.to(work) - base.to(work)
+        xs, base = torch.stack([x[piece] for x in flat]), start[piece].to(unified.device, work)
+        changes = xs.to(work) - base
         up = changes.sum(0) > 0
         target[piece] = chosen = torch.where(up, xs.amax(0), xs.amin(0))
         kept = torch.where(up, xs > base, xs < base)
         for mask, own in zip(bits, kept, strict=True):
             mask[piece] = own
-        agreed = (chosen.to(work) - base.to(work)).abs() * kept
+        agreed = (chosen.to(work) - base).abs() * kept
         sums.append(torch.stack([changes.abs().sum(1, dtype=torch.float64), agreed.sum(1, dtype=torch.float64)]).cpu())
     return torch.stack(sums).sum(0) if sums else torch.zeros(2, len(tensors), dtype=torch.float64)

@@ -158,7 +158,7 @@ class Karcher(_Spherical):
                     return here
                 step.add_(away, alpha=share / whole * (angle / sine if sine > 0 else 1.0))
             size = float(step.norm())
-            if size < self.tolerance:
+            if size <= self.tolerance:
                 break
             here = here.mul(math.cos(size)).add_(step, alpha=math.sin(size) / size)
             here.div_(here.norm())

@@ -92,6 +92,7 @@ def test_spherical_means_by_hand() -> None:
     assert near(merged(MultiSlerp(), some), 1.737225, 0.719582, 1.017643)
     assert near(merged(Karcher(steps=3), some), 1.691049, 0.700456, 1.105017)
     assert torch.equal(merged(Karcher(steps=0), some), merged(MultiSlerp(), some))
+    assert near(merged(Karcher(tolerance=0), population(tensor(2), tensor(4))), 3), "where there is no way left to go"
 
 
 @pytest.mark.parametrize("method", [MultiSlerp(), Karcher(steps=100, tolerance=1e-12)])

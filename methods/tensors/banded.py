@@ -63,7 +63,7 @@ def _bound(task: TaskVector, key: str, rank: int) -> tuple[float, int]:
     """The rank-th largest magnitude, and the index before which equal ones are not among so many largest."""
     bits, within, present = kth_largest(task, rank)
     magnitude = magnitude_of(bits)
-    if bits == 0 or within == present:  # of changes of 0, it is all the same which are kept
+    if bits == 0 or within == present or math.isnan(magnitude):  # changes of 0, or of no number, are kept alike
         return magnitude, 0
     return magnitude, task.nth(key, magnitude, present - within) + 1
 

@@ -54,7 +54,7 @@ class Formula(Tensorwise, ABC):
         for name in named:
             turned = name in population.transposed
             tensors = [_worked_with(member[name], turned) for member in population.members]
-            origin = _worked_with(population.ancestor[name], turned) if self.of_changes else None
+            origin = _worked_with(population.ancestor[name], turned).to(tensors[0]) if self.of_changes else None
             self.write_tensor(merged[name].T if turned else merged[name], name, tensors, origin)
         return label_aware(population, merged)
 
