@@ -21,7 +21,7 @@ from leaderboard.site.rows import Row, rows
 from leaderboard.stats.difference import Told
 from leaderboard.tables.group import Group, by_model
 
-FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for a formula where a cell begins with it
+FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet takes for a formula where a cell begins with it, of either width
 DIFFERENCES = ("to_best", "to_base", "to_member", "to_ancestor")
 DIGITS = 6
 

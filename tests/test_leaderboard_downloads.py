@@ -9,10 +9,12 @@ import json
 import pytest
 
 from leaderboard import downloads
+from leaderboard.generated import LIST
+from leaderboard.pages.pages import FOLDER, page_of, stem_of
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
-EVIL = ("=HYPERLINK(1)", "+1+1", "-2", "@SUM(A1)", 'a,b\n"c" |d| <script>alert(1)</script> ../../x \x1b[31m\u202e')
+EVIL = ("=HYPERLINK(1)", "+1+1", "-2", "@SUM(A1)", "＝1+1", "＠SUM(A1)", 'a,b\n"c" |d| <script>alert(1)</script> ../../x \x1b[31m\u202e')
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -37,6 +39,15 @@ def test_the_order_of_records_changes_no_byte() -> None:
     made = [record(method, seed, 0.4) for method in ("avg", "simple") for seed in (1, 2)]
     assert downloads.files(groups(made)) == downloads.files(groups(made[::-1]))
     assert downloads.files([]) == {}
+
+
+def test_no_model_takes_the_place_of_another_file_whatever_it_is_called() -> None:
+    names = ("rows", "ROWS", "generated", "rows-of-model", "README", "index", "a", "a ")
+    made = groups([record("simple", model=name) for name in names])
+    found = [downloads.FOLDER / f"{stem_of(name)}.json" for name in names]
+    every = [*found, downloads.FOLDER / "rows.json", LIST, *(FOLDER / page_of(name) for name in names)]
+    assert len({path.as_posix().lower() for path in every}) == len(every), "on disks that know no capitals, too"
+    assert LIST not in downloads.files(made)
 
 
 @pytest.mark.parametrize("evil", EVIL)

@@ -125,6 +125,14 @@ def test_an_edited_mark_is_noticed(changes: dict[str, Any], said: str, store: St
     assert all("\n" not in line for line in wrong(store))
 
 
+def test_texts_beside_answers_that_nobody_wrote_hold_up_no_other_record(store: Store) -> None:
+    made = written(store)
+    bits = {**told(made), "texts": "0" * 16}
+    del bits["marks"]
+    path = store.put(replace(made, predictions={"sums": bits}))
+    assert [line for line in audit.load(store).damaged if "name no texts" in line and path.name in line]
+
+
 def texts_of(store: Store) -> Path:
     (path,) = (store.root / "texts").iterdir()
     return path

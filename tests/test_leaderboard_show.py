@@ -80,6 +80,16 @@ def test_a_session_ends_with_its_verdict_in_a_few_lines() -> None:
     )
 
 
+@pytest.mark.parametrize("top", [("ties", "simple"), ("ties", "simple", "fisher")])
+def test_no_one_of_several_that_score_the_same_is_called_the_highest(top: tuple[str, ...]) -> None:
+    scores = {"best": 0.5, "regmean": 0.2, **dict.fromkeys(top, 0.4)}
+    own = [record(m, seed, score + seed / 100) for m, score in scores.items() for seed in (1, 2, 3)]
+    said = brief.verdict(groups(own)).splitlines()[0]
+    names = sorted(top, key=lambda name: said.index(name))
+    together = f"{', '.join(names[:-1])} and {names[-1]} score the same and highest of {len(top) + 1} merges"
+    assert together in said and f"Of these, {names[0]} is really worse than the best member: -10.00" in said
+
+
 def test_a_verdict_claims_nothing_of_one_seed_without_predictions_and_leaves_many_columns_to_the_tables() -> None:
     runs = [(m, setting) for m in ("simple", "ties") for setting in ("in_domain", "pairwise", "out_of_domain")]
     said = brief.verdict(groups([record(m, score=0.3 + len(m) / 10, setting=s) for m, s in runs])).splitlines()

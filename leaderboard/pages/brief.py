@@ -61,23 +61,26 @@ def _highest(group: Group, title: str, cells: Mapping[str, Cell]) -> str:
     kinds = Counter(cell.kind for cell in merges.values())
     kind = max(kinds, key=lambda k: (kinds[k], k == DEFAULT), default=DEFAULT)
     own = {m: cell for m, cell in merges.items() if cell.kind == kind}
-    best = next((m for m, cell in own.items() if cell.mark == "best"), "")
-    if len(own) < 2 or not best:
+    top = [m for m, cell in own.items() if cell.mark == "best"]  # several that have the very same score
+    if len(own) < 2 or not top:
         return ""
     by_mark = {mark: [terminal.name(m) for m, c in own.items() if c.mark == mark] for mark in ("tied", "unknown")}
-    alike = f"; it cannot be told from {text.joined(by_mark['tied'], 4)}" if by_mark["tied"] else ""
+    alike = f"; {'it' if len(top) == 1 else 'they'} cannot be told from {text.joined(by_mark['tied'], 4)}" if by_mark["tied"] else ""
     unknown = "; whether by more than chance is not known" if by_mark["unknown"] and not alike else ""
-    said = f"{title}: {terminal.name(best)} scores highest of {len(own)} merges {of_several(kind)}{alike}{unknown}."
-    return text.plain(f"{group.key.model}, {said}{_beside_member(own[best].to_member)}")
+    who = text.joined([terminal.name(m) for m in top], 4)
+    highest = f"{who} scores highest" if len(top) == 1 else f"{who} score the same and highest"
+    said = f"{title}: {highest} of {len(own)} merges {of_several(kind)}{alike}{unknown}."
+    it = "It" if len(top) == 1 else f"Of these, {terminal.name(top[0])}"
+    return text.plain(f"{group.key.model}, {said}{_beside_member(own[top[0]].to_member, it)}")
 
 
-def _beside_member(told: Told | None) -> str:
+def _beside_member(told: Told | None, it: str) -> str:
     if told is None:
         return ""
     if told.chance is None:
-        return f" Minus the best member: {text.difference(told)}."
+        return f" {'Minus' if it == 'It' else f'{it} minus'} the best member: {text.difference(told)}."
     verdict = {"above": "really better than", "below": "really worse than", "undecided": "not to be told from"}
-    return f" It is {verdict[told.verdict]} the best member: {text.difference(told)}."
+    return f" {it} is {verdict[told.verdict]} the best member: {text.difference(told)}."
 
 
 def ranking(found: Iterable[Group]) -> str:

@@ -38,6 +38,7 @@ INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 VARIED_PAGE = PurePosixPath("ablations.md")
 FOLDER = PurePosixPath("leaderboard")
 ROWS = "rows"  # the downloads of all models
+TAKEN = ("index", "readme", ROWS, "generated")  # by what lies beside the pages of models: a list of what was written
 PICTURES = FOLDER / model.FIGURES
 HERE = markdown.linked(str(links.FOLDER))
 
@@ -67,9 +68,10 @@ def pages(
 
 
 def page_of(model: str) -> str:
-    """The name of a model's page; with a digest where the name alone could be another's, or a folder's own page."""
+    """The name of a model's page; with a digest where the name alone could be another's, or a file's that is no
+    model's."""
     name = slug(model)
-    if name != model or name.lower() in ("index", "readme"):
+    if name != model or name.lower() in TAKEN:
         name += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
     return f"{name}.md"
 
@@ -80,9 +82,8 @@ def _part_of(group: Group) -> str:
 
 
 def stem_of(name: str) -> str:
-    """The name of a model's downloads without their endings: that of its page, but for one called as those of all."""
-    stem = page_of(name).removesuffix(".md")
-    return f"{stem}-of-model" if stem.lower() == ROWS else stem
+    """The name of a model's downloads without their endings: that of its page."""
+    return page_of(name).removesuffix(".md")
 
 
 def session(found: list[Group]) -> str:
