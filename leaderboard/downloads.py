@@ -21,7 +21,8 @@ from leaderboard.site.rows import Row, rows
 from leaderboard.stats.difference import Told
 from leaderboard.tables.group import Group, by_model
 
-FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet takes for a formula where a cell begins with it, of either width
+WIDE = 0xFEE0  # from a sign to the one of full width, which spreadsheets in some languages take for the same
+FORMULA = tuple(sign for plain in "=+-@" for sign in (plain, chr(ord(plain) + WIDE)))  # begin one in a cell
 DIFFERENCES = ("to_best", "to_base", "to_member", "to_ancestor")
 DIGITS = 6
 

@@ -177,6 +177,30 @@ def test_an_adapter_is_held_against_all_of_what_it_was_trained_on_by_whatever_na
             held_against(there)
 
 
+@pytest.mark.parametrize("saved", ["once", "twice"])
+def test_an_adapter_of_tied_embeddings_changes_both_of_them(saved: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    base = LlamaForCausalLM(LlamaConfig(**LLAMA, **HEADS, tie_word_embeddings=True))
+    base.save_pretrained(tmp_path / "base")
+    table = base.model.embed_tokens.weight.detach()
+    if saved == "twice":
+        weights = load_file(tmp_path / "base" / "model.safetensors")
+        weights["lm_head.weight"] = table.clone()
+        save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
+    adapter, front = tmp_path / "adapter", "base_model.model.model.embed_tokens"
+    adapter.mkdir()
+    a, b = torch.randn(1, 20), torch.randn(8, 1)
+    factors = {f"{front}.lora_embedding_A": a, f"{front}.lora_embedding_B": b}
+    save_file(factors, adapter / "adapter_model.safetensors")
+    told = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["embed_tokens"]}
+    told["base_model_name_or_path"] = str(tmp_path / "base")
+    (adapter / "adapter_config.json").write_text(json.dumps(told))
+    merged(tmp_path, "simple", tmp_path / "base", adapter)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert torch.allclose(model.lm_head.weight, table + (b @ a).T, atol=1e-6)
+
+
 def test_a_model_that_comes_twice_is_told(tmp_path: Path) -> None:
     base, a = (folder_of(tmp_path / n, {"layer.weight": torch.eye(2) * k}) for k, n in ((1, "base"), (2, "a")))
     said = merged(tmp_path, "simple", base, a, f"again={a}", f"itself={base}")

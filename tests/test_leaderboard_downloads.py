@@ -14,7 +14,15 @@ from leaderboard.pages.pages import FOLDER, page_of, stem_of
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
-EVIL = ("=HYPERLINK(1)", "+1+1", "-2", "@SUM(A1)", "＝1+1", "＠SUM(A1)", 'a,b\n"c" |d| <script>alert(1)</script> ../../x \x1b[31m\u202e')
+EVIL = (
+    "=HYPERLINK(1)",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "\uff1d1+1",
+    "\uff20SUM(A1)",
+    'a,b\n"c" |d| <script>alert(1)</script> ../../x \x1b[31m\u202e',
+)
 
 
 def read(text: str) -> list[dict[str, str]]:

@@ -31,10 +31,12 @@ class Adapted:
         """
         self._base, self._model = base, model
         self._changes: dict[str, Sequence[Change]] = {}
+        every = dict(model.named_parameters(remove_duplicate=False))
         for adapter in descent.adapters:
             for name, own in changes_of(adapter, model).items():
-                called = self._called(name, str(adapter.folder))
-                self._changes[called] = (*self._changes.get(called, ()), *own)
+                alike = [other for other, parameter in every.items() if parameter is every[name]]
+                for called in self._called(alike, str(adapter.folder)):  # tied ones may be saved twice
+                    self._changes[called] = (*self._changes.get(called, ()), *own)
 
     @property
     def forms(self) -> Mapping[str, Form]:
@@ -62,11 +64,12 @@ class Adapted:
         """Raise `BadWeights` if the base's files are not as they were; the adapter was read at the beginning."""
         self._base.require_unchanged()
 
-    def _called(self, name: str, who: str) -> str:
-        """What the base's files call a parameter, with or without the trunk's prefix."""
-        found = next((way for way in ways_of(name, self._model) if way in self._base.forms), None)
-        if found is None:
-            raise Misfit(f"{who} changes {name}, which the base's files do not hold; it belongs to another model")
+    def _called(self, names: Sequence[str], who: str) -> list[str]:
+        """What the base's files call a parameter that has these names, with or without the trunk's prefix."""
+        ways = dict.fromkeys(way for name in names for way in ways_of(name, self._model))
+        found = [way for way in ways if way in self._base.forms]
+        if not found:
+            raise Misfit(f"{who} changes {names[0]}, which the base's files do not hold; it belongs to another model")
         return found
 
 

@@ -65,7 +65,11 @@ def _highest(group: Group, title: str, cells: Mapping[str, Cell]) -> str:
     if len(own) < 2 or not top:
         return ""
     by_mark = {mark: [terminal.name(m) for m, c in own.items() if c.mark == mark] for mark in ("tied", "unknown")}
-    alike = f"; {'it' if len(top) == 1 else 'they'} cannot be told from {text.joined(by_mark['tied'], 4)}" if by_mark["tied"] else ""
+    alike = (
+        f"; {'it' if len(top) == 1 else 'they'} cannot be told from {text.joined(by_mark['tied'], 4)}"
+        if by_mark["tied"]
+        else ""
+    )
     unknown = "; whether by more than chance is not known" if by_mark["unknown"] and not alike else ""
     who = text.joined([terminal.name(m) for m in top], 4)
     highest = f"{who} scores highest" if len(top) == 1 else f"{who} score the same and highest"
