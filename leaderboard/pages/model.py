@@ -7,7 +7,7 @@ from itertools import groupby
 
 from harness.records.terrain import Terrain
 from leaderboard import links, text
-from leaderboard.pages import markdown, prose, section, verdict
+from leaderboard.pages import markdown, prose, section, times, verdict
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import Figure
 from leaderboard.pages.fold import folded
@@ -43,6 +43,7 @@ def page(
     for _, of_suite in groupby(own, lambda group: group.key.suite):
         parts += _suite(list(of_suite), {g: [f for f in drawn[g] if f is not first] for g in own})
     parts.append(folded("Landscapes between two members", _landscapes(seen)))
+    parts.append(folded(times.TITLE, times.told({title: own})))
     parts.append(folded("Before merging", [*told.text(NAME), *section.shown(layers, FIGURES)]))
     parts += ["## Run it again\n", *repeat(record for group in own for record in group.records)]
     return "\n".join(filter(None, parts))

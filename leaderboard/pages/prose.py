@@ -201,6 +201,13 @@ SEEN_MARKS = """\
 The text of these test rows stands in a member's training rows too. Each mark is how far a merge's score changes without
 them, the mean over those corpora that have any; merges stand in the order of their scores."""
 
+TIMES = """\
+Seconds of one `simple_evolver`, the median over records, beside what the paper's Table 8 prints for its six models (it
+names no unit; every run is said to end within half an hour). Machines, models, rows and generations differ, so the
+times themselves say little of each other. What can be compared is how a setting's time stands to the mean over the same
+settings, there and here.
+"""
+
 FIGURE_5 = "In the paper (Figure 5, four seeds) the score rises up to 0.5 and hardly beyond."
 FIGURE_6 = "The paper varies the same in its Figure 6."
 

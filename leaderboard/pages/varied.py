@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from leaderboard import text
-from leaderboard.pages import changed, markdown, prose, swept
+from leaderboard.pages import changed, markdown, prose, swept, times
 from leaderboard.pages.outcomes import Varied
 from leaderboard.tables.coefficients import coefficients
-from leaderboard.tables.group import Group
+from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.one_by_one import one_by_one
 from leaderboard.tables.options import BUDGET, DEV_ROWS
 from leaderboard.tables.sweeps import sweeps
@@ -58,7 +58,9 @@ def page(found: Mapping[Group, Sequence[Varied]], pictures: str, page_of: Callab
             for group, one in by_topic[topic]
             if not group.synthetic
         ]
-    return "\n".join([*parts, *([] if by_topic else [prose.NOTHING])])
+    took = times.told({name: own for name, own in by_model(found).items() if not own[0].synthetic})
+    parts += [f"## {times.TITLE}\n", *took] if took else []
+    return "\n".join([*parts, *([] if by_topic or took else [prose.NOTHING])])
 
 
 def _grid(own: list[tuple[Group, Varied]], page_of: Callable[[Group], str]) -> tuple[list[str], list[list[str]]]:

@@ -81,6 +81,14 @@ def by_coefficients(methods: Collection[str]) -> str:
     return f"In the paper (Table 5, the mean over its models) the search adds: {', '.join(found)}." if found else ""
 
 
+def minutes() -> dict[tuple[str, str], dict[str, float]]:
+    """Suite and setting -> model -> how long an evolution took in the paper (Table 8), in minutes."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in _rows("times"):
+        found.setdefault((row["suite"], row["setting"]), {})[row["model"]] = row["minutes"]
+    return found
+
+
 def _by_model(method: str) -> dict[str, Mapping[str, Any]]:
     return {row["model"]: row for row in _rows("searches") if row["method"] == method}
 
