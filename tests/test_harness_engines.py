@@ -389,6 +389,7 @@ class Ended:
 
 def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing() -> None:
     crew, said = Crew(Ended(), cast(Any, None), {}, {}), list[str]()
+    crew.hire()
     line = "the cluster of this session ended .* run the same command again"
     with pytest.raises(MergeboardError, match=line) as told:
         crew.hear(0.0, said.append)
@@ -431,21 +432,26 @@ def test_a_session_that_is_interrupted_while_its_cluster_begins_leaves_nothing(
 
 
 class Speaking(Ended):
-    """A cluster that has one line to tell."""
+    """A cluster whose only worker has one line to tell."""
 
     def __getattr__(self, name: str) -> Any:
-        return {"wait": self._done, "get": self._lines}.get(name, self)
+        return {"wait": lambda asked, **_: (asked[-1:], asked[:-1]), "get": lambda _: ["a line"]}.get(name, Speaking())
 
-    def _done(self, asked: list[Any], **_: object) -> Any:
-        return asked, []
 
-    def _lines(self, *_: object) -> Any:
-        return ["a line"]
+def test_lines_of_workers_are_said_once_and_to_the_last() -> None:
+    crew, said = Crew(Speaking(), cast(Any, None), {}, {}), list[str]()
+    crew.hire()
+    for _ in range(2):
+        assert crew.hear(0.0, said.append) is None
+    crew.last_words(said.append)
+    assert said == ["a line"]
 
 
 def test_what_goes_wrong_where_a_line_is_shown_is_not_taken_for_the_end_of_the_cluster() -> None:
     def closed(line: str) -> None:
         raise OSError(f"nobody reads {line}")
 
+    crew = Crew(Speaking(), cast(Any, None), {}, {})
+    crew.hire()
     with pytest.raises(OSError, match="nobody reads a line"):
-        Crew(Speaking(), cast(Any, None), {}, {}).hear(0.0, closed)
+        crew.hear(0.0, closed)

@@ -16,6 +16,7 @@ from harness.engines.hands import Context, Outcome
 from harness.engines.watch import AGAIN, ENDED
 from methods.errors import MergeboardError
 
+SAYS = "says"  # a thread of each worker beside the one that answers
 LOST = ("RayActorError", "OutOfMemoryError", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "RaySystemError")
 
 
@@ -32,6 +33,7 @@ class Worker(Hand):
 
     actor: Any = None
     due: Any = None  # the reference of what it is at: its facts first, then one job after the other
+    says: Any = None  # the reference of the lines that it says next
     job: Job | None = None
     ready: bool = False  # its facts are known and right
 
@@ -48,15 +50,14 @@ class Crew:
         self._ray, self._needs = ray, needs
         self._sent = pickle.dumps((context, marks))
         self._paths = [path for path in sys.path if path]
-        self._ears = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_ears()).remote()
-        self._heard = self._ears.take.remote()
         self._said: set[str] = set()
         self.workers: list[Worker] = []
 
     def hire(self) -> None:
         """One more worker, who says what it is when it is there."""
-        actor = self._ray.remote(**self._needs)(_worker()).remote(self._paths, self._sent, self._ears)
+        actor = self._ray.remote(concurrency_groups={SAYS: 1}, **self._needs)(_worker()).remote(self._paths, self._sent)
         self.workers.append(Worker(actor=actor, due=actor.facts.remote()))
+        _listen(self.workers[-1])
 
     def give(self, worker: Worker, job: Job) -> None:
         """Let a worker answer."""
@@ -68,15 +69,13 @@ class Crew:
         Who was lost gives the error that Ray tells of it.
         """
         due = {worker.due: worker for worker in self.workers if worker.due is not None}
-        lines: list[str] = []
+        says = {worker.says: worker for worker in self.workers if worker.says is not None}
         try:
-            done, _ = self._ray.wait([*due, self._heard], num_returns=1, timeout=seconds)
-            if self._heard in done:
-                lines = self._ray.get(self._heard)
-                self._heard = self._ears.take.remote()
+            done, _ = self._ray.wait([*due, *says], num_returns=1, timeout=seconds)
         except Exception as error:  # nobody is left who could hire others: the machine that the session itself is on
             raise MergeboardError(_gone(error)) from error
-        self._tell(lines, say)
+        for ref in (ref for ref in done if ref in says):
+            self._tell(ref, says[ref], say)
         for ref in (ref for ref in done if ref in due):
             due[ref].due = None
             try:
@@ -87,7 +86,14 @@ class Crew:
                 return due[ref], error
         return None
 
-    def _tell(self, lines: list[str], say: Callable[[str], None]) -> None:
+    def _tell(self, ref: Any, worker: Worker, say: Callable[[str], None]) -> None:
+        """Say the lines of a worker that were not said before, and listen to it again unless it is lost."""
+        worker.says = None
+        try:
+            lines = self._ray.get(ref)
+        except Exception:  # what it was at will tell
+            return
+        _listen(worker)
         for line in (line for line in lines if line not in self._said):
             self._said.add(line)
             say(line)
@@ -100,10 +106,17 @@ class Crew:
 
     def last_words(self, say: Callable[[str], None]) -> None:
         """What was said and not yet heard; nothing where the cluster is gone, of which whoever met it has told."""
+        says = {worker.says: worker for worker in self.workers if worker.says is not None}
+        if not says:
+            return
         with suppress(Exception):
-            done, _ = self._ray.wait([self._heard], timeout=0.1)
-            if done:
-                self._tell(self._ray.get(self._heard), say)
+            done, _ = self._ray.wait(list(says), num_returns=len(says), timeout=0.1)
+            for ref in done:
+                self._tell(ref, says[ref], say)
+
+
+def _listen(worker: Worker) -> None:
+    worker.says = worker.actor.said.options(concurrency_group=SAYS).remote()
 
 
 def _gone(error: Exception) -> str:
@@ -123,11 +136,14 @@ def _worker() -> type:
     """The class of a worker; made here, so that Ray sends its code and a machine without mergeboard can say so."""
 
     class Worker:
-        def __init__(self, paths: list[str], sent: bytes, ears: Any) -> None:
+        """Answers one question after the other, and gives the lines that it says to who asks, as soon as it has one."""
+
+        def __init__(self, paths: list[str], sent: bytes) -> None:
+            import queue
             import sys
 
             sys.path.extend(path for path in paths if path not in sys.path)
-            self.sent, self.ears = sent, ears
+            self.sent, self.lines = sent, queue.SimpleQueue[str]()
             self.bench: Any = None
 
         def facts(self) -> bytes:
@@ -138,7 +154,7 @@ def _worker() -> type:
             from harness.engines import facts, hands
 
             context, marks = pickle.loads(self.sent)
-            self.bench = hands.begun(context, self.ears.hear.remote)
+            self.bench = hands.begun(context, self.lines.put)
             node = ray.get_runtime_context().get_node_id()
             return pickle.dumps((node, facts.facts_of(context.options, marks)))
 
@@ -149,25 +165,10 @@ def _worker() -> type:
 
             return pickle.dumps(hands.answer(pickle.loads(spec), self.bench))
 
-    return Worker
-
-
-def _ears() -> type:
-    class Ears:
-        """Takes lines of all workers, and gives those that it has to who asks, as soon as it has one."""
-
-        def __init__(self) -> None:
-            import asyncio
-
-            self.lines: asyncio.Queue[str] = asyncio.Queue()
-
-        async def hear(self, line: str) -> None:
-            self.lines.put_nowait(line)
-
-        async def take(self) -> list[str]:
-            found = [await self.lines.get()]
+        def said(self) -> list[str]:
+            found = [self.lines.get()]
             while not self.lines.empty():
                 found.append(self.lines.get_nowait())
             return found
 
-    return Ears
+    return Worker

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,11 @@ class Ray:
 
     def _begin(self) -> None:
         start, options, asked = time.monotonic(), self._bench.options, self._asked
-        ray = self._cluster.begin()
-        self._begun = True
-        devices.settle(options.device)
+        with ThreadPoolExecutor(1) as aside:  # loading torch takes about as long as Ray's processes take to begin
+            settled = aside.submit(devices.settle, options.device)
+            ray = self._cluster.begin()
+            self._begun = True
+        settled.result()
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))
         marks: dict[str, tuple[Path, str]] = {}
         for words, folder in (("--cache", options.zoo), ("--results", options.results)):
