@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
@@ -26,7 +27,7 @@ from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_o
 from harness.engines.front import cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
-from harness.engines.watch import SILENCE, Watch
+from harness.engines.watch import SILENCE, Absence, Watch
 from harness.records.basket import Basket, unpack
 from harness.records.record import RunRecord, Store, read
 from harness.session import options
@@ -414,6 +415,82 @@ def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatc
     now[0] += 1.0
     with pytest.raises(MergeboardError, match=f"ended .nobody answers at {address}: connection refused.; run the same"):
         watch.require()
+
+
+def test_a_session_without_workers_says_that_it_waits_once_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("harness.engines.watch.time.monotonic", lambda: now[0])
+    absence, lines = Absence(), list[tuple[float, str]]()
+    for second in range(300):
+        now[0] = float(second)
+        if line := absence.line(there=100 <= second < 150):
+            lines.append((now[0], line))
+    assert [second for second, _ in lines] == [61.0, 210.0]
+    assert all("no worker is there for 61 s" in line and "\n" not in line for _, line in lines)
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "said"),
+    [
+        ("h:1", "Version mismatch: The cluster was started with:\n Ray: 2.9\n", "has another version of Ray or Python"),
+        ("h:1", "Authentication failed", "cannot join a cluster there (Authentication failed); start it on a machine"),
+        (None, "The current node timed out", "Ray does not start on this machine (The current node timed out); where"),
+    ],
+)
+def test_a_cluster_that_takes_nobody_is_one_line(
+    address: str | None, error: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuses(**_: object) -> None:
+        raise RuntimeError(error)
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=refuses, shutdown=lambda: None))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    with pytest.raises(MergeboardError) as told:
+        Cluster(Asked("ray", address, 2)).begin()
+    assert said in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_second_interruption_waits_until_the_cluster_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = list[bool]()
+
+    def shutdown() -> None:
+        signal.raise_signal(signal.SIGINT)
+        ended.append(True)
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(shutdown=shutdown))
+    before = signal.getsignal(signal.SIGINT)
+    Cluster(Asked("ray", None, 2)).end()
+    assert ended == [True] and signal.getsignal(signal.SIGINT) is before
+
+
+class Noisy:
+    """An engine that prints, as Ray does, and ends before its time (implements Engine)."""
+
+    def turns(self, cells: Any) -> Any:
+        yield from ()
+        print("noise of Python")
+        os.write(2, b"noise of C\n")
+        raise MergeboardError("--engine=ray: it ended")
+
+    def answer(self, cell: Cell) -> Any:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        print("noise at the end")
+
+
+@pytest.mark.parametrize("capture", ["fd", "no"])
+def test_what_an_engine_prints_is_shown_only_where_nothing_is_captured(capture: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeconftest(
+        "import os\nfrom harness.engines.front import Front\nfrom tests.test_harness_engines import Noisy\n"
+        "def pytest_configure(config): config.pluginmanager.register(Front(Noisy))"
+    )
+    found = pytester.runpytest_subprocess(f"--capture={capture}", "-p", "no:cacheprovider")
+    text = found.stdout.str() + found.stderr.str()
+    assert "ERROR: --engine=ray: it ended" in text and text.count("noise") == (3 if capture == "no" else 0)
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_a_session_that_is_interrupted_while_its_cluster_begins_leaves_nothing(

@@ -9,7 +9,9 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +98,10 @@ class Cluster:
     def _refused(self, error: Exception) -> str:
         line = " ".join(str(error).split())
         if self._address is None:
-            return f"--engine=ray: Ray does not start on this machine ({line[:300]})"
+            return (
+                f"--engine=ray: Ray does not start on this machine ({line[:300]}); where it is only too busy, run the "
+                "same command again, or take -n N, which needs no Ray"
+            )
         if "ersion mismatch" in line:
             return (
                 f"--ray-address {self._address}: the cluster has another version of Ray or Python than this session "
@@ -117,8 +122,12 @@ class Cluster:
         """Let go; a cluster of this machine ends, and its folder goes."""
         import ray
 
-        with contextlib.suppress(Exception):  # what is broken already is let go too
-            ray.shutdown()
+        with _uninterrupted():
+            with contextlib.suppress(Exception):  # what is broken already is let go too
+                ray.shutdown()
+            self._forget()
+
+    def _forget(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -137,6 +146,19 @@ def _show_token(own: bool) -> None:
     elif not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() and not TOKEN.expanduser().is_file():
         return
     os.environ["RAY_AUTH_MODE"] = "token"
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C waits until Ray's processes are gone, which takes a moment: they would outlive the session."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _folder() -> tuple[Path, IO[bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +13,8 @@ from harness.engines.hands import Context
 from harness.session.options import Options
 from harness.session.planned import cell_of
 from methods.errors import MergeboardError
+
+Answer = TypeVar("Answer")
 
 
 class Front:
@@ -29,13 +32,13 @@ class Front:
         cells = {place: cell for place, item in enumerate(session.items) if (cell := cell_of(item)) is not None}
         engine = self._engine()
         try:
-            places = list(cells)
-            for turn in engine.turns(list(cells.values())):
+            places, turns = list(cells), engine.turns(list(cells.values()))
+            while (turn := _quietly(session.config, lambda: next(turns, None))) is not None:
                 _run(session, session.items[places[turn]])
         except MergeboardError as error:
             raise pytest.UsageError(str(error)) from None
         finally:
-            engine.end()
+            _quietly(session.config, engine.end)
         _rest(session, [item for place, item in enumerate(session.items) if place not in cells])
         return True
 
@@ -53,6 +56,20 @@ def context_of(config: pytest.Config, options: Options) -> Context:
         lm_eval_folder=folder / Path(tasks).expanduser() if tasks else None,
         members=tuple(get("--member")),
     )
+
+
+def _quietly(config: pytest.Config, work: Callable[[], Answer]) -> Answer:
+    """What the work gives. What is printed meanwhile is an engine's own, such as Ray's log of a machine that is lost:
+    our line says it, and this is shown with -s alone, as pytest captures between tests nothing by itself."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if capture is None or not capture.is_globally_capturing():
+        return work()
+    capture.resume_global_capture()
+    try:
+        return work()
+    finally:
+        capture.suspend_global_capture()
+        capture.read_global_capture()
 
 
 def _rest(session: pytest.Session, items: Sequence[pytest.Item]) -> None:

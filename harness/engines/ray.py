@@ -23,6 +23,7 @@ from harness.engines.cluster import Cluster, shared
 from harness.engines.crew import Crew, Worker
 from harness.engines.facts import differing, facts_of, mark_of
 from harness.engines.hands import Context, Outcome, Spec
+from harness.engines.watch import Absence
 from harness.errors import LeftOut
 from harness.records.basket import unpack
 from harness.session.bench import Bench
@@ -42,7 +43,7 @@ class Ray:
         self._workers = self._asked.workers or 1  # how many, as soon as there is a cluster
         self._begun = False  # whether there is a cluster to be let go
         self._crew: Crew | None = None
-        self._board = Board()
+        self._board, self._absence = Board(), Absence()
         self._answers: dict[Cell, deque[Answer | Exception]] = {}
         self._ready: deque[int] = deque()  # places whose answers are there and not yet told
         self._cells: Sequence[Cell] = ()
@@ -215,7 +216,10 @@ class Ray:
     def _tell(self) -> None:
         """How far the session is."""
         crew = self._crew
-        running = sum(worker.job is not None for worker in crew.workers) if crew is not None else 0
+        workers = crew.workers if crew is not None else ()
+        if line := self._absence.line(crew is None or any(worker.ready for worker in workers)):
+            self._bench.say(line)
+        running = sum(worker.job is not None for worker in workers)
         more = len(self._cells) - self._done
         pace = self._seconds / self._made / self._workers if self._made else None
         self._bench.running(running, None if pace is None else pace * more)

@@ -1,4 +1,4 @@
-"""Whether a cluster is still there, and the line that says that it is not."""
+"""Whether a cluster and its workers are still there, and the lines that say that they are not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from methods.errors import MergeboardError
 ENDED = "--engine=ray: the cluster of this session ended"
 AGAIN = "run the same command again, which goes on from what is stored"
 SILENCE = 20.0  # seconds without an answer after which a cluster is taken for lost; Ray ends the session after 60
+ABSENCE = 60.0  # seconds without any worker after which the user is told
 LOOKS = 1.0  # seconds between two calls to a cluster, and until it takes one
 
 
@@ -40,3 +41,23 @@ class Watch:
             if now - self._heard > SILENCE:
                 reason = (error.strerror or str(error) or type(error).__name__).lower()
                 raise MergeboardError(f"{ENDED} (nobody answers at {self._address}: {reason}); {AGAIN}") from None
+
+
+class Absence:
+    """How long no worker has been there: a cluster that lost its machines lets a session wait for others."""
+
+    def __init__(self) -> None:
+        self._since, self._told = time.monotonic(), False
+
+    def line(self, there: bool) -> str:
+        """What to tell the user now, once for each time that nobody is there for long; else nothing."""
+        now = time.monotonic()
+        if there:
+            self._since, self._told = now, False
+        elif not self._told and now - self._since > ABSENCE:
+            self._told = True
+            return (
+                f"no worker is there for {now - self._since:.0f} s: the machine is busy, or the cluster has no room "
+                "for one; the session waits until one is there, as when a machine joins by ray start --address=HOST:PORT"
+            )
+        return ""
