@@ -24,7 +24,7 @@ from harness.engines.board import Board, Hand, Job
 from harness.engines.cluster import Cluster, shared
 from harness.engines.crew import Crew
 from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_of
-from harness.engines.front import cell_of
+from harness.engines.front import Front, cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
 from harness.engines.watch import SILENCE, Absence, Watch
@@ -481,15 +481,14 @@ class Noisy:
 
 
 @pytest.mark.parametrize("capture", ["fd", "no"])
-def test_what_an_engine_prints_is_shown_only_where_nothing_is_captured(capture: str, pytester: pytest.Pytester) -> None:
+def test_what_an_engine_prints_is_shown_only_where_nothing_is_captured(
+    capture: str, pytester: pytest.Pytester, capfd: pytest.CaptureFixture[str]
+) -> None:
     pytester.makepyfile("def test_it(): pass")
-    pytester.makeconftest(
-        "import os\nfrom harness.engines.front import Front\nfrom tests.test_harness_engines import Noisy\n"
-        "def pytest_configure(config): config.pluginmanager.register(Front(Noisy))"
-    )
-    found = pytester.runpytest_subprocess(f"--capture={capture}", "-p", "no:cacheprovider")
-    text = found.stdout.str() + found.stderr.str()
-    assert "ERROR: --engine=ray: it ended" in text and text.count("noise") == (3 if capture == "no" else 0)
+    words = (f"--capture={capture}", "-p", "no:cacheprovider")
+    found = pytester.runpytest_inprocess(*words, plugins=[Front(Noisy)])
+    text = "".join((found.stdout.str(), found.stderr.str(), *capfd.readouterr()))
+    assert "ERROR: --engine=ray: it ended" in text and ("noise" in text) == (capture == "no")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
 
 

@@ -58,6 +58,6 @@ class Absence:
             self._told = True
             return (
                 f"no worker is there for {now - self._since:.0f} s: the machine is busy, or the cluster has no room "
-                "for one; the session waits until one is there, as when a machine joins by ray start --address=HOST:PORT"
+                "for one; the session waits for one, or for a machine that joins by ray start --address=HOST:PORT"
             )
         return ""
