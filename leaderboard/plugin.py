@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from leaderboard import left_out
-
 if TYPE_CHECKING:
     from harness.records.diagnosis import Diagnosis
     from leaderboard.evidence import Evidence
@@ -48,25 +46,41 @@ def evidence(pytestconfig: pytest.Config) -> Evidence:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Runs in the controller only; what is shown comes as properties of reports, so workers need no other channel."""
-    claims = list(named("claim", terminalreporter.stats.values()))
+    stats = terminalreporter.stats.values()
+    _tell_claims(terminalreporter, list(named("claim", stats)))
+    _tell_diagnoses(terminalreporter, config, set(named("diagnosis", stats)))
+    left = _left_out(stats)
+    if session := set(named("record", stats)):
+        page = _tell_records(terminalreporter, config, session, left)
+        _write_page(terminalreporter, config, page, exitstatus)
+    elif left:
+        terminalreporter.write_line(left)
+
+
+def _tell_claims(reporter: pytest.TerminalReporter, claims: Collection[str]) -> None:
     if claims:
-        terminalreporter.section("what the papers say")
-        terminalreporter.write_line("\n".join(claims))
-    stats = terminalreporter.stats
-    if (made := set(named("diagnosis", stats.values()))) and (told := [*_diagnoses(results_root(config), made)]):
+        reporter.section("what the papers say")
+        reporter.write_line("\n".join(claims))
+
+
+def _tell_diagnoses(reporter: pytest.TerminalReporter, config: pytest.Config, made: Collection[str]) -> None:
+    if made and (told := [*_diagnoses(results_root(config), made)]):
         from leaderboard.pages import terminal
 
-        terminalreporter.section("before merging")
-        terminalreporter.write_line(terminal.diagnoses(told))
-    left = _left_out(stats.values())
-    session = set(named("record", stats.values()))
-    if not session:
-        if left:
-            terminalreporter.write_line(left)
-        return
-    from harness.records.record import Store, write_whole
-    from leaderboard import audit, repeats, text
-    from leaderboard.pages import brief, pages, terminal
+        reporter.section("before merging")
+        reporter.write_line(terminal.diagnoses(told))
+
+
+def _tell_records(reporter: pytest.TerminalReporter, config: pytest.Config, session: Collection[str], left: str) -> str:
+    """Show the tables and the answer of these records; the page of the tables that they stand in.
+
+    Args:
+        session: paths below the store of the records that the session wrote or reused.
+        left: the line on what its budget left out.
+    """
+    from harness.records.record import Store
+    from leaderboard import audit, text
+    from leaderboard.pages import brief, pages, repeats, terminal
     from leaderboard.tables.answers import gold_of
     from leaderboard.tables.group import groups
 
@@ -74,44 +88,46 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     store = Store(root)
     found, gold = audit.load(store, store.paths_beside(map(Path, session))), gold_of(store)
     shown = [r for r in found.records if r.path.as_posix() in session]
-    missing = sorted(session - {r.path.as_posix() for r in found.records})
     touched = [g for g in groups(found.records, gold) if any(r.path.as_posix() in session for r in g.records)]
-    page = pages.session(touched) + (
-        f"\n{text.plain(left)}\n" if left else ""
-    )  # first: it takes what each group needs at once, and the terminal then finds it made
+    page = pages.session(touched)  # first: it takes what each group needs at once, and the terminal then finds it made
 
-    terminalreporter.section("leaderboard")
+    reporter.section("leaderboard")
     if own := groups(shown, gold):
         whole = config.option.verbose > 0
-        terminalreporter.write_line(terminal.tables(own) if whole else brief.scores(own, brief.width()))
-        terminalreporter.write_line(brief.LEGEND if whole else "-v has differences, corpora and costs too.")
+        reporter.write_line(terminal.tables(own) if whole else brief.scores(own, brief.width()))
+        reporter.write_line(brief.LEGEND if whole else "-v has differences, corpora and costs too.")
         if said := brief.verdict(own):
-            terminalreporter.write_line(f"\n{said}")
+            reporter.write_line(f"\n{said}")
         if said := brief.more(shown, found.records, f"{COMMAND} --results={root}"):
-            terminalreporter.write_line(text.plain(said))
-    if left:
-        terminalreporter.write_line(text.plain(left))
-    for line in repeats.lines(shown):
-        terminalreporter.write_line(text.plain(line))
-    for line in text.few([f"damaged, not averaged: {root}/{line}" for line in found.damaged], 5):
-        terminalreporter.write_line(text.plain(line))
-    for path in missing:
+            reporter.write_line(text.plain(said))
+    below = [left] if left else []
+    below += repeats.lines(shown)
+    below += text.few([f"damaged, not averaged: {root}/{line}" for line in found.damaged], 5)
+    for line in below:
+        reporter.write_line(text.plain(line))
+    for path in sorted({*session} - {r.path.as_posix() for r in found.records}):
         if not (root / path).exists():
-            terminalreporter.write_line(f"named by this session but not in the store: {path}")
+            reporter.write_line(f"named by this session but not in the store: {path}")
 
     if said := terminal.answers(touched, session):
-        terminalreporter.section("what to use")
-        terminalreporter.write_line(said)
+        reporter.section("what to use")
+        reporter.write_line(said)
+    return f"{page}\n{text.plain(left)}\n" if left else page
 
-    target = page_path(config, root)
+
+def _write_page(reporter: pytest.TerminalReporter, config: pytest.Config, page: str, exitstatus: int) -> None:
+    """Write it, or say why that cannot be, which fails a session that was well."""
+    from harness.records.record import write_whole
+
+    target = page_path(config, results_root(config))
     try:
         write_whole(target, page)
     except OSError as error:
-        terminalreporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
+        reporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
         if exitstatus == pytest.ExitCode.OK:
             config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
     else:
-        terminalreporter.write_line(f"written: {target}")
+        reporter.write_line(f"written: {target}")
 
 
 def _diagnoses(root: Path, session: Collection[str]) -> Iterator[Diagnosis]:
@@ -142,7 +158,11 @@ def by_cell(wanted: str, stats: Iterable[Iterable[Any]]) -> dict[str, str]:
 def _left_out(stats: Collection[Iterable[Any]]) -> str:
     """What the session's budget of time left out."""
     cells, out = by_cell("budgeted", stats), by_cell("left_out", stats)
-    return left_out.line([what for name, what in cells.items() if name in out], len(cells))
+    if not (left := [what for name, what in cells.items() if name in out]):
+        return ""
+    from leaderboard.pages import left_out
+
+    return left_out.line(left, len(cells))
 
 
 def results_root(config: pytest.Config) -> Path:

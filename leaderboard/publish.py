@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import audit, downloads, generated, shelf
+from leaderboard.audit.marks import misgraded
 from leaderboard.findings.quantities import values
-from leaderboard.graded import misgraded
 from leaderboard.manual import page
 from leaderboard.pages import findings, pages
 from leaderboard.pages.readme import block, home

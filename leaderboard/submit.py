@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.records.record import RunRecord, Store
 from leaderboard import audit, publish, text
-from leaderboard.graded import misgraded
+from leaderboard.audit.marks import misgraded
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.said import said
 

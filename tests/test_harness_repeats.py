@@ -23,7 +23,7 @@ from harness.suites.emotion.labels import TASK
 from harness.suites.emotion.suite import EmotionKnobs
 from harness.suites.glue.tasks import TASKS
 from harness.suites.setting import Setting
-from leaderboard import repeats
+from leaderboard.pages import repeats
 from methods import resolve
 from methods.errors import MergeboardError
 from tests.emotion_cells import answer, cell

@@ -39,6 +39,7 @@ OF_METHODS = {  # what leaderboard/ may know of them where it tells about method
 THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
+    "audit": {"audit", "stats", "tables"},
     "tables": {"stats", "tables", "words"},
     "verdict": {"stats", "tables", "text", "verdict", "words"},
     "claims": {"claims", "stats", "tables", "words"},

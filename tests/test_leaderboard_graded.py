@@ -21,7 +21,7 @@ from harness.judging.scoring import Exam
 from harness.records.bits import pack_marks
 from harness.records.record import BadRecord, RunRecord, Store
 from leaderboard import audit
-from leaderboard.graded import misgraded
+from leaderboard.audit.marks import misgraded
 from leaderboard.publish import LOCAL, PUBLISHED, check, publish
 from leaderboard.stats.chance import exchanged
 from leaderboard.tables.answers import files_named_by, gold_of, marks_in, sheets_of

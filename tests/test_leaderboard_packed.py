@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.judging.rowwise import accuracy, level, macro_f1, middle, pearson
-from leaderboard.once import Once
+from leaderboard.audit.once import Once
 from leaderboard.stats.chance import draws, exchanged, sheets
 from leaderboard.stats.packed import Columns
 from tests.test_leaderboard_table import record

@@ -9,14 +9,12 @@ SHOWN = 8  # questions that are named
 
 
 def line(left: Sequence[str], cells: int) -> str:
-    """`left out by the budget: 3 of 40 cells: ties small moods pairs (2), ...`; "" where nothing was.
+    """`left out by the budget: 3 of 40 tests: ties small moods pairs (2), ...`.
 
     Args:
         left: the method and the question of each cell that was left out.
         cells: how many the session had.
     """
-    if not left:
-        return ""
     counted = Counter(left).most_common()
     named = ", ".join(f"{what} ({count})" if count > 1 else what for what, count in counted[:SHOWN])
     more = f", and {len(counted) - SHOWN} more questions" if len(counted) > SHOWN else ""
