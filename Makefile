@@ -19,7 +19,7 @@ READY := .venv/ready
 .PHONY: try bench test check publish docs clean
 
 try: $(BASIC)
-	$(RUN) pytest suites/test_emotion.py -v --engine=inline -p no:benchmark -k in_domain --model=tiny-encoder --seeds=1 \
+	$(RUN) pytest suites/test_emotion.py --engine=inline -p no:benchmark -k in_domain --model=tiny-encoder --seeds=1 \
 	  --heads=same --method=ensemble --method=greedy_soup --method=simple --method=ties --method=avg --method=best $(ARGS)
 
 bench: $(READY)

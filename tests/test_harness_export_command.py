@@ -122,7 +122,8 @@ def test_wrong_words_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "full" / "a").write_text("there")
     for words, said in {
         ("export",): "write python -m harness export RECORD FOLDER",
-        ("exprt", str(path), "out"): "write python -m harness export RECORD FOLDER",
+        ("exprt", str(path), "out"): "write python -m harness export ..., or python -m harness merge ...",
+        (): "write python -m harness export ..., or python -m harness merge ...",
         ("export", str(path), "full"): "it is not empty (a is in it)",
         ("export", str(path), "full/a"): "it is no folder",
         ("export", "results", "out"): "is a folder; name the file of one record",

@@ -45,7 +45,9 @@ class Asked:
 
 def asked(words: Sequence[str], here: Path) -> Asked:
     """The command line, checked without torch. Errors: `MergeboardError` or `BadRecord` in one line."""
-    if len(words) < 3 or words[0] != "export" or words[1].startswith("-") or words[2].startswith("-"):
+    if not words or words[0] != "export":
+        raise MergeboardError("write python -m harness export ..., or python -m harness merge ...; --help says more")
+    if len(words) < 3 or words[1].startswith("-") or words[2].startswith("-"):
         raise MergeboardError("write python -m harness export RECORD FOLDER, and options behind them; --help says more")
     path, target = here / Path(words[1]).expanduser(), here / Path(words[2]).expanduser()
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""A plan as a small table: cells, what is made for them, time, disk, memory, and what would not fit."""
+"""A plan as a small table: tests, what is made for them, time, disk, memory, and what would not fit."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def within(jobs: Sequence[Job], costs: Costs, budget: float, workers: int) -> st
     return f"within {told(budget)}: about {done} of {len(open_)} tests, in the order in which they decide most"
 
 
-HEADERS = ("model, suite", "cells", "answered", "members to train", "statistics", "time", "memory")
+HEADERS = ("model, suite", "tests", "answered", "members to train", "statistics", "time", "memory")
 
 
 def _groups(jobs: Sequence[Job]) -> list[tuple[tuple[str, str], list[Job]]]:
