@@ -2,7 +2,7 @@
 
 Five members of one RoBERTa shape; work and yardstick take turns in one process, and the ratio of their medians is what
 counts. By default the shape is so small that this is a matter of seconds and only shows that everything runs:
-`--speed-shape=roberta-base` takes the real one (about 12 GiB and ten minutes), whose ratios have aims.
+`--speed-shape=roberta-base` takes the real one, whose ratios have aims; docs/performance.md says what that takes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Five members of one RoBERTa shape, merged where memory already is. Copies, loops and plain formulas take turns in one
 process, all by as many threads as torch may use, and the ratio of their medians is what counts. Loops and plain
 formulas must give the same bits. By default the model is so small that neither loops nor times are of use:
-`--speed-shape=roberta-base` takes the real one (5 GiB and some minutes), whose ratios have aims.
+`--speed-shape=roberta-base` takes the real one, whose ratios have aims; docs/performance.md says what that takes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Works take turns in one process, and the ratio of their medians is what counts: on the clock, and by the processor's
 time, which busy neighbours change less. Five members of RoBERTa's shape in float32, knobs set so that all do the same.
-By default the model is so small that only that it runs is shown; `--speed-shape=roberta-base` takes 10 GiB and, most of
-it within mergekit's sorts, half an hour.
+By default the model is so small that only that it runs is shown; docs/performance.md says what
+`--speed-shape=roberta-base` takes, most of it within mergekit's sorts.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A candidate whose strength alone is another one takes turns with a merge anew, five members in one process; the ratio is
 that of the medians. By default the model is so small that only that it runs is shown: `--speed-shape=roberta-base` has
-numbers that mean something, in 6 GiB and half an hour.
+numbers that mean something; docs/performance.md says what that takes.
 """
 
 from __future__ import annotations

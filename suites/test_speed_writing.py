@@ -1,7 +1,7 @@
 """What written answers cost: with a cache against reading all anew for every token, and together against one by one.
 
 Both take turns in one process, and the ratio of their medians is what counts. By default the model is so small that
-only that it runs is shown: `--speed-shape=roberta-base` takes a Llama of 20 million parameters (two minutes).
+only that it runs is shown: `--speed-shape=roberta-base` takes a Llama of 20 million parameters.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import itertools
 import re
 import subprocess
 import sys
+import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ from methods.naming.names import require_knobs
 from methods.naming.values import plain, wanted
 from methods.optimisers import OPTIMISERS
 from tests import spaces
+from tests.test_layers import ROOMS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -114,6 +116,48 @@ def paste(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = 
     sys.modules.pop(name, None)
     importlib.invalidate_caches()
     return importlib.import_module(name)
+
+
+# -- the parts, the tables, the packages -------------------------------------------------------------------------------
+
+
+def test_the_parts_are_told_as_they_stand_on_the_disk() -> None:
+    text = text_of(DOCS / "how-it-works.md")
+
+    def told(head: str) -> list[str]:
+        """The names in the first column of the table with this head, `naming/` as naming."""
+        rows = text.partition(f"{head} |\n")[2].partition("\n\n")[0].splitlines()
+        return [name for row in rows for name in re.findall(r"`(\w+)/?`", row.split("|")[1])]
+
+    def folders(layer: str) -> set[str]:
+        return {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")}
+
+    assert told("| room | holds") == list(ROOMS)
+    assert set(told("| folder of `leaderboard/` | holds")) == folders("leaderboard")
+    of_methods = {place.split(".")[1] for place in BUILT_IN.values()}  # methods.spectral.cart: spectral
+    files = {path.stem for path in (ROOT / "methods").glob("*.py")} - {"__init__"}
+    assert (files | folders("methods")) - of_methods <= set(told("| files of `methods/` | hold"))
+
+
+@each_page
+def test_every_table_is_one_table(page: Path) -> None:
+    """A blank line within a table makes text of what follows."""
+    lines = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL).splitlines()
+    heads = [i for i, line in enumerate(lines) if line.startswith("|") and not lines[i - 1].startswith("|")]
+    assert [lines[i] for i in heads if not re.fullmatch(r"[|: -]+", lines[i + 1])] == []
+
+
+def test_what_make_installs_is_pinned() -> None:
+    told = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    extras: dict[str, list[str]] = told["optional-dependencies"]
+    asked, left = list(told["dependencies"]), ["dev"]
+    while left:
+        for requirement in extras[left.pop()]:
+            own = re.fullmatch(r"mergeboard\[(.+)\]", requirement)
+            left, asked = (left + own[1].split(","), asked) if own else (left, [*asked, requirement])
+    names = {re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in asked}
+    pinned = re.findall(r"^([\w.-]+)==", text_of(ROOT / "constraints.txt"), re.MULTILINE)
+    assert names - {name.lower().replace("_", "-") for name in pinned} == set()
 
 
 # -- options, knobs, links ---------------------------------------------------------------------------------------------
