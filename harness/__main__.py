@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.members.garbage import no_last_look
 from harness.merging import command as merging
 from harness.merging.words import USAGE as MERGE_USAGE
 from methods.errors import MergeboardError
@@ -34,4 +35,5 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    no_last_look()
     sys.exit(main(sys.argv[1:]))

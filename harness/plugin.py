@@ -18,6 +18,7 @@ from harness.engines.xdist import (
     pytest_testnodedown,
     pytest_xdist_make_scheduler,
 )
+from harness.members.garbage import no_last_look
 from harness.question import BENCH, Question, bench_of, landscape, options, population, question
 from harness.records.environment import commit
 from harness.session import flags, marked, met, selection, voice
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{selection.MEASURES}: it measures time or memory, and is no test")
     config.addinivalue_line("markers", "setting(setting): the question that a suite function asks")
     if marked.asks(config) or config.getoption("speed_shape", flags.SHAPES[0]) != flags.SHAPES[0]:
+        no_last_look()
         bench_of(config)
 
 

@@ -21,7 +21,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from harness.grading import BUILT_IN as BUILT_IN_GRADERS
-from harness.members.garbage import imports_left_out
+from harness.members.garbage import imports_left_out, no_last_look
 from harness.suites.registry import BUILT_IN as BUILT_IN_SUITES
 from methods import known
 from methods.catalogue import BUILT_IN, METHODS
@@ -44,6 +44,7 @@ for _module in (
 ):
     import_module(_module)
 
+no_last_look()
 os.fsync = lambda _: None  # type: ignore[assignment]
 
 
@@ -95,9 +96,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in out]
 
 
-def pytest_collection_finish() -> None:
-    """Now all is imported."""
-    imports_left_out()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """All that tests import is imported by now, or here."""
+    with imports_left_out():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,16 +63,30 @@ ALLOWED_OF_OTHERS = {  # the rest: as they need
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+def imports(path: Path) -> tuple[str, ...]:
     """Every module that a file imports, at any depth of the file, by its full name."""
+    return _read(path)[0]
+
+
+@cache
+def _read(path: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What a file imports, and what of it under `if TYPE_CHECKING:`, which no run follows; parsed once for all."""
+    every: list[str] = []
+    only_for_types: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            every += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides which layer is meant"
-            assert node.module is not None
-            # `from harness import record` means harness.records.record
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            every += _names(node)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            only_for_types.update(name for n in node.body if isinstance(n, ast.ImportFrom) for name in _names(n))
+    return tuple(every), frozenset(only_for_types)
+
+
+def _names(node: ast.ImportFrom) -> Iterator[str]:
+    # `from harness import record` means harness.records.record
+    return (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _further(path: Path) -> set[str]:
@@ -113,17 +128,8 @@ def test_the_harness_goes_from_records_up_to_the_session(room: str) -> None:
     below = {f"harness.{name}" for name in (*ROOMS[: ROOMS.index(room) + 1], "bounds", "devices", "errors", "parsing")}
     for path in sorted((ROOT / "harness" / room).rglob("*.py")):
         for name in imports(path):
-            if name.startswith("harness.") and name not in _only_for_types(path):
+            if name.startswith("harness.") and name not in _read(path)[1]:
                 assert within(name, below), f"{path.relative_to(ROOT)} must not import {name}"
-
-
-def _only_for_types(path: Path) -> set[str]:
-    """What a file imports under `if TYPE_CHECKING:`, which no run follows."""
-    blocks = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.If)]
-    inner = [
-        n for b in blocks if ast.unparse(b.test) == "TYPE_CHECKING" for n in b.body if isinstance(n, ast.ImportFrom)
-    ]
-    return {f"{node.module}.{alias.name}" for node in inner for alias in node.names}
 
 
 def test_every_room_of_the_harness_is_in_the_list() -> None:

@@ -176,9 +176,9 @@ class Workshop:
 
     def _finetune(self, source: Source, progress: Progress, place: Place) -> tuple[Weights, list[float]]:
         """One model of one task, or one trunk with several heads; and the development scores on the way."""
-        from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
+        with imports_left_out():
+            from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
 
-        imports_left_out()
         family = self._subject.family
         tasks: dict[Task, list[str]] = {}
         for member in source.members:
