@@ -94,7 +94,7 @@ class Costs:
         if asked not in self._told:
             self._told[asked] = self._foretold(self._settled(asked))
         found = self._told[asked]
-        return found if found is None or not paced else found.times(self.pace)
+        return found if found is None or not paced or not self._ratios else found.times(self.pace)
 
     def _foretold(self, asked: Asked) -> Estimate | None:
         rest = self._rests.foretell(*_places_of_rest(asked))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.planning.estimate import Estimate
@@ -48,7 +48,7 @@ class Ladder:
     def __init__(self, doubts: Sequence[float]) -> None:
         self._doubts = tuple(doubts)
         self._facts: list[Fact] = []
-        self._under: list[dict[Hashable, list[Fact]]] = [defaultdict(list) for _ in doubts]
+        self._under: list[dict[Hashable, dict[Fact, float]]] = [defaultdict(dict) for _ in doubts]  # by fact.at
         self._errors: dict[int, tuple[int, tuple[float, float]]] = {}  # step -> facts when it was measured, bounds
 
     def __len__(self) -> int:
@@ -59,14 +59,14 @@ class Ladder:
         self._facts.append(fact)
         for step, name in enumerate(fact.names):
             if name is not None:
-                self._under[step][name].append(fact)
+                self._under[step][name][fact] = fact.at(step)
 
     def foretell(self, names: Sequence[Hashable | None], works: Sequence[float]) -> Estimate | None:
         """What such a thing will take; None where nothing like it is known."""
         for step, name in enumerate(names):
-            kin = self._under[step].get(name, []) if name is not None else []
+            kin = self._kin(step, name)
             if kin:
-                middle = statistics.median(fact.at(step) for fact in kin) + math.log(works[step])
+                middle = statistics.median(kin.values()) + math.log(works[step])
                 low, high = self._bounds(step)
                 return Estimate(math.exp(middle), math.exp(middle + low), math.exp(middle + high))
         return None
@@ -90,11 +90,10 @@ class Ladder:
 
     def _error(self, fact: Fact, step: int) -> float | None:
         """How far off this fact is foretold from others that are no closer kin."""
-        name = fact.names[step]
-        others = self._under[step].get(name, []) if name is not None else []
-        kin = [other.at(step) for other in others if other is not fact and not _closer(fact, other, step)]
-        return fact.at(step) - statistics.median(kin) if kin else None
+        closer = {fact}.union(*(self._kin(k, name) for k, name in enumerate(fact.names[:step])))
+        found = [at for other, at in self._kin(step, fact.names[step]).items() if other not in closer]
+        return fact.at(step) - statistics.median(found) if found else None
 
-
-def _closer(one: Fact, other: Fact, step: int) -> bool:
-    return any(one.names[k] is not None and one.names[k] == other.names[k] for k in range(step))
+    def _kin(self, step: int, name: Hashable | None) -> Mapping[Fact, float]:
+        """All that stand under a name at this step."""
+        return self._under[step].get(name, {}) if name is not None else {}

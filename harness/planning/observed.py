@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,9 @@ READ = ("cost", "method", "suite", "setting", "model", "members", "heads", "seed
 def records(results: Path, models: Collection[str]) -> Iterator[Mapping[str, Any]]:
     """What is read of the records of a folder, those of these models first if there are too many."""
     own = {slug(model) for model in models}
-    paths = [p for p in sorted(results.glob("*/*/*/*.json")) if not p.name.startswith(".")]
-    for path in sorted(paths, key=lambda p: p.parent.name not in own)[:MOST]:
-        yield record_at(path)
+    paths = sorted(glob("*/*/*/*.json", root_dir=results))  # as text: of so many, objects take longer than their files
+    for path in sorted(paths, key=lambda p: p.split(os.sep)[-2] not in own)[:MOST]:
+        yield record_at(results / path)
 
 
 def record_at(path: Path) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _object(path: Path) -> Mapping[str, Any]:
 
 def _part(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = found.get(name)
-    return part if isinstance(part, Mapping) else {}
+    return part if isinstance(part, dict) else {}
 
 
 def _seconds(found: Mapping[str, Any], name: str) -> float | None:

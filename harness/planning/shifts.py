@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.planning.costs import Costs
@@ -20,24 +20,29 @@ def elapsed(jobs: Sequence[Job], costs: Costs, workers: int) -> Estimate:
 
     Workers are taken to be as fast as the machine that the costs are known of, and not to slow each other down.
     """
-    bounds = [_elapsed(jobs, costs, workers, of) for of in (_middle, _low, _high)]
+    scopes: dict[str, list[tuple[Job, Estimate | None]]] = {}
+    for job in jobs:
+        scopes.setdefault(job.scope, []).append((job, cost(job, costs)))
+    bounds = [_elapsed(scopes.values(), costs, workers, of) for of in (_middle, _low, _high)]
     return Estimate(*bounds)
 
 
-def _elapsed(jobs: Sequence[Job], costs: Costs, workers: int, of: Callable[[Estimate | None], float]) -> float:
-    scopes: dict[str, list[Job]] = {}
-    for job in jobs:
-        scopes.setdefault(job.scope, []).append(job)
+def _elapsed(
+    scopes: Iterable[Sequence[tuple[Job, Estimate | None]]],
+    costs: Costs,
+    workers: int,
+    of: Callable[[Estimate | None], float],
+) -> float:
     crew, there = [_Worker() for _ in range(workers)], dict[tuple[str, ...], float]()
-    for own in scopes.values():
+    for own in scopes:
         worker = min(crew, key=lambda w: w.free)
-        for job in own:
+        for job, took in own:
             for need in () if job.answered else job.needs:
                 if need.name not in there:
                     worker.free += of(costs.made(need.made))
                     there[need.name] = worker.free
                 worker.free = max(worker.free, there[need.name])
-            worker.free += of(cost(job, costs))
+            worker.free += of(took)
     return max(worker.free for worker in crew)
 
 

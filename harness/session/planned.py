@@ -24,6 +24,7 @@ from methods.naming.names import outlined
 
 if TYPE_CHECKING:
     from harness.cells.lab import Lab
+    from harness.protocol.protocol import Protocol
     from harness.records.record import RunRecord
     from harness.session.bench import Bench
 
@@ -54,6 +55,7 @@ class Survey:
         self._sizes: dict[ModelName, sizes.Size | None] = {}
         self._at_hand: dict[ModelName, bool] = {}
         self._known: dict[tuple[object, ...], _Told] = {}
+        self._protocols: dict[tuple[ModelName, Setting], Protocol] = {}
         self._lacking = Lacking(bench.options)
         self.unseen: dict[ModelName, None] = {}  # models of which nobody can tell what is answered
 
@@ -107,7 +109,10 @@ class Survey:
         return self._known[place]
 
     def _asks(self, cell: Cell) -> _Told:
-        protocol, method = self._bench.has.protocol(cell.key.model, cell.setting), None
+        where, method = (cell.key.model, cell.setting), None
+        if where not in self._protocols:
+            self._protocols[where] = self._bench.has.protocol(*where)
+        protocol = self._protocols[where]
         if cell.method not in RESERVED:
             with suppress(MergeboardError):  # the cell itself says so
                 method = outlined(cell.method, protocol.methods)
