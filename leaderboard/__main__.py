@@ -1,4 +1,4 @@
-"""`python -m leaderboard show | publish | check | site | serve | submit | cite`, from the root of a checkout.
+"""`python -m leaderboard show | rows | publish | check | site | serve | submit | cite`, from the root of a checkout.
 
 Exit code 0: fine; 1: something is wrong, one line each; 2: usage; 130: Ctrl-C.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from harness.records.record import Store
 from leaderboard import audit, cite, publish, show, submit, text
+from leaderboard.joined import command as joined
+from leaderboard.joined.refused import Refused
 from leaderboard.site import build, serve
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -30,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _site(root, options.out)
     if options.command == "cite":
         return _cite(root, options.format)
+    if options.command == "rows":
+        return _rows(root, options)
     if options.command == "serve" and options.results is None:
         return _serve(root, root / SITE, options.port, root)
     results = root / (options.results or publish.LOCAL)
@@ -79,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
         ("show", "print who ranks best and the scores of a store"),
+        ("rows", "print what a record answered to each row of your own data"),
         ("publish", "copy healthy records to leaderboard/results and write all pages"),
         ("check", "compare what is published with its records"),
         ("site", "build the static site from docs and the published records"),
@@ -89,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text)
         if name in ("show", "publish", "submit"):
             command.add_argument("--results", type=Path, help=f"store to read (default: {publish.LOCAL})")
+        if name == "rows":
+            joined.add(command)
+            command.add_argument(
+                "--results", type=Path, help=f"store of the record (default: {publish.LOCAL}, then {publish.PUBLISHED})"
+            )
         if name == "serve":
             command.add_argument(
                 "--results", type=Path, help="store to show (default: the published pages as they are)"
@@ -127,6 +137,16 @@ def _serve(root: Path, out: Path, port: int, checkout: Path, store: Store | None
         if wrong := build.build(checkout, out):
             return _report([wrong])
         serve.run(server, lambda line: print(f"leaderboard: {line}", flush=True))
+    return 0
+
+
+def _rows(root: Path, options: argparse.Namespace) -> int:
+    places = [options.results] if options.results else [publish.LOCAL, publish.PUBLISHED]
+    try:
+        for part in joined.shown(options, root, [Store(root / place) for place in places]):
+            print(part)
+    except Refused as error:
+        return _report([str(error)])
     return 0
 
 

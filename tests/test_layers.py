@@ -37,6 +37,7 @@ ROOMS = (  # of harness/, from the ground up: a room knows those before it
 OF_METHODS = {  # what leaderboard/ may know of them where it tells about methods: names and files, no tensors
     *("methods.catalogue", "methods.naming.manual", "methods.naming.values", "methods.needs", "methods.space"),
 }
+TO_JOIN = {"harness.data", "methods.errors"}  # what leaderboard/joined/ needs to find a user's own rows again
 THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
@@ -95,6 +96,8 @@ def _further(path: Path) -> set[str]:
         return THE_READERS
     if path == ROOT / "harness" / "planning" / "evidence.py":
         return {*THE_READERS, "leaderboard.words"}
+    if path.parent == ROOT / "leaderboard" / "joined":
+        return TO_JOIN
     tells = path.parent == ROOT / "leaderboard" / "manual" or path == ROOT / "leaderboard" / "links.py"
     return OF_METHODS if tells else set()
 

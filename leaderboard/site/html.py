@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness.records.record import RunRecord
 from leaderboard import links, text, words
+from leaderboard.joined.told import command_of
 from leaderboard.pages import grids
 from leaderboard.pages.grids import BASE, BEST, THE_BEST, TUNED
 from leaderboard.site.rows import Row, page_of
@@ -120,7 +121,15 @@ def _traced(row: Row) -> str:
         f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
         + "\n".join(f"<pre><code>{_text(command)}</code></pre>" for command in commands)
+        + _answers(row)
     )
+
+
+def _answers(row: Row) -> str:
+    """How to see the answers of its first record beside one's own rows, which no page may hold."""
+    shown = next(filter(None, map(command_of, row.records)), "")
+    said = "<p>What a record answered to each row, beside your own data; put another key in for another record:</p>"
+    return f"\n{said}\n<pre><code>{_text(shown)}</code></pre>" if shown else ""
 
 
 def _record(record: RunRecord) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.judging.rowwise import METRICS, OF_KIND, Array, Rowwise
 from harness.records.record import BadRecord, RunRecord, Store
@@ -44,15 +45,26 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
     if "marks" in kept:
         if list(gold.shape) != [rows, 2] or metric_of(kept) not in OF_KIND["generation"]:
             raise ValueError(f"gold labels are not {rows} rows of marks")
-        return METRICS[metric_of(kept)](gold[:, 0], marks_in(kept["marks"], rows))
+        return METRICS[metric_of(kept)](gold[:, 0], decoded(kept))
     if list(gold.shape) != [rows, outputs if "bits" in kept else 1]:
         raise ValueError(f"gold labels are not {rows} rows x {outputs} outputs")
+    said = decoded(kept)
     if "bits" in kept:
-        raw = np.frombuffer(_unzip(kept["bits"], (rows * outputs + 7) // 8), dtype=np.uint8)
-        said = np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
         if metric_of(kept) not in OF_KIND["multi_label"]:
             raise ValueError(f"{metric_of(kept)} is no metric of labels")
         return METRICS[metric_of(kept)](gold, said)
+    return METRICS[kept["metric"]](gold[:, 0], said, outputs)
+
+
+def decoded(kept: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """What was answered: (rows, outputs) of 0 and 1 for labels, else (rows,) of classes, of scores, or of marks from 0
+    to 1 where answers are written. Raises ValueError where it cannot be so many rows."""
+    rows, outputs = int(kept["rows"]), len(kept["outputs"])
+    if "marks" in kept:
+        return marks_in(kept["marks"], rows)
+    if "bits" in kept:
+        raw = np.frombuffer(_unzip(kept["bits"], (rows * outputs + 7) // 8), dtype=np.uint8)
+        return np.unpackbits(raw, count=rows * outputs).reshape(rows, outputs)
     if "numbers" in kept:
         said = np.frombuffer(_unzip(kept["numbers"], 2 * rows), "<u2").astype(np.float64)
     elif "floats" in kept:
@@ -62,7 +74,7 @@ def rowwise(kept: Mapping[str, Any], gold: Array) -> Rowwise:
         said = np.array(words, dtype=np.float64).astype(np.float32).astype(np.float64)  # shortest decimals of singles
     if said.ndim != 1 or len(said) != rows:
         raise ValueError(f"{len(said)} answers to {rows} rows")
-    return METRICS[kept["metric"]](gold[:, 0], said, outputs)
+    return said
 
 
 def marks_in(packed: str, rows: int) -> Array:
