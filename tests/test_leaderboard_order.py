@@ -97,6 +97,9 @@ def test_what_all_rows_share_of_development_rows_stands_in_the_head_and_in_no_ro
     headers, rows = grids.scores(headline(group), terminal.starred, terminal.name)
     assert headers[0] == "method, 30 % of development rows" == grids.certainty(certainty(group)[0], terminal.name)[0][0]
     assert {row[0] for row in rows} == {"best member", "greedy_soup", "simple"}
+    assert headline(group).shared is headline(group).shared, (
+        "worked out once: each row asks, and each reads all records"
+    )
     other = {"name": "quick", "epochs": 1, "search": {"dev_fraction": 0.5}}
     (mixed,) = groups([*some, record("ties_cma", protocol=other)])
     assert grids.scores(headline(mixed), terminal.starred, terminal.name)[0][0] == "method"

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from harness.records.record import RunRecord
@@ -51,7 +51,7 @@ class Scores:
         """By how much a row was tuned on development rows; "" of a method at its defaults."""
         return " or ".join(dict.fromkeys(c.cells[row].kind for c in self.columns if row in c.cells)).strip()
 
-    @property
+    @cached_property
     def shared(self) -> tuple[str, ...]:
         """Options of development rows that all rows that read those share, `dev_fraction=0.3`; none of one."""
         found = [record for record in self.records if part(part(record.recipe, "protocol"), "search")]
