@@ -56,7 +56,8 @@ def _ranks(values: NDArray[Any]) -> Array:
 
 
 def _correlation_of_sums(own: Array, shared: Array) -> Array:
-    (y, yy, xy), (n, x, xx) = np.moveaxis(own, -1, 0), np.moveaxis(shared, -1, 0)
+    y, yy, xy = own[..., 0], own[..., 1], own[..., 2]
+    n, x, xx = shared[..., 0], shared[..., 1], shared[..., 2]
     spread_x, spread_y = xx - x * x / n, yy - y * y / n
     alive = (spread_x > 1e-9 * (1e-9 + xx)) & (spread_y > 1e-9 * (1e-9 + yy))
     along = np.sqrt(np.where(alive, spread_x * spread_y, 1.0))
