@@ -1,6 +1,6 @@
 """pytest plugin: after a session that wrote or reused records, show their tables and write the page.
 
-Only what stands in a table with these records is read and drawn: a store may hold thousands of others. What reads and
+Only what stands in a column with these records is read and drawn: a store may hold thousands of others. What reads and
 draws is imported when there are some: a session's first line does not wait for it.
 """
 

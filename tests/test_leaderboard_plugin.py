@@ -66,11 +66,11 @@ def test_only_groups_of_this_session_are_shown(session: pytest.Pytester) -> None
     assert "## tiny-encoder" in page and "tiny-decoder" not in page
 
 
-def test_nothing_is_read_but_what_may_stand_in_a_table_with_a_record_of_the_session(session: pytest.Pytester) -> None:
+def test_nothing_is_read_but_what_may_stand_in_a_column_with_a_record_of_the_session(session: pytest.Pytester) -> None:
     """Thousands of others would keep every session waiting, however few it asked."""
     store = Store(session.path / LOCAL)
-    mine, beside = record(), record("ties", setting="pairwise", score=0.5)
-    far = [record(model="tiny-decoder"), record(suite="glue", setting="cross_task"), record(protocol={"name": "paper"})]
+    mine, beside = record(), record("ties", score=0.5)
+    far = [record(model="tiny-decoder"), record(setting="pairwise"), record(protocol={"name": "paper"})]
     for one in (mine, beside, *far):
         store.put(one)
     for one in far[:2]:

@@ -152,13 +152,13 @@ class Store:
         return self._records("*/*/*/*.json")
 
     def paths_beside(self, asked: Iterable[Path]) -> list[Path]:
-        """Every record file of the models and suites of these records: all that may stand in a table with them.
+        """Every record file of one model in one setting with one of these: all that may stand in a column with them.
 
         Args:
             asked: where they lie, relative to the root.
         """
-        known = {(path.parts[0], path.parts[2]) for path in asked if len(path.parts) == 4}
-        return sorted({p for suite, model in known for p in self._records(f"{escape(suite)}/*/{escape(model)}/*.json")})
+        folders = {path.parent for path in asked if len(path.parts) == 4}
+        return sorted(p for folder in folders for p in self._records(f"{escape(folder.as_posix())}/*.json"))
 
     def _records(self, pattern: str) -> list[Path]:
         return sorted(p for p in self.root.glob(pattern) if not p.name.startswith("."))

@@ -18,9 +18,9 @@ HEAD = f"""\
 SESSION_HEAD = """\
 # Leaderboard of the last session
 
-Written at the end of each session: the tables that its records stand in, with everything else that the store holds of
-them. `python -m leaderboard show` prints what the store holds beside these, `python -m leaderboard serve` shows all of
-it; both take `--results=FOLDER`. [How to read](#how-to-read) · [Notes](#notes)
+Written at the end of each session: the models and settings that it asked, with everything else that the store holds of
+these. `python -m leaderboard show` prints the scores of the whole store, `python -m leaderboard serve` shows all pages;
+both take `--results=FOLDER`. [How to read](#how-to-read) · [Notes](#notes)
 
 *What to use* is chosen on development rows and judged on test rows, each for its own model, data and setting.
 """

@@ -1,8 +1,8 @@
 """A store of as many records as one likes, out of a store of few: each with other seeds and so with other members.
 
-    python -m tests.many_records leaderboard/results FOLDER/leaderboard/results 10000
+    python -m suites.workbench_records leaderboard/results FOLDER/leaderboard/results 10000
 
-For measuring how long pages take: see docs/performance.md. What is made up here says nothing about any method.
+For measuring how long pages take: suites/test_speed_pages.py. What is made up here says nothing about any method.
 """
 
 from __future__ import annotations
