@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -271,6 +272,14 @@ def test_drawn_splits_have_their_shares_and_no_text_in_common(tmp_path: Path) ->
     hashes = [set(s.text_hashes.tolist()) for s in splits]
     assert not (hashes[0] & hashes[1] or hashes[0] & hashes[2] or hashes[1] & hashes[2])
     assert [float((s.labels == 0).mean()) for s in splits] == pytest.approx([0.27] * 3, abs=0.05)
+
+
+def test_a_text_is_one_however_its_accents_are_written(tmp_path: Path) -> None:
+    rows = [(f"caf\u00e9 \u1e69 {k}", "ab"[k % 2]) for k in range(60)]
+    table(tmp_path, "de.csv", [*rows, *((normalize("NFD", text).upper(), label) for text, label in rows)])
+    corpus = one(tmp_path, HEAD + DE)
+    parts = [{normalize("NFC", text.lower()) for text in s.texts} for s in (corpus.train, corpus.dev, corpus.test)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 60, "each text is in one split, in both its forms"
 
 
 def test_a_draw_depends_on_seed_and_name_alone(tmp_path: Path) -> None:

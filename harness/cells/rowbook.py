@@ -21,7 +21,7 @@ from harness.suites.setting import PART, corpus_of, variant_of
 
 
 class Repeats(NamedTuple):
-    """Rows whose text, in other capitals and blanks perhaps, a member was trained on."""
+    """Rows whose text, with other capitals or blanks or accents written apart perhaps, a member was trained on."""
 
     rows: npt.NDArray[np.bool_]  # (rows,) of what is asked
     left_out: int

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -73,13 +74,18 @@ class Split:
 
     @cached_property
     def text_hashes(self) -> npt.NDArray[np.uint64]:
-        """(rows,): equal for rows whose texts, of pairs both, differ in capitals and blanks at most."""
+        """(rows,): equal for rows whose texts, of pairs both, differ at most in capitals, blanks and whether an accent is
+        a sign of its own."""
         parts = (self.texts,) if self.seconds is None else (self.texts, self.seconds)
         raw = (
-            b"".join(_told_apart(" ".join(text.lower().split())) for text in row) for row in zip(*parts, strict=True)
+            b"".join(_told_apart(" ".join(_lowered(text).split())) for text in row) for row in zip(*parts, strict=True)
         )
         found = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in raw)
         return np.frombuffer(found, dtype=np.uint64)
+
+
+def _lowered(text: str) -> str:
+    return text.lower() if text.isascii() else normalize("NFC", text.lower())
 
 
 def _told_apart(text: str) -> bytes:

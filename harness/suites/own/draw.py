@@ -17,8 +17,8 @@ Integers = npt.NDArray[np.int64]
 def drawn(rows: Split, task: Task, name: str, shares: Shares) -> dict[str, Integers]:
     """The rows of each split, in random order, so that prefixes are random and nested.
 
-    Rows with one text, but for capitals and blanks, go together. Every class is spread over the splits by its share,
-    and has a row in train if it has any; of several labels the rarest counts as the class.
+    Rows with one text, but for capitals, blanks and how accents are written, go together. Every class is spread over
+    the splits by its share, and has a row in train if it has any; of several labels the rarest counts as the class.
     """
     rng = _rng(name, shares.seed)
     groups = np.unique(rows.text_hashes, return_inverse=True)[1]
