@@ -46,6 +46,11 @@ def seeds_of(text: str | None) -> tuple[int, ...] | None:
     return tuple(seeds)
 
 
+def seed_of(text: str) -> int:
+    """One seed, of a command that has no more."""
+    return _whole("--seed", text, Bound(1, SEED))
+
+
 def threads_of(text: str | None) -> int | None:
     """Some threads for each core are harmless; many thousands end the process."""
     most = max(64, 4 * (os.cpu_count() or 1))

@@ -192,6 +192,21 @@ def test_a_document_that_is_there_twice_never_chooses_and_examines(world: World)
     assert (len(shared.dev), len(shared.test)) == (6, 4) and not set(shared.dev.texts) & set(shared.test.texts)
 
 
+@pytest.mark.parametrize("shots", [0, 2])
+def test_a_question_that_is_there_under_two_numbers_never_chooses_and_examines(world: World, shots: int) -> None:
+    twice = [{**row, "id": k} for k, row in enumerate(documents(world.words, 10, 3) * 2)]
+    halves = corpus_of(world, f"numbered_{shots}", rows={"test": twice}, num_fewshot=shots)
+    others = [{**row, "id": k} for k, row in enumerate(documents(world.words, 10, 3), 100)]
+    shared = corpus_of(world, f"shared_{shots}", rows={"validation": others, "test": twice[:4]}, num_fewshot=shots)
+    for corpus in (halves, shared):
+        questions = [{_field(text) for text in split.texts} for split in (corpus.dev, corpus.test)]
+        assert not questions[0] & questions[1]
+        for text in corpus.test.texts:
+            *examples, _ = corpus.asker._asked_of(text)[0].arguments[0].split("\n\n")
+            assert len(examples) == shots and not {" ".join(e.split(" ")[:4]) for e in examples} & questions[1]
+    assert (len(halves.dev), len(halves.test)) == (10, 10) and (len(shared.dev), len(shared.test)) == (6, 4)
+
+
 @pytest.mark.parametrize(
     ("rows", "sampler"),
     [({"test": 12}, "default"), ({"test": 12}, "first_n"), ({"train": 6, "test": 5}, "default")],

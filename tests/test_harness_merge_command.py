@@ -98,7 +98,9 @@ def test_an_adapter_of_another_base_is_refused(models: Path, tmp_path: Path) -> 
         (["ties", "--base", "base", "--set", "dare_linear.density=1"], "set options of ties"),
         (["ties", "--base", "base", "--dtype", "int8"], "no value of --dtype named 'int8'"),
         (["ties", "--base", "base", "--member", "b"], "two members are called b"),
-        (["ties", "--base", "base", "--seed", "0"], "--seed"),
+        (["ties", "--base", "base", "--seed", "0"], "--seed 0: write a whole number from 1"),
+        (["ties", "--base", "base", "--seed", "1-2"], "--seed 1-2: write a whole number"),
+        (["ties", "--base", "base", "--seed", "9" * 30], "write a whole number from 1"),
         (["ties", "--base", "base", "stray"], "stray stands alone"),
         (["ties", "--base", "base", "--fisher", "f"], "--fisher changes nothing: ties asks for none"),
         (["ties_cma", "--base", "base"], "searches by scores"),
@@ -114,6 +116,18 @@ def test_a_wrong_word_is_one_line(
     with pytest.raises(MergeboardError) as error:
         asked([*given, "--member", "a", "--member", "b", "--member", "c", "--out", str(tmp_path / "out")], models)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["base", "a/merged", "a/deep/er", "link", "."])
+def test_a_merge_is_not_written_into_what_it_is_made_of_nor_in_place_of_a_link(
+    place: str, models: Path, tmp_path: Path
+) -> None:
+    for name in ("base", "a", "b"):
+        shutil.copytree(models / name, tmp_path / "models" / name)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "models" / "link").symlink_to(tmp_path / "empty")
+    with pytest.raises(MergeboardError, match=r"is a link|not empty|lies in the folder of --(base|member)"):
+        asked([*words(tmp_path / "models", "simple", "a", "b")[:-1], str(tmp_path / "models" / place)], tmp_path)
 
 
 def test_a_wrong_word_ends_with_its_code_and_without_torch(tmp_path: Path) -> None:

@@ -188,10 +188,6 @@ def test_what_a_killed_write_leaves_behind_is_no_record(tmp_path: Path) -> None:
     assert store.paths() == [path]
 
 
-def test_others_may_read_what_was_written(tmp_path: Path) -> None:
-    assert Store(tmp_path).put(record()).stat().st_mode & 0o777 == 0o644
-
-
 # -- damaged ---------------------------------------------------------------------------------------------------------
 
 

@@ -74,8 +74,8 @@ class Split:
 
     @cached_property
     def text_hashes(self) -> npt.NDArray[np.uint64]:
-        """(rows,): equal for rows whose texts, of pairs both, differ at most in capitals, blanks and whether an accent is
-        a sign of its own."""
+        """(rows,): equal for rows whose texts, of pairs both, differ at most in capitals, blanks and whether accents
+        are signs of their own."""
         parts = (self.texts,) if self.seconds is None else (self.texts, self.seconds)
         raw = (
             b"".join(_told_apart(" ".join(_lowered(text).split())) for text in row) for row in zip(*parts, strict=True)

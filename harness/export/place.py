@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.records.files import permit
 from harness.records.record import slug
 from harness.storage import owner
 from harness.storage.lease import clock
@@ -38,7 +39,7 @@ def appearing(target: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{_MARK}{os.getpid()}-{_here()}-"))
         yield folder
         for path in (folder, *folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)  # mkdtemp makes 0700, which nobody else could read
+            permit(path)
         settle(folder, target)  # in place of an empty folder, too
     except OSError as error:
         reason = (error.strerror or "").lower() or " ".join(str(error).split())

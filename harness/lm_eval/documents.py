@@ -1,4 +1,4 @@
-"""Which documents choose, which examine, and which may be examples: no document is ever two of these."""
+"""Which documents choose, which examine, and which may be examples: no question is ever two of these."""
 
 from __future__ import annotations
 
@@ -38,23 +38,30 @@ def documents(asked: Opened, seed: int) -> Documents:
     """
     exam = asked.task.eval_docs
     sources: dict[str, tuple[Any, int]] = {}
+
+    def question(text: str) -> str:
+        rows, place = sources[text]
+        return question_of(asked.task, rows[place])
+
     split, own = _development(asked)
     if own is None:
         every = _texts(exam, _order(asked, "halves", len(exam), seed), sources)
-        distinct = tuple(dict.fromkeys(every))  # one that is there twice is wholly on one side
+        questions = {text: question(text) for text in every}
+        distinct = tuple(dict.fromkeys(questions.values()))  # one that is there twice is wholly on one side
         choosing = set(distinct[: len(distinct) // 2])
-        dev, test = (tuple(t for t in every if (t in choosing) == wanted) for wanted in (True, False))
+        dev, test = (tuple(t for t in every if (questions[t] in choosing) == wanted) for wanted in (True, False))
         told = f"{len(dev):,} of its {len(exam):,} documents choose, by the seed, and the others are tested on"
     else:
         test = _texts(exam, _order(asked, "test", len(exam), seed), sources)
-        examined = set(test)
-        dev = tuple(t for t in _texts(own, _order(asked, "dev", len(own), seed), sources) if t not in examined)
+        examined = set(map(question, test))
+        found = _texts(own, _order(asked, "dev", len(own), seed), sources)
+        dev = tuple(text for text in found if question(text) not in examined)
         told = (
             f"{len(dev):,} documents of its {split} split choose, and {len(test):,} of {asked.exam_split} are tested on"
         )
     if not dev or not test:
         raise BadData(f"{asked.words}: {len(dev) + len(test)} documents are too few to choose and test on")
-    examples = _examples(asked, dev, set(test), sources) if asked.shots else {}
+    examples = _examples(asked, dev, set(map(question, test)), sources) if asked.shots else {}
     return Documents(dev, test, told, examples, sources)
 
 
@@ -63,6 +70,15 @@ def canonical(document: Any) -> str:
     from lm_eval.utils import handle_non_serializable
 
     return json.dumps(document, indent=2, default=handle_non_serializable, ensure_ascii=False)
+
+
+def question_of(task: Any, document: Any) -> str:
+    """What is asked by a document and what is right: two that differ in a number of theirs are one question."""
+    try:
+        choices = None if task.config.doc_to_choice is None else task.doc_to_choice(document)
+        return repr((task.doc_to_text(document), choices, task.doc_to_target(document)))
+    except Exception:  # the task's own code, which is asked again where an error has words
+        return canonical(document)
 
 
 def hash_of(text: str) -> str:
@@ -100,7 +116,7 @@ def _texts(rows: Any, places: Sequence[int], sources: dict[str, tuple[Any, int]]
 
 def _examples(asked: Opened, dev: Sequence[str], exam: set[str], sources: dict[str, tuple[Any, int]]) -> dict[str, Any]:
     """What may stand in front of a document: the task's own examples, but development documents where those are of the
-    split that is examined. Whatever is examined is left out."""
+    split that is examined. Questions that are examined, `exam`, are left out."""
     task, config = asked.task, asked.task.config
     split = task.fewshot_cfg.split or config.training_split or config.validation_split or config.test_split
     fixed = task.fewshot_cfg.split is None and task.fewshot_cfg.samples is not None
@@ -108,7 +124,7 @@ def _examples(asked: Opened, dev: Sequence[str], exam: set[str], sources: dict[s
         pool = [rows[place] for rows, place in sorted((sources[text] for text in dict.fromkeys(dev)), key=_place)]
     else:
         pool = list(task.fewshot_docs())
-    found = {text: document for document in pool if (text := canonical(document)) not in exam}
+    found = {canonical(document): document for document in pool if question_of(task, document) not in exam}
     if len(found) < asked.shots + 2:  # one may be the document itself, one more is drawn in its place
         raise BadData(
             f"{asked.words}: {asked.shots} examples stand in front of each document, and {len(found)} documents that "

@@ -77,17 +77,19 @@ def asked(words: Sequence[str], here: Path) -> Order:
     target = here / Path(given["out"][0]).expanduser()
     places.require_new("--out", target)
     dtype = parsing.choice_of("--dtype", given["dtype"][0], (*SHORT, *SHORT.values())) if given["dtype"] else None
-    sought = parsing.seeds_of(given["seed"][0] if given["seed"] else "1") or ()
-    if len(sought) != 1:
-        raise MergeboardError(f"--seed {given['seed'][0]}: write one whole number from 1 up")
+    seed = parsing.seed_of(given["seed"][0]) if given["seed"] else 1
+    root = None if base is None else _place("--base", base)
+    found = {name: _place(f"--member {name}", where) for name, where in members.items()}
+    read = {"--base": root, **{f"--member {name}": where for name, where in found.items()}}
+    places.require_apart("--out", target, [(n, Path(w)) for n, w in read.items() if w and Path(w).is_dir()])
     return Order(
         method=method,
         knobs=knobs,
-        base=None if base is None else _place("--base", base),
-        members={name: _place(f"--member {name}", where) for name, where in members.items()},
+        base=root,
+        members=found,
         target=target,
         dtype=SHORT.get(dtype, dtype) if dtype else None,
-        seed=sought[0],
+        seed=seed,
         statistics={kind: _files(kind, given[kind], len(members)) for kind in ("fisher", "gram") if given[kind]},
         any_config=bool(given["trust-configs"]),
         said=("merge", *words),

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 Read = TypeVar("Read")
 
+UMASK = os.umask(0o077)  # what others may not do with files of this process, which tempfile does not ask
+os.umask(UMASK)
 TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # a file that is being written whole
 
 
@@ -25,6 +27,11 @@ def rounded(value: Any, digits: int = 6) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(v, digits) for v in value]
     return value
+
+
+def permit(path: Path) -> None:
+    """Give a file or folder that tempfile made for its owner alone the permissions that one made plainly has."""
+    os.chmod(path, (0o777 if path.is_dir() else 0o666) & ~UMASK)
 
 
 def slug(name: str) -> str:
@@ -54,7 +61,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes 0600, which nobody else could read after a copy
+        permit(Path(temporary))
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):  # also of a folder that is away, which has been said

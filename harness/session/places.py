@@ -33,6 +33,8 @@ def require_folder(option: str, folder: Path) -> None:
 
 def require_new(option: str, folder: Path) -> None:
     """Raise one line unless this folder is not there yet, or empty, and can be made."""
+    if folder.is_symlink():  # which no folder can take the place of
+        raise MergeboardError(f"{option} {folder}: it is a link; name the folder that it leads to, or another one")
     try:
         there = next(iter(os.scandir(folder)), None) if os.path.lexists(folder) else None
     except OSError as error:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.records.files import permit
 from harness.storage import chain
 
 SYNC = 1.0  # seconds of lines that a failing machine may lose; a killed process loses none
@@ -112,7 +113,7 @@ def _begun(path: Path, kept: bytes) -> int:
     try:
         with open(handle, "wb", closefd=False) as file:
             file.write(kept)
-        os.fchmod(handle, 0o644)  # mkstemp makes 0600
+        permit(Path(temporary))
         if kept.count(b"\n") > 1:  # scores that the file in its place has on the disk
             os.fsync(handle)
         os.replace(temporary, path)

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import BadWeights, NotKept
-from harness.records.files import fresh
+from harness.records.files import fresh, permit
 from harness.records.record import recipe_key
 from harness.records.there import There, kept_in, silence
 from harness.storage.turns import turn
@@ -90,7 +90,7 @@ class Zoo:
             try:
                 make(folder)
                 (folder / RECIPE).write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-                folder.chmod(0o755)  # mkdtemp makes 0700, which nobody else could read
+                permit(folder)
                 settle(folder, target)
             except BaseException as error:
                 lost = isinstance(error, OSError) and not folder.exists() and target.parent.is_dir()
