@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from harness.errors import BadWeights
 from harness.export.names import shown
 from harness.members.descent import descent_of
 from harness.merging.adapter import require_base
@@ -215,3 +216,52 @@ def test_a_name_neither_breaks_a_card_nor_runs_in_it(tmp_path: Path) -> None:
     assert "<script" not in page and "\u202e" not in page
     assert all(line.count("|") == 3 for line in page.splitlines() if line.startswith("| member"))
     assert shown("[x](javascript:1)") == "&#91;x&#93;(javascript:1)"
+
+
+def gram_of(x: Tensor) -> Tensor:
+    rows = torch.randn(x.shape[1], 9)
+    return rows @ rows.T
+
+
+STATISTICS: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
+    "squares": ("fisher", torch.square, ""),
+    "weights": ("fisher", lambda x: -x.abs(), "has numbers below 0"),
+    "counts": ("fisher", lambda x: torch.ones(x.shape, dtype=torch.int64), "is int64"),
+    "Gram": ("gram", gram_of, ""),
+    "Gram in half precision": ("gram", lambda x: gram_of(x).bfloat16(), ""),
+    "not symmetric": ("gram", lambda x: torch.arange(4.0).view(2, 2), "is not symmetric"),
+    "negative": ("gram", lambda x: -gram_of(x), "has numbers below 0 on its diagonal"),
+    "whole numbers": ("gram", lambda x: torch.ones(2, 2, dtype=torch.int32), "is int32"),
+}
+
+
+@pytest.mark.parametrize("case", STATISTICS)
+def test_statistics_that_cannot_be_what_they_are_called_are_refused(case: str, tmp_path: Path) -> None:
+    kind, made, said = STATISTICS[case]
+    torch.manual_seed(0)
+    weights = {name: {"layer.weight": torch.randn(3, 2)} for name in ("base", "a", "b")}
+    base, *members = (folder_of(tmp_path / name, own) for name, own in weights.items())
+    files = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for file, name in zip(files, "ab", strict=True):
+        save_file({"layer.weight": made(weights[name]["layer.weight"])}, file)
+    more = tuple(word for file in files for word in (f"--{kind}", str(file)))
+    method = {"fisher": "fisher", "gram": "regmean"}[kind]
+    if not said:
+        merged(tmp_path, method, base, *members, more=more)
+        return
+    with pytest.raises(BadWeights, match=f"--{kind} .*layer.weight {said}"):
+        merged(tmp_path, method, base, *members, more=more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_statistics_that_lack_some_tensors_are_told_and_one_file_is_not_two_members(tmp_path: Path) -> None:
+    weights = {"layer.weight": torch.randn(3, 2), "layer.bias": torch.randn(3), "head.weight": torch.randn(2, 3)}
+    base, *members = (folder_of(tmp_path / name, weights) for name in ("base", "a", "b"))
+    files = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for file in files:
+        save_file({"layer.weight": torch.ones(3, 2)}, file)
+    said = merged(tmp_path, "fisher", base, *members, more=tuple(w for f in files for w in ("--fisher", str(f))))
+    assert "--fisher: not every member has it of head.weight and 1 more of 3: merged without" in said
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(MergeboardError, match="--fisher names one file twice"):
+        merged(tmp_path, "fisher", base, *members, more=("--fisher", str(files[0])) * 2)

@@ -19,6 +19,7 @@ from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton, ties, ways_of
 from harness.merging.card import Facts, write_card
 from harness.merging.kin import repeated, require_kin, strangers
+from harness.merging.statistics import statistics
 from harness.merging.words import Order
 from harness.streaming.agreed import Agreed, Source, agreed
 from harness.streaming.merge import Beside, merge
@@ -45,7 +46,7 @@ def deliver(order: Order, say: Say = print) -> Path:
     models = _opened(order, folders, base, say)
     for name, line in (*repeated(folders, base).items(), *strangers(models).items()):
         say(f"--member {name}: {line}")
-    beside = Beside(_statistics(order, models), _turned(_plain(folders, base), models), order.seed)
+    beside = Beside(statistics(order.statistics, models, say), _turned(_plain(folders, base), models), order.seed)
     with appearing(order.target) as target:
         _require_room(target, models)
         made = merge(method, models, target, beside, say)
@@ -107,16 +108,6 @@ _PREFIXES = {  # where it is not the kind's own name
     **{"xlm-roberta": "roberta", "camembert": "roberta", "deberta-v2": "deberta", "distilbert": "distilbert"},
     **{"opt": "model", "t5": "transformer", "bart": "model", "gpt_neox": "gpt_neox"},
 }
-
-
-def _statistics(order: Order, models: Agreed) -> dict[str, tuple[Shards, ...]]:
-    """What methods may need beside weights: files of tensors that are named as the parameters are."""
-    found = {kind: tuple(Shards(f.parent, [f.name]) for f in own) for kind, own in order.statistics.items()}
-    for kind, own in found.items():
-        for one, file in zip(own, order.statistics[kind], strict=True):
-            if not one.keys() & models.forms.keys():
-                raise Misfit(f"--{kind} {file}: none of its tensors is named as one of the members is")
-    return found
 
 
 def _turned(plain: Path, models: Agreed) -> frozenset[str]:
