@@ -26,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     root: Path = options.root
+    if wanted := _absent(root, options.command):
+        print(
+            f"leaderboard: no {wanted} in {root.absolute()}; go to the root of a checkout or name it with --root",
+            file=sys.stderr,
+        )
+        return 2
     if options.command == "check":
         return _report(publish.check(root))
     if options.command == "site":
@@ -113,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "site":
             command.add_argument("--out", type=Path, default=Path("site"), help="folder to write (default: site)")
     return parser
+
+
+def _absent(root: Path, command: str) -> Path | None:
+    """What the command reads of a checkout and does not find; None where it is there or nothing is needed."""
+    wanted = {"check": publish.PUBLISHED, "cite": cite.METADATA}.get(command)
+    return None if wanted is None or (root / wanted).exists() else wanted
 
 
 def _site(root: Path, out: Path) -> int:

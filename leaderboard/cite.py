@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-FILE = Path("CITATION.cff")
+FILE, METADATA = Path("CITATION.cff"), Path("pyproject.toml")
 FORMATS = ("bibtex", "cff")
 
 
@@ -17,7 +17,7 @@ def citation(root: Path, form: str = "bibtex") -> str:
 
 
 def _project(root: Path) -> dict[str, str]:
-    path = root / "pyproject.toml"
+    path = root / METADATA
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         return {

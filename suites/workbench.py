@@ -20,8 +20,10 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSeque
 from harness.data.corpus import Split
 from harness.families.batches import Batch, Batches, prepare
 from harness.families.encoder import Encoder
+from harness.judging.live import LiveModel
 from harness.judging.meter import Meter
-from harness.judging.scoring import DevScorer, LiveModel, Sheet
+from harness.judging.scoring import DevScorer
+from harness.judging.sheet import Sheet
 from harness.judging.yardsticks import Copies, Neighbour, Predictor, read_all_write_one, triad
 from harness.members import fisher, gram
 from harness.members.allocator import memory_kept

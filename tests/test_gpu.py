@@ -20,8 +20,9 @@ from harness.cells.referee import digest
 from harness.data.task import Task
 from harness.families.batches import Batches
 from harness.families.encoder import Encoder
+from harness.judging.live import LiveModel
 from harness.judging.meter import Meter
-from harness.judging.scoring import LiveModel, Sheet
+from harness.judging.sheet import Sheet
 from harness.members import fisher, gram
 from harness.members.placed import Place
 from harness.records.environment import environment

@@ -18,7 +18,8 @@ from harness.cells.run import merged_by
 from harness.data.corpus import MASKED
 from harness.export.deliver import Order, deliver
 from harness.export.remake import cell_of
-from harness.judging.scoring import DevScorer, Sheet
+from harness.judging.scoring import DevScorer
+from harness.judging.sheet import Sheet
 from harness.records.record import RunRecord, Store
 from harness.storage import journal
 from leaderboard import audit

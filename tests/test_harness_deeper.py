@@ -16,7 +16,8 @@ from harness.families.decoder import Decoder, one_by_one
 from harness.families.hops.built import built
 from harness.families.hops.plain import plain
 from harness.families.hops.view import hop_view
-from harness.judging.scoring import LiveModel, Sheet
+from harness.judging.live import LiveModel
+from harness.judging.sheet import Sheet
 from methods.errors import NotApplicable
 from tests.small_routes import asked, back_and_forth, model_of, weights_of
 from tests.test_harness_families import TASK, gpt2, llama, saved, split_of, t5, word_level

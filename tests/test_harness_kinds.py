@@ -24,7 +24,7 @@ from harness.export.remake import cell_of, remade
 from harness.families.asked import Asked
 from harness.families.batches import prepare
 from harness.judging.chorus import Chorus, view
-from harness.judging.scoring import LiveModel
+from harness.judging.live import LiveModel
 from harness.judging.speaking import speaking
 from harness.judging.written import WrittenSheet
 from harness.records.record import RunRecord, Store

@@ -17,7 +17,9 @@ from harness.data.task import Task
 from harness.families.base import Inputs
 from harness.families.batches import OVERHEAD, Batches, batch_of, cuts, prepare
 from harness.families.encoder import Encoder, EncoderRow, padded
-from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
+from harness.judging.live import LiveModel
+from harness.judging.scoring import DevScorer, Examiner
+from harness.judging.sheet import Sheet
 from methods.base import Ensemble, Merged, Weights
 from methods.errors import MergeboardError
 

@@ -18,7 +18,7 @@ from harness.families.asked import Asked
 from harness.families.batches import prepare
 from harness.families.decoder import Decoder
 from harness.families.encoder_decoder import EncoderDecoder
-from harness.judging.scoring import LiveModel
+from harness.judging.live import LiveModel
 from harness.judging.written import WrittenSheet, to_choose
 from tests.test_harness_families import TEXTS, byte_level, gpt2, llama, no_sentinel, t5
 

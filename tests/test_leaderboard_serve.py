@@ -88,6 +88,15 @@ def test_a_citation_says_what_pyproject_says(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("words", "wanted"), [("check", "leaderboard/results"), ("cite", "pyproject.toml")])
+def test_where_no_checkout_is_one_line_says_so(
+    words: str, wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", str(tmp_path), words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"leaderboard: no {wanted} in {tmp_path}; ") and said.count("\n") == 1
+
+
 def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stopped() -> int:
         raise KeyboardInterrupt

@@ -10,8 +10,9 @@ import numpy as np
 from harness.data.corpus import MASKED, Reference
 from harness.errors import BadData
 from harness.grading.named import grader_of
+from harness.judging.fitness import Answers
 from harness.judging.reply import Predicted
-from harness.judging.scoring import Answers, Exam
+from harness.judging.scoring import Exam
 from harness.records.bits import pack, pack_floats, pack_marks, pack_numbers
 from harness.records.record import LARGEST, Store
 from harness.records.written import Written, WrittenRow, row_number

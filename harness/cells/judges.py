@@ -22,8 +22,10 @@ from harness.families.asked import Asked
 from harness.families.batches import Batches, prepare
 from harness.families.subject import Subject
 from harness.judging.chorus import view
+from harness.judging.live import LiveModel
 from harness.judging.reply import Questions
-from harness.judging.scoring import DevScorer, Examiner, LiveModel, Sheet
+from harness.judging.scoring import DevScorer, Examiner
+from harness.judging.sheet import Sheet
 from harness.judging.written import AskersSheet, WrittenSheet, to_choose
 from harness.protocol.parts import Search, SearchBy
 from harness.protocol.told import PLAIN, Told

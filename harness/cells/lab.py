@@ -17,7 +17,8 @@ from harness.checkpoints.brought import Key
 from harness.checkpoints.names import ModelName
 from harness.data.corpus import Corpus
 from harness.families.subject import Subject
-from harness.judging.scoring import Answers, DevScorer, Exam, Examiner
+from harness.judging.fitness import Answers
+from harness.judging.scoring import DevScorer, Exam, Examiner
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.protocol.told import Told

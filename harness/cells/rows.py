@@ -17,7 +17,8 @@ from methods.errors import NotApplicable
 
 if TYPE_CHECKING:  # seconds; the names of rows are asked for whenever a command line is checked
     from harness.cells.lab import Lab
-    from harness.judging.scoring import Answers, Exam
+    from harness.judging.fitness import Answers
+    from harness.judging.scoring import Exam
     from methods import Weights
 
 

@@ -23,10 +23,10 @@ from harness.cells.room import require_room
 from harness.cells.rows import ROWS, dev_answers
 from harness.cells.seen import seen
 from harness.cells.spending import Spending
-from harness.judging.fitness import likelihood_of
+from harness.judging.fitness import Answers, likelihood_of
 from harness.judging.meter import Meter
 from harness.judging.progress import Progress
-from harness.judging.scoring import Answers, Exam
+from harness.judging.scoring import Exam
 from harness.members.placed import Brought
 from harness.members.statistics import LazyStatistics
 from harness.planning.appetite import holding_of

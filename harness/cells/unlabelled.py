@@ -22,8 +22,8 @@ from harness.data.corpus import MASKED
 from harness.data.task import Kind
 from harness.families.base import Row
 from harness.families.batches import Batches, batch_of
+from harness.judging.live import LiveModel
 from harness.judging.progress import Progress, left
-from harness.judging.scoring import LiveModel
 from harness.members.allocator import memory_kept
 from methods import Weights
 from methods.errors import NotApplicable

@@ -28,7 +28,7 @@ from harness.export.scores import require_own, table_of
 from harness.export.write import Blank, as_written, read_back, weights_of
 from harness.families.asked import Asked
 from harness.families.encoder import within
-from harness.judging.scoring import SCOPE
+from harness.judging.live import SCOPE
 from harness.records.record import BadRecord, RunRecord, Store, read
 from harness.suites.setting import corpus_of
 from leaderboard.tables.answers import gold_of

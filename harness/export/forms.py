@@ -23,7 +23,7 @@ from torch import Tensor
 from harness.cells.cell import Cell
 from harness.cells.lab import Lab
 from harness.data.task import Task
-from harness.judging.scoring import SCOPE
+from harness.judging.live import SCOPE
 from harness.records.record import slug
 from methods import Merged, Weights
 from methods.merged import Route, for_task, is_averaged, models_of, offsets_of, route_of, tasks_of

@@ -23,7 +23,7 @@ from harness.cells.lab import Lab
 from harness.cells.recorded import weights_sha256
 from harness.data.task import Task
 from harness.errors import BadWeights
-from harness.judging.scoring import SCOPE
+from harness.judging.live import SCOPE
 from methods import Weights
 
 SHARD = "5GB"  # the largest file of weights, as models on the hub have them

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from harness.judging.fitness import Answers
+from harness.judging.sheet import Sheet
 from methods.asking import Answered
-
-if TYPE_CHECKING:
-    from harness.judging.scoring import Sheet
 
 
 @dataclass(frozen=True, eq=False)

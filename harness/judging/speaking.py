@@ -25,7 +25,7 @@ from methods.errors import NotApplicable
 from methods.merged import Ensemble, Merged, Offset, Route, Weights, for_task, heart_of, offsets_of
 
 if TYPE_CHECKING:
-    from harness.judging.scoring import LiveModel
+    from harness.judging.live import LiveModel
 
 
 @contextmanager

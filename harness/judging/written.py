@@ -14,8 +14,8 @@ from harness.families.asked import Asked
 from harness.families.batches import Batches
 from harness.families.writing import PromptRow
 from harness.grading.marks import grade
+from harness.judging.live import LiveModel
 from harness.judging.reply import Asker, Predicted, Questions, Reply
-from harness.judging.scoring import LiveModel
 from harness.judging.speaking import speaking
 from methods.base import Merged, Weights
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.families.base import Loaded
-from harness.judging.scoring import SCOPE
+from harness.judging.live import SCOPE
 
 VERSION = 1  # of fine-tuning: raise it when the same recipe gives another member
 

@@ -154,7 +154,7 @@ def _usual_sets(names: Sequence[str]) -> Callable[[Sequence[Group], Asked], Valu
     return look
 
 
-BEST, SIMPLE, TIES, REGMEAN = Row(MEMBER), Row("simple"), Row("ties"), Row("regmean")
+BEST, SIMPLE, TIES = Row(MEMBER), Row("simple"), Row("ties")
 EVOLVED, RANDOM = _tuned("ties", "evolver", 50), _tuned("dare_ties", "random", 50)
 EACH, SUMS = Row("domain_specific"), "sums"
 AROUND_CMA = [name for name in CLAIMS if name.startswith("cma_above_random")]

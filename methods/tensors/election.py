@@ -66,15 +66,6 @@ class Election:
         self._undecided: list[tuple[str, Tensor, Tensor]] = []
         self._tasks, self._scratch = _buffers("tasks", len(members)), _buffers("scratch", 4)
 
-    def hold(self, out: Weights, conflicts: float | None) -> None:
-        """Write the merge to all tensors of `out`.
-
-        Args:
-            conflicts: the sign where votes cancel exactly; None for the majority's, a minus if there is none.
-        """
-        votes = self.vote(out)
-        votes.settle(out, majority(votes.balance) if conflicts is None else conflicts)
-
     def vote(self, out: Weights, whole: int | None = None) -> Votes:
         """Write the merge to all tensors of `out`, but for the undecided scalars; `whole` scalars has the model."""
         swept = suited({key: self._operands(key, target) for key, target in out.items()}, whole)

@@ -18,9 +18,6 @@ from harness.suites.own.questions import Asked
 from methods.errors import MergeboardError, UnknownName
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-CORPUS = (
-    *("task", "data", "files", "columns", "split", "language", "delimiter", "quote", "missing", "members", "soup"),
-)
 SETTABLE: Mapping[str, type[int] | type[float]] = {  # what members of a soup differ by
     **{"learning_rate": float, "epochs": int, "steps": int, "batch_size": int, "warmup": float, "head_rate": float}
 }
