@@ -18,7 +18,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def merge(method: Ties, members: list[Any], ancestor: Weights | None = None) -> Weights:
-    weights = [member if isinstance(member, dict) else {"w": torch.tensor(member)} for member in members]
+    weights = [member if isinstance(member, dict) else {"w": torch.as_tensor(member)} for member in members]
     base = {name: torch.zeros_like(tensor) for name, tensor in weights[0].items()} if ancestor is None else ancestor
     return method.merge(Population(tuple(weights), tuple(map(str, range(len(weights)))), base), None, rng())  # type: ignore[arg-type]
 

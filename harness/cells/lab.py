@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.cells.cell import Cell, PopulationKey
+from harness.cells.ground import Ground
 from harness.cells.identity import Identity
 from harness.cells.judges import Developers, Judges
 from harness.cells.populations import Populations
@@ -63,10 +64,9 @@ class Lab:
         self._said: set[str] = set()
         self.identity = identity = Identity(subject, rows, told, brought, any_config)
         self.judges = judges = Judges(subject, rows, told, self.say_once)
-        self.workshop = workshop = Workshop(
-            subject, rows, told, identity, judges, zoo, brought, say, any_config, checkpoint_minutes
-        )
-        self.populations = Populations(subject, rows, told, identity, judges, workshop, zoo, say)
+        ground = Ground(subject, rows, told, identity, judges, zoo, say)
+        self.workshop = Workshop(ground, brought, any_config, checkpoint_minutes)
+        self.populations = Populations(ground, self.workshop)
         self.marks: dict[tuple[object, ...], dict[str, Exam]] = {}  # who -> test rows -> exam, for the table's rows
         self.dev_marks: dict[tuple[object, ...], dict[str, Answers]] = {}  # and what members say to development rows
 

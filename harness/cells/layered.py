@@ -6,24 +6,20 @@ pass, so a block costs the passes through all blocks before it again, and no mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, partial
 from threading import Lock
 
 from torch import Tensor, nn
 
 from harness.cells.cell import PopulationKey
-from harness.cells.identity import Identity
-from harness.cells.judges import Judges
-from harness.cells.rowbook import RowBook
+from harness.cells.ground import Ground
 from harness.families import blocks
 from harness.families.batches import Batch
 from harness.families.hops.trial import run
 from harness.families.layout import hooked
-from harness.families.subject import Subject
 from harness.members import gram
 from harness.members.statistics import LazyStatistics
-from harness.protocol.parts import GramSettings
 from methods import MergeboardError, NotApplicable, Weights
 from methods.refereeing.surroundings import generators_kept
 
@@ -31,22 +27,11 @@ from methods.refereeing.surroundings import generators_kept
 class Layered:
     """The rows that Gram matrices are made of, of every member of one population."""
 
-    def __init__(
-        self,
-        key: PopulationKey,
-        subject: Subject,
-        rows: RowBook,
-        identity: Identity,
-        judges: Judges,
-        settings: GramSettings,
-        statistics: LazyStatistics,
-        say: Callable[[str], None],
-        device: str,
-    ) -> None:
+    def __init__(self, on: Ground, key: PopulationKey, statistics: LazyStatistics, device: str) -> None:
         """`device`: where the weights are that rows are led through."""
-        self._device = device
-        self._key, self._subject, self._rows, self._identity = key, subject, rows, identity
-        self._judges, self._settings, self._statistics, self._say = judges, settings, statistics, say
+        self._key, self._statistics, self._device = key, statistics, device
+        self._subject, self._rows, self._identity, self._judges = on.subject, on.rows, on.identity, on.judges
+        self._settings, self._say = on.told.gram, on.say
         self._turn, self._led = Lock(), set[int]()
 
     @cached_property

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from harness import devices
 from harness.cells.cell import PopulationKey, Source, seed_from
-from harness.cells.identity import Identity
-from harness.cells.judges import Judges
+from harness.cells.ground import Ground
 from harness.cells.layered import Layered
 from harness.cells.places import place_of
-from harness.cells.rowbook import RowBook
 from harness.cells.workshop import Workshop
 from harness.families.batches import Batch
-from harness.families.subject import Subject
 from harness.members import fisher, given, gram
 from harness.members.placed import Brought, Place
 from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import GramSettings
-from harness.protocol.told import Told
 from harness.records.recipe import Recipe
-from harness.storage.zoo import Zoo
 from harness.suites.setting import corpus_of
 from methods import NotApplicable, Population, Weights
 
@@ -31,19 +24,9 @@ from methods import NotApplicable, Population, Weights
 class Populations:
     """The populations of one laboratory."""
 
-    def __init__(
-        self,
-        subject: Subject,
-        rows: RowBook,
-        told: Told,
-        identity: Identity,
-        judges: Judges,
-        workshop: Workshop,
-        zoo: Zoo,
-        say: Callable[[str], None],
-    ) -> None:
-        self._subject, self._rows, self._told, self._identity = subject, rows, told, identity
-        self._judges, self._workshop, self._zoo, self._say = judges, workshop, zoo, say
+    def __init__(self, on: Ground, workshop: Workshop) -> None:
+        self._on, self._subject, self._rows, self._told, self._identity = on, on.subject, on.rows, on.told, on.identity
+        self._judges, self._workshop, self._zoo, self._say = on.judges, workshop, on.zoo, on.say
 
     def of(self, key: PopulationKey, held: int | None = None) -> Population:
         """The members of this key, trained or loaded, with their ancestor and lazy statistics.
@@ -78,7 +61,7 @@ class Populations:
             output_layer=layer[self._told.protocol.heads.head_merge] if merged else (),
             annotated=torch.tensor(known) if merged else None,
             renew=statistics.of_other,
-            layers=self._layers(key, statistics, device),
+            layers=Layered(self._on, key, statistics, device),
         )
 
     def merges_heads(self, key: PopulationKey) -> bool:
@@ -117,10 +100,6 @@ class Populations:
             return Place(where).bring(self._compute(kind, key.sources[i], weights))
 
         return LazyStatistics(self._zoo, recipe, len(key.members), compute, work, renew)
-
-    def _layers(self, key: PopulationKey, statistics: LazyStatistics, device: str) -> Layered:
-        subject, rows, settings = self._subject, self._rows, self._told.gram
-        return Layered(key, subject, rows, self._identity, self._judges, settings, statistics, self._say, device)
 
     def _compute(self, kind: str, source: Source, other: Weights) -> dict[str, Tensor]:
         """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""

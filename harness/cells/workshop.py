@@ -13,21 +13,17 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from harness.cells.cell import Source
-from harness.cells.identity import Identity
-from harness.cells.judges import Judges
-from harness.cells.rowbook import RowBook
+from harness.cells.ground import Ground
 from harness.checkpoints.brought import Key, word_of
 from harness.data.task import Task
 from harness.families import trial
 from harness.families.base import Loaded
 from harness.families.encoder import within
-from harness.families.subject import Subject
 from harness.judging.progress import Progress
 from harness.members import given, order
 from harness.members.garbage import imports_left_out
 from harness.members.joint import Part
 from harness.planning.observed import COST
-from harness.protocol.told import Told
 from harness.storage import zoo
 from harness.storage.whole import MINUTES, checkpoints
 from harness.suites.setting import corpus_of
@@ -48,20 +44,10 @@ class Workshop:
     """
 
     def __init__(
-        self,
-        subject: Subject,
-        rows: RowBook,
-        told: Told,
-        identity: Identity,
-        judges: Judges,
-        zoo_: zoo.Zoo,
-        brought: Mapping[Key, Path],
-        say: Callable[[str], None],
-        any_config: bool = False,
-        minutes: float = MINUTES,
+        self, on: Ground, brought: Mapping[Key, Path], any_config: bool = False, minutes: float = MINUTES
     ) -> None:
-        self._subject, self._rows, self._told, self._identity, self._judges = subject, rows, told, identity, judges
-        self._zoo, self._given, self._say, self._minutes = zoo_, brought, say, minutes
+        self._subject, self._rows, self._told, self._zoo, self._say = on.subject, on.rows, on.told, on.zoo, on.say
+        self._identity, self._judges, self._given, self._minutes = on.identity, on.judges, brought, minutes
         self._any_config, self._akin = any_config, set[Key]()  # members whose configuration and words were compared
         self._heard: set[str] = set()
         self.trained = 0.0  # seconds of fine-tuning in this process, which no cell counts as its own
