@@ -112,5 +112,5 @@ def remark(space: Space, budget: int) -> str:
     return (
         f"{counted(len(space), 'variable')} {'is' if len(space) == 1 else 'are'} searched with "
         f"{counted(budget, 'evaluation')}, {budget / len(space):.1f} for each; "
-        f"from {WELL} on a search can be expected to be worth more than chance"
+        f"with {WELL} for each or more a search can be expected to be worth more than chance"
     )

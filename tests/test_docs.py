@@ -147,6 +147,15 @@ def test_every_table_is_one_table(page: Path) -> None:
     assert [lines[i] for i in heads if not re.fullmatch(r"[|: -]+", lines[i + 1])] == []
 
 
+def test_a_wheel_has_every_file_that_is_no_module() -> None:
+    told = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["setuptools"]["package-data"]
+    for layer in ("methods", "harness", "leaderboard", "suites"):
+        parts = [part for part in (ROOT / layer).iterdir() if part.name not in ("results", "__pycache__")]
+        files = {path for part in parts for path in (part, *part.rglob("*")) if path.is_file()}
+        kept = {path for pattern in told.get(layer, ()) for path in (ROOT / layer).glob(pattern)}
+        assert {path for path in files if path.suffix not in (".py", ".pyc")} <= kept
+
+
 def test_what_make_installs_is_pinned() -> None:
     told = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
     extras: dict[str, list[str]] = told["optional-dependencies"]

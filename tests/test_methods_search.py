@@ -340,7 +340,7 @@ def test_a_small_budget_for_many_variables_is_said() -> None:
     searched(Search(Simple(), Random(), budget=29), score)
     assert score.lines == [
         "3 variables are searched with 29 evaluations, 9.7 for each; "
-        "from 10 on a search can be expected to be worth more than chance"
+        "with 10 for each or more a search can be expected to be worth more than chance"
     ]
     score = Remembering([])
     searched(Search(Simple(), Random(), budget=30), score)
