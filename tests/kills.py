@@ -89,18 +89,34 @@ def base_of(root: Path) -> Path:
 
 def below(pid: int) -> dict[int, str]:
     """The processes that this one and those below it have begun, by number: what they call themselves."""
-    parents: dict[int, int] = {}
-    names: dict[int, str] = {}
+    return {one: told.name for one, told in family(pid).items() if one != pid}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One that runs."""
+
+    parent: int
+    name: str
+    seconds: float  # of processors, all its threads'
+
+
+def family(pid: int) -> dict[int, Process]:
+    """This process and those below it, by number."""
+    there: dict[int, Process] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                names[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except (OSError, IndexError):
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()  # proc(5), from the third field on
+                name = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
                 continue  # it has ended
-    found, edge = dict[int, str](), {pid}
-    while edge := {one for one, parent in parents.items() if parent in edge}:
-        found |= {one: names.get(one, "") for one in edge}
+            ticks = int(stat[11]) + int(stat[12])
+            there[int(entry.name)] = Process(int(stat[1]), name, ticks / os.sysconf("SC_CLK_TCK"))
+    found, edge = dict[int, Process](), {pid} & there.keys()
+    while edge:
+        found |= {one: there[one] for one in edge}
+        edge = {one for one, told in there.items() if told.parent in edge}
     return found
 
 

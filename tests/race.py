@@ -3,7 +3,8 @@
     python -m tests.race [--turns=1] [--workers=2] [-k EXPRESSION] [more words of a session]
 
 Each session begins with an empty store and with the tiny model alone, so that members are trained too. A turn prints
-the seconds of both and their ratio, with what Ray took to begin; both must leave the same records.
+the seconds of both and their ratio, with what Ray took to begin, and the seconds of processors, which say on a busy
+machine too who does more; both must leave the same records.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from pathlib import Path
 from harness.data.world import World
 from harness.members import tiny
 from harness.storage.zoo import Zoo
-from tests.kills import Round, begun, ended
+from tests.kills import Round, begun, ended, family
 from tests.small_world import outcome
 
 CHOSEN = "test_emotion"  # all of this suite
 MODEL = "tiny-encoder"
+LOOKS = 0.2  # seconds between two looks at what processes have spent
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,19 @@ class Share(Round):
         return [*command, f"--model={MODEL}", "--seeds=1", "-p", "no:cacheprovider", *stores, *more]
 
 
-def seconds(one: Share, *words: str) -> float:
-    """What a session takes, from its command to its prompt."""
-    start = time.perf_counter()
-    ended(one.begin(*words), one)
-    return time.perf_counter() - start
+def seconds(one: Share, *words: str) -> tuple[float, float]:
+    """What a session takes, from its command to its prompt; and of processors, with all processes that it begins, but
+    for the last moments of each."""
+    start, session, spent = time.perf_counter(), one.begin(*words), dict[int, float]()
+    try:
+        while session.poll() is None:
+            spent |= {pid: told.seconds for pid, told in family(session.pid).items()}
+            time.sleep(LOOKS)
+        took = time.perf_counter() - start
+        ended(session, one)
+    finally:
+        session.kill()
+    return took, sum(spent.values())
 
 
 def require_same(one: Share, other: Share) -> int:
@@ -78,10 +88,13 @@ def main() -> None:
             took = {one: seconds(one, *words) for one, words in (pairs if turn % 2 else reversed(pairs))}
             begin = re.search(r"begun in ([\d.]+) s", ray.said())
             assert begin is not None, ray.said()[-3000:]
-            ratios.append(took[ray] / took[xdist])
-            print(f"{turn}: {require_same(ray, xdist)} records, the same; {ratios[-1]:.2f} times:", end=" ")
+            (mine, spent), (theirs, theirs_spent) = took[ray], took[xdist]
+            ratios.append(mine / theirs)
+            number = require_same(ray, xdist)
             print(
-                f"Ray {took[ray]:.1f} s, {begin[1]} s of it to begin, -n {options.workers} {took[xdist]:.1f} s",
+                f"{turn}: {number} records, the same; {ratios[-1]:.2f} times: Ray {mine:.1f} s, {begin[1]} s of it to "
+                f"begin, -n {options.workers} {theirs:.1f} s; seconds of processors {spent / theirs_spent:.2f} times: "
+                f"{spent:.1f} and {theirs_spent:.1f}",
                 flush=True,
             )
             for one in took:
