@@ -27,6 +27,7 @@ from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_o
 from harness.engines.front import Front, cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
+from harness.engines.ray import Ray
 from harness.engines.watch import SILENCE, Absence, Watch
 from harness.records.basket import Basket, unpack
 from harness.records.record import RunRecord, Store, read
@@ -462,6 +463,19 @@ def test_a_second_interruption_waits_until_the_cluster_has_ended(monkeypatch: py
     before = signal.getsignal(signal.SIGINT)
     Cluster(Asked("ray", None, 2)).end()
     assert ended == [True] and signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_session_that_ends_while_workers_work_says_so(busy: bool) -> None:
+    said = list[str]()
+    engine = Ray(
+        cast(Any, SimpleNamespace(options=SimpleNamespace(engine=Asked("ray", None, 2)), say=said.append)),
+        Context(cast(Any, None)),
+    )
+    worker = SimpleNamespace(job=job(0, "ab") if busy else None)
+    engine._crew = cast(Any, SimpleNamespace(workers=[worker], last_words=lambda _: None))
+    engine.end()
+    assert said == ["ending the workers and Ray's processes; what is finished is stored"] * busy
 
 
 class Noisy:

@@ -82,6 +82,8 @@ class Ray:
         crew, self._crew = self._crew, None
         if crew is not None:
             crew.last_words(self._bench.say)
+            if any(worker.job is not None for worker in crew.workers):  # on a busy machine it takes a while
+                self._bench.say("ending the workers and Ray's processes; what is finished is stored")
         if self._begun:
             self._cluster.end()
 
