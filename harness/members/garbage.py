@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+_left_out: list[bool] = []  # whether it was done; to count what is left out takes as long as to look at it
+
 
 @contextmanager
 def imports_left_out() -> Iterator[None]:
     """Leave out what lives by now and what is imported within, for good; once in a process, and before the model that
     is trained is loaded."""
-    if gc.get_freeze_count() or not gc.isenabled():
+    if _left_out or not gc.isenabled():
         yield
         return
     gc.collect()
@@ -26,6 +28,7 @@ def imports_left_out() -> Iterator[None]:
     try:
         yield
         gc.freeze()
+        _left_out.append(True)
     finally:
         gc.enable()
 
