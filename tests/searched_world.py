@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from harness.records.record import RunRecord
-from leaderboard import words
+from leaderboard import audit, words
+from leaderboard.tables.answers import gold_of
+from leaderboard.tables.group import Group, groups
 from leaderboard.tables.searches import course
 from tests.test_leaderboard_table import method_part
 from tests.verdict_world import Right, Session
@@ -69,3 +71,13 @@ def search(
     given = {"recipe": {"method": told}, "trace": trace, "said": kept, "calls": evaluations, "seed": seed, **fields}
     given["knobs"] = {"budget": budget, **(knobs or {}), **(inner or {})}
     return session.add(method, dev, test, search={} if fraction == 1 else {"dev_fraction": fraction}, **given)
+
+
+def group_of(session: Session) -> Group:
+    """The only group of its records, as it is read from the store."""
+    for made in session.records:
+        session.store.put(made)
+    found = audit.load(session.store)
+    assert found.damaged == []
+    (group,) = groups(found.records, gold_of(session.store))
+    return group

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.records.record import RunRecord, Store
-from leaderboard import audit
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.budgets import SameBudget, luck, same_budget
-from leaderboard.tables.group import Group, groups
+from leaderboard.tables.group import groups
 from leaderboard.tables.searches import shown_of
-from tests.searched_world import search
+from tests.searched_world import group_of, search
 from tests.test_leaderboard_table import record
 from tests.verdict_world import Session, right
 
@@ -26,14 +25,6 @@ ROWS = 200
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
     return Session(Store(tmp_path), suite="tickets", model="mine")
-
-
-def group_of(session: Session) -> Group:
-    """The only group, as it is read from the store."""
-    for made in session.records:
-        session.store.put(made)
-    (group,) = groups(audit.load(session.store).records, gold_of(session.store))
-    return group
 
 
 def table_of(session: Session) -> SameBudget:

@@ -13,12 +13,11 @@ from harness.records.record import RunRecord, Store, recipe_key
 from leaderboard import audit
 from leaderboard.pages import pages
 from leaderboard.pages.figures import figures
-from leaderboard.tables.answers import gold_of
 from leaderboard.tables.budgets import SameBudget, same_budget
-from leaderboard.tables.group import Group, groups
+from leaderboard.tables.group import Group
 from leaderboard.tables.searches import by_generation, course
 from leaderboard.verdict.dev import results
-from tests.searched_world import search
+from tests.searched_world import group_of, search
 from tests.verdict_world import Session, right
 
 ROUTE: dict[str, Any] = {"name": "route", "version": 1, "knobs": {}}
@@ -76,15 +75,6 @@ def staged(session: Session, **changes: Any) -> RunRecord:
     dev = {**made.dev, "best": 0.7, "calls": 19, "history": [s for s in course(scores) if s is not None]}
     session.records[-1] = replace(made, trace=trace, dev=dev, knobs={"budget": 20}, **changes)
     return session.records[-1]
-
-
-def group_of(session: Session) -> Group:
-    for made in session.records:
-        session.store.put(made)
-    found = audit.load(session.store)
-    assert found.damaged == []
-    (group,) = groups(found.records, gold_of(session.store))
-    return group
 
 
 def table_of(group: Group) -> SameBudget:

@@ -13,10 +13,8 @@ from leaderboard import audit
 from leaderboard.pages import pages, terminal
 from leaderboard.pages.figures import figures
 from leaderboard.pages.files import plainly
-from leaderboard.tables.answers import gold_of
 from leaderboard.tables.budgets import luck, same_budget
-from leaderboard.tables.group import Group, groups
-from tests.searched_world import search
+from tests.searched_world import group_of, search
 from tests.verdict_world import Session, right
 
 SEARCHES = "mine-tickets-quick-in-domain-searches-of-20-evaluations"
@@ -39,15 +37,6 @@ def told(session: Session, method: str, by: str, scores: Sequence[float | None])
     made = replace(made, dev={**made.dev, "apart": None, "likelihood": -1.25})
     session.records.append(made)
     return made
-
-
-def group_of(session: Session) -> Group:
-    for made in session.records:
-        session.store.put(made)
-    found = audit.load(session.store)
-    assert found.damaged == []
-    (group,) = groups(found.records, gold_of(session.store))
-    return group
 
 
 def test_the_best_seen_is_the_mark_of_the_result_and_no_stand_in(session: Session) -> None:
