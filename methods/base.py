@@ -63,6 +63,8 @@ class Population:
             raise Misfit("a set of members needs at least one member; none was given")
         if len(self.members) != len(self.names):
             raise Misfit(f"{len(self.members)} members but {len(self.names)} names; give one name per member")
+        if twice := next((name for name in self.names if self.names.count(name) > 1), None):
+            raise Misfit(f"two members are named {twice}; give each a name of its own, since draws and tasks go by it")
         if not any(tensor.is_floating_point() for tensor in self.members[0].values()):
             raise Misfit(f"{self.names[0]} has no parameter that can be merged; at least one must hold numbers")
         _require_types(self.names[0], self.members[0])

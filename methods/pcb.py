@@ -3,7 +3,7 @@
     t_i = x_i - x_0, over the whole model
     1. clamp    a_i = |t_i|, no smaller and no larger than its extreme order statistics
     2. compete  beta_i = exp(N r_i^2) tanh(t_i sum_j t_j),    r_i = a_i from its smallest to its largest as 0 to 1
-    3. drop     s_i = beta_i from its floor((1 - rho) d)-th smallest to its largest as 0 to 1; 0 below
+    3. drop     s_i = beta_i from the one that floor((1 - rho) d) are below, to its largest, as 0 to 1; 0 below
     4. add      merged = x_0 + lambda * sum_i s_i sign(t_i) a_i / sum_i s_i; x_0 where nobody competes
 
 x_0 is `population.ancestor`, d the number of scalars. rho = 0.1 and lambda = 1.2 are the released function's; its

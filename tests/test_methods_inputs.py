@@ -67,3 +67,9 @@ def test_numbers_of_a_type_that_nothing_is_merged_in_are_refused(dtype: torch.dt
     weights = {"w": torch.ones(3), "narrow": torch.ones(3).to(dtype)}
     with pytest.raises(Misfit, match=r"a: narrow is torch\.\w+, and floats of 16 bits or more are merged"):
         Population((weights,), ("a",), weights)
+
+
+def test_two_members_of_one_name_are_refused() -> None:
+    weights = {"w": torch.ones(3)}
+    with pytest.raises(Misfit, match="two members are named a; give each a name of its own"):
+        Population((weights, weights, weights), ("a", "b", "a"), weights)
