@@ -18,9 +18,10 @@ drops up to 0.99 of the changes of large models; mergekit drops nothing unless a
 in small tensors, where the few scalars that are kept must stand for those that are not.
 
 Which scalars are kept is decided by `mask_seed`, the member's name and the tensor's name (methods/tensors/drops.py),
-never by `rng`: the same options give the same bits, a larger density keeps more of the same scalars, and a search
-compares densities and not luck. One seed is one draw, so say how results vary over several. Members are added up in the
-order of their names. A parameter that the ancestor lacks is averaged. Sums are held in float32 (float64 stays float64).
+never by `rng`, with chances that are multiples of 1 / 65536: the same options give the same bits, a larger density
+keeps more of the same scalars, and a search compares densities and not luck. One seed is one draw, so say how results
+vary over several. Members are added up in the order of their names. A parameter that the ancestor lacks is averaged.
+Sums are held in float32 (float64 stays float64).
 
 Elsewhere: mergekit's dare_linear and dare_ties keep everything unless given a density, scale by size
 (`rescale=l1`), add up without dividing, and do not trim. fusion_bench's dare_ties is a drop and then the whole of TIES:
@@ -46,7 +47,7 @@ from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.heads import label_aware
-from methods.knobs import require_number, require_numbers
+from methods.knobs import require_density, require_number, require_numbers
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, Remembering, Stepwise
@@ -85,10 +86,7 @@ class _Dare(Stepwise, Strong, Tensorwise, PerMember):
 
     def __post_init__(self) -> None:
         for density in self.density if isinstance(self.density, tuple) else (self.density,):
-            if not 0 < density <= 1:
-                raise MergeboardError(
-                    f"{self.called}.density is {self.density}; it must lie above 0 and be at most 1 (1 drops nothing)"
-                )
+            require_density(f"{self.called}.density", density)
         require_numbers(f"{self.called}.weights", self.weights)
         require_number(f"{self.called}.lambda", self.lambda_)
 

@@ -46,7 +46,7 @@ from methods.base import PerMember, Population, Weights
 from methods.catalogue import register
 from methods.errors import MergeboardError
 from methods.heads import label_aware
-from methods.knobs import require_number, require_numbers
+from methods.knobs import require_density, require_number, require_numbers
 from methods.simple import average_all, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, Remembering, Stepwise
@@ -88,10 +88,7 @@ class _Della(Stepwise, Strong, Tensorwise, PerMember):
     def __post_init__(self) -> None:
         require_number(f"{self.called}.epsilon", self.epsilon, 0)
         for density in self.density if isinstance(self.density, tuple) else (self.density,):
-            if not 0 < density <= 1:
-                raise MergeboardError(
-                    f"{self.called}.density is {density}; it must lie above 0 and be at most 1 (1 drops nothing)"
-                )
+            require_density(f"{self.called}.density", density)
             if density < 1 and not self.epsilon < density <= 1 - self.epsilon:
                 raise MergeboardError(
                     f"{self.called}.density is {density} and epsilon is {self.epsilon}; it must lie above epsilon and "

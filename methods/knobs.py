@@ -131,3 +131,11 @@ def require_numbers(knob: str, values: Sequence[float] | None, least: float = -m
     """The same of every one of several values."""
     for value in values or ():
         require_number(knob, value, least)
+
+
+def require_density(knob: str, density: float) -> None:
+    """Raise unless a share of changes that draws keep lies above 0, is at most 1, and keeps something at all."""
+    if not 0 < density <= 1:
+        raise MergeboardError(f"{knob} is {density}; it must lie above 0 and be at most 1 (1 drops nothing)")
+    if density * (1 << 16) < 1:
+        raise MergeboardError(f"{knob} is {density}; it must be at least 1 / 65536, below which nothing is kept")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -11,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Population, resolve
+from methods import MergeboardError, Population, resolve
 from methods.contract import check_method, same_bits, toy_population, toy_score
 from methods.dare import DareLinear, DareTies
+from methods.della import DellaLinear
 from methods.tensors.drops import Mask, magnitudes, stretches
 from methods.ties import Ties
 from tests.populations import ANCESTOR, CHANGES, around, by_hand, merge
@@ -166,6 +168,13 @@ def one(size: int = 20_000) -> Population:
     return around({"w": torch.zeros(size)}, {"w": torch.ones(size)})
 
 
+@pytest.mark.parametrize("method", [DareLinear, DareTies, partial(DellaLinear, epsilon=0.0)])
+def test_a_density_that_keeps_nothing_is_refused(method: Any) -> None:
+    with pytest.raises(MergeboardError, match="density is 1e-09; it must be at least 1 / 65536, below which"):
+        method(density=1e-9)
+    method(density=2**-16)
+
+
 @pytest.mark.parametrize("density", [0.01, 0.3, 0.5, 0.9])
 def test_the_share_that_is_kept_is_the_density(density: float) -> None:
     share = float(support(DareLinear(density=density), one()).float().mean())
@@ -174,9 +183,9 @@ def test_the_share_that_is_kept_is_the_density(density: float) -> None:
 
 @pytest.mark.parametrize("cls", BOTH)
 def test_a_larger_density_keeps_all_that_a_smaller_one_keeps_and_more(cls: Any) -> None:
-    densities = (1e-9, 0.01, 0.1, 0.5, 0.500001, 0.51, 0.9, 0.9999, 1.0)
+    densities = (2**-16, 0.01, 0.1, 0.5, 0.500001, 0.51, 0.9, 0.9999, 1.0)
     masks = [support(cls(density=density), one()) for density in densities]
-    assert not masks[0].any() and masks[-1].all() and torch.equal(masks[3], masks[4])  # one step is 1/65536
+    assert masks[-1].all() and torch.equal(masks[3], masks[4])  # one step is 1/65536
     for smaller, larger in pairwise(masks):
         assert not (smaller & ~larger).any()
 
