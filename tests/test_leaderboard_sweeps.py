@@ -11,7 +11,9 @@ import pytest
 from harness.protocol.protocol import Protocol
 from harness.records.record import RunRecord
 from leaderboard.pages import pages
+from leaderboard.pages.changed import CALIBRATED
 from leaderboard.pages.varied import varied
+from leaderboard.plots.colours import apart, shape
 from leaderboard.plots.dumbbells import dumbbells
 from leaderboard.plots.lines import Mark, lines
 from leaderboard.tables.coefficients import coefficients
@@ -190,3 +192,16 @@ def test_marks_stand_where_the_numbers_say() -> None:
     )
     spots = [float(str(e.get("cx"))) for e in bells.iter(f"{SVG}circle") if e.find(f"{SVG}title") is not None]
     assert spots[0] < spots[2] < spots[1], "0.1 < 0.2 < 0.3"
+
+
+def test_methods_of_one_family_are_told_apart_in_one_figure() -> None:
+    assert apart(["simple_evolver", "ties_evolver"])["ties_evolver"] == ("#56b4e9", True, shape("ties"))
+    looks = apart(["simple_evolver", "simple_cma", "simple_random"])
+    assert len({(colour, form) for colour, _, form in looks.values()}) == 3
+
+
+def test_calibration_is_held_against_what_was_tuned_and_not_against_points_of_a_sweep() -> None:
+    calibrated = record("simple_calibrated", score=0.7, protocol={"name": "quick", "search": {}})
+    (shown,) = [v for v in varied(group_of(plain("simple", 0.5), calibrated, *by_f(1))) if v.topic == CALIBRATED]
+    assert "simple_evolver: calibrated alone 20.0, tuned alone -4.0" in shown.figure.svg
+    assert "Cr" not in shown.figure.svg and "F=" not in shown.figure.svg

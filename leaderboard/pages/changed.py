@@ -9,6 +9,7 @@ from leaderboard.pages import prose
 from leaderboard.pages.outcomes import Varied, drawn, joined, metric, place, really
 from leaderboard.plots.dumbbells import dumbbells
 from leaderboard.stats.interval import mean
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.cell import Column
 from leaderboard.tables.coefficients import Coefficients
 from leaderboard.tables.group import Group
@@ -29,27 +30,37 @@ def searched(group: Group, one: Coefficients) -> Varied:
     rows = {row: (own.before, own.after) for row, own in one.rows.items()}
     kinds = ("as it is", "coefficients searched")
     svg = dumbbells(title, place(group, one.block, one.seeds), kinds, _short(rows), metric(group, one.block))
-    outcome = really("the same as it is", {f"{row} searched": own.gain for row, own in one.rows.items()})
+    outcome = really("the same as it is", {f"{words.shown(row)} searched": own.gain for row, own in one.rows.items()})
     caption = prose.COEFFICIENT_MARKS, outcome, by_coefficients(one.rows)
     figure = drawn(group, one.block, f"coefficients by {one.optimiser} {one.budget}", title, svg, *caption)
     return Varied(COEFFICIENTS, figure, outcome, title_of(group, one.block))
 
 
-def calibrated(group: Group, table: Calibration) -> Varied:
-    """What calibration gains beside what tuning gains, and both together where both were run."""
+def gains(table: Calibration) -> dict[str, tuple[float, float, float | None]]:
+    """Tuned row -> what calibration alone gains, what tuning gains, and both where both were run; the most first.
+
+    Points of an option that was varied are left out: they have figures of their own.
+    """
+    apart = variants(table.block.rows)
     alone = {c.row: c.gain.mean for c in table.rows if c.gain is not None}
-    beside = {c.tuned_row: (alone[c.row], c.tuned_gain.mean) for c in table.rows if c.row in alone and c.tuned_gain}
-    rows: dict[str, tuple[float, float, float | None]] = {
-        row: (gain, tuned, tuned + alone[row] if row in alone else None)
-        for row, (gain, tuned) in sorted(beside.items(), key=lambda item: -max(item[1]))[:MOST]
-    }
+    tuned = {c.tuned_row: (alone[c.row], c.tuned_gain.mean) for c in table.rows if c.row in alone and c.tuned_gain}
+    own = {row: both for row, both in tuned.items() if row not in apart}
+    order = sorted(own, key=lambda row: -own[row][1])[:MOST]
+    return {row: (*own[row], own[row][1] + alone[row] if row in alone else None) for row in order}
+
+
+def calibrated(group: Group, table: Calibration) -> Varied:
+    """What calibration gains beside what tuning gains."""
+    rows = gains(table)
     both = any(together is not None for _, _, together in rows.values())
     kinds = ("calibrated alone", "tuned alone", *(["tuned, then calibrated"] if both else []))
     shown = _short({row: own[: len(kinds)] for row, own in rows.items()})
     where, axis = place(group, table.block), f"gain in {metric(group, table.block)}"
     svg = dumbbells(CALIBRATED, where, kinds, shown, axis, zero=True)
-    gains = really("the method at its defaults", {f"{c.row} calibrated": c.gain for c in table.rows})
-    outcome = joined(gains, really("calibration alone", {c.tuned_row: c.beyond for c in table.rows if c.tuned_row}))
+    told = {c.row: c for c in table.rows if c.tuned_row in rows}
+    gained = really("the method at its defaults", {f"{words.shown(row)} calibrated": c.gain for row, c in told.items()})
+    beyond = {words.shown(c.tuned_row): c.beyond for c in table.rows if c.tuned_row in rows}
+    outcome = joined(gained, really("calibration alone", beyond))
     caption = prose.CALIBRATION_MARKS, outcome
     figure = drawn(group, table.block, "calibration", CALIBRATED, svg, *caption, kind="calibration")
     return Varied(CALIBRATED, figure, outcome, title_of(group, table.block))
@@ -64,7 +75,9 @@ def unseen(group: Group, table: Scores) -> Varied:
     rows = _short({row: (changes[row],) for row in best[:MOST]})
     svg = dumbbells(SEEN, place(group, block), ("change of the score",), rows, metric(group, block), zero=True)
     first = max(best, key=lambda row: scored[row][1])
-    stays = f"{best[0]} stays first" if first == best[0] else f"{first} is first instead of {best[0]}"
+    stays = f"{words.shown(best[0])} stays first"
+    if first != best[0]:
+        stays = f"{words.shown(first)} is first instead of {words.shown(best[0])}"
     low, high = (_signed(end(changes.values())) for end in (min, max))
     outcome = f"Without them scores change by {low} to {high} points; {stays}."
     corpora = f"Corpora: {text.joined([column.title for column in whole])}."

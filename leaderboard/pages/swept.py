@@ -51,8 +51,9 @@ def by_option(group: Group, sweep: Sweep) -> Varied:
     title = said.title if sweep.gains else said.title.replace("Gain", "Score", 1)
     axis = said.axis if sweep.usual is None else f"{said.axis} (usual: {sweep.usual:g})"
     names = axis, f"gain in {metric(group, block)}" if sweep.gains else metric(group, block)
-    marks = {row: _marks(points) for row, points in sweep.lines.items()}
-    svg = lines(title, place(group, block, sweep.seeds), marks, names, sweep.beside, log=name == BUDGET)
+    marks = {words.shown(row): _marks(points) for row, points in sweep.lines.items()}
+    beside = {words.shown(row): score for row, score in sweep.beside.items()}
+    svg = lines(title, place(group, block, sweep.seeds), marks, names, beside, log=name == BUDGET)
     outcome = _outcome(sweep)
     paper = by_dev_rows(sweep.lines) if name == DEV_ROWS else said.paper
     how = prose.GAIN_LINES if sweep.gains else prose.SCORE_LINES
@@ -84,7 +85,9 @@ def _outcome(sweep: Sweep) -> str:
     if not sweep.gains and sweep.usual is None:
         return "No line has the usual value, so nothing is held against it."
     against = "the method at its defaults" if sweep.gains else f"the usual value, {sweep.usual:g}"
-    return really(against, {f"{row} at {p.value:g}": p.told for row, own in sweep.lines.items() for p in own})
+    return really(
+        against, {f"{words.shown(row)} at {p.value:g}": p.told for row, own in sweep.lines.items() for p in own}
+    )
 
 
 def _fewest(one: OneByOne) -> str:

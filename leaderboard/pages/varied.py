@@ -27,7 +27,7 @@ def varied(group: Group) -> Iterator[Varied]:
     """All figures of a group."""
     yield from (swept.by_option(group, sweep) for sweep in sweeps(group))
     yield from (changed.searched(group, one) for one in coefficients(group))
-    yield from (changed.calibrated(group, table) for table in calibration(group) if table.beside)
+    yield from (changed.calibrated(group, table) for table in calibration(group) if changed.gains(table))
     yield from (swept.by_members(group, one) for one in one_by_one(group))
     yield from (changed.unseen(group, table) for table in unseen(group) if changed.complete(table))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboard import words
 from leaderboard.plots.svg import SHAPES
 
@@ -43,6 +45,16 @@ def shape(method: str) -> str:
 def _family(method: str) -> str:
     name = words.method_of(method)
     return words.base_of(name) or name
+
+
+def apart(methods: Sequence[str]) -> dict[str, tuple[str, bool, str]]:
+    """Colour, whether it is filled, and shape of each method of one figure: those of its family, or of their places
+    where two of them are of one."""
+    known = {method: (colour(method), filled(method), shape(method)) for method in methods}
+    if len(set(known.values())) == len(known):
+        return known
+    places = [*_OF.values(), *_OTHERS]
+    return {m: (places[k % len(places)], True, SHAPES[k % len(SHAPES)]) for k, m in enumerate(methods)}
 
 
 def optimiser(name: str) -> str:

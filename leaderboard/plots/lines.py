@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from leaderboard.plots.axes import Frame, around
-from leaderboard.plots.colours import colour, filled, shape
+from leaderboard.plots.colours import apart
 from leaderboard.plots.labels import Beside, Entry
 from leaderboard.plots.svg import Point
 
@@ -46,6 +46,7 @@ def lines(
         log: whether the choice is shown by powers.
     """
     level = across or {}
+    looks = apart(list(drawn))
     values = sorted({mark.x for line in drawn.values() for mark in line})
     heights = [100 * y for line in drawn.values() for mark in line for y in (mark.y, *mark.seeds)]
     room = 0.06 * (values[-1] - values[0])
@@ -59,7 +60,7 @@ def lines(
         names,
         log,
         ticks=_apart(values, log),
-        entries=[Entry(name, colour(name), filled(name), shape(name)) for name in drawn],
+        entries=[Entry(name, *looks[name]) for name in drawn],
     )
     points = {name: [frame.at(mark.x, 100 * mark.y) for mark in line] for name, line in drawn.items()}
     for y in level.values():
@@ -67,12 +68,13 @@ def lines(
     for name, line in drawn.items():
         if any(len(mark.seeds) > 1 for mark in line):
             low, high = ([frame.at(m.x, 100 * end(m.seeds)) for m in line] for end in (min, max))
-            frame.drawing.area([*low, *reversed(high)], colour(name))
+            frame.drawing.area([*low, *reversed(high)], looks[name][0])
     for name, own in points.items():
-        frame.drawing.path(own, colour(name))
+        colour, filled, shape = looks[name]
+        frame.drawing.path(own, colour)
         for mark, at in zip(drawn[name], own, strict=True):
             said = f"{name} at {mark.x:g}: {100 * mark.y:.1f}"
-            frame.drawing.dot(at, colour(name), filled(name), said=said, shape=shape(name))
+            frame.drawing.dot(at, colour, filled, said=said, shape=shape)
     _labels(frame, points, level)
     return str(frame.drawing)
 

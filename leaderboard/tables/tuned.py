@@ -70,11 +70,6 @@ class Calibration:
     rows: tuple[Calibrated, ...]
     block: Block
 
-    @property
-    def beside(self) -> bool:
-        """Whether something was tuned that stands beside what was calibrated."""
-        return any(row.gain is not None and row.tuned_gain is not None for row in self.rows)
-
 
 @lru_cache(maxsize=64)
 def default_and_tuned(group: Group) -> list[DefaultAndTuned]:
