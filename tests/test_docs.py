@@ -61,8 +61,9 @@ FOREIGN = {
     "--pyargs",
     *("--head", "--port", "--address"),
     "--format",
+    *("--corpus", "--wrong", "--against", "--csv"),
     *re.findall(r'"(--[a-z-]+)"', (ROOT / "examples" / "your-models" / "train.py").read_text(encoding="utf-8")),
-}  # pytest's own, Ray's, `leaderboard cite`'s, and those of the examples' programs
+}  # pytest's own, Ray's, `leaderboard cite`'s and `rows`', and those of the examples' programs
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
