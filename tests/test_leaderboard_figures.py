@@ -205,6 +205,7 @@ def test_files_of_figures_say_what_is_shown_and_no_two_are_one() -> None:
         "../../../x",
         "…",
         "a" * 300,
+        f"{'b' * 300}, score against time",
     ]
     assert [names.named(Figure(each, "", "")).name for each in told] == [
         "tiny-in-domain-1500-rows-score.svg",
@@ -213,6 +214,7 @@ def test_files_of_figures_say_what_is_shown_and_no_two_are_one() -> None:
         "x.svg",
         "figure.svg",
         f"{'a' * 120}.svg",
+        f"{'b' * 101}-score-against-time.svg",
     ]
 
 

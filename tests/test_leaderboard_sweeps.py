@@ -164,7 +164,7 @@ def test_pages_show_the_figure_below_a_heading_of_its_own_and_list_it() -> None:
     ]
     found = groups([*made_up, *real])
     files = {path.as_posix(): content for path, content in pages.pages(found).items()}
-    (drawn,) = [name for name in files if "real-" in name and "score-by-evolver.F" in name]
+    (drawn,) = [name for name in files if "real-" in name and "score-by-F-the-scale-of-mutations" in name]
     folded = files["leaderboard/real.md"].split("<summary>What one choice does</summary>")[1].split("</details>")[0]
     assert drawn.removeprefix("leaderboard/") in folded and "Ablation, in-domain" in folded
     listed = files["ablations.md"]

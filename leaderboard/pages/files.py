@@ -28,6 +28,12 @@ class Files:
 
 
 def plainly(told: str) -> str:
-    """Words as a name that every system takes: `tiny, in-domain, 1,500 rows` is `tiny-in-domain-1500-rows`."""
-    whole = re.sub(r"(?<=\d),(?=\d{3})", "", told)
-    return re.sub(r"[^A-Za-z0-9.+_]+", "-", whole)[:LONGEST].strip("-._") or "figure"
+    """Words as a name that every system takes: `tiny, in-domain, 1,500 rows` is `tiny-in-domain-1500-rows`. Of what is
+    too long the end stays, which says what is shown."""
+    of, _, what = told.rpartition(", ")
+    shows = _joined(what)[:LONGEST]
+    return f"{_joined(of)[: max(0, LONGEST - len(shows) - 1)]}-{shows}".strip("-._") or "figure"
+
+
+def _joined(told: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+_]+", "-", re.sub(r"(?<=\d),(?=\d{3})", "", told)).strip("-")

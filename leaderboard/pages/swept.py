@@ -59,7 +59,7 @@ def by_option(group: Group, sweep: Sweep) -> Varied:
     how = prose.GAIN_LINES if sweep.gains else prose.SCORE_LINES
     return Varied(
         topic_of(name),
-        drawn(group, block, f"{'gain' if sweep.gains else 'score'} by {name}", title, svg, how, outcome, paper),
+        drawn(group, block, title[:1].lower() + title[1:], title, svg, how, outcome, paper),
         outcome,
         title_of(group, block),
     )
