@@ -202,6 +202,15 @@ def test_an_adapter_of_tied_embeddings_changes_both_of_them(saved: str, tmp_path
     assert torch.allclose(model.lm_head.weight, table + (b @ a).T, atol=1e-6)
 
 
+def test_weights_of_a_name_of_their_own_are_written_under_the_usual_one(untied: list[Path], tmp_path: Path) -> None:
+    for folder in untied:
+        (folder / "model.safetensors").rename(folder / "other.safetensors")
+        told = json.loads((folder / "config.json").read_text()) | {"transformers_weights": "other.safetensors"}
+        (folder / "config.json").write_text(json.dumps(told))
+    merged(tmp_path, "simple", *untied)
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").lm_head.weight.shape == (20, 8)
+
+
 def test_a_model_that_comes_twice_is_told(tmp_path: Path) -> None:
     base, a = (folder_of(tmp_path / n, {"layer.weight": torch.eye(2) * k}) for k, n in ((1, "base"), (2, "a")))
     said = merged(tmp_path, "simple", base, a, f"again={a}", f"itself={base}")

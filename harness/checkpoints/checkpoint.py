@@ -19,6 +19,7 @@ from harness.errors import BadWeights
 
 SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
 INDEX = ".index.json"  # of weights in several files
+OWN_NAME = "transformers_weights"  # a field of config.json: another name of the file of weights
 ADAPTER_CONFIG = "adapter_config.json"  # where it is, the folder holds no model but what PEFT changes of one
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _HARMLESS = (  # in lower case; every other file may decide, and so is part of the fingerprint
@@ -182,7 +183,7 @@ def _own_name(folder: Path) -> str | None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None  # told by who reads the configuration
-    found: Any = config.get("transformers_weights") if isinstance(config, dict) else None
+    found: Any = config.get(OWN_NAME) if isinstance(config, dict) else None
     return found if isinstance(found, str) else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from harness.checkpoints.brought import folder_of
-from harness.checkpoints.checkpoint import ADAPTER_CONFIG, decides, files, held, weight_files
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG, OWN_NAME, decides, files, held, weight_files
 from harness.checkpoints.folders import config_of, is_adapter
 from harness.export.place import appearing
 from harness.families.door import require_bare, require_plain
@@ -144,6 +144,7 @@ def _copy(plain: Path, base: Path | None, target: Path, models: Agreed) -> None:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, target / name)
     config = config_of(target)
+    config.pop(OWN_NAME, None)  # the weights have their usual name here
     widths = Counter[torch.dtype]()
     for form in models.forms.values():
         widths[form.dtype] += form.size if form.dtype.is_floating_point else 0
