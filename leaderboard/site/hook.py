@@ -51,13 +51,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     _loaded.cache_clear()
     _groups.cache_clear()
     config.nav = [part for part in config.nav or [] if not {"Models", "Methods", "Ablations"} & set(part)]
-    if (Path(config.docs_dir) / VARIED_PAGE).exists():
-        config.nav.insert(MENU_PLACE, {"Ablations": VARIED_PAGE.as_posix()})
     for title, folder in (("Methods", MANUAL), ("Models", FOLDER)):
         own = sorted(
             (Path(config.docs_dir) / folder).glob("*.md")
         )  # README.md first: capitals are before small letters
         config.nav.insert(MENU_PLACE, {title: [f"{folder}/{path.name}" for path in own]})
+    if (Path(config.docs_dir) / VARIED_PAGE).exists():
+        config.nav.insert(MENU_PLACE, {"Ablations": VARIED_PAGE.as_posix()})
     return config
 
 
