@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,7 @@ import pytest
 from tests.kills import Round, begun, check, disturbed, ended
 from tests.small_world import make_lab
 
-pytest.importorskip("ray", reason="its extra is not installed")
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
 
 
 @pytest.fixture(scope="module")
