@@ -35,4 +35,6 @@ def main(folder: str, record: str, corpus: str, file: str, *columns: str) -> Non
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 6:
+        sys.exit(__doc__)
     main(*sys.argv[1:])
