@@ -36,7 +36,7 @@ print(len(loaded.records), len(files), read, time.process_time(), int(peak.split
 SESSION = """
 import sys, time
 import pytest
-from leaderboard import audit, repeats
+from leaderboard import audit, plugin
 from leaderboard.pages import brief, pages, terminal
 
 class Clock:
