@@ -73,7 +73,7 @@ class Answered:
     labels: Tensor  # (rows, outputs) of 0, 1 and -100 for not annotated; (rows,) of classes; (rows,) of scores
     threshold: float  # a label is given where its logit is at least this
     layer: str  # whose logits are shifted together: a task, or a corpus that has a head of its own
-    bias: str = ""  # the parameter of the merge that is added to these logits; none in a head that is not merged
+    bias: str = ""  # what is added to the logits, of a merged head and in full precision: who moves it, moves them so
 
 
 class Said(Protocol):

@@ -15,8 +15,9 @@ maximum, and the answer of a generative model its difference of yes and no. Corr
 added to a score, so a score's is the mean error instead, and its row gains nothing.
 
 All corpora of one task have one output layer, and where each has a head of its own, each has its own numbers. Where the
-merge has the bias of the layer, the bias is moved and the result is one plain set of weights; elsewhere, and where
-rounding the bias would change an answer, the numbers stand beside the merge. Test rows have no part in it.
+merge has the bias of the layer, the bias is moved and the result is one plain set of weights; elsewhere, where rounding
+the bias would change an answer, and in half precision, which rounds the logits too, the numbers stand beside the merge.
+Test rows have no part in it.
 
 Elsewhere: "threshold tuning", "bias correction"; scikit-learn's `TunedThresholdClassifierCV` is the case of one label.
 Temperature scaling, which is called calibration too, changes no answer and so would change nothing here.
@@ -49,7 +50,7 @@ from methods.searching.offsets import fitted
 class Calibrated(Replayable, PerMember, KeepsApart):
     """An inner method whose outputs are shifted."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 1 moved the bias in half precision too, and could end below its start
     needs: ClassVar[tuple[str, ...]] = ("development scores",)
     moves_equal_members: ClassVar[str] = "its output layer is moved to where development rows are answered best"
 

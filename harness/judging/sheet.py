@@ -53,10 +53,14 @@ class Sheet:
         return self.scope if self.head else self.task.name
 
     def answered(self, logits: Tensor) -> Answered:
-        """What a method needs to know to shift these logits."""
+        """What a method needs to know to shift these logits.
+
+        In half precision a moved bias adds something else than its number: the sum of inputs and bias is rounded too.
+        """
         kind: Any = self.task.kind
         labels = torch.as_tensor(self.gold)
-        return Answered(kind, logits, labels, self.threshold, self.layer, "" if self.head else self.live.bias)
+        bias = "" if self.head or self.live.dtype.itemsize < 4 else self.live.bias
+        return Answered(kind, logits, labels, self.threshold, self.layer, bias)
 
     def predict(self, logits: Tensor, threshold: float | None = None) -> Predicted:
         """What the logits say: (rows, outputs) of 0 and 1, or (rows,) classes or scores."""
