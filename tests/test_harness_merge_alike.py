@@ -211,6 +211,20 @@ def test_weights_of_a_name_of_their_own_are_written_under_the_usual_one(untied: 
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").lm_head.weight.shape == (20, 8)
 
 
+def test_a_base_whose_head_has_other_labels_is_told(tmp_path: Path) -> None:
+    weights = {"classifier.weight": torch.eye(2)}
+    labels = {"base": ("yes", "no"), "a": ("joy", "anger"), "b": ("joy", "anger"), "bare": ("LABEL_0", "LABEL_1")}
+    base, a, b, bare = (
+        folder_of(tmp_path / name, weights, {"config.json": {"id2label": dict(enumerate(own))}})
+        for name, own in labels.items()
+    )
+    (line,) = (line for line in merged(tmp_path, "simple", base, a, b) if "outputs" in line)
+    assert line.startswith("the outputs of the base are yes, no and those of the members joy, anger")
+    for start, members in ((a, (a, b)), (bare, (a, b))):
+        shutil.rmtree(tmp_path / "out")
+        assert not any("outputs" in line for line in merged(tmp_path, "simple", start, *members))
+
+
 def test_a_model_that_comes_twice_is_told(tmp_path: Path) -> None:
     base, a = (folder_of(tmp_path / n, {"layer.weight": torch.eye(2) * k}) for k, n in ((1, "base"), (2, "a")))
     said = merged(tmp_path, "simple", base, a, f"again={a}", f"itself={base}")

@@ -18,7 +18,7 @@ from harness.families.door import require_bare, require_plain
 from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton, ties, ways_of
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import repeated, require_kin, strangers
+from harness.merging.kin import other_labels, repeated, require_kin, strangers
 from harness.merging.statistics import statistics
 from harness.merging.words import Order
 from harness.streaming.agreed import Agreed, Source, agreed
@@ -44,6 +44,8 @@ def deliver(order: Order, say: Say = print) -> Path:
     folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
     require_kin(folders, base, order.any_config)
     models = _opened(order, folders, base, say)
+    if line := other_labels(folders, base):
+        say(line)
     for name, line in (*repeated(folders, base).items(), *strangers(models).items()):
         say(f"--member {name}: {line}")
     beside = Beside(statistics(order.statistics, models, say), _turned(_plain(folders, base), models), order.seed)

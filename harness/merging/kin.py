@@ -42,6 +42,18 @@ def repeated(members: Mapping[str, Path], base: Path | None) -> dict[str, str]:
     return told
 
 
+def other_labels(members: Mapping[str, Path], base: Path | None) -> str:
+    """A line where the base has a head of other labels than the members, which is then no start of theirs; else ""."""
+    known = [f for f in members.values() if (f / "config.json").is_file()]
+    own, theirs = (labels_of(config_of(f)) if f is not None else None for f in (base, known[0] if known else None))
+    if own is None or theirs is None or own == theirs:
+        return ""
+    return (
+        f"the outputs of the base are {', '.join(own)} and those of the members {', '.join(theirs)} (id2label in "
+        "config.json); a head of the base's is taken for where theirs began"
+    )
+
+
 def strangers(models: Agreed) -> dict[str, str]:
     """Member -> a line, where it lies so far from the base that it may not descend from it."""
     if models.base is None:
