@@ -229,8 +229,7 @@ def test_workers_give_the_same_records_train_each_population_once_and_are_heard(
     answered.store("workers").put(done["simple"])
     damaged = answered.store("workers").put(done["ensemble"])
     damaged.write_text(damaged.read_text()[:-40])
-    arguments = answered.arguments("-n2", "-v", *words, "--results=workers", "--junitxml=report.xml")
-    result = answered.pytester.runpytest_subprocess(*arguments)
+    result = answered.run("-n2", "-v", *words, "--results=workers", "--junitxml=report.xml")
     assert result.ret == 0
     said = "\n".join(result.outlines)
     assert said.count("damaged record, made again: ") == 1, "what a worker says reaches the terminal"
