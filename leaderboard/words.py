@@ -43,6 +43,7 @@ OPTIONS = {  # what people read of an option, where its name alone would say lit
 }
 SHARE = "dev_fraction"  # of the development rows, the first ones, that are used
 SHORT = 2  # letters of an option that is a symbol of its method's formula, as it is typed: `k=0.4`
+_METHOD = re.compile(r"[^\s=]*")
 _OPTION = re.compile(r" (?=[A-Za-z_][\w.]*=)")
 
 OPTIMISERS = ("random", "grid", "coordinate", "cma", "catcma")  # of this project; random first, the yardstick
@@ -100,6 +101,8 @@ def shown(row: str, without: Collection[str] = ()) -> str:
         without: what is said beside the row already, in the words of `option`.
     """
     method, *options = _OPTION.split(row)
+    if not _METHOD.fullmatch(method):
+        return row  # what looks like options in it is a part of somebody's name
     source = SOURCE.fullmatch(method)
     symbols = [one for one in options if _symbol(one)]
     told = [said for one in options if not _symbol(one) and (said := option(one)) not in without]

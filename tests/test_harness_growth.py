@@ -77,7 +77,7 @@ PINNED: dict[tuple[str, int], dict[str, Any]] = {  # (class, version) -> its def
     ("multislerp", 1): {"weights": None},
     ("karcher", 1): {"weights": None, "steps": 10, "tolerance": 1e-05},
     ("base", 1): {},
-    ("calibrated", 1): {"inner": None},
+    ("calibrated", 2): {"inner": None},
     ("random_convex", 1): {},
     ("model_stock", 1): {"filter_wise": False, "clamp": True},
     ("cart", 1): {"lambda": 1.0, "share": 0.08, "embeddings": "svd"},

@@ -47,7 +47,7 @@ def test_the_verdict_comes_first_then_the_cost_then_scores_and_one_table_of_cert
         shown.index(part)
         for part in ("## What to use", "-score-against-time.svg", "## Emotion", "#### Scores", "#### How sure")
     ]
-    assert places == sorted(places) and shown.count("-cost-") == 1
+    assert places == sorted(places) and shown.count("-score-against-time.svg") == 1
     heads = ["What to use", "Emotion", "GLUE", "Run it again", "Take the numbers along"]
     assert re.findall(r"^## (.*)$", shown, re.M) == heads
     tables = ["Scores", "How sure, in-domain", "Scores", "How sure, cross-task"]

@@ -125,6 +125,7 @@ def test_rows_that_are_no_methods_are_called_by_what_they_are() -> None:
         ("dare_linear rescale=per row layers=blocks", "dare_linear (rescale per row, layers blocks)"),
         ("cma inner.head_rate=2", "cma (head rate 2)"),
         ("best dev_fraction=0.3…", "best member (dev fraction 0.3…)"),
+        ('<img src=x onerror="a"> k=2', '<img src=x onerror="a"> k=2'),
     ],
 )
 def test_options_are_said_in_words_and_symbols_as_they_are_typed(row: str, said: str) -> None:
