@@ -43,7 +43,7 @@ OPTIONS = {  # what people read of an option, where its name alone would say lit
 }
 SHARE = "dev_fraction"  # of the development rows, the first ones, that are used
 SHORT = 2  # letters of an option that is a symbol of its method's formula, as it is typed: `k=0.4`
-_METHOD = re.compile(r"[^\s=]*")
+_METHOD = re.compile(r"[a-z][a-z0-9_]*")  # as methods are registered
 _OPTION = re.compile(r" (?=[A-Za-z_][\w.]*=)")
 
 OPTIMISERS = ("random", "grid", "coordinate", "cma", "catcma")  # of this project; random first, the yardstick
