@@ -16,11 +16,14 @@ from leaderboard.pages.varied import varied
 from leaderboard.plots.colours import apart, shape
 from leaderboard.plots.dumbbells import dumbbells
 from leaderboard.plots.lines import Mark, lines
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.coefficients import coefficients
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.one_by_one import one_by_one
 from leaderboard.tables.options import BUDGET, DEV_ROWS, USUAL
 from leaderboard.tables.sweeps import Sweep, sweeps
+from leaderboard.tables.table import headline
+from leaderboard.tables.tuned import calibration, default_and_tuned
 from methods import resolve
 from tests.test_leaderboard_figures import EVIL
 from tests.test_leaderboard_table import method_part, record
@@ -205,3 +208,27 @@ def test_calibration_is_held_against_what_was_tuned_and_not_against_points_of_a_
     (shown,) = [v for v in varied(group_of(plain("simple", 0.5), calibrated, *by_f(1))) if v.topic == CALIBRATED]
     assert "simple_evolver: calibrated alone 20.0, tuned alone -4.0" in shown.figure.svg
     assert "Cr" not in shown.figure.svg and "F=" not in shown.figure.svg
+
+
+def test_the_share_of_development_rows_that_a_column_has_is_no_option_and_others_are_points_of_an_ablation() -> None:
+    """Else a calibration on all of them, of two seeds, took the place of that of the column, of three."""
+
+    def calibrated(share: float, seed: int, method: str = "simple_calibrated") -> RunRecord:
+        search = {} if share == 1 else {DEV_ROWS: share}
+        told = {"name": "quick", "search": search}
+        return replace(record(method, seed, 0.7, knobs=search, protocol=told), dev={"calls": 1})
+
+    seeds = (1, 2, 3)
+    own = [calibrated(0.3, seed, m) for seed in seeds for m in ("simple_calibrated", "ties_calibrated")]
+    own += [evolved(0.65, seed, 0.3) for seed in seeds]
+    others = [asked for share in (0.1, 1.0) for asked in (calibrated(share, 1), evolved(0.9, 1, share))]
+    group = group_of(*(plain("simple", 0.5, seed) for seed in seeds), *own, *others, evolved(0.8, 1, 0.3, F=0.9))
+    (block,) = group.blocks()
+    points = {f"simple_{kind}{share}" for kind in ("calibrated", "evolver") for share in ("", " dev_fraction=0.1")}
+    assert variants(block.rows).keys() == points | {"simple_evolver F=0.9 dev_fraction=0.3"}
+    assert headline(group).shared == ("dev_fraction=0.3",), "what points of an ablation have, no row of the table has"
+    (table,), (both,) = calibration(group), default_and_tuned(group)
+    (simple,) = [row for row in table.rows if row.row == "simple"]
+    assert simple.gain and simple.tuned_gain and simple.beyond, "whole, of three seeds each"
+    assert (round(simple.gain.mean, 4), round(simple.tuned_gain.mean, 4)) == (0.2, 0.15)
+    assert [pair.tuned_row for pair in both.pairs] == ["simple_evolver dev_fraction=0.3"]

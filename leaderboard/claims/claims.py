@@ -114,6 +114,7 @@ def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
 def _of(group: Group) -> dict[str, Finding]:
     """What one group says of every claim that it was asked."""
     told = {name: claim.ask(group) for name, claim in CLAIMS.items()}
+    measures.let_go()
     return {name: finding for name, finding in told.items() if finding is not None}
 
 

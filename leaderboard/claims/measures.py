@@ -166,3 +166,8 @@ def _above_base(group: Group, block: Block, method: str, base: str) -> Differenc
 def _columns(group: Group) -> Mapping[Block, Mapping[str, Contender]]:
     """The contenders of each column; a dozen claims ask for them."""
     return {b: contenders(b.rows, group.score, group.answers) for b in group.every_block()}
+
+
+def let_go() -> None:
+    """Keep no answers of the group that was asked last: beside those of the next one they would not fit in memory."""
+    _columns.cache_clear()

@@ -106,8 +106,8 @@ class Paper:
         places. One product for both; a few sets of answers at a time."""
         rows, wide = len(self._shared), max(columns.wide for columns in self._columns)
         redrawn = np.empty((len(self._columns), count), np.float32)
-        tossed = [np.empty((len(own), count), _kind(c, own)) for c, own in zip(self._columns, owns, strict=True)]
-        some, done = max(1, NUMBERS // max(1, rows * wide)), 0
+        tossed = _blocks([len(own) for own in owns], count, list(map(_kind, self._columns, owns)))
+        some, done = max(1, NUMBERS // (wide * max(1, rows, 2 * count))), 0
         for taken, coins in draws(self._name, rows, count):
             half = len(taken)
             block, drawn = slice(done, done := done + half), np.concatenate([taken, coins]).T
@@ -120,6 +120,20 @@ class Paper:
                     redrawn[k, block] = self._answers[k].score(every[begin:end, :half].T, again)
                     tossed[k][:, block] = every[begin:end, half:]
         return redrawn, tossed
+
+
+def _blocks(heights: Sequence[int], width: int, kinds: Sequence[np.dtype[Any]]) -> list[Array]:
+    """Empty arrays of these heights and kinds. Those of one kind are parts of one: thousands of small ones would leave
+    their memory in pieces when they go."""
+    whole = {
+        kind: np.empty((sum(h for h, own in zip(heights, kinds, strict=True) if own == kind), width), kind)
+        for kind in dict.fromkeys(kinds)
+    }
+    ends, parts = dict.fromkeys(kinds, 0), []
+    for height, kind in zip(heights, kinds, strict=True):
+        parts.append(whole[kind][ends[kind] : ends[kind] + height])
+        ends[kind] += height
+    return parts
 
 
 def _kind(columns: Columns, own: Array) -> np.dtype[Any]:

@@ -10,12 +10,13 @@ A row belongs here in one of two ways, and then stands in no table of scores, ra
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import Rows
 from leaderboard.tables.searches import is_search
+from leaderboard.words import SHARE
 
 ROLE: str = "ablation"  # of a setting that is asked to see what one choice does
 GENERATIONS = "generations"  # an evolution's own option, though by it tells how much was tuned
@@ -23,19 +24,32 @@ GENERATIONS = "generations"  # an evolution's own option, though by it tells how
 
 def variants(rows: Rows) -> Mapping[str, str]:
     """Row that is a point of an ablation -> the row that stands for its method, with the fewest options; "" where no
-    row does.
+    row does. The share of development rows that most rows of the column were given is no option.
 
-    Searches are left alone: those of one budget stand beside each other with their options, in a table of their own.
+    Searches of one budget stand beside each other with their options, in a table of their own: of them only those that
+    were given another share of the development rows are points.
     """
     told, found = kinds(rows), dict[str, str]()
+    away = _away(rows, told)
+    options = {row: len(records[0].knobs.keys() - {SHARE}) + (row in away) for row, records in rows.items()}
     methods: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row, records in rows.items():
-        if not is_search(records[0]):
-            tuned = GENERATIONS if told[row].endswith(("generation", GENERATIONS)) else told[row]
-            methods[records[0].method, tuned].append(row)
+        tuned = GENERATIONS if told[row].endswith(("generation", GENERATIONS)) else told[row]
+        if is_search(records[0]):
+            tuned += f" {sorted((k, str(v)) for k, v in records[0].knobs.items() if k != SHARE)}"
+        methods[records[0].method, tuned].append(row)
     for own in (own for own in methods.values() if len(own) > 1):
-        fewest = min(len(rows[row][0].knobs) for row in own)
-        plain = [row for row in own if len(rows[row][0].knobs) == fewest]
+        fewest = min(options[row] for row in own)
+        plain = [row for row in own if options[row] == fewest]
         stands = plain[0] if len(plain) == 1 else ""
-        found |= {row: stands for row in own if row != stands and rows[row][0].knobs}
+        found |= {row: stands for row in own if row != stands and options[row]}
     return found
+
+
+def _away(rows: Rows, told: Mapping[str, str]) -> set[str]:
+    """Rows that were tuned on another share of the development rows than most of the column."""
+    given = {records[0].method for records in rows.values() if SHARE in records[0].knobs}
+    reads = [row for row, records in rows.items() if told[row] or records[0].method in given]
+    shares = {row: rows[row][0].knobs.get(SHARE, 1.0) for row in reads}
+    usual = Counter(shares.values()).most_common(1)[0][0] if shares else 1.0
+    return {row for row, share in shares.items() if share != usual}

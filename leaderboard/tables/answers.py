@@ -156,7 +156,11 @@ def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold, without: float = 0.0
             names, papers = found.setdefault((paper, metric, answers.own.shape[1]), ([], Paper(paper, metric)))
             names.append(name)
             papers.add(answers._replace(own=answers.own[first:], shared=answers.shared[first:]))
-    return {name: sheet for names, paper in found.values() for name, sheet in zip(names, paper.sheets(), strict=True)}
+    sheets: dict[Name, Sheet] = {}
+    while found:  # each paper is let go as soon as it is drawn for: all of them weigh as much as their sheets
+        names, whole = found.pop(next(iter(found)))
+        sheets.update(zip(names, whole.sheets(), strict=True))
+    return sheets
 
 
 def first_rows(share: float, rows: int) -> int:

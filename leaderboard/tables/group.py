@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from harness.records.record import RunRecord, canonical, slug
@@ -158,9 +158,14 @@ class Group:
         return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere(), *self.ablations())))
 
 
-@lru_cache(maxsize=1)  # the answers of all groups together would not fit in memory
+_LAST: dict[Group, Sheets] = {}  # one at a time: the answers of two groups together would not fit in memory
+
+
 def _sheets(group: Group) -> Sheets:
-    return {} if group.gold is None else sheets_of(group.records, group.gold)
+    if group not in _LAST:
+        _LAST.clear()
+        _LAST[group] = {} if group.gold is None else sheets_of(group.records, group.gold)
+    return _LAST[group]
 
 
 def synthetic(record: RunRecord) -> bool:

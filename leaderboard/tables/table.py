@@ -54,11 +54,12 @@ class Scores:
     @cached_property
     def shared(self) -> tuple[str, ...]:
         """Options of development rows that all rows that read those share, `dev_fraction=0.3`; none of one."""
-        found = [record for record in self.records if part(part(record.recipe, "protocol"), "search")]
-        own = [
+        own = [record for block in self.blocks for row in self.methods for record in block.rows.get(row, ())]
+        found = [record for record in own if part(part(record.recipe, "protocol"), "search")]
+        told = [
             {(k, str(v)) for k, v in r.knobs.items() if k in part(part(r.recipe, "protocol"), "search")} for r in found
         ]
-        alike = set.intersection(*own) if len({r.method for r in found}) > 1 else set()
+        alike = set.intersection(*told) if len({r.method for r in found}) > 1 else set()
         return tuple(f"{knob}={value}" for knob, value in sorted(alike))
 
     @property

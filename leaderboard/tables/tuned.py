@@ -1,7 +1,8 @@
 """Every method at its defaults beside itself tuned on development rows, and how far that is calibration alone.
 
 Two comparisons that cross kinds on purpose: of one method with itself. Their differences are paired and, in each table,
-corrected for their number (Holm).
+corrected for their number (Holm). Points of an ablation have no part in either, and what was calibrated stands beside
+what was tuned on as many development rows.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeVar
 from harness.records.record import RunRecord
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Told, difference
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.cell import Cell, contenders, corrected
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import Rows, label
@@ -102,6 +104,7 @@ def calibration(group: Group) -> list[Calibration]:
         own = {row: _inside(records[0]) for row, records in _merges(block.rows) if is_calibrated(records[0])}
         tuned = {row: root_of(records[0]) for row, records in _merges(block.rows) if searcher_of(records[0])}
         beside = [(c, base, t) for c, base in own.items() for t, root in tuned.items() if root == base]
+        beside = [(c, base, t) for c, base, t in beside if _share(block, c) == _share(block, t)]
         pairs = {("gain", c, ""): (c, base) for c, base in own.items()}
         pairs |= {("tuned", c, t): (t, base) for c, base, t in beside}
         pairs |= {("beyond", c, t): (t, c) for c, _, t in beside}
@@ -135,7 +138,13 @@ def _inside(record: RunRecord) -> str:
 
 
 def _merges(rows: Rows) -> list[tuple[str, tuple[RunRecord, ...]]]:
-    return [(row, own) for row, own in rows.items() if not words.yardstick(row)]
+    apart = variants(rows)
+    return [(row, own) for row, own in rows.items() if not words.yardstick(row) and row not in apart]
+
+
+def _share(block: Block, row: str) -> object:
+    """Of the development rows, those that it was given: who was given more knows more."""
+    return block.rows[row][0].knobs.get(words.SHARE, 1.0)
 
 
 def _differences(group: Group, block: Block, pairs: Mapping[K, tuple[str, str]]) -> dict[K, Told]:
