@@ -50,7 +50,7 @@ from methods.searching.offsets import fitted
 class Calibrated(Replayable, PerMember, KeepsApart):
     """An inner method whose outputs are shifted."""
 
-    version: ClassVar[int] = 2  # 1 moved the bias in half precision too, and could end below its start
+    version: ClassVar[int] = 2  # 1 moved the bias in half precision too, which answers otherwise than was fitted
     needs: ClassVar[tuple[str, ...]] = ("development scores",)
     moves_equal_members: ClassVar[str] = "its output layer is moved to where development rows are answered best"
 

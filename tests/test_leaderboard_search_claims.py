@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,13 @@ def test_the_method_inside_is_asked_about_the_rows_that_the_search_saw(
     session.add(name, right(80, 0), calls=5, search=share, said=dev, recipe={"method": recipe})
     (found,) = findings(groups(session.records, gold_of(session.store)))[RULE]
     assert found.verdict == said
+    half = [in_half_precision(record) for record in session.records]
+    assert findings(groups(half, gold_of(session.store)))[RULE] == [], "answers hang on which rows share a batch"
+
+
+def in_half_precision(record: RunRecord) -> RunRecord:
+    protocol = {**record.recipe.get("protocol", {}), "choosing": {"dtype": "bf16"}}
+    return replace(record, recipe={**record.recipe, "protocol": protocol})
 
 
 def test_a_broken_rule_breaks_a_build(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,13 +29,14 @@ class Kept:
 
 
 Rule = Callable[[Group], Kept | str]
+FULL = "fp32"
 
 
 def never_below_start(where: Where | None) -> Rule:
     """A search or an evolution ends no lower than it began, on the development rows by which it chose.
 
     It began with the method inside as it is: by its own account and, where that method draws nothing and answered the
-    same rows, by the record of that method.
+    same rows, by the record of that method; of a part of its rows in full precision alone.
     """
 
     def rule(group: Group) -> Kept | str:
@@ -77,6 +78,8 @@ def _of_base(group: Group, record: RunRecord, base: RunRecord) -> float | None:
     kept = _number(part(method, "knobs").get("apart", APART)) if some else None
     if share == 1 and not kept:
         return _number(base.dev.get("score"))
+    if part(part(record.recipe, "protocol"), "choosing").get("dtype", FULL) != FULL:
+        return None  # in half precision an answer hangs on which rows share a batch, and the record's had others
     answers = [_first(told, group, share, kept or 0.0) for told in part(base.dev, "predictions").values()]
     scores = [score for score in answers if score is not None]
     return sum(scores) / len(scores) if scores and len(scores) == len(answers) else None
