@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from leaderboard import text
-from leaderboard.pages.pages import FOLDER, ROWS, stem_of
+from leaderboard.places import FOLDER, ROWS, stems
 from leaderboard.site.rows import Row, rows
 from leaderboard.stats.difference import Told
 from leaderboard.tables.group import Group, by_model
@@ -33,8 +33,9 @@ def files(found: Sequence[Group]) -> dict[PurePosixPath, str]:
     """Every file by its path below docs/; none where there is no record."""
     made: dict[PurePosixPath, str] = {}
     lines = {model: [line(row) for group in own for row in rows(group)] for model, own in by_model(found).items()}
+    stem = stems(lines)
     for model, own in lines.items():
-        made |= _both(stem_of(model), own)
+        made |= _both(stem[model], own)
     return made | _both(ROWS, [one for own in lines.values() for one in own]) if lines else {}
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from harness.records.record import write_whole
 from leaderboard.links import FOLDER as MANUAL
-from leaderboard.pages.pages import CLAIMS_PAGE, FOLDER, INDEX, VARIED_PAGE
+from leaderboard.pages.pages import CLAIMS_PAGE, INDEX, VARIED_PAGE
 from leaderboard.pages.prose import MARK
+from leaderboard.places import FOLDER
 
 DOCS = Path("docs")
 LIST = FOLDER / "generated.json"

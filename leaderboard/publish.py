@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
-from leaderboard import audit, downloads, generated, shelf
+from leaderboard import audit, downloads, generated, places, shelf
 from leaderboard.audit.marks import misgraded
 from leaderboard.findings.quantities import values
 from leaderboard.manual import page
@@ -89,7 +89,8 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
         if BEGIN in before or END in before:
             files[root / host] = between(before, HOSTS[host](found), host)
     if (root / FINDINGS).exists():
-        files[root / FINDINGS] = findings.rewritten((root / FINDINGS).read_text(encoding="utf-8"), values(found))
+        before, named = (root / FINDINGS).read_text(encoding="utf-8"), places.stems(group.key.model for group in found)
+        files[root / FINDINGS] = findings.rewritten(before, values(found), named)
     return files
 
 

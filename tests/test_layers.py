@@ -47,7 +47,9 @@ PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "claims": {"claims", "stats", "tables", "words"},
     "findings": {"claims", "findings", "stats", "tables", "verdict", "words"},
     "plots": {"plots", "stats", "text", "words"},
-    "pages": {"claims", "findings", "links", "pages", "plots", "stats", "tables", "text", "verdict", "words"},
+    "pages": {
+        *("claims", "findings", "links", "pages", "places", "plots", "stats", "tables", "text", "verdict", "words"),
+    },
     "manual": {"links", "manual", "pages", "stats", "tables", "text", "words"},
 }
 HEAVY = {  # what no listing and no refusal waits for

@@ -10,7 +10,7 @@ import pytest
 
 from leaderboard import downloads
 from leaderboard.generated import LIST
-from leaderboard.pages.pages import FOLDER, page_of, stem_of
+from leaderboard.places import page_of, stems
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
@@ -50,12 +50,14 @@ def test_the_order_of_records_changes_no_byte() -> None:
 
 
 def test_no_model_takes_the_place_of_another_file_whatever_it_is_called() -> None:
-    names = ("rows", "ROWS", "generated", "rows-of-model", "README", "index", "a", "a ")
+    names = ("rows", "ROWS", "generated", "rows-of-model", "README", "index", "a", "a ", "A", "BERT-base", "bert-base")
     made = groups([record("simple", model=name) for name in names])
-    found = [downloads.FOLDER / f"{stem_of(name)}.json" for name in names]
-    every = [*found, downloads.FOLDER / "rows.json", LIST, *(FOLDER / page_of(name) for name in names)]
+    stem = stems(names)
+    found = [downloads.FOLDER / f"{stem[name]}.json" for name in names]
+    every = [*found, downloads.FOLDER / "rows.json", LIST, *(page_of(stem[name]) for name in names)]
     assert len({path.as_posix().lower() for path in every}) == len(every), "on disks that know no capitals, too"
-    assert LIST not in downloads.files(made)
+    assert LIST not in (written := downloads.files(made)) and set(found) < set(written)
+    assert stem["BERT-base"] == "BERT-base" and stem["rows-of-model"] == "rows-of-model"
 
 
 @pytest.mark.parametrize("evil", EVIL)

@@ -14,7 +14,8 @@ from harness.records.terrain import Place, Terrain
 from leaderboard.audit import load
 from leaderboard.pages.figures import Figure, figures
 from leaderboard.pages.files import Files
-from leaderboard.pages.pages import FOLDER, pages
+from leaderboard.pages.pages import pages
+from leaderboard.places import FOLDER
 from leaderboard.plots.axes import Scale, around, decades
 from leaderboard.plots.colours import ramp
 from leaderboard.plots.curves import curves

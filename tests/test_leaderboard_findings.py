@@ -24,6 +24,7 @@ from tests.test_leaderboard_search_claims import SIMPLE, rows, search
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / FINDINGS).read_text(encoding="utf-8")
 MODEL = "roberta-base"
+STEMS = {MODEL: MODEL}
 
 
 @pytest.fixture
@@ -71,31 +72,31 @@ def test_findings_are_two_pages_and_hold_no_number_that_nobody_filled_in() -> No
 
 def test_a_number_is_written_with_the_place_where_it_stands(one: None) -> None:
     page = 'Ties gain [?](# "gain") points, really above.\n'
-    said = rewritten(page, told(0.60, 0.61, 0.62))
+    said = rewritten(page, told(0.60, 0.61, 0.62), STEMS)
     (group,) = groups([*runs("simple", 0.5), *runs("ties", 0.6)])
     assert said == f'Ties gain [+11.0](leaderboard/{MODEL}.md#{group.anchor} "gain") points, really above.\n'
-    assert rewritten(said, told(0.60, 0.61, 0.62)) == said and complaints(said) == []
+    assert rewritten(said, told(0.60, 0.61, 0.62), STEMS) == said and complaints(said) == []
 
 
 @pytest.mark.parametrize("scores", [(0.40, 0.41, 0.42), (0.60, 0.48, 0.47)], ids=["below", "undecided"])
 def test_a_sentence_that_records_contradict_is_named(one: None, scores: tuple[float, ...]) -> None:
     page = '# Findings\n\nThis is so. **Tune.** Ties gain [?](# "gain") points\nby then. That is all.\n'
-    said = rewritten(page, told(*scores))
+    said = rewritten(page, told(*scores), STEMS)
     (line,) = complaints(said)
     assert "no longer really above" in line and line.endswith("points by then.") and "Ties gain" in line
     assert "This is so" not in line and "That is all" not in line
-    assert complaints(rewritten(said, told(0.60, 0.61, 0.62))) == [], "it is true again"
+    assert complaints(rewritten(said, told(0.60, 0.61, 0.62), STEMS)) == [], "it is true again"
 
 
 def test_a_number_that_nobody_knows_and_one_that_no_record_tells_are_complained_about(one: None) -> None:
-    said = rewritten('A [?](# "gain"), and a [2](# "gian").', {})
+    said = rewritten('A [?](# "gain"), and a [2](# "gian").', {}, STEMS)
     first, second = complaints(said)
     assert "no record tells it" in first and "no such number" in second
 
 
 def test_links_without_a_title_are_nobodys_numbers(one: None) -> None:
     page = "[the log](LOG.md) and [claims](claims.md#holds)\n"
-    assert rewritten(page, told(0.6, 0.6)) == page and named(page) == []
+    assert rewritten(page, told(0.6, 0.6), STEMS) == page and named(page) == []
 
 
 # -- what is looked up -------------------------------------------------------------------------------------------------

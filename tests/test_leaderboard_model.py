@@ -8,6 +8,7 @@ from itertools import pairwise
 from leaderboard.pages import pages
 from leaderboard.pages.fold import folded
 from leaderboard.pages.repeat import block, repeat, wrapped
+from leaderboard.places import page_of, stems
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
@@ -27,7 +28,7 @@ def asked(model: str = "roberta-base") -> str:
             ("cross_task", {"suite": "glue"}),
         )
     ]
-    return pages.pages(groups(made))[pages.FOLDER / pages.page_of(model)]
+    return pages.pages(groups(made))[page_of(stems([model])[model])]
 
 
 def opened(page: str) -> str:

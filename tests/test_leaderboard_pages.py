@@ -115,11 +115,12 @@ def test_no_records_no_tables() -> None:
 
 
 def test_every_model_has_a_page_of_its_own() -> None:
-    names = ["a/b", "a--b", "index", "README", "roberta-base"]
+    names = ["a/b", "a--b", "index", "README", "roberta-base", "RoBERTa-base"]
     files = pages.pages(groups([record(model=name) for name in names]))
     found = [path for path in files if path.suffix == ".md" and path.parent.name == "leaderboard"]
-    assert len(found) == len(names) and {p.stem.lower() for p in found} & {"index", "readme"} == set()
-    assert any(path.name == "roberta-base.md" for path in found)
+    assert len({path.name.casefold() for path in found}) == len(names) == len(found), "some disks know no capitals"
+    assert {p.stem.lower() for p in found} & {"index", "readme"} == set()
+    assert any(path.name == "RoBERTa-base.md" for path in found)
     index = files[pages.INDEX]
     assert all(f"]({path})" in index for path in map(str, found))
 

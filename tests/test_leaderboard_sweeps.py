@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.protocol.protocol import Protocol
+from harness.records.method_recipe import method_recipe
 from harness.records.record import RunRecord
 from leaderboard.pages import pages
 from leaderboard.pages.changed import CALIBRATED
@@ -115,6 +116,30 @@ def test_a_budget_is_judged_by_what_it_gains_over_the_method_at_its_defaults() -
     assert [p.mean for p in sweep.lines["simple_evolver"]] == pytest.approx([0.0, 0.1, 0.3])
     alone = only(*found)
     assert not alone.gains and [p.mean for p in alone.lines["simple_evolver"]] == pytest.approx([0.5, 0.6, 0.8])
+
+
+def of_budget(name: str, outer: str, budget: int, score: float, version: int | None = None) -> RunRecord:
+    """A search as this version writes its recipe, or as another one did."""
+    part = method_recipe(resolve(name, {outer: {"budget": budget}}))
+    knobs, protocol = {"budget": budget}, {"name": "quick"}
+    part |= {} if version is None else {"version": version}
+    return record(name, score=score, knobs=knobs, recipe={"method": part}, protocol=protocol)
+
+
+@pytest.mark.parametrize("name", ["simple+cma", "ties+random", "dare_linear+grid", "dfs", "ps_dfs"])
+def test_a_version_that_follows_from_a_budget_leaves_no_budget_out(name: str) -> None:
+    name, outer = name.replace("+", "_"), "search" if "+" in name else name
+    found = [of_budget(name, outer, budget, budget / 100) for budget in (8, 16, 30, 50)]
+    (line,) = only(*found).lines.values()
+    assert [(point.value, point.mean) for point in line] == [(b, pytest.approx(b / 100)) for b in (8, 16, 30, 50)]
+
+
+def test_a_budget_that_two_versions_were_given_shows_what_the_later_one_found() -> None:
+    found = [of_budget("simple_cma", "search", budget, 0.5) for budget in (8, 16, 32)]
+    earlier = of_budget("simple_cma", "search", 16, 0.1, 1)
+    for twice in ([*found, earlier], [earlier, *found]):
+        (line,) = only(*twice).lines.values()
+        assert [point.mean for point in line] == [0.5, 0.5, 0.5]
 
 
 def test_lines_are_named_by_what_they_do_not_share() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from leaderboard.findings.quantities import QUANTITIES
 from leaderboard.findings.says import Says, Value
-from leaderboard.pages.pages import FOLDER, page_of
+from leaderboard.places import Stems, page_of
 from leaderboard.text import plain
 
 LINK = re.compile(r'\[(?P<number>[^\]\n]*)\]\((?P<place>[^)\s]*)\s+"(?P<name>[^"\n]+)"\)')
@@ -22,9 +22,9 @@ _WRONG = re.compile(f"{NO_LONGER}|{UNTOLD}|{UNKNOWN}")
 _END = re.compile(r"(?<=[.!?])(?:\*\*)?\s+|\n\s*\n|\n(?=[-#])")
 
 
-def rewritten(page: str, told: Mapping[str, Value]) -> str:
+def rewritten(page: str, told: Mapping[str, Value], stem: Stems) -> str:
     """The page with the numbers that records tell."""
-    return LINK.sub(lambda link: _link(link, told), page)
+    return LINK.sub(lambda link: _link(link, told, stem), page)
 
 
 def complaints(page: str) -> list[str]:
@@ -42,21 +42,21 @@ def named(page: str) -> list[str]:
     return [link["name"] for link in LINK.finditer(page)]
 
 
-def _link(link: re.Match[str], told: Mapping[str, Value]) -> str:
+def _link(link: re.Match[str], told: Mapping[str, Value], stem: Stems) -> str:
     name = link["name"]
     if name not in QUANTITIES:
         return f'[{UNKNOWN}](# "{name}")'
     if name not in told:
         return f'[{UNTOLD} it](# "{name}")'
     value = told[name]
-    return f'[{_number(value, QUANTITIES[name].says)}]({_address(value)} "{name}")'
+    return f'[{_number(value, QUANTITIES[name].says)}]({_address(value, stem)} "{name}")'
 
 
 def _number(value: Value, says: Says) -> str:
     return value.text if says.holds(value) else f"{value.text}, {NO_LONGER} {says.words}"
 
 
-def _address(value: Value) -> str:
+def _address(value: Value, stem: Stems) -> str:
     page, anchor = value.place
-    file = page if page.endswith(".md") else f"{FOLDER}/{page_of(page)}"
+    file = str(page_of(stem[page])) if page in stem else page
     return f"{file}#{anchor}" if anchor else file

@@ -9,12 +9,10 @@ ablations.md                what one choice does, all else as it is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from harness.records.diagnosis import Diagnosis
-from harness.records.record import slug
 from harness.records.terrain import Terrain
 from leaderboard import links, text
 from leaderboard.claims.claims import findings
@@ -26,6 +24,7 @@ from leaderboard.pages.files import Files
 from leaderboard.pages.grids import Name
 from leaderboard.pages.outcomes import Varied
 from leaderboard.pages.repeat import repeat
+from leaderboard.places import FOLDER, Stems, page_of, stems
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, by_model
@@ -36,9 +35,6 @@ from leaderboard.verdict.tally import beside
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 VARIED_PAGE = PurePosixPath("ablations.md")
-FOLDER = PurePosixPath("leaderboard")
-ROWS = "rows"  # the downloads of all models
-TAKEN = ("index", "readme", ROWS, "generated")  # by what lies beside the pages of models: a list of what was written
 PICTURES = FOLDER / model.FIGURES
 HERE = markdown.linked(str(links.FOLDER))
 
@@ -48,7 +44,8 @@ def pages(
 ) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
     asked_of = findings(_prepared(found))  # first: each group's tables are made while its answers are in memory
-    files = {INDEX: _index(found), CLAIMS_PAGE: claims.page(asked_of, PICTURES.as_posix())}
+    stem = stems(group.key.model for group in found)
+    files = {INDEX: _index(found, stem), CLAIMS_PAGE: claims.page(asked_of, PICTURES.as_posix())}
     shared = {str(name): drawing for name, drawing in claims.figures(asked_of).items()} | ranking.diagrams(found)
     files |= {PICTURES / name: drawing for name, drawing in shared.items()}
     names, alone = Files(shared), dict[Group, list[Varied]]()
@@ -63,27 +60,9 @@ def pages(
         every = [*(f for of_group in drawn.values() for f in of_group), *(f for _, f in seen), *layers]
         files |= {PICTURES / figure.name: figure.svg for figure in every}
         whole = model.page(_model(name, own), own, drawn, seen, told, layers)
-        files[FOLDER / page_of(name)] = f"{whole}\n{prose.DOWNLOAD.format(stem=stem_of(name))}"
-    return files | {VARIED_PAGE: varied.page(alone, PICTURES.as_posix(), _part_of)}
-
-
-def page_of(model: str) -> str:
-    """The name of a model's page; with a digest where the name alone could be another's, or a file's that is no
-    model's."""
-    name = slug(model)
-    if name != model or name.lower() in TAKEN:
-        name += f"-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
-    return f"{name}.md"
-
-
-def _part_of(group: Group) -> str:
-    """Where a group stands on its model's page."""
-    return f"{FOLDER}/{page_of(group.key.model)}#{group.anchor}"
-
-
-def stem_of(name: str) -> str:
-    """The name of a model's downloads without their endings: that of its page."""
-    return page_of(name).removesuffix(".md")
+        files[page_of(stem[name])] = f"{whole}\n{prose.DOWNLOAD.format(stem=stem[name])}"
+    parts = {group: f"{page_of(stem[group.key.model])}#{group.anchor}" for group in found}
+    return files | {VARIED_PAGE: varied.page(alone, PICTURES.as_posix(), parts)}
 
 
 def session(found: list[Group]) -> str:
@@ -96,7 +75,7 @@ def session(found: list[Group]) -> str:
     return "\n".join([*parts, *([prose.NOTHING] if len(parts) == 2 else []), prose.NOTES])
 
 
-def _index(found: list[Group]) -> str:
+def _index(found: list[Group], stem: Stems) -> str:
     parts = [prose.HEAD, *verdict.told(found, HERE), *ranking.told(found, PICTURES.as_posix())]
     for called, own in by_model(found).items():
         parts += [f"## {_model(called, own)}\n", *([prose.SYNTHETIC] if model.made_up(own) else [])]
@@ -104,7 +83,7 @@ def _index(found: list[Group]) -> str:
             parts.append(f"### {text.escaped(group.heading)}\n")
             parts += [markdown.table(grids.scores(headline(group), markdown.score, HERE))] * bool(group.blocks())
             parts += _elsewhere(group, HERE)
-        parts.append(f"[Differences, corpora, costs, figures, commands]({FOLDER}/{page_of(called)})\n")
+        parts.append(f"[Differences, corpora, costs, figures, commands]({page_of(stem[called])})\n")
     if not found:
         parts.append(prose.NOTHING)
     return "\n".join([*parts, prose.HOW_TO_READ, prose.NOTES])

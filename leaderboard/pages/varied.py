@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard import text
 from leaderboard.pages import changed, markdown, prose, swept, times
@@ -37,13 +37,13 @@ def of_answers(group: Group) -> Iterator[object]:
     yield from (sweeps(group), coefficients(group), one_by_one(group))
 
 
-def page(found: Mapping[Group, Sequence[Varied]], pictures: str, page_of: Callable[[Group], str]) -> str:
+def page(found: Mapping[Group, Sequence[Varied]], pictures: str, parts_of: Mapping[Group, str]) -> str:
     """One choice after the other, real models first, with the figures of those.
 
     Args:
         found: the groups in their order, each with its figures under the names of their files.
         pictures: the folder of figures, as the page sees it.
-        page_of: the address of a group's part on its model's page.
+        parts_of: the address of each group's part on its model's page.
     """
     by_topic: dict[str, list[tuple[Group, Varied]]] = defaultdict(list)
     for group, own in found.items():
@@ -52,7 +52,7 @@ def page(found: Mapping[Group, Sequence[Varied]], pictures: str, page_of: Callab
     parts = [prose.VARIED]
     for topic in sorted(by_topic, key=lambda topic: (_rank(topic), topic)):
         parts.append(f"## {text.escaped(topic)}\n")
-        parts.append(markdown.table(_grid(by_topic[topic], page_of), words=3))
+        parts.append(markdown.table(_grid(by_topic[topic], parts_of), words=3))
         parts += [
             f"![{text.escaped(one.figure.says)}]({pictures}/{one.figure.name})\n\n{one.figure.caption}"
             for group, one in by_topic[topic]
@@ -63,12 +63,12 @@ def page(found: Mapping[Group, Sequence[Varied]], pictures: str, page_of: Callab
     return "\n".join([*parts, *([] if by_topic or took else [prose.NOTHING])])
 
 
-def _grid(own: list[tuple[Group, Varied]], page_of: Callable[[Group], str]) -> tuple[list[str], list[list[str]]]:
+def _grid(own: list[tuple[Group, Varied]], parts_of: Mapping[Group, str]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for group, one in own:
         model = f"{text.escaped(group.key.model)}{' (made up)' if group.synthetic else ''}"
         where = text.escaped(f"{group.heading}: {one.column}")
-        rows.append([f"[{model}]({page_of(group)})", where, text.sentence(one.outcome)])
+        rows.append([f"[{model}]({parts_of[group]})", where, text.sentence(one.outcome)])
     return ["model", "asked", "what came of it"], rows
 
 

@@ -17,7 +17,8 @@ from mkdocs.structure.pages import Page
 from harness.records.record import Store
 from leaderboard import audit, text
 from leaderboard.links import FOLDER as MANUAL
-from leaderboard.pages.pages import FOLDER, VARIED_PAGE
+from leaderboard.pages.pages import VARIED_PAGE
+from leaderboard.places import FOLDER
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import examples, html
 from leaderboard.site.rows import page_of, rows

@@ -9,7 +9,7 @@ from typing import Any
 from harness.records.record import RunRecord, canonical
 from leaderboard import words
 from leaderboard.tables.rows import Rows, decided, leaves
-from leaderboard.tables.searches import is_number, part
+from leaderboard.tables.searches import is_number, part, whole
 
 FEWEST = 3  # values that make a line
 BUDGET, DEV_ROWS = "budget", "dev_fraction"
@@ -21,12 +21,17 @@ Line = Mapping[float, str]  # value -> row, from the least value
 
 
 def lines_of(rows: Rows) -> dict[str, list[Line]]:
-    """Option -> its lines: rows of one method that have three values or more of it and are alike in all else."""
+    """Option -> its lines: rows of one method that have three values or more of it and are alike in all else.
+
+    Where one value was run by two versions of a method, the later one counts.
+    """
     found: dict[str, dict[str, dict[float, str]]] = defaultdict(lambda: defaultdict(dict))
     for row, records in rows.items():
         if not words.yardstick(row):
             for name, value, rest in options(records[0]):
-                found[name][rest].setdefault(value, row)
+                line = found[name][rest]
+                if value not in line or _version(rows[line[value]][0]) < _version(records[0]):
+                    line[value] = row
     whole: dict[str, list[Line]] = {}
     for name in sorted(found):
         if lines := [dict(sorted(line.items())) for line in found[name].values() if len(line) >= FEWEST]:
@@ -35,15 +40,19 @@ def lines_of(rows: Rows) -> dict[str, list[Line]]:
 
 
 def options(record: RunRecord) -> Iterator[tuple[str, float, str]]:
-    """Each number that its cell was given: the option, `evolver.F`; the value; and all else that decides the cell."""
+    """Each number that its cell was given: the option, `evolver.F`; the value; and all else that decides the cell.
+
+    A search's version is no such thing, for it follows from its own options: of 10 to 19 evaluations it looks at one
+    candidate less again than it once did, and so it has another version there alone.
+    """
     told = {way: value for way, value in leaves(decided(record)) if value != {} and not way.startswith("knobs")}
     named = {way: name for way in told if (name := _name(way, told))}
     for way, name in named.items():
         if is_number(told[way]):
-            yield name, float(told[way]), _without(told, way)
+            yield name, float(told[way]), _without(told, way, *_follows(told, way))
     for name, usual in USUAL.items():
         if name not in named.values() and _takes(record, told, name):
-            yield name, usual, _without(told, "")
+            yield name, usual, _without(told)
 
 
 def _takes(record: RunRecord, told: Mapping[str, Any], option: str) -> bool:
@@ -64,5 +73,16 @@ def _name(way: str, told: Mapping[str, Any]) -> str:
     return name if name == BUDGET else f"{told.get(f'{owner}.name')}.{name}"
 
 
-def _without(told: Mapping[str, Any], way: str) -> str:
-    return canonical({name: value for name, value in told.items() if name != way})
+def _follows(told: Mapping[str, Any], way: str) -> Iterator[str]:
+    """What an option of a search decides beside itself."""
+    owner, of_method, _ = way.rpartition(".knobs.")
+    if of_method and f"{owner}.knobs.optimiser.name" in told:
+        yield f"{owner}.version"
+
+
+def _version(record: RunRecord) -> int:
+    return whole(part(record.recipe, "method").get("version")) or 0
+
+
+def _without(told: Mapping[str, Any], *ways: str) -> str:
+    return canonical({name: value for name, value in told.items() if name not in ways})
