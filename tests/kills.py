@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ class Round:
     """One store and one zoo."""
 
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)  # more of it, of its sessions
 
     def words(self, *more: str) -> list[str]:
         """The command of a session."""
@@ -52,7 +54,8 @@ class Round:
 
     def begin(self, *more: str) -> subprocess.Popen[bytes]:
         """Such a session, in a process of its own; it speaks to a file."""
-        environment = {**os.environ, "SMALL_WORLD_LOG": str(self.folder / "trained"), "OMP_NUM_THREADS": "1"}
+        own = {"SMALL_WORLD_LOG": str(self.folder / "trained"), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, **own, **self.environment}
         with (self.folder / "said").open("ab") as said:
             return subprocess.Popen(
                 self.words(*more), cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True
@@ -74,11 +77,11 @@ class Round:
         return (self.folder / "said").read_text(errors="replace")
 
 
-def begun(root: Path, name: str, base: Path) -> Round:
+def begun(root: Path, name: str, base: Path, **environment: str) -> Round:
     """A round whose zoo has the tiny model and no member."""
     folder = root / name
     shutil.copytree(base, folder / "zoo")
-    return Round(folder)
+    return Round(folder, environment)
 
 
 def base_of(root: Path) -> Path:

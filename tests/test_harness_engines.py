@@ -22,12 +22,12 @@ from harness.cells.cell import Cell
 from harness.engines.base import Engine
 from harness.engines.board import Board, Hand, Job
 from harness.engines.cluster import Cluster, shared
-from harness.engines.crew import Crew
+from harness.engines.crew import Crew, Worker
 from harness.engines.facts import MARK, Facts, code, differing, facts_of, mark_of
 from harness.engines.front import Front, cell_of
 from harness.engines.hands import Context, Outcome, Spec, WorkerError, answer
 from harness.engines.inline import Inline
-from harness.engines.ray import Ray
+from harness.engines.ray import STILLBORN, Ray
 from harness.engines.watch import SILENCE, Absence, Watch
 from harness.records.basket import Basket, unpack
 from harness.records.record import RunRecord, Store, read
@@ -476,6 +476,22 @@ def test_a_session_that_ends_while_workers_work_says_so(busy: bool) -> None:
     engine._crew = cast(Any, SimpleNamespace(workers=[worker], last_words=lambda _: None))
     engine.end()
     assert said == ["ending the workers and Ray's processes; what is finished is stored"] * busy
+
+
+def test_workers_that_are_lost_before_they_are_there_are_not_hired_for_ever() -> None:
+    said, hired = list[str](), list[Worker]()
+    bench = SimpleNamespace(options=SimpleNamespace(engine=Asked("ray", None, 2)), say=said.append)
+    engine = Ray(cast(Any, bench), Context(cast(Any, None)))
+    engine._crew = cast(Any, SimpleNamespace(dismiss=lambda _: None, hire=lambda: hired.append(Worker())))
+    for _ in range(STILLBORN * 2 - 1):
+        engine._replace(Worker(), RuntimeError("The worker died"))
+    engine._stillborn = 0  # as where one of them was there
+    for _ in range(STILLBORN * 2 - 1):
+        engine._replace(Worker(), RuntimeError("The worker died"))
+    engine._replace(Worker(ready=True), RuntimeError("idle, and its machine was lost"))
+    assert len(said) == len(hired) == STILLBORN * 4 - 1
+    with pytest.raises(MergeboardError, match="8 workers were lost one after the other, each before it was there .The"):
+        engine._replace(Worker(), RuntimeError("The worker\n died"))
 
 
 class Noisy:

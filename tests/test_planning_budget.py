@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any, cast
@@ -313,6 +314,33 @@ def test_a_cluster_begins_no_cell_when_the_time_is_up() -> None:
     assert given == [0] and list(engine._ready) == [1]
     with pytest.raises(LeftOut, match="its time is up"):
         engine.answer(cells[1])
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_member_is_made_as_long_as_any_of_the_cells_that_wait_for_it_fits(fits: bool) -> None:
+    cells = [in_domain("simple"), in_domain("ties")]
+    late = {cells[0]: "it takes too long", **({} if fits else {cells[1]: "this too"})}
+    options = SimpleNamespace(engine=EngineAsked("ray", None, 1))
+    bench: Any = SimpleNamespace(options=options, say=print, late=lambda cell: late.get(cell, ""))
+    engine, given = Ray(bench, Context(cast(Any, options))), []
+    worker = Worker(ready=True)
+    engine._crew = cast(Any, SimpleNamespace(workers=[worker], give=lambda who, job: given.append(job.member)))
+    engine._cells = cells
+    for place, cell in enumerate(cells):
+        engine._merging[_merge_of(cell)] = []
+        member = Spec(cell, member=cell.key.sources[0])
+        engine._board.add(OnBoard(place, Spec(cell), cell.key), {"m": member})
+    engine._deal()
+    assert given == ["m"] * fits and list(engine._ready) == ([] if fits else [0, 1])
+
+
+def test_a_cluster_that_tells_late_how_many_work_is_reckoned_with(time_: Time) -> None:
+    (first, second), costs = two_bundles((30.0, 5.0))
+    bundles = [Bundle(tuple(replace(first.jobs[0]) for _ in range(3)), 1.0), second]
+    clock = Clock(bundles, costs, Deadline(time_.now + 60.0, 60.0))
+    assert "left out by the budget" in clock.refuses(bundles[0].jobs[0])
+    clock.workers = 4
+    assert clock.refuses(bundles[0].jobs[0]) == ""
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------

@@ -72,6 +72,10 @@ class Board:
         hand.population = best.population
         return best
 
+    def cells(self, job: Job) -> list[Job]:
+        """Those that need this job: itself, or who waits for the member that it makes, in the order of their places."""
+        return sorted(self._waiting[job.member], key=lambda one: one.place) if job.member else [job]
+
     def made(self, job: Job, node: str) -> list[Job]:
         """A member is there: the cells that waited for no other one are open now."""
         self._made_on[job.population] = node

@@ -32,6 +32,7 @@ from methods.errors import MergeboardError
 AHEAD = 8  # questions for each worker that are looked up before they are wanted
 PATIENCE = 1.0  # seconds between two looks at the clock
 RETRIES = 3  # workers more that a question may lose
+STILLBORN = 4  # times that all workers may be lost, one after the other, before any of them was there
 
 
 class Ray:
@@ -42,6 +43,7 @@ class Ray:
         self._cluster = Cluster(self._asked)
         self._workers = self._asked.workers or 1  # how many, as soon as there is a cluster
         self._begun = False  # whether there is a cluster to be let go
+        self._stillborn = 0  # workers that were lost before they were there, since one was
         self._crew: Crew | None = None
         self._board, self._absence = Board(), Absence()
         self._answers: dict[Cell, deque[Answer | Exception]] = {}
@@ -131,6 +133,7 @@ class Ray:
         for words, folder in (("--cache", options.zoo), ("--results", options.results)):
             marks[f"{words} {folder}"] = (folder, mark_of(folder))
         self._workers = share.workers
+        self._bench.crowd(share.workers)
         context = replace(self._context, threads=share.threads)
         self._crew = Crew(ray, context, {"num_cpus": share.cpus, "num_gpus": share.gpus}, marks)
         for _ in range(share.workers):
@@ -147,10 +150,19 @@ class Ray:
                 job = self._board.take(worker, crew.workers)
                 if job is None:
                     break
-                if late := self._bench.late(job.spec.cell):  # or the first of the cells that wait for this member
+                if late := self._late(job):
                     self._fail(job, LeftOut(late))
                 else:
                     crew.give(worker, job)
+
+    def _late(self, job: Job) -> str:
+        """Why a cell is not begun any more, or a member: that none of the cells that wait for it is; else empty."""
+        late = ""
+        for cell in self._board.cells(job):
+            if not (reason := self._bench.late(cell.spec.cell)):
+                return ""
+            late = late or reason
+        return late
 
     def _hear(self, seconds: float) -> None:
         """Take what a worker has done."""
@@ -176,12 +188,24 @@ class Ray:
         if reason := differing(facts_of(self._bench.options), theirs):
             raise MergeboardError(f"--engine=ray: {reason}")
         worker.ready = True
+        self._stillborn = 0
 
     def _replace(self, worker: Worker, error: Exception) -> None:
-        """A worker is gone: another one is hired, and what it was at is asked again."""
+        """A worker is gone: another one is hired, and what it was at is asked again.
+
+        Errors: `MergeboardError` where workers are lost one after the other before any is there.
+        """
         assert self._crew is not None
-        job = worker.job
+        job, line = worker.job, " ".join(str(error).split())[:300]
         self._crew.dismiss(worker)
+        if job is None and not worker.ready:
+            self._stillborn += 1
+            if self._stillborn >= STILLBORN * self._workers:
+                raise MergeboardError(
+                    f"--engine=ray: {self._stillborn} workers were lost one after the other, each before it was there "
+                    f"({line}); look whether memory suffices for {self._workers} of them, or ask for fewer with "
+                    "--ray-workers=N"
+                )
         self._crew.hire()
         if job is None:
             self._bench.say("a worker was lost before it was there; another one is hired")
@@ -189,7 +213,6 @@ class Ray:
         job.lost += 1
         what = str(job.spec.cell) if not job.member else f"the member {'+'.join(job.spec.member.members)}"  # type: ignore[union-attr]
         if job.lost > RETRIES:
-            line = " ".join(str(error).split())[:300]
             self._fail(job, MergeboardError(f"{what} lost {job.lost} workers, so it is not asked again ({line})"))
             return
         self._bench.say(f"a worker was lost while it was at {what}; another one is asked ({job.lost} of {RETRIES})")

@@ -40,7 +40,8 @@ class Clock:
         there: Callable[[tuple[str, ...]], bool] = lambda name: False,
         workers: int = 1,
     ) -> None:
-        self._costs, self._deadline, self._there, self._workers = costs, deadline, there, workers
+        self._costs, self._deadline, self._there = costs, deadline, there
+        self.workers = workers  # a cluster says how many when it has begun
         self._bundles = bundles
         self._place = {id(job): (b, k) for b, own in enumerate(bundles) for k, job in enumerate(own.jobs)}
         self._begun: set[int] = set()
@@ -56,7 +57,7 @@ class Clock:
         bundle, k = self._place[id(job)]
         own = self._expected([job])
         rest = own if bundle in self._begun else self._expected(self._bundles[bundle].jobs[k:])
-        crowd = 1 if bundle in self._begun else self._workers
+        crowd = 1 if bundle in self._begun else self.workers
         if rest.seconds / crowd > left or own.seconds > left:
             if self._another_fits(bundle, left):
                 return self._reason(f"it and what it is compared with take {rest}, and {told(left)} are left")
@@ -69,7 +70,7 @@ class Clock:
     def _another_fits(self, bundle: int, left: float) -> bool:
         """Whether there is a later bundle that would end in time; of what nobody knows how long it takes, it would."""
         later = ([job for job in own.jobs if not job.answered] for own in self._bundles[bundle + 1 :])
-        return any(jobs and self._expected(jobs).seconds / self._workers <= left for jobs in later)
+        return any(jobs and self._expected(jobs).seconds / self.workers <= left for jobs in later)
 
     def _expected(self, jobs: Sequence[Job]) -> Estimate:
         parts = [cost(job, self._costs) for job in jobs]

@@ -40,6 +40,7 @@ class Bench:
         self.late: Callable[[Cell], str] = lambda cell: (
             ""
         )  # why a cell is not begun any more, of sessions with a budget
+        self.crowd: Callable[[int], None] = lambda workers: None  # told how many share the cells, once that is known
         self.running: Callable[[int, float | None], None] = lambda number, left: (
             None
         )  # how many cells run and the seconds left, told by engines whose workers are none of pytest's

@@ -72,7 +72,7 @@ class Budgeter:
         self._clock = Clock(bundles, self._costs, Deadline(self._ends, self._seconds), self._there, self._workers)
         self._jobs = {items[job.place].nodeid: job for job in jobs}
         self._cells = {cell: job for job in jobs if (cell := cell_of(items[job.place])) is not None}
-        self._bench.late = self._late
+        self._bench.late, self._bench.crowd = self._late, self._crowd
         ordered = [job.place for bundle in bundles for job in bundle.jobs]
         others = [place for place in range(len(items)) if place not in set(ordered)]
         items[:] = [items[place] for place in (*ordered, *others)]
@@ -102,6 +102,11 @@ class Budgeter:
         """Why a cell is not begun any more; empty if it is."""
         job = self._cells.get(cell)
         return "" if job is None or self._clock is None else self._clock.refuses(job)
+
+    def _crowd(self, workers: int) -> None:
+        """So many share the cells, which a cluster says when it has begun."""
+        if self._clock is not None:
+            self._clock.workers = workers
 
     def _usual(self, jobs: list[Job]) -> float:
         """What a cell takes of which nothing is known: as much as the others on average."""

@@ -1,0 +1,156 @@
+"""What befalls a cluster beside kills: Ctrl-C, machines that are lost, folders that vanish, a second engine on one store.
+
+It begins clusters and takes long, so it runs where it is named, as .ci/run does: pytest tests/test_harness_cluster.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.kills import PATIENCE, Round, begun, below, check, ended
+from tests.nodes import Nodes, nodes
+from tests.small_world import make_lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
+OWN = ("--engine=ray", "--ray-workers=3")  # a cluster that the session begins
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo with the tiny model alone."""
+    folder = tmp_path_factory.mktemp("base") / "zoo"
+    make_lab(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Round:
+    """A session of one process, from nothing."""
+    one = begun(tmp_path_factory.mktemp("undisturbed"), "one", base)
+    ended(one.begin("--engine=inline"), one)
+    return one
+
+
+def until(session: subprocess.Popen[bytes], there: Callable[[], bool]) -> None:
+    """Wait, while a session runs."""
+    deadline = time.monotonic() + PATIENCE
+    while not there():
+        assert session.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def stands(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asked for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_session_that_is_interrupted_leaves_no_process_and_the_next_one_goes_on(
+    times: int, undisturbed: Round, tmp_path: Path, base: Path
+) -> None:
+    one = begun(tmp_path, "one", base)
+    session = one.begin(*OWN)
+    try:
+        until(session, lambda: one.trained() >= 2)
+        there = below(session.pid)
+        for _ in range(times):  # as a terminal does it, all that the session has begun is told
+            os.killpg(session.pid, signal.SIGINT)
+            time.sleep(0.3)
+        assert session.wait(PATIENCE) == pytest.ExitCode.INTERRUPTED, one.said()
+    finally:
+        session.kill()
+    assert not [name for pid, name in there.items() if stands(pid)]
+    said = one.said()
+    assert "ending the workers and Ray's processes; what is finished is stored" in said and "Traceback" not in said
+    ended(one.begin(*OWN), one)
+    check(one, undisturbed, "session")
+
+
+@pytest.fixture
+def two_nodes() -> object:
+    with nodes(1, 2) as made:
+        yield made
+
+
+@pytest.mark.parametrize("what", ["all of it", "its raylet"])
+def test_a_machine_that_is_lost_takes_its_workers_and_no_record(
+    what: str, two_nodes: Nodes, undisturbed: Round, tmp_path: Path, base: Path
+) -> None:
+    one = begun(tmp_path, "one", base, **two_nodes.environment)
+    session = one.begin("--engine=ray", f"--ray-address={two_nodes.address}")
+    try:
+        until(session, lambda: one.trained() >= 2)
+        lost = two_nodes.nodes[1]
+        lost.lose() if what == "all of it" else lost.lose_raylet()
+        ended(session, one)
+    finally:
+        session.kill()
+    said = one.said()
+    assert "a worker was lost" in said and f"Ray {ray_version()} at {two_nodes.address}: 3 workers" in said
+    check(one, undisturbed, "session")
+
+
+def ray_version() -> str:
+    from importlib.metadata import version
+
+    return version("ray")
+
+
+def test_two_engines_on_one_store_lose_nothing_and_train_nothing_twice(
+    undisturbed: Round, tmp_path: Path, base: Path
+) -> None:
+    one = begun(tmp_path, "one", base)
+    both = [one.begin(*OWN), one.begin("-n", "2")]
+    for session in both:
+        ended(session, one)
+    check(one, undisturbed, "session")
+    assert one.trained() == undisturbed.trained(), "nobody was disturbed"
+
+
+AWAY = {
+    "away": lambda folder: None,
+    "an empty folder": lambda folder: folder.mkdir(),
+    "a file": lambda folder: folder.touch(),
+}
+
+
+@pytest.mark.parametrize("left", AWAY)
+@pytest.mark.parametrize("name", ["zoo", "results"])
+def test_a_folder_that_vanishes_loses_nothing(
+    name: str, left: str, undisturbed: Round, tmp_path: Path, base: Path
+) -> None:
+    one = begun(tmp_path, "one", base)
+    session = one.begin(*OWN)
+    try:
+        until(session, lambda: len(one.records()) >= 2)
+        folder = one.folder / name
+        folder.rename(one.folder / "elsewhere")
+        AWAY[left](folder)
+        code = session.wait(PATIENCE)
+    finally:
+        session.kill()
+    assert code == pytest.ExitCode.TESTS_FAILED, one.said()
+    said = one.said()
+    print(said)
+    if left == "an empty folder":
+        assert not list(folder.iterdir()), "nothing is made in the place of a disk"
+        folder.rmdir()
+    elif left == "a file":
+        folder.unlink()
+    else:
+        assert not folder.exists()
+    (one.folder / "elsewhere").rename(folder)
+    ended(one.begin(*OWN), one)
+    check(one, undisturbed, "session")
