@@ -81,7 +81,8 @@ def nodes(*cpus: int) -> Iterator[Nodes]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     word = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    made = Nodes(folder, {**os.environ, **OWN, **word, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}, f"127.0.0.1:{port}")
+    plain = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    made = Nodes(folder, {**os.environ, **OWN, **word, **plain}, f"127.0.0.1:{port}")
     try:
         for number in cpus:
             made.start(number)

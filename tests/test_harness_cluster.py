@@ -1,4 +1,4 @@
-"""What befalls a cluster beside kills: Ctrl-C, machines that are lost, folders that vanish, a second engine on one store.
+"""What befalls a cluster beside kills: Ctrl-C, a machine that is lost, a folder that vanishes, two engines at once.
 
 It begins clusters and takes long, so it runs where it is named, as .ci/run does: pytest tests/test_harness_cluster.py
 """
@@ -6,7 +6,6 @@ It begins clusters and takes long, so it runs where it is named, as .ci/run does
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import time

@@ -490,7 +490,9 @@ def test_workers_that_are_lost_before_they_are_there_are_not_hired_for_ever() ->
         engine._replace(Worker(), RuntimeError("The worker died"))
     engine._replace(Worker(ready=True), RuntimeError("idle, and its machine was lost"))
     assert len(said) == len(hired) == STILLBORN * 4 - 1
-    with pytest.raises(MergeboardError, match="8 workers were lost one after the other, each before it was there .The"):
+    with pytest.raises(
+        MergeboardError, match=r"8 workers were lost one after the other, each before it was there \(The"
+    ):
         engine._replace(Worker(), RuntimeError("The worker\n died"))
 
 

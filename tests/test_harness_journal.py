@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from harness.cells.recalled import digest
-from harness.errors import BadJournal
+from harness.errors import BadJournal, NotKept
+from harness.records.there import There
 from harness.storage import chain
 from harness.storage.journal import Entry, Journal, folder, forget, path_of
 from methods import Ensemble
@@ -386,3 +387,17 @@ def test_a_digest_tells_weights_apart_and_copies_not() -> None:
     ]
     marks = [digest(weights), *map(digest, others), digest(Ensemble((weights, others[0])))]
     assert len(set(marks)) == len(marks)
+
+
+def test_results_that_vanished_are_not_made_anew_for_a_journal(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    (results / "gold").mkdir(parents=True)
+    there = There(results)
+    there.require()
+    results.rename(tmp_path / "away")
+    journal = Journal(path_of(results, "k"), HEAD, lambda line: None, there=there)
+    with pytest.raises(NotKept, match="was there and no longer is; bring it back"):
+        journal.recall(0, "w0")
+    assert not results.exists()
+    (tmp_path / "away").rename(results)
+    filled(Journal(path_of(results, "k"), HEAD, lambda line: None, there=there))

@@ -127,14 +127,16 @@ def test_a_folder_that_vanishes_while_something_is_made_is_not_made_anew_and_goe
     assert zoo.has("members", {"corpus": "tec"}) and len(list((tmp_path / "zoo" / "members").iterdir())) == 2
 
 
-@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "a file"])
 def test_a_zoo_that_was_only_read_before_it_vanished_is_not_made_anew_either(left: str, tmp_path: Path) -> None:
     Zoo(tmp_path / "zoo").get("members", {"corpus": "tec"}, writes("kept"))
     zoo = Zoo(tmp_path / "zoo")
     zoo.get("members", {"corpus": "tec"}, writes("again"))
     (tmp_path / "zoo").rename(tmp_path / "away")
-    if left != "nothing":
+    if left == "an empty folder":
         (tmp_path / "zoo").mkdir()  # where a disk was
+    elif left == "a file":
+        (tmp_path / "zoo").touch()
     with pytest.raises(NotKept, match="was there and no longer is"):
         zoo.get("members", WANTED, writes("elsewhere"))
     assert not (tmp_path / "zoo" / "members").exists()

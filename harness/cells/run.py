@@ -158,7 +158,7 @@ def _merged_by(
     statistics = given.origin if isinstance(given, Brought) else given
     assert isinstance(statistics, LazyStatistics)  # the laboratory made it
     head = {"cell": str(cell), "seed": seed, "engine": engine()}
-    journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, fresh=not replay)
+    journal = Journal(path_of(store.root, running_key(cell, lab)), head, lab.say, not replay, store.there)
     judges = lab.developers(cell.key, kept_apart(method))
     progress = Progress(lab.say, f"searching {cell.method} with {lab.subject} on {'+'.join(cell.key.members)}")
     with Recalled(judges.search, journal, judges.apart, progress, lab.say_once, lambda: statistics.waited) as score:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,7 +81,10 @@ def begun(context: Context, say: Callable[[str], None]) -> Bench:
         import torch
 
         torch.set_num_threads(context.threads)
-    return Bench(context.options, say)
+    bench = Bench(context.options, say)
+    with suppress(OSError):  # which its facts tell
+        bench.store.there.require()  # what goes from now on was there
+    return bench
 
 
 def answer(spec: Spec, bench: Bench) -> Outcome:
@@ -95,7 +99,7 @@ def answer(spec: Spec, bench: Bench) -> Outcome:
         if spec.member is not None:
             bench.member(spec.cell, spec.member)
             return ended()
-        basket = Basket(bench.options.results, spec.merges)
+        basket = Basket(bench.options.results, spec.merges, bench.store.there)
         kept(bench.made(spec.cell, basket), basket, bench.say)
         return ended(basket.packed())
     except NotApplicable as reason:

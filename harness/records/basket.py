@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.records.record import RunRecord, Store, read, text_of
+from harness.records.there import There
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Basket(Store):
     Args:
         root: where the store lies that these are for; journals of running cells lie beside it.
         merges: what that store knows of merges that may be the cell's own.
+        there: who knows whether the folder was there before.
     """
 
-    def __init__(self, root: Path, merges: Sequence[RunRecord] = ()) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, merges: Sequence[RunRecord] = (), there: There | None = None) -> None:
+        super().__init__(root, there)
         self._merges = merges
         self._record: tuple[str, str] | None = None
         self._files: list[tuple[str, str]] = []

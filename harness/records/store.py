@@ -29,11 +29,14 @@ from harness.records.written import Written
 class Store:
     """A folder of records. Several processes, on several machines, may write at once: a file is replaced whole, never
     edited. What cannot be written for the folder's own reasons is a `NotKept`, in one line.
+
+    Args:
+        there: who knows whether the folder was there before, if several stores are made of it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, there: There | None = None) -> None:
         self.root = Path(root)
-        self._there = There(self.root)
+        self.there = there or There(self.root)
 
     def find(self, suite: str, setting: str, model: str, method: str, seed: int, *keys: str) -> RunRecord | None:
         """The stored record that has one of these keys, or None.
@@ -41,7 +44,7 @@ class Store:
         Errors: `BadRecord` if a file cannot be believed, `NotKept` if the folder does not answer or has gone.
         """
         with kept_in(self.root, "--results"):
-            self._there.require()
+            self.there.require()
         folder, stem = self.folder(suite, setting, model), f"{slug(method)}-s{seed}"
         files = [folder / f"{stem}-{key}.json" for key in keys]
         path = next((file for file in files if file.exists()), None)
@@ -85,7 +88,7 @@ class Store:
     def write(self, path: Path, text: str) -> Path:
         """Write a file of the store whole; returns its path. Errors: `NotKept`, also if the folder was there before."""
         with kept_in(self.root, "--results"):
-            self._there.require()
+            self.there.require()
             write_whole(path, text)
         return path
 

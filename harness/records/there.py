@@ -34,7 +34,7 @@ class There:
         try:
             with os.scandir(self._root) as inside:
                 found = next(inside, None) is not None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             found = False
         if self.seen and not found:
             raise NotKept(f"{self._root} was there and no longer is; bring it back, and run the same command again")

@@ -23,6 +23,7 @@ from typing import Any
 
 from harness.errors import BadJournal
 from harness.records.files import fresh
+from harness.records.there import There
 from harness.storage import chain
 from harness.storage.lease import Lease
 from harness.storage.roll import Roll
@@ -55,10 +56,18 @@ class Journal:
 
     Args:
         head: whose it is: its cell, seed and engine.
+        there: who knows whether the folder of results was there before, which is not made anew for a journal.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any], say: Callable[[str], None], fresh: bool = False) -> None:
-        self.path, self._say, self._fresh = path, say, fresh
+    def __init__(
+        self,
+        path: Path,
+        head: Mapping[str, Any],
+        say: Callable[[str], None],
+        fresh: bool = False,
+        there: There | None = None,
+    ) -> None:
+        self.path, self._say, self._fresh, self._there = path, say, fresh, there
         self._head: dict[str, Any] = {"journal": VERSION, "space": "", **head}
         self._roll: Roll | None = None
         self._lease: Lease | None = None
@@ -119,9 +128,11 @@ class Journal:
         return self._entries[place] if place < len(self._entries) else None
 
     def _open(self) -> None:
-        """Open it at the first score, so that a cell that asks for none leaves none."""
+        """Open it at the first score, so that a cell that asks for none leaves none. Errors: `NotKept`."""
         if self._opened:
             return
+        if self._there is not None:
+            self._there.require()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lease = taken_if_free(self.path, f"searching {self._head['cell']}")
