@@ -60,7 +60,9 @@ def test_a_session_that_is_interrupted_leaves_no_process_and_the_next_one_goes_o
     times: int, undisturbed: Round, tmp_path: Path, base: Path
 ) -> None:
     one = begun(tmp_path, "one", base)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs behind & are deaf to it
     session = one.begin(*OWN)
+    signal.signal(signal.SIGINT, before)
     try:
         until(session, lambda: one.trained() >= 2)
         there = below(session.pid)

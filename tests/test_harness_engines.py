@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -377,27 +378,60 @@ def test_a_basket_writes_nothing(tmp_path: Path) -> None:
 
 
 class Ended:
-    """A cluster whose own machine's part has died: whatever is asked of it raises, as Ray does then."""
+    """A cluster whose own machine's part has died: what is asked of it by these names raises, as Ray does then."""
+
+    def __init__(self, *calls: str, error: BaseException | None = None) -> None:
+        self.calls = calls
+        self._error = error or RuntimeError("The actor died:\n the raylet of its node is gone")
 
     def __getattr__(self, name: str) -> Any:
-        return self._raises if name in ("wait", "get") else self
+        return self._raises if name in self.calls else self
 
     def _raises(self, *_: object, **__: object) -> Any:
-        raise RuntimeError("The actor died:\n the raylet of its node is gone")
+        raise self._error
 
     def __call__(self, *_: object, **__: object) -> Any:
         return self
 
 
-def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing() -> None:
-    crew, said = Crew(Ended(), cast(Any, None), {}, {}), list[str]()
+GIVEN = cast(Any, SimpleNamespace(spec=None))  # a job
+TOLD: Mapping[str, tuple[str, Callable[[Crew], object]]] = {  # what a cluster is told -> by which call of Ray's
+    "to wait": ("wait", lambda crew: crew.hear(0.0, print)),
+    "to hire": ("remote", lambda crew: crew.hire()),
+    "to work": ("remote", lambda crew: crew.give(crew.workers[0], GIVEN)),
+}
+
+
+@pytest.mark.parametrize("error", [None, SystemExit(1)], ids=["an error", "an exit"])
+@pytest.mark.parametrize("told", TOLD)
+def test_a_cluster_that_ended_is_one_line_and_its_last_words_hide_nothing(
+    told: str, error: BaseException | None
+) -> None:
+    """Whatever it is told next, and however Ray says so: where its raylet died, it asks this process to exit."""
+    ray, said = Ended(error=error), list[str]()
+    crew = Crew(ray, cast(Any, None), {}, {})
     crew.hire()
-    line = "the cluster of this session ended .* run the same command again"
-    with pytest.raises(MergeboardError, match=line) as told:
-        crew.hear(0.0, said.append)
-    assert "\n" not in str(told.value)
+    call, tell = TOLD[told]
+    ray.calls = (call,)
+    with pytest.raises(
+        MergeboardError, match=r"the cluster of this session ended .* run the same command again"
+    ) as line:
+        tell(crew)
+    assert "\n" not in str(line.value)
+    ray.calls = ("wait", "get", "kill")
     crew.last_words(said.append)
-    assert said == []
+    crew.dismiss(crew.workers[0])
+    assert said == [] and crew.workers == []
+
+
+def test_an_answer_that_cannot_be_had_since_the_cluster_ended_is_one_line() -> None:
+    ray = Ended("get", error=SystemExit(1))
+    crew = Crew(ray, cast(Any, None), {}, {})
+    crew.hire()
+    crew.workers[0].due, crew.workers[0].says = "due", "says"
+    ray.__dict__["wait"] = lambda asked, **_: (asked, [])
+    with pytest.raises(MergeboardError, match="the cluster of this session ended"):
+        crew.hear(0.0, print)
 
 
 def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ class Cluster:
                 self._folder, self._lock = _folder()
                 ray.init(num_cpus=self._workers, _temp_dir=str(self._folder), object_store_memory=STORE, **quiet)
             self._watch = Watch(ray.get_runtime_context().gcs_address)
-        except Exception as error:  # Ray raises many kinds
+        except (Exception, SystemExit) as error:  # Ray raises many kinds, the second where its own processes die
             self.end()
             raise MergeboardError(self._refused(error)) from None
         except BaseException:  # Ctrl-C
@@ -95,7 +95,7 @@ class Cluster:
             raise
         return ray
 
-    def _refused(self, error: Exception) -> str:
+    def _refused(self, error: BaseException) -> str:
         line = " ".join(str(error).split())
         if self._address is None:
             return (
@@ -123,7 +123,7 @@ class Cluster:
         import ray
 
         with _uninterrupted():
-            with contextlib.suppress(Exception):  # what is broken already is let go too
+            with contextlib.suppress(Exception, SystemExit):  # what is broken already is let go too
                 ray.shutdown()
             self._forget()
 

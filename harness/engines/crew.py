@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from methods.errors import MergeboardError
 
 SAYS = "says"  # a thread of each worker beside the one that answers
 LOST = ("RayActorError", "OutOfMemoryError", "WorkerCrashedError", "NodeDiedError", "OwnerDiedError", "RaySystemError")
-
+BROKEN = (Exception, SystemExit)  # what Ray raises where its part of this machine has died
 
 Marks = Mapping[str, tuple[Path, str]]
 """Words -> the folder that they name, and what the session knows it by."""
@@ -55,13 +55,17 @@ class Crew:
 
     def hire(self) -> None:
         """One more worker, who says what it is when it is there."""
-        actor = self._ray.remote(concurrency_groups={SAYS: 1}, **self._needs)(_worker()).remote(self._paths, self._sent)
-        self.workers.append(Worker(actor=actor, due=actor.facts.remote()))
-        _listen(self.workers[-1])
+        with _told():
+            made = self._ray.remote(concurrency_groups={SAYS: 1}, **self._needs)(_worker())
+            actor = made.remote(self._paths, self._sent)
+            self.workers.append(Worker(actor=actor, due=actor.facts.remote()))
+            _listen(self.workers[-1])
 
     def give(self, worker: Worker, job: Job) -> None:
         """Let a worker answer."""
-        worker.job, worker.due = job, worker.actor.answer.remote(pickle.dumps(job.spec))
+        sent = pickle.dumps(job.spec)
+        with _told():
+            worker.job, worker.due = job, worker.actor.answer.remote(sent)
 
     def hear(self, seconds: float, say: Callable[[str], None]) -> tuple[Worker, Greeting | Outcome | Exception] | None:
         """Wait until a worker is done, at most so long, and say what is said meanwhile, each line once.
@@ -70,16 +74,16 @@ class Crew:
         """
         due = {worker.due: worker for worker in self.workers if worker.due is not None}
         says = {worker.says: worker for worker in self.workers if worker.says is not None}
-        try:
+        with _told():
             done, _ = self._ray.wait([*due, *says], num_returns=1, timeout=seconds)
-        except Exception as error:  # nobody is left who could hire others: the machine that the session itself is on
-            raise MergeboardError(_gone(error)) from error
         for ref in (ref for ref in done if ref in says):
             self._tell(ref, says[ref], say)
         for ref in (ref for ref in done if ref in due):
             due[ref].due = None
             try:
                 return due[ref], pickle.loads(self._ray.get(ref))
+            except SystemExit as error:
+                raise MergeboardError(_gone(error)) from error
             except Exception as error:
                 if not any(kind.__name__ in LOST for kind in type(error).__mro__):
                     raise MergeboardError(_unable(error)) from error
@@ -91,7 +95,7 @@ class Crew:
         worker.says = None
         try:
             lines = self._ray.get(ref)
-        except Exception:  # what it was at will tell
+        except BROKEN:  # what it was at will tell
             return
         _listen(worker)
         for line in (line for line in lines if line not in self._said):
@@ -101,7 +105,7 @@ class Crew:
     def dismiss(self, worker: Worker) -> None:
         """A worker that is gone, or that shall go."""
         self.workers.remove(worker)
-        with suppress(Exception):  # it is gone already
+        with suppress(*BROKEN):  # it is gone already
             self._ray.kill(worker.actor)
 
     def last_words(self, say: Callable[[str], None]) -> None:
@@ -109,7 +113,7 @@ class Crew:
         says = {worker.says: worker for worker in self.workers if worker.says is not None}
         if not says:
             return
-        with suppress(Exception):
+        with suppress(*BROKEN):
             done, _ = self._ray.wait(list(says), num_returns=len(says), timeout=0.1)
             for ref in done:
                 self._tell(ref, says[ref], say)
@@ -119,7 +123,17 @@ def _listen(worker: Worker) -> None:
     worker.says = worker.actor.said.options(concurrency_group=SAYS).remote()
 
 
-def _gone(error: Exception) -> str:
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors: `MergeboardError` where the cluster does not take what it is told: nobody is left who could hire others,
+    as where Ray's processes on the session's own machine die."""
+    try:
+        yield
+    except BROKEN as error:
+        raise MergeboardError(_gone(error)) from error
+
+
+def _gone(error: BaseException) -> str:
     """That the cluster itself ended, in one line."""
     line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return f"{ENDED} ({line}); {AGAIN}"
