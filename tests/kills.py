@@ -42,7 +42,12 @@ class Round:
     """One store and one zoo."""
 
     folder: Path
-    environment: Mapping[str, str] = field(default_factory=dict)  # more of it, of its sessions
+    more: Mapping[str, str] = field(default_factory=dict)  # of its sessions' environment
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What is set for all who train for it."""
+        return {"SMALL_WORLD_LOG": str(self.folder / "trained"), "OMP_NUM_THREADS": "1", **self.more}
 
     def words(self, *more: str) -> list[str]:
         """The command of a session."""
@@ -54,8 +59,7 @@ class Round:
 
     def begin(self, *more: str) -> subprocess.Popen[bytes]:
         """Such a session, in a process of its own; it speaks to a file."""
-        own = {"SMALL_WORLD_LOG": str(self.folder / "trained"), "OMP_NUM_THREADS": "1"}
-        environment = {**os.environ, **own, **self.environment}
+        environment = {**os.environ, **self.environment}
         with (self.folder / "said").open("ab") as said:
             return subprocess.Popen(
                 self.words(*more), cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True

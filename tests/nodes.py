@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Nodes:
     """The cluster. Its word for who joins is its own, whatever this machine has."""
 
     folder: Path  # short: Ray's sockets lie below it
-    environment: dict[str, str]
+    environment: dict[str, str]  # of its machines, and of sessions that join it
     address: str
     nodes: list[Node] = field(default_factory=list)
 
@@ -64,7 +64,12 @@ class Nodes:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words]
         with (self.folder / f"said-{len(self.nodes)}").open("wb") as said:
             process = subprocess.Popen(
-                command, env=self.environment, stdout=said, stderr=said, start_new_session=True, cwd=self.folder
+                command,
+                env={**os.environ, **self.environment},
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                cwd=self.folder,
             )
         self.nodes.append(Node(process))
         deadline, told = time.monotonic() + PATIENCE, self.folder / f"said-{len(self.nodes) - 1}"
@@ -75,14 +80,13 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def nodes(*cpus: int) -> Iterator[Nodes]:
-    """A cluster of machines with so many processors each, which is gone at the end."""
+def nodes(*cpus: int, environment: Mapping[str, str]) -> Iterator[Nodes]:
+    """A cluster of machines with so many processors each, and this in their environment; it is gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="nodes-"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     word = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    plain = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    made = Nodes(folder, {**os.environ, **OWN, **word, **plain}, f"127.0.0.1:{port}")
+    made = Nodes(folder, {**OWN, **environment, **word, "PYTHONUNBUFFERED": "1"}, f"127.0.0.1:{port}")
     try:
         for number in cpus:
             made.start(number)

@@ -10,17 +10,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.kills import PATIENCE, Round, begun, below, check, ended
-from tests.nodes import Nodes, nodes
+from tests.nodes import nodes
 from tests.small_world import make_lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
-OWN = ("--engine=ray", "--ray-workers=3")  # a cluster that the session begins
+OWN = ("--engine=ray", "--ray-workers=2")  # a cluster that the session begins
 
 
 @pytest.fixture(scope="module")
@@ -79,34 +81,24 @@ def test_a_session_that_is_interrupted_leaves_no_process_and_the_next_one_goes_o
     check(one, undisturbed, "session")
 
 
-@pytest.fixture
-def two_nodes() -> object:
-    with nodes(1, 2) as made:
-        yield made
-
-
 @pytest.mark.parametrize("what", ["all of it", "its raylet"])
 def test_a_machine_that_is_lost_takes_its_workers_and_no_record(
-    what: str, two_nodes: Nodes, undisturbed: Round, tmp_path: Path, base: Path
+    what: str, undisturbed: Round, tmp_path: Path, base: Path
 ) -> None:
-    one = begun(tmp_path, "one", base, **two_nodes.environment)
-    session = one.begin("--engine=ray", f"--ray-address={two_nodes.address}")
-    try:
-        until(session, lambda: one.trained() >= 2)
-        lost = two_nodes.nodes[1]
-        lost.lose() if what == "all of it" else lost.lose_raylet()
-        ended(session, one)
-    finally:
-        session.kill()
+    one = begun(tmp_path, "one", base)
+    with nodes(1, 1, environment=one.environment) as cluster:
+        one = replace(one, more=cluster.environment)
+        session = one.begin("--engine=ray", f"--ray-address={cluster.address}")
+        try:
+            until(session, lambda: one.trained() >= 2)
+            lost = cluster.nodes[1]
+            lost.lose() if what == "all of it" else lost.lose_raylet()
+            ended(session, one)
+        finally:
+            session.kill()
     said = one.said()
-    assert "a worker was lost" in said and f"Ray {ray_version()} at {two_nodes.address}: 3 workers" in said
+    assert "a worker was lost" in said and f"Ray {version('ray')} at {cluster.address}: 2 workers" in said
     check(one, undisturbed, "session")
-
-
-def ray_version() -> str:
-    from importlib.metadata import version
-
-    return version("ray")
 
 
 def test_two_engines_on_one_store_lose_nothing_and_train_nothing_twice(
