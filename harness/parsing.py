@@ -126,6 +126,14 @@ def require_once(given: Iterable[tuple[str, str]]) -> None:
             raise MergeboardError(f"{words} is given twice, {seen[words]} and {value}; leave one out")
 
 
+def expanded(text: str) -> Path:
+    """The path with `~` and `~name` as the homes that they are. Errors: `MergeboardError` if nobody has that home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise MergeboardError(f"{text}: there is no home of {Path(text).parts[0][1:] or 'yours'} here") from None
+
+
 def folder_at(text: str) -> Path | None:
     """The folder of this name, if there is one; a name too long for one is none."""
     try:

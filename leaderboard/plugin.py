@@ -6,6 +6,7 @@ draws is imported when there are some: a session's first line does not wait for 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -175,4 +176,4 @@ def results_root(config: pytest.Config) -> Path:
 def page_path(config: pytest.Config, results: Path) -> Path:
     """Where the page goes: as asked, else beside the records; docs/ is written by `publish` alone."""
     asked = config.getoption("leaderboard")
-    return config.invocation_params.dir / Path(str(asked)).expanduser() if asked else results / "leaderboard.md"
+    return config.invocation_params.dir / Path(os.path.expanduser(str(asked))) if asked else results / "leaderboard.md"

@@ -150,6 +150,13 @@ def refused(result: pytest.RunResult) -> str:
         (["--model=" + "x" * 5000], "no model named 'xx"),
         (["--model=tiny-encoder=a/b"], "tiny-encoder names an embedded model; give it another name"),
         (["--model=x=~nobody-of-this-name/b"], "there is no folder ~nobody-of-this-name/b"),
+        *(
+            ([f"{option}=~nobody-of-this-name/b", *more], "~nobody-of-this-name/b: there is no home of nobody-of-this")
+            for option, *more in (
+                *(["--results"], ["--cache"], ["--export", "--model=tiny-encoder"], ["--leaderboard"], ["--task"]),
+                *(["--trust-remote-code"], ["--data", "--model=roberta-base"]),
+            )
+        ),
         *(([f"--{name}=a\nb"], f"--{name} 'a\\nb': it holds the character '\\n'") for name in PLAIN),
         (["--method=\0"], "--method '\\x00': it holds the character '\\x00'"),
         (["--model=\udcff"], "--model '\\udcff': it holds the character '\\udcff'"),

@@ -377,8 +377,58 @@ def test_a_data_set_of_the_hub_is_read_at_its_commit_by_files_or_as_datasets_fin
     assert len(one(tmp_path, HEAD + drawn + "split = {train = 0.5, dev = 0.1}\n").test) == 16
     with pytest.raises(MergeboardError, match=r"it has no file none\.csv"):
         one(tmp_path, HEAD + de + 'files = {test = "none.csv"}\n')
+    with pytest.raises(MergeboardError, match=r"it has no file /train\.csv"):
+        one(tmp_path, HEAD + de + 'files = {train = "/train.csv", test = "test.csv"}\n')
     with pytest.raises(MergeboardError, match="no branch, tag or commit 0000"):
         one(tmp_path, HEAD + de.replace(commit, "0" * 40))
+
+
+PATTERNS = {  # what is written -> which of the files that are there it means
+    "train-0.csv": ["train-0.csv"],
+    "./train-0.csv": ["train-0.csv"],
+    "train-*.csv": ["train-0.csv"],
+    "train-[0-9].csv": ["train-0.csv"],
+    "*/train-*.csv": ["deep/train-1.csv"],
+    "**/train-*.csv": ["deep/er/train-2.csv", "deep/train-1.csv", "train-0.csv"],
+    "deep/**/*.csv": ["deep/er/train-2.csv", "deep/train-1.csv"],
+    "deep/*": ["deep/train-1.csv"],
+    "**rain-0.csv": ["train-0.csv"],
+    "odd[1].csv": ["odd[1].csv"],
+    "odd*.csv": ["odd[1].csv"],
+}
+
+
+def deep_folder(folder: Path) -> Path:
+    """Six rows in each file, whose texts say where."""
+    for k, name in enumerate(("train-0.csv", "deep/train-1.csv", "deep/er/train-2.csv", "odd[1].csv", "test.csv")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        table(folder, name, [(f"{name} {text}", label) for text, label in made(6, start=10 * k)])
+    return folder
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_means_the_same_files_in_a_folder_and_on_the_hub_whatever_its_cache_holds(
+    pattern: str, tmp_path: Path, hub: Hub
+) -> None:
+    commit = hub.put("org/deep", deep_folder(tmp_path / "deep data"), kind="datasets")
+    asked = f'files = {{train = "{pattern}", test = "test.csv"}}\nsplit = {{dev = 0}}\n'
+    on_the_hub = f'[corpora.de]\ndata = "hub:org/deep@{commit}"\n'
+    local = one(tmp_path, HEAD + '[corpora.de]\ndata = "deep data"\n' + asked)
+    first = one(tmp_path, HEAD + on_the_hub + asked)
+    every = [f'"{name}"' for name in PATTERNS["**/train-*.csv"] + PATTERNS["odd*.csv"]]
+    one(tmp_path, HEAD + on_the_hub + f'files = {{train = [{", ".join(every)}], test = "test.csv"}}\n')
+    again = one(tmp_path, HEAD + on_the_hub + asked)
+    for corpus in (local, first, again):
+        assert sorted({text.split()[0] for text in corpus.train.texts}) == PATTERNS[pattern]
+
+
+def test_a_pattern_may_begin_at_the_root_and_a_hidden_file_is_named_or_left_out(tmp_path: Path) -> None:
+    for k, name in enumerate((".a.csv", "b.csv", "test.csv")):
+        table(tmp_path, name, made(6, start=10 * k))
+    rows = {f"{tmp_path}/[b]*.csv": 6, "[.b]*.csv": 6, ".*.csv": 6, ".a.csv": 6}
+    for pattern, count in rows.items():
+        files = f'files = {{train = "{pattern}", test = "test.csv"}}\nsplit = {{dev = 0}}\n'
+        assert len(one(tmp_path, HEAD + "[corpora.de]\n" + files).train) == count, pattern
 
 
 def test_members_of_a_soup_that_name_epochs_take_no_steps_of_the_protocol() -> None:
@@ -398,6 +448,7 @@ PLAIN: Mapping[str, list[tuple[Any, ...]]] = {
     "gap.csv": [*made(5), ("", "yes")],
     "gap2.csv": [*made(5), ("x", "")],
     "more.csv": made(20, start=35),
+    "same.csv": made(40),
     "half.csv": [*made(20, ("no", "yes"), start=100), ("x", "rare")],
 }
 FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
@@ -454,12 +505,30 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
         (HEAD + DE.replace("de.csv", "gap2.csv"), "gap2.csv, line 7: no label in column label"),
         (HEAD + FILES % "half.csv", "test has labels that no train row has: rare; add such train rows"),
         (
-            HEAD + FILES.replace('"de.csv"', '"de.csv", dev = "more.csv"') % "de.csv",
+            HEAD + FILES.replace('"de.csv"', '"de.csv", dev = "more.csv"') % "same.csv",
             "more.csv, line 2: this text is a test row too, as are 5 of 20",
         ),
         (HEAD + FILES % "n*.csv", r"no file of .* is n\*.csv"),
         (HEAD + '[corpora.de]\nfiles = {train = "de.csv"}\n', "files names no test rows"),
-        (HEAD + FILES % "de.csv" + "split = {train = 0.5}\n", "files say what is train; only dev can be drawn"),
+        (HEAD + FILES % "same.csv" + "split = {train = 0.5}\n", "files say what is train; only dev can be drawn"),
+        (HEAD + FILES % "de.csv", r"files names de.csv for train and test; leave it out of one"),
+        (HEAD + FILES % "./de.csv", r"files names de.csv for train and test; leave it out of one"),
+        (HEAD + FILES % "d*.csv", r"files names de.csv for train and test; leave it out of one"),
+        (HEAD + FILES.replace('"de.csv"', '["de.csv", "d*.csv"]') % "more.csv", "files names de.csv twice for train"),
+        (HEAD + FILES.replace('"%s"', '["more.csv", "more.csv"]'), "files names more.csv twice for test; name it once"),
+        (HEAD + DE.replace("de.csv", "~nobody-there/de.csv"), "~nobody-there/de.csv: there is no home of nobody-there"),
+        (HEAD + FILES % "~nobody-there/*.csv", "there is no home of nobody-there here"),
+        (HEAD + DE.replace("de.csv", "de\\u0000.csv"), "data is 'de.x00.csv'; it must be without zero bytes"),
+        (HEAD + FILES.replace('"%s"', '["a\\u0000"]'), "test is .'a.x00'.; it must be without zero bytes"),
+        (
+            HEAD.replace("classification", "multi_label") + DE.replace("de.csv", "nulls.parquet"),
+            "a multi_label has labels, and no row has any; is the label column the right one",
+        ),
+        (HEAD + DE.replace("de.csv", "bytes.parquet"), "bytes.parquet, row 1: the label is b'n'; it must be one name"),
+        (
+            HEAD.replace("classification", "multi_label") + DE.replace("de.csv", "structs.parquet"),
+            "structs.parquet, row 1: the label is {'a': 1}; it must be one name",
+        ),
         (HEAD + DE + 'members = {x = "a"}\n', "members has x = 'a'; write seed = folder"),
         (HEAD + DE + "soup = {seeds = [1]}\n", "soup: it makes 1 members"),
         (HEAD + DE + "soup = {sedes = [1, 2]}\n", "soup: no key named 'sedes'. Did you mean 'seeds'"),
@@ -487,6 +556,9 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
 def test_what_cannot_be_right_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     for name, rows in PLAIN.items():
         table(tmp_path, name, rows)
+    texts = [text for text, _ in made(40)]
+    for name, cells in (("nulls", [None] * 40), ("bytes", [b"n", b"y"] * 20), ("structs", [{"a": 1}, {"a": 2}] * 20)):
+        pq.write_table(pa.table({"text": texts, "label": cells}), tmp_path / f"{name}.parquet")
     with pytest.raises(MergeboardError, match=said) as caught:
         load(tmp_path, text)
     assert ("\n" not in str(caught.value) and str(tmp_path) in str(caught.value)) or "hub:" in text

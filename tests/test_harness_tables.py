@@ -85,6 +85,47 @@ def test_names_of_classes_that_datasets_wrote_are_kept(tmp_path: Path) -> None:
 def test_quotation_marks_mean_nothing_where_one_says_so(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", 'body\ttag\n"hello\t1\nthere"\t0\n')
     assert tables.read([path], ["body"], Style("\t", quote=False)).columns["body"] == ['"hello', 'there"']
+    assert tables.read([path], ["body"], Style("\t", sure=True)).columns["body"] == ["hello\t1\nthere"]
+
+
+STRAY = {  # rows that quotation marks which mean nothing would swallow in silence -> what is said of them
+    'x,"so it began,1\ny,it went on,0\nz,"and ended,1\n': r"line 3: a quotation mark closes .* on line 5; write it",
+    'x,"so it began,1\ny,it "went" on,0\n': "line 3: a quotation mark closes in the midst of a cell on line 4",
+    'x,"so it began.,1\ny,and ended.",0\n': r"line 3: by its quotation marks this row goes on to line 4, but each of",
+    'x,"so it began.,1\n\ny,it went on,0\nz,and ended.",0\n': "line 3: .* goes on to line 6, but each of these 3",
+    '"x,so it began,1\ny",it went on,0\n': "line 3: by its quotation marks this row goes on to line 4",
+    'x,"it said \\"no\\" once",1\n': "line 3: a quotation mark closes in the midst of a cell on line 3",
+    'x,"no" it said,1\n': "line 3: a quotation mark closes in the midst of a cell on line 3",
+    'x,"so it began,1\ny,it went on,0\n': "line 3: a quotation mark opens here and never closes",
+}
+
+
+@pytest.mark.parametrize("wanted", [["body", "tag"], ["tag"]], ids=["the cell is kept", "another is"])
+@pytest.mark.parametrize("delimiter", [",", "\t"], ids=["csv", "tsv"])
+@pytest.mark.parametrize("rows", STRAY)
+def test_a_stray_quotation_mark_swallows_no_rows(tmp_path: Path, rows: str, delimiter: str, wanted: list[str]) -> None:
+    text = f"id,body,tag\na,first,1\n{rows}b,last,0\n".replace(",", delimiter)
+    path = write(tmp_path / ("a.tsv" if delimiter == "\t" else "a.csv"), text)
+    said = f"^{path}, {STRAY[rows]}.*quote = false if quotation marks mean nothing"
+    with pytest.raises(BadData, match=said) as caught:
+        tables.read([path], wanted)
+    assert "\n" not in str(caught.value)
+    plain = tables.read([path], ["body"], Style(delimiter, quote=False)).columns["body"]
+    assert len(plain) == sum(map(bool, text.splitlines())) - 1, "each line is a row"
+
+
+def test_quotation_marks_in_a_cell_and_rows_of_several_lines_are_what_they_are(tmp_path: Path) -> None:
+    text = 'body,tag\n6" wide,1\n"say ""no"", twice",0\n"one,\n\nand, two",1\n"",0\n'
+    assert tables.read([write(tmp_path / "a.csv", text)], ["body"]).columns["body"] == [
+        *('6" wide', 'say "no", twice', "one,\n\nand, two", "")
+    ]
+
+
+def test_a_row_that_names_the_columns_once_more_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "body,tag\nbody,x\n\nbody,tag\ny,tag\n")
+    with pytest.raises(BadData, match=f"^{path}, line 4: it names the columns once more; take this line out$"):
+        tables.read([path], ["tag", "body"])
+    assert len(tables.read([path], ["tag"])) == 3, "a cell that is called as its column is a cell"
 
 
 BAD = {  # file -> what the error says, behind the file's name
@@ -172,5 +213,6 @@ def test_one_endless_line_is_refused_and_never_held(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     *said, grown = done.stdout.splitlines()
     assert len(said) == len(names)
-    assert all("longer than 16 MiB" in line and name in line for name, line in zip(names, said, strict=True))
+    for name, line in zip(names, said, strict=True):
+        assert name in line and ("longer than 1 MiB" if name == "quoted.csv" else "longer than 16 MiB") in line
     assert int(grown) < 80 * 1024, "KiB"

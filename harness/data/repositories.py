@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.checkpoints.hub import NotThere, fetch
+from harness.data import patterns
 from harness.data.tables import FORMATS
 from harness.errors import BadData
 
@@ -31,27 +31,29 @@ def files(where: str, wanted: Mapping[str, Sequence[str]]) -> dict[str, tuple[Pa
         raise BadData(
             f"hub:{where}: name a commit, hub:{name or 'org/name'}@ and 40 hexadecimal digits, so that rows never move"
         )
-    patterns = [pattern for names in wanted.values() for pattern in names]
+    chosen: dict[str, list[str]] = {}  # what lies beside them in the cache, from an earlier session, is not asked for
 
     def choose(names: Sequence[str]) -> list[str]:
-        if patterns:
-            return [n for n in names if any(fnmatch(n, pattern) for pattern in patterns)]
-        return [n for n in names if n == _CARD or any(ending in Path(n).suffixes for ending in FORMATS)]
+        for split, asked in wanted.items():
+            chosen[split] = [name for pattern in asked for name in patterns.among(names, pattern)]
+        if not wanted:
+            chosen[WHOLE] = [n for n in names if n == _CARD or any(ending in Path(n).suffixes for ending in FORMATS)]
+        return [name for own in chosen.values() for name in own]
 
     try:
         folder = fetch(name, commit, choose, "dataset")
     except NotThere as error:
         raise BadData(f"hub:{where}: {error}") from error
+    found = {split: tuple(folder / name for name in names) for split, names in chosen.items()}
     if not wanted:
-        return _found(where, folder)
-    found = {split: tuple(p for n in names for p in sorted(folder.glob(n))) for split, names in wanted.items()}
+        return _found(where, folder, frozenset(found[WHOLE]))
     if lacking := next((names for split, names in wanted.items() if not found[split]), None):
         raise BadData(f"hub:{where}: it has no file {', '.join(lacking)}")
     return found
 
 
-def _found(where: str, folder: Path) -> dict[str, tuple[Path, ...]]:
-    """What `datasets` takes for splits, by the card or by names of files."""
+def _found(where: str, folder: Path, there: Collection[Path]) -> dict[str, tuple[Path, ...]]:
+    """What `datasets` takes for splits of these files, by the card or by names."""
     import datasets
 
     try:
@@ -59,8 +61,9 @@ def _found(where: str, folder: Path) -> dict[str, tuple[Path, ...]]:
     except Exception as error:  # no files, several configurations, a card that is no YAML
         said = " ".join(str(error).replace(str(folder), where).split())
         raise BadData(f'hub:{where}: say which files are which, files = {{train = "..."}} ({said:.200})') from None
-    found = {_OURS[s]: tuple(Path(p) for p in paths) for s, paths in listed.items() if str(s) in _OURS}
-    if [*listed] == ["train"]:
+    own = {s: tuple(path for p in paths if (path := Path(p)) in there) for s, paths in listed.items()}
+    found = {_OURS[s]: paths for s, paths in own.items() if str(s) in _OURS and paths}
+    if [*listed] == ["train"] and found:
         return {WHOLE: found["train"]}
     if "test" not in found:
         raise BadData(

@@ -20,6 +20,7 @@ class Style:
 
     delimiter: str = ","
     quote: bool = True  # whether a cell may stand in quotation marks, which then may hold anything
+    sure: bool = False  # whether somebody said so, and no file must show it
 
 
 class Rows(NamedTuple):

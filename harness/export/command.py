@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import parsing
 from harness.export.place import NotWritten
 from harness.export.rows import NO_MODEL
 from harness.records.record import RunRecord, Store, read
@@ -49,7 +50,7 @@ def asked(words: Sequence[str], here: Path) -> Asked:
         raise MergeboardError("write python -m harness export ..., or python -m harness merge ...; --help says more")
     if len(words) < 3 or words[1].startswith("-") or words[2].startswith("-"):
         raise MergeboardError("write python -m harness export RECORD FOLDER, and options behind them; --help says more")
-    path, target = here / Path(words[1]).expanduser(), here / Path(words[2]).expanduser()
+    path, target = here / parsing.expanded(words[1]), here / parsing.expanded(words[2])
     if path.is_dir():
         raise MergeboardError(f"{words[1]} is a folder; name the file of one record in it")
     places.require_new("export to", target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def _place(adapter: Adapter) -> Path | str:
     """The folder of what an adapter was trained on, from the hub without its weights; or why there is none."""
     if not adapter.base:
         return "its adapter_config.json names no base (base_model_name_or_path)"
-    named = Path(adapter.base).expanduser()
+    named = Path(os.path.expanduser(adapter.base))
     for place in (named, adapter.folder / named, adapter.folder.parent / named):
         if is_adapter(place) or (place / "config.json").is_file():
             return place.resolve()

@@ -56,9 +56,9 @@ class Order:
     @property
     def read(self) -> list[Path]:
         """Folders of which all is going to be read; what comes from the hub is not among them."""
-        folders = [Path(where).expanduser() for where in self.members.values()]
+        folders = [parsing.expanded(where) for where in self.members.values()]
         if self.base and ("ancestor" in needs_of(self.method) or any(map(is_adapter, folders))):
-            folders.append(Path(self.base).expanduser())
+            folders.append(parsing.expanded(self.base))
         return [folder for folder in folders if folder.is_dir()]
 
 
@@ -74,7 +74,7 @@ def asked(words: Sequence[str], here: Path) -> Order:
     _require_possible(method, base, len(members), given)
     if not given["out"]:
         raise MergeboardError("say where the merge is written: --out FOLDER, a folder that is not there yet")
-    target = here / Path(given["out"][0]).expanduser()
+    target = here / parsing.expanded(given["out"][0])
     places.require_new("--out", target)
     dtype = parsing.choice_of("--dtype", given["dtype"][0], (*SHORT, *SHORT.values())) if given["dtype"] else None
     seed = parsing.seed_of(given["seed"][0]) if given["seed"] else 1
@@ -188,9 +188,9 @@ def _files(kind: str, given: Sequence[str], members: int) -> tuple[Path, ...]:
     if len(given) != members:
         raise MergeboardError(f"--{kind} is given {len(given)} times for {members} members; give one file per member")
     for text in given:
-        if not Path(text).expanduser().is_file():
+        if not parsing.expanded(text).is_file():
             raise MergeboardError(f"--{kind} {text}: there is no such file; name a safetensors file")
-    return tuple(Path(text).expanduser() for text in given)
+    return tuple(parsing.expanded(text) for text in given)
 
 
 def _place(what: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -26,7 +27,7 @@ def command_of(config: pytest.Config) -> str:
         start = next((i for i in starts if text[i:].startswith(("/", "~", ".."))), None)
         if start is not None:  # a path up to the word's end, whatever signs it holds
             file, colons, test = text[start:].partition("::")
-            where = (config.invocation_params.dir / Path(file).expanduser()).resolve()
+            where = (config.invocation_params.dir / Path(os.path.expanduser(file))).resolve()
             if where.is_relative_to(config.rootpath):
                 path = f"{where.relative_to(config.rootpath)}{colons}{test}"
             else:

@@ -167,7 +167,7 @@ def _place(config: pytest.Config, name: str) -> Path:
     text = config.getoption(name)
     if text is not None and not text.strip():
         raise MergeboardError(f"--{name} {text}: write --{name}=FOLDER")
-    place = config.rootpath / Path(text or LOCAL / name).expanduser()
+    place = config.rootpath / (parsing.expanded(text) if text else LOCAL / name)
     if not text and not place.exists():
         place = next((old for old in _earlier(config.rootpath / LOCAL, name) if old.is_dir()), place)
     return place
@@ -188,7 +188,7 @@ def _require_places(options: Options, config: pytest.Config) -> None:
         places.require_folder("--results", options.results)
         places.require_folder("--cache", options.zoo)
         if page := config.getoption("leaderboard", default=None):  # of the reader's plugin, which is not always there
-            places.require_file("--leaderboard", config.invocation_params.dir / Path(page).expanduser())
+            places.require_file("--leaderboard", config.invocation_params.dir / parsing.expanded(page))
 
 
 def require_apart(option: str, target: Path, options: Options) -> None:
@@ -237,7 +237,7 @@ def _export(asked: str | None, models: Sequence[ModelName], config: pytest.Confi
     if len(models) > 1:
         names = ", ".join(map(str, models))
         raise MergeboardError(f"--export writes one winner, and there are {names}; name one with --model=NAME")
-    target = config.invocation_params.dir / Path(asked).expanduser()
+    target = config.invocation_params.dir / parsing.expanded(asked)
     if not only_told(config):
         places.require_new("--export", target)
     return target

@@ -38,7 +38,7 @@ def of_task(texts: Sequence[str] | None, config: pytest.Config) -> dict[brought.
         raise MergeboardError(
             f"--task is given twice, {text} and {others[0]}; a session has one file, which may hold several tasks"
         )
-    suite = own.begin(None if text is None else config.invocation_params.dir / Path(text).expanduser())
+    suite = own.begin(None if text is None else config.invocation_params.dir / parsing.expanded(text))
     if suite is None:
         if _names(config, OWN):
             raise MergeboardError(f"{OWN} asks about a task of yours: describe it in a file, and give --task=FILE.toml")
@@ -57,7 +57,7 @@ def of_lm_eval(
     tasks: Sequence[str], folder: str | None, members: Sequence[str], models: Sequence[ModelName], config: pytest.Config
 ) -> None:
     """Begin with the tasks of lm-eval that are named; whatever is a member is one of theirs."""
-    place = None if folder is None else config.invocation_params.dir / Path(folder).expanduser()
+    place = None if folder is None else config.invocation_params.dir / parsing.expanded(folder)
     suite = lm_eval.begin(tasks, place, members, base=not any(model.tiny for model in models))
     if suite is None and any(Path(str(word).partition("::")[0]).name == lm_eval.FILE for word in config.args):
         raise MergeboardError(
@@ -93,7 +93,7 @@ def trusted(asked: Sequence[str], models: Sequence[ModelName], given: Mapping[br
     there = {*by_name.values(), *given.values()}
     found: set[str] = set()
     for text in asked:
-        where = by_name.get(text) or (text if text in there else str(Path(text).expanduser().resolve()))
+        where = by_name.get(text) or (text if text in there else str(parsing.expanded(text).resolve()))
         if text and where not in there:
             raise MergeboardError(
                 f"--trust-remote-code {text}: no --model or --member lies there; write --trust-remote-code=FOLDER, or "
@@ -112,7 +112,7 @@ def data_in(folder: str | None, models: Sequence[ModelName], config: pytest.Conf
         raise MergeboardError(f"--model {tiny[0]} knows only the words of its made-up world; leave --data out")
     if folder == HUB:
         return None
-    path = config.invocation_params.dir / Path(folder).expanduser()
+    path = config.invocation_params.dir / parsing.expanded(folder)
     if not any(suite.data and suite.lies_in(path) for suite in looked_up()):
         wanted = " nor ".join(suite.data for suite in near() if suite.data)
         raise MergeboardError(f"--data {folder}: there is neither {wanted} in it; docs/usage.md says where to get them")

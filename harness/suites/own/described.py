@@ -57,7 +57,7 @@ class Described:
     columns: Columns
     shares: Shares
     delimiter: str | None  # None: as the files' ending says
-    quote: bool
+    quote: bool | None  # whether a cell may stand in quotation marks; None: nobody says
     skip: bool  # whether rows with a missing value are left out
     members: Mapping[int | None, str]  # seed -> folder, or org/name@revision
     soup: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # what members of a soup are called, and what they differ by
@@ -65,7 +65,8 @@ class Described:
 
     def style(self, path: Path) -> Style:
         """How cells of this file are told apart."""
-        return Style(self.delimiter or style_of(path).delimiter, self.quote)
+        delimiter = self.delimiter or style_of(path).delimiter
+        return Style(delimiter, quote=self.quote is not False, sure=self.quote is not None)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Entries:
         if not number and not any(type(value) is kind for kind in kinds):
             wanted = " or ".join(_WANTED[kind] for kind in kinds)
             raise MergeboardError(f"{self.where}: {name} is {value!r:.60}; it must be {wanted}")
+        if any("\0" in text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)):
+            raise MergeboardError(f"{self.where}: {name} is {value!r:.60}; it must be without zero bytes")
         return value
 
     def texts(self, name: str) -> tuple[str, ...] | None:

@@ -82,7 +82,7 @@ class Reader:
         return None if name is None else [self._of(name, cells[0])]
 
     def _of(self, name: str, cell: Any) -> int:
-        if isinstance(cell, list | dict):
+        if isinstance(cell, list | dict | bytes):
             raise ValueError(f"the label is {shown(cell)}; it must be one name or number")
         if self._named and isinstance(cell, int) and 0 <= cell < len(self._named):
             name = plain(self._named[cell]) or ""
@@ -98,7 +98,7 @@ class Reader:
         if names is None:
             return None
         found = [0.0] * self._task.width
-        parts = cells[0] if isinstance(cells[0], list) else names
+        parts = cells[0] if isinstance(cells[0], list) else names if isinstance(cells[0], str) else [cells[0]]
         for name, cell in zip(names, parts if len(parts) == len(names) else names, strict=True):
             found[self._of(name, cell)] = 1
         return found

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import parsing
 from harness.data import tables
 from harness.data.corpus import Corpus
 from harness.suites.base import Suite, Where
@@ -58,7 +59,7 @@ class OwnSuite(Suite):
         """Members that the file brings: corpus and seed -> a folder, or a name on the hub."""
         return {
             (corpus.name, seed): str(folder)
-            if (folder := self.file.folder / Path(where).expanduser()).is_dir()
+            if (folder := self.file.folder / parsing.expanded(where)).is_dir()
             else where
             for corpus in self.file.corpora.values()
             for seed, where in corpus.members.items()

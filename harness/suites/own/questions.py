@@ -125,6 +125,8 @@ def _words(entries: Entries) -> dict[str, tuple[str, str]]:
 def _require_labels(where: str, kind: Kind, labels: Sequence[str]) -> None:
     if kind == "classification" and len(labels) < 2:
         raise MergeboardError(f"{where}: a classification has two labels or more, not {len(labels)}")
+    if not labels:
+        raise MergeboardError(f"{where}: a {kind} has labels, and no row has any; is the label column the right one?")
     if len(labels) > MOST_CLASSES:
         raise MergeboardError(
             f"{where}: {len(labels):,} labels, and {MOST_CLASSES:,} at most can be asked; is the label column "

@@ -138,9 +138,9 @@ def _split(table: Entries, given: bool) -> tuple[Shares, str | None]:
     return found, None
 
 
-def _signs(table: Entries) -> tuple[str | None, bool]:
-    """Between two cells, and whether quotation marks mean anything."""
-    delimiter, quote = table.take("delimiter", str), table.take("quote", bool, usual=True)
+def _signs(table: Entries) -> tuple[str | None, bool | None]:
+    """Between two cells, and whether quotation marks mean anything; None where nobody says."""
+    delimiter, quote = table.take("delimiter", str), table.take("quote", bool)
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise MergeboardError(f"{table.where}: delimiter is {delimiter!r}; write the one character between two cells")
     return delimiter, quote

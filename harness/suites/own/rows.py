@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from glob import has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.data import repositories, tables
+from harness import parsing
+from harness.data import patterns, repositories, tables
 from harness.data.corpus import Reference, Split
 from harness.data.repositories import WHOLE
 from harness.data.tables import Table, shown
 from harness.errors import BadData
 from harness.suites.own.described import HUB, SPLITS, Described
 from harness.suites.own.labels import Reader, Row
+from methods.errors import MergeboardError
 
 Value = TypeVar("Value")
 _WORDS = {**{name: name for name in SPLITS}, "validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
@@ -39,27 +41,46 @@ def files_of(corpus: Described, folder: Path) -> Mapping[str, tuple[Path, ...]]:
     """Split -> its files; `WHOLE` -> all, where nobody says. A hub is asked for them. Errors: `BadData`."""
     if corpus.data is not None and corpus.data.startswith(HUB):
         found = repositories.files(corpus.data.removeprefix(HUB), corpus.files)
-        if found:
-            return found
-        raise BadData(f"{corpus.where}: {corpus.data} has no rows of a format that is known")
-    base = folder / Path(corpus.data or ".").expanduser()
+        if not found:
+            raise BadData(f"{corpus.where}: {corpus.data} has no rows of a format that is known")
+        return _once(corpus, found)
+    base = folder / _place(corpus, corpus.data or ".")
     if not corpus.files:
         return {WHOLE: (base,)}
     if corpus.data is not None and not base.is_dir():
         raise BadData(f"{corpus.where}: data is {corpus.data}, no folder, and files are named besides; leave one out")
-    return {
+    matching = {
         split: tuple(path for name in names for path in _matching(corpus, base, name))
         for split, names in corpus.files.items()
     }
+    return _once(corpus, matching)
 
 
 def _matching(corpus: Described, base: Path, name: str) -> Sequence[Path]:
-    if not has_magic(name):
-        return (base / Path(name).expanduser(),)
-    found = sorted(base.glob(name))
+    found = patterns.in_folder(base, str(_place(corpus, name)))
     if not found:
         raise BadData(f"{corpus.where}: no file of {base} is {name}")
     return found
+
+
+def _place(corpus: Described, text: str) -> Path:
+    try:
+        return parsing.expanded(text)
+    except MergeboardError as error:
+        raise BadData(f"{corpus.where}: {error}") from None
+
+
+def _once(corpus: Described, files: Mapping[str, tuple[Path, ...]]) -> Mapping[str, tuple[Path, ...]]:
+    """The files, if each is rows of one split, and once: else rows would count twice, or be trained on and tested."""
+    seen: dict[str, str] = {}
+    for split, path in ((split, path) for split, paths in files.items() for path in paths):
+        other = seen.get(place := os.path.abspath(path))
+        if other == split:
+            raise BadData(f"{corpus.where}: files names {path.name} twice for {split}; name it once")
+        if other is not None:
+            raise BadData(f"{corpus.where}: files names {path.name} for {other} and {split}; leave it out of one")
+        seen[place] = split
+    return files
 
 
 def require_there(corpus: Described, files: Mapping[str, tuple[Path, ...]]) -> None:
