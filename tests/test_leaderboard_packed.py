@@ -10,7 +10,8 @@ import pytest
 from harness.judging.rowwise import accuracy, level, macro_f1, middle, pearson
 from leaderboard.audit.once import Once
 from leaderboard.stats.chance import draws, exchanged, sheets
-from leaderboard.stats.packed import Columns
+from leaderboard.stats.packed import Columns, together
+from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
 
 
@@ -34,6 +35,31 @@ def test_many_sets_of_answers_are_drawn_for_as_each_alone(monkeypatch: pytest.Mo
         assert one.score == other.score and one.redrawn.shape == (30,)
         assert (one.tossed == other.tossed).all() and one.tossed.dtype == np.uint8
         assert (exchanged(one, alone[0]) == exchanged(other, alone[0])).all()
+
+
+@pytest.mark.parametrize("bits", [True, False])
+@pytest.mark.parametrize("most", [1, 4, 100])
+def test_columns_stand_together_so_that_each_set_of_answers_finds_its_own(bits: bool, most: int) -> None:
+    rng = np.random.default_rng(most)
+    seen = [np.zeros((20, 3)), np.ones((20, 3)), *rng.integers(0, 2, (4, 20, 2)), rng.integers(0, 2, (20, 3))]
+    packed = [Columns.of((one if bits else one + 0.5).astype(np.float32)) for one in (*seen, *seen)]
+    found, held = dict[int, np.ndarray](), 0
+    for some, places in together(packed, most):
+        held += some.wide
+        found |= {k: some.numbers[:, place] for k, place in places.items()}
+    assert list(found) == list(range(len(packed)))
+    assert all((found[k] == own.numbers).all() and found[k].dtype == own.kind for k, own in enumerate(packed))
+    each = sum(own.wide for own in packed)
+    assert held < each / 2 if bits and most == 100 else held <= each, "of bits each column once"
+
+
+def test_what_the_coin_made_of_two_sheets_is_kept_until_their_answers_are_let_go() -> None:
+    a, b = sheets("7", "accuracy", [accuracy(np.arange(9.0), np.arange(9.0) % k) for k in (3, 9)], 20)
+    assert exchanged(a, b) is exchanged(a, b) and exchanged(a, b) is not exchanged(b, a)
+    one = record()
+    (group,) = groups([one])
+    group.answers(one)  # of another table
+    assert exchanged.cache_info().currsize == 0
 
 
 def test_numbers_are_mixed_about_one_centre() -> None:

@@ -9,20 +9,24 @@ seeds and members are judged on the same draws, and no record, order or machine 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from harness.judging.rowwise import Array, Rowwise, level, middle, sums
-from leaderboard.stats.packed import Columns
+from leaderboard.stats.packed import Columns, together
 
 DRAWS = 1000
 BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB
+PAIRS = 8192  # of which what the coin made is kept: tables of a group ask for half of them again; some 64 MiB
 ROUNDING = 2e-6  # records keep six digits of a score
 NOTHING = np.empty((0, 0))
 
 
-class Sheet(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Sheet:
     """A set of answers to one gold file: its score, and what the two experiments need."""
 
     paper: str  # what was asked: gold file and metric
@@ -104,21 +108,20 @@ class Paper:
     def _drawn(self, count: int, owns: Sequence[Array]) -> tuple[Array, list[Array]]:
         """(answers, count): the scores on other rows; and of each (k, count): its sums where the coins say to change
         places. One product for both; a few sets of answers at a time."""
-        rows, wide = len(self._shared), max(columns.wide for columns in self._columns)
+        rows = len(self._shared)
         redrawn = np.empty((len(self._columns), count), np.float32)
         tossed = _blocks([len(own) for own in owns], count, list(map(_kind, self._columns, owns)))
-        some, done = max(1, NUMBERS // (wide * max(1, rows, 2 * count))), 0
+        most, done = NUMBERS // max(1, rows, 2 * count), 0
         for taken, coins in draws(self._name, rows, count):
             half = len(taken)
             block, drawn = slice(done, done := done + half), np.concatenate([taken, coins]).T
             again = (self._shared.T @ drawn[:, :half]).T
-            for start in range(0, len(redrawn), some):
-                own = [columns.numbers for columns in self._columns[start : start + some]]
-                every, end = np.concatenate(own, axis=1).T @ drawn, 0
-                for k, part in enumerate(own, start):
-                    begin, end = end, end + part.shape[1]
-                    redrawn[k, block] = self._answers[k].score(every[begin:end, :half].T, again)
-                    tossed[k][:, block] = every[begin:end, half:]
+            for some, places in together(self._columns, most):
+                every = some.numbers.T @ drawn
+                for k, place in places.items():
+                    own = every[place]
+                    redrawn[k, block] = self._answers[k].score(own[:, :half].T, again)
+                    tossed[k][:, block] = own[:, half:]
         return redrawn, tossed
 
 
@@ -149,8 +152,12 @@ def sheets(name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAW
     return paper.sheets(count)
 
 
+@lru_cache(maxsize=PAIRS)
 def exchanged(one: Sheet, other: Sheet) -> Array:
-    """(draws,) the difference of two sheets on one paper after they changed places where the coin said so."""
+    """(draws,) the difference of two sheets on one paper after they changed places where the coin said so.
+
+    Who lets sheets go calls `exchanged.cache_clear()`.
+    """
     mixed = np.subtract(one.tossed, other.tossed, dtype=one.own.dtype) + other.own[:, None]
     rest = (one.own + other.own)[:, None] - mixed
     found: Array = one.of(mixed.T, one.shared) - one.of(rest.T, one.shared)

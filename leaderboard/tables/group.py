@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from harness.records.record import RunRecord, canonical, slug
 from leaderboard import words
-from leaderboard.stats.chance import Sheet
+from leaderboard.stats.chance import Sheet, exchanged
 from leaderboard.tables.ablations import ROLE
 from leaderboard.tables.answers import Gold, Sheets, sheets_of
 from leaderboard.tables.exams import exams
@@ -164,6 +164,7 @@ _LAST: dict[Group, Sheets] = {}  # one at a time: the answers of two groups toge
 def _sheets(group: Group) -> Sheets:
     if group not in _LAST:
         _LAST.clear()
+        exchanged.cache_clear()
         _LAST[group] = {} if group.gold is None else sheets_of(group.records, group.gold)
     return _LAST[group]
 

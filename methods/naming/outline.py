@@ -25,7 +25,7 @@ KEPT = {  # a check, that a method brings a space of its own, and how many score
 @cache
 def outline(module: str, name: str) -> type[Any]:
     """The class that `module` registers as `name`, without its methods."""
-    tree = tree_of(module)
+    tree = ast.parse("\n".join(lines_of(module)))  # of its own, since it is cut
     found = class_in(tree, name)
     bases = {_name(base) for base in found.bases}  # those of this file have fields of their own
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
@@ -84,8 +84,9 @@ def class_in(tree: ast.Module, name: str) -> ast.ClassDef:
     return next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
 
 
+@cache
 def tree_of(module: str) -> ast.Module:
-    """A file of this package, read anew: who gets it may cut it."""
+    """A file of this package, read once: who gets it cuts nothing."""
     return ast.parse("\n".join(lines_of(module)))
 
 
