@@ -5,6 +5,7 @@ It begins clusters and takes long, so it runs where it is named, as .ci/run does
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from harness.suites.emotion.labels import LABELS
 from tests.kills import PATIENCE, Round, begun, below, check, ended
 from tests.nodes import nodes
 from tests.small_world import make_lab
@@ -147,3 +151,36 @@ def test_a_folder_that_vanishes_loses_nothing(
     (one.folder / "elsewhere").rename(folder)
     ended(one.begin(*OWN), one)
     check(one, undisturbed, "session")
+
+
+def adapter(base: Path, folder: Path, seed: int) -> Path:
+    """A LoRA adapter of the tiny encoder, of rank 2 with a head, as PEFT saves one."""
+    draws = torch.Generator().manual_seed(seed)
+    held = {"classifier.weight": (len(LABELS), 64), "classifier.bias": (len(LABELS),)}
+    for layer in (0, 1):
+        query = f"bert.encoder.layer.{layer}.attention.self.query"
+        held |= {f"{query}.lora_A.weight": (2, 64), f"{query}.lora_B.weight": (64, 2)}
+    tensors = {f"base_model.model.{name}": torch.randn(size, generator=draws) for name, size in held.items()}
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"]}
+    more = {"modules_to_save": ["classifier"], "base_model_name_or_path": str(base)}
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(json.dumps({**config, **more}))
+    names = {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
+    (folder / "config.json").write_text(json.dumps({**json.loads((base / "config.json").read_text()), **names}))
+    save_file(tensors, folder / "adapter_model.safetensors")
+    return folder
+
+
+def test_adapters_are_members_and_a_budget_leaves_out_what_the_next_session_makes(tmp_path: Path, base: Path) -> None:
+    """Of a cluster as of one process."""
+    (tiny,) = (base / "tiny").iterdir()
+    brought = [f"--member={name}={adapter(tiny, tmp_path / name, i)}" for i, name in enumerate(("tec", "isear"))]
+    asked = (*brought, "-k", "tec+isear")
+    alone, one = (begun(tmp_path, name, base) for name in ("alone", "one"))
+    ended(alone.begin("--engine=inline", *asked), alone)
+    ended(one.begin(*OWN, *asked, "--budget=1s"), one)
+    assert "left out by the budget of 1 s" in one.said()
+    assert not one.records() or one.records().keys() < alone.records().keys()
+    ended(one.begin(*OWN, *asked, "--budget=2h"), one)
+    check(one, alone, "session")
+    assert one.trained() == 0 and len(one.records()) == 5

@@ -530,6 +530,23 @@ def test_workers_that_are_lost_before_they_are_there_are_not_hired_for_ever() ->
         engine._replace(Worker(), RuntimeError("The worker\n died"))
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_session_whose_own_machine_left_the_cluster_waits_for_nobody(
+    alive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"NodeID": "other", "Alive": False}, {"NodeID": "here", "Alive": alive}]
+    context = SimpleNamespace(get_node_id=lambda: "here")
+    ray = SimpleNamespace(nodes=lambda: nodes, get_runtime_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    cluster = Cluster(Asked("ray", None, 2))
+    cluster.require_here()  # nothing has begun
+    cluster._watch = cast(Any, SimpleNamespace())
+    if alive:
+        return cluster.require_here()
+    with pytest.raises(MergeboardError, match=r"ended \(its raylet on this machine died\); run the same command again"):
+        cluster.require_here()
+
+
 class Noisy:
     """An engine that prints, as Ray does, and ends before its time (implements Engine)."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from harness.engines.watch import Watch
+from harness.engines.watch import AGAIN, ENDED, Watch
 from harness.session.engine import Asked
 from methods.errors import MergeboardError
 
@@ -26,6 +26,7 @@ OWN = {  # of a cluster of this machine, unless the user says otherwise
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_metrics_collection": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",  # after Ray's own 60 it ends the session, without a word
 }
 PREFIX = "mergeboard-ray-"  # of the folder that a cluster of this machine has
 LOCK = "in-use"
@@ -117,6 +118,17 @@ class Cluster:
         """Errors: `MergeboardError` in one line where the cluster is gone."""
         if self._watch is not None:
             self._watch.require()
+
+    def require_here(self) -> None:
+        """Errors: `MergeboardError` in one line where the session's own machine has left the cluster: Ray would let it
+        wait for workers that nobody hires, and end it without a word."""
+        if self._watch is None:
+            return
+        import ray
+
+        here = ray.get_runtime_context().get_node_id()
+        if any(node["NodeID"] == here and not node["Alive"] for node in ray.nodes()):
+            raise MergeboardError(f"{ENDED} (its raylet on this machine died); {AGAIN}")
 
     def end(self) -> None:
         """Let go; a cluster of this machine ends, and its folder goes."""

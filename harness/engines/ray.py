@@ -198,6 +198,7 @@ class Ray:
         assert self._crew is not None
         job, line = worker.job, " ".join(str(error).split())[:300]
         self._crew.dismiss(worker)
+        self._cluster.require_here()
         if job is None and not worker.ready:
             self._stillborn += 1
             if self._stillborn >= STILLBORN * self._workers:
@@ -243,6 +244,7 @@ class Ray:
         crew = self._crew
         workers = crew.workers if crew is not None else ()
         if line := self._absence.line(crew is None or any(worker.ready for worker in workers)):
+            self._cluster.require_here()
             self._bench.say(line)
         running = sum(worker.job is not None for worker in workers)
         more = len(self._cells) - self._done
