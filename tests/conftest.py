@@ -181,7 +181,7 @@ def site(built: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium; skipped where there is none."""
     from tests.site_world import headless

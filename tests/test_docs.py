@@ -418,7 +418,7 @@ def test_the_plug_in_keeps_the_contract(
     paste(blocks(page)[0], tmp_path, monkeypatch, "my_method")
     for pull in ("0", "0.5", "1"):
         check_method(resolve("my_method", {"my_method": {"pull": pull}}))
-    check_method(resolve("my_method_evolver", {"evolver": {"generations": 2}}))
+    check_method(resolve("my_method_evolver", {"evolver": {"generations": 1}}))
 
 
 def test_every_block_of_add_a_method_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None) -> None:
@@ -426,7 +426,7 @@ def test_every_block_of_add_a_method_runs(tmp_path: Path, monkeypatch: pytest.Mo
     paste(code[0], tmp_path, monkeypatch, "my_method")
     pasted = paste("\n".join(code[1:]), tmp_path, monkeypatch)
     check_method(resolve("best_pair"))
-    check_method(resolve("best_pair_evolver", {"evolver": {"generations": 2}}))
+    check_method(resolve("best_pair_evolver", {"evolver": {"generations": 1}}))
     pasted.test_my_method_keeps_the_contract()
 
 

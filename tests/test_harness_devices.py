@@ -111,7 +111,7 @@ def test_cells_on_a_gpu_are_the_cpus_and_bring_every_tensor_along(
 ) -> None:
     from tests.small_world import make_lab
 
-    lab = make_lab(small_zoo)
+    lab = make_lab(small_zoo, "evolver.generations=1")  # whose later children stand beside earlier ones
     here = answers(lab, tmp_path / "cpu", METHODS)  # which leaves members and statistics in the zoo
     request.getfixturevalue("gpu")
     lab.judges._live.clear()  # modules that score on the CPU; the ancestor stays, whose head is drawn there

@@ -35,7 +35,7 @@ from methods import Ensemble, resolve
 from methods.base import Weights
 from tests.emotion_cells import METHODS, answer, name_of
 from tests.made_once import made_once
-from tests.small_world import DECODER, ROOT, TINY, Project, alone, make_lab, swap, swap_all
+from tests.small_world import DECODER, HARDLY, ROOT, TINY, Project, alone, make_lab, swap, swap_all
 from tests.test_harness_glue import rows_of, write_tsv
 
 HALVES = Setting("glue", "non_iid", tuple(TASKS), "halves")
@@ -122,7 +122,8 @@ def test_a_second_run_is_answered_from_the_store(answered: Project) -> None:
 
 
 def test_different_heads_run_whole(glue_project: Project) -> None:
-    glue_project.run("--method=simple", "--method=ties", "-k", "diff-stsb").assert_outcomes(passed=2, deselected=46)
+    result = glue_project.run("--method=simple", "--method=ties", "-k", "diff-stsb", small=HARDLY)
+    result.assert_outcomes(passed=2, deselected=46)
     record = glue_project.records()["non_iid/diff/stsb/ties"]
     assert record.metric == "pearson" and record.recipe["population"]["seeds"] == [1, 2]
 
@@ -152,7 +153,7 @@ def test_scores_have_the_codes_factor_where_the_protocol_is_the_codes(encoder: L
 
 
 def test_models_that_answer_in_words_have_no_heads_and_one_column(glue_project: Project) -> None:
-    result = glue_project.run("--model=tiny-decoder", *(f"--method={m}" for m in FEW), *SOME)
+    result = glue_project.run("--model=tiny-decoder", *(f"--method={m}" for m in FEW), *SOME, small=HARDLY)
     result.assert_outcomes(passed=2 * len(FEW), deselected=14 * len(FEW))
     records = glue_project.records()
     assert set(records) == {f"{p}/{m}" for p in ("non_iid/none/cola", "cross_task/none/mrpc+stsb") for m in FEW}
@@ -367,7 +368,7 @@ def test_missing_tasks_and_their_pairs_are_skipped_with_a_reason(glue_project: P
         corpus = lab.rows.corpora[name]
         write_tsv(glue_project.path / "data", name, rows_of(corpus.everything), rows_of(corpus.test))
     words = (f"--model=mine={lab.subject.folder}", f"--data={glue_project.path / 'data'}", "--protocol=quick")
-    result = glue_project.run(*words, "--method=simple", "--heads=same")
+    result = glue_project.run(*words, "--method=simple", "--heads=same", small=HARDLY)
     result.assert_outcomes(passed=2 + 1, skipped=6 + 7)
     records = glue_project.records()
     assert {n: r.coverage for n, r in records.items()} == {

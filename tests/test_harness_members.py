@@ -141,6 +141,7 @@ def test_a_model_is_finite_everywhere_before_anything_is_trained(small_zoo: Path
 def test_a_classifier_of_a_model_that_is_asked_in_words_is_left_out_with_a_line(
     tmp_path: Path, small_zoo: Path
 ) -> None:
+    make_lab(small_zoo, model=DECODER)  # which others want too
     shutil.copytree(small_zoo / "tiny", tmp_path / "tiny")
     said: list[str] = []
     asked = make_lab(tmp_path, model=DECODER, say=said.append)

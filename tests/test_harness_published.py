@@ -20,7 +20,7 @@ from harness.records.earlier import COMMIT
 from harness.suites.glue import corpora as glue
 from tests.hub_server import Hub
 from tests.published import PUBLISHED, SPM, deberta_v3, minicpm, t5_v1_1, words
-from tests.small_world import ROOT, Project, make_lab
+from tests.small_world import HARDLY, ROOT, Project, make_lab
 from tests.test_harness_glue import made_up, write_parquet
 
 TEXTS = ("The quick fox expresses joy.", "yes", "Does it follow? 12 of 90, Zß", "a b c")
@@ -121,7 +121,7 @@ def test_a_session_runs_from_what_is_published(
 ) -> None:
     commit, glue_project.zoo = hub.put(name, make(tmp_path / "model")), tmp_path / "zoo"
     words = [f"--model={name}", *SHORT, *more, "-k", "cross_task and cola and mrpc"]
-    glue_project.run(*words).assert_outcomes(passed=2)
+    glue_project.run(*words, small=HARDLY).assert_outcomes(passed=2)
     records = glue_project.records()
     assert len(records) == 2
     for record in records.values():
@@ -130,16 +130,16 @@ def test_a_session_runs_from_what_is_published(
     (converted,) = (p for p in (glue_project.zoo / "converted").iterdir() if p.is_dir())
     assert list(converted.glob("*.safetensors")) and not list(converted.glob("*.bin"))
     shutil.rmtree(converted)
-    assert glue_project.run(*words).ret == 0 and len(glue_project.records()) == 2, "the second run is cached"
+    again = glue_project.run(*words, small=HARDLY)
+    assert again.ret == 0 and len(glue_project.records()) == 2, "the second run is cached"
 
 
 def test_roberta_base_by_name_alone(project: Project, hub: Hub, tasks: None, tmp_path: Path) -> None:
     """`pytest suites/ --model=roberta-base`, in a process of its own that knows the hub by HF_ENDPOINT."""
     commit = hub.put("FacebookAI/roberta-base", make_lab(project.zoo).subject.folder)
     shutil.copy(ROOT / "suites" / "test_glue.py", project.path / "suites")
-    words = project.arguments(
-        "--model=roberta-base", "--method=simple", "-k", "in_domain or (cross_task and cola and mrpc)"
-    )
+    asked = ("--model=roberta-base", "--method=simple", "-k", "in_domain or (cross_task and cola and mrpc)")
+    words = project.arguments(*asked, small=HARDLY)
     here = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words],

@@ -21,7 +21,7 @@ from harness.records.record import TRAIN_ROWS, Store
 from harness.session.options import DEFAULT_METHODS
 from harness.suites.emotion.labels import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.emotion_cells import IN, METHODS, OUT, answer, cell, name_of
-from tests.small_world import SMALL, Project, make_lab, swap, swap_all
+from tests.small_world import HARDLY, SMALL, Project, make_lab, swap, swap_all
 
 # -- what a session leaves -------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ def test_other_protocols_run_whole(
         "harness.judging.precision.measured", lambda dtype: 1.0
     )  # bf16 is used, whatever machine this is
     methods = ("ensemble", "evolver", "fisher", "regmean", "ties")
-    result = project.run(*settings, *(f"--method={m}" for m in methods), "-k", "tec+isear")
+    result = project.run(*settings, *(f"--method={m}" for m in methods), "-k", "tec+isear", small=HARDLY)
     result.assert_outcomes(passed=5)
     records = project.records()
     assert len({r.weights_sha256 for r in records.values()}) == 5
@@ -205,7 +205,7 @@ def test_other_protocols_run_whole(
 
 def test_different_heads_and_pairs_run_whole(project: Project) -> None:
     words = ("--method=ties", "--method=ensemble", "--method=domain_specific")
-    result = project.run(*words, "-k", "(diff and in_domain) or tec+isear")
+    result = project.run(*words, "-k", "(diff and in_domain) or tec+isear", small=HARDLY)
     result.assert_outcomes(passed=6)
     pair = project.records()["pairwise/same/tec+isear/ties"]
     assert set(pair.scores) == {"tec", "isear"} and pair.coverage == "5 of 5"

@@ -14,7 +14,7 @@ import pytest
 
 from harness.cells.cell import Source
 from harness.members.finetune import _FamilyTrainer
-from tests.small_world import DECODER, alone, make_lab, needs_fork
+from tests.small_world import DECODER, TINY, alone, make_lab, needs_fork
 
 pytestmark = needs_fork
 
@@ -77,6 +77,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_that_is_killed_twice_ends_with_the_same_member(kind: str, tmp_path: Path, small_zoo: Path) -> None:
     settings, more = KINDS[kind]
+    make_lab(small_zoo, model=more.get("model", TINY))  # which is built once for both zoos below
     undisturbed = train(zoo_of(tmp_path / "undisturbed", small_zoo), *settings, minutes=10, **more)
     assert "goes on" not in (tmp_path / "undisturbed" / "said.txt").read_text()
     zoo = zoo_of(tmp_path / "disturbed", small_zoo)

@@ -65,7 +65,8 @@ def test_a_page_fits_every_screen_and_breaks_no_rule_of_accessibility(
     for width in WIDTHS:
         screen(browser, width)
         soon(browser, "document.documentElement.scrollWidth", lambda wide, width=width: wide <= width)
-        assert violations(browser) == {}, width
+        if scheme == "light" or width == max(WIDTHS):  # colours alone are others in the dark, and the same at any width
+            assert violations(browser) == {}, width
     browser.execute_script("document.querySelectorAll('img').forEach(image => { image.loading = 'eager'; })")
     broken = "return [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
     assert browser.execute_script(broken) == []
@@ -89,8 +90,8 @@ def violations(browser: Any) -> dict[str, list[str]]:
 
 @each_page
 def test_a_page_is_painted_within_a_second(site: str, browser: Any, page: str) -> None:
-    times = []
-    for _ in range(3):  # the quickest of three: others may use the machine
+    times: list[float] = []
+    while not times or (min(times) >= 1000 and len(times) < 3):  # again if it was not: others may use the machine
         show(browser, site + page, 1440, "light")
         asked = "return performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)"
         times += browser.execute_script(asked)

@@ -20,7 +20,7 @@ from leaderboard.tables.cell import cells
 from leaderboard.tables.rows import rows_of
 from tests.test_leaderboard_table import record
 
-DRAWS = 199
+DRAWS = 99
 
 
 class World(NamedTuple):

@@ -103,4 +103,4 @@ class Buffers:
         made = self._own.made
         if where not in made or made[where].shape[1] < x.numel():
             made[where] = torch.empty(self._count, max(CHUNK, x.numel()), device=where[0], dtype=where[1])
-        return tuple(made[where][:, : x.numel()])
+        return made[where][:, : x.numel()].unbind()  # Python's own way to take them apart is slower than many a piece
