@@ -29,7 +29,7 @@ FLAGS = (
 
 
 def published(root: Path) -> list[RunRecord]:
-    """Records of two models; one method has predictions, one has a hostile name, one a gap."""
+    """Records of several models; one method has predictions, one has a hostile name, one a gap."""
     store = Store(root / PUBLISHED)
     told = {"command": f"pytest suites/ {EVIL}", "commit": "0123456789abcdef"}
     made = [
@@ -39,12 +39,19 @@ def published(root: Path) -> list[RunRecord]:
         record("regmean", 1, 0.9, model="small-gpt2"),
         record(EVIL, 1, 0.3),
         record("ties_cma", 1, 0.3, model="searched-gpt2"),
+        *(swept(alpha, seed, 0.3 + alpha / 10 + seed / 100) for alpha in (0.1, 0.5, 0.9) for seed in (1, 2)),
         record("ties", 1, 0.3, model=EVIL_MODEL, protocol={"name": EVIL_MODEL}),
     ]
     for one in made:
         store.put(one)
     answered(store)
     return made
+
+
+def swept(alpha: float, seed: int, score: float) -> RunRecord:
+    """A point of an ablation: `regmean` at one alpha, with its own words."""
+    method = {"name": "regmean", "version": 1, "knobs": {"alpha": alpha}}
+    return record("regmean", seed, score, model="swept-gpt2", knobs={"alpha": alpha}, recipe={"method": method})
 
 
 def build(root: Path) -> None:

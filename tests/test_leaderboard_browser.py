@@ -21,6 +21,7 @@ PAGES = {
     "method": "methods/ties.html",
     "explorer": "explore.html",
     "claims": "claims.html",
+    "ablations": "ablations.html",
 }
 WIDTHS = (390, 820, 1440)
 SCHEMES = {"light": "default", "dark": "slate"}

@@ -253,7 +253,7 @@ def test_what_fails_stands_before_what_holds_and_before_what_is_undecided() -> N
     order += ["## Undecided", "### simple_evolver is above simple", "## Asked of no real model yet"]
     places = [said.index(f"\n{heading}") for heading in order]
     assert places == sorted(places)
-    assert f"**Of {len(CLAIMS)} claims 1 fail" in said and f"Asked of {REAL}, with 3 sets of members each." in said
+    assert f"**Of {len(CLAIMS)} claims 1 fails" in said and f"Asked of {REAL}, with 3 sets of members each." in said
     assert {"claim-evolver_above_base_ties.svg", "claim-evolver_above_base_simple.svg"} <= set(drawn)
     assert all(f"(figures/{name})" in said for name in drawn)
     linked = set(re.findall(r"\]\(#([^)]*)\)", said))
@@ -264,7 +264,7 @@ def test_an_undecided_claim_says_how_many_sets_of_members_would_decide_it() -> N
     said, _ = told_of(three((0.60, 0.50, 0.49), "simple"))
     count = replicates_needed([0.10, -0.01, -0.03])
     assert count is not None
-    wanted = f"To decide it on {REAL}, emotion takes {count:.0f} sets of members ({count - 3:.0f} more than now)."
+    wanted = f"To decide it on {REAL} (emotion) takes {count:.0f} sets of members ({count - 3:.0f} more than now)."
     assert f"**Undecided** in 1 of 1 place. {wanted}" in said
     row = next(line for line in said.splitlines() if line.startswith("| [simple_evolver is above simple"))
     assert f"| 1 undecided | {count - 3:.0f} |" in row
@@ -279,4 +279,4 @@ def test_what_rests_on_one_set_of_members_says_so_and_no_records_are_no_evidence
 
 def test_a_place_where_both_score_the_same_says_so() -> None:
     said, _ = told_of(runs("ties", 0.5, 0.5, 0.5), runs("ties_evolver", 0.5, 0.5, 0.5))
-    assert f"On {REAL}, emotion both score exactly the same" in said
+    assert f"On {REAL} (emotion) both score exactly the same" in said

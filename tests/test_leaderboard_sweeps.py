@@ -202,6 +202,19 @@ def test_pages_show_the_figure_below_a_heading_of_its_own_and_list_it() -> None:
     assert "Figure 5" in listed and "## F, the scale of mutations" in listed
 
 
+def test_how_a_figure_is_read_is_said_once_for_all_of_its_kind() -> None:
+    made = [
+        replace(r, model=model, recipe={**r.recipe, "model": {"name": model, "family": "encoder"}})
+        for model in ("one", "two")
+        for r in (*by_f(1, 2), plain("simple", 0.4), plain("simple", 0.5, 2))
+    ]
+    (listed,) = [c for path, c in pages.pages(groups(made)).items() if path.as_posix() == "ablations.md"]
+    assert listed.count("![") == 2 and listed.count("Each line is a method's score") == 1
+    table, *figures = listed.split("![")
+    assert table.rstrip().endswith("which the option does not reach.")
+    assert all("Really below the usual value" in figure for figure in figures)
+
+
 def test_without_anything_varied_the_page_says_so() -> None:
     (content,) = [c for path, c in pages.pages(groups([record()])).items() if path.as_posix() == "ablations.md"]
     assert "No results yet." in content

@@ -33,7 +33,7 @@ def searched(group: Group, one: Coefficients) -> Varied:
     outcome = really("the same as it is", {f"{words.shown(row)} searched": own.gain for row, own in one.rows.items()})
     caption = prose.COEFFICIENT_MARKS, outcome, by_coefficients(one.rows)
     figure = drawn(group, one.block, f"coefficients by {one.optimiser} {one.budget}", title, svg, *caption)
-    return Varied(COEFFICIENTS, figure, outcome, title_of(group, one.block))
+    return Varied(COEFFICIENTS, figure, outcome, title_of(group, one.block), prose.COEFFICIENT_MARKS)
 
 
 def gains(table: Calibration) -> dict[str, tuple[float, float, float | None]]:
@@ -63,7 +63,7 @@ def calibrated(group: Group, table: Calibration) -> Varied:
     outcome = joined(gained, really("calibration alone", beyond))
     caption = prose.CALIBRATION_MARKS, outcome
     figure = drawn(group, table.block, "calibration", CALIBRATED, svg, *caption, kind="calibration")
-    return Varied(CALIBRATED, figure, outcome, title_of(group, table.block))
+    return Varied(CALIBRATED, figure, outcome, title_of(group, table.block), prose.CALIBRATION_MARKS)
 
 
 def unseen(group: Group, table: Scores) -> Varied:
@@ -80,10 +80,16 @@ def unseen(group: Group, table: Scores) -> Varied:
         stays = f"{words.shown(first)} is first instead of {words.shown(best[0])}"
     low, high = (_signed(end(changes.values())) for end in (min, max))
     outcome = f"Without them scores change by {low} to {high} points; {stays}."
-    corpora = f"Corpora: {text.joined([column.title for column in whole])}."
+    corpora = f"Corpora: {text.joined([_in_brackets(column.title) for column in whole])}."
     more = f"The {MOST} highest of {len(best)} are shown." if len(best) > MOST else ""
     figure = drawn(group, block, "without seen rows", SEEN, svg, prose.SEEN_MARKS, corpora, outcome, more, kind="seen")
-    return Varied(SEEN, figure, outcome, title_of(group, block))
+    return Varied(SEEN, figure, outcome, title_of(group, block), prose.SEEN_MARKS)
+
+
+def _in_brackets(title: str) -> str:
+    """`dailydialog (4 % seen)` of `dailydialog, 4 % seen`, so that several can be listed."""
+    corpus, _, share = title.rpartition(", ")
+    return f"{corpus} ({share})"
 
 
 def complete(table: Scores) -> list[str]:

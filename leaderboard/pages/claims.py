@@ -48,7 +48,8 @@ def _sections(asked_of: Asked) -> Mapping[str, Sequence[str]]:
 def _summary(asked_of: Asked, sections: Mapping[str, Sequence[str]]) -> str:
     """How many fail, hold and are undecided, and on which evidence."""
     fails, holds, open_, never = (len(sections[kind]) for kind in SECTIONS)
-    said = f"**Of {len(asked_of)} claims {fails} fail, {holds} hold and {open_ + never} are undecided"
+    said = f"**Of {len(asked_of)} claims {_number(fails, 'fail')}, {_number(holds, 'hold')} and {open_ + never} "
+    said += "is undecided" if open_ + never == 1 else "are undecided"
     said += f", {never} of them asked of no real model yet.**" if never else ".**"
     counted = [vote for own in asked_of.values() for vote in votes(own) if not vote.synthetic]
     if not counted:
@@ -57,10 +58,15 @@ def _summary(asked_of: Asked, sections: Mapping[str, Sequence[str]]) -> str:
     sets = sorted({vote.replicates for vote in counted if vote.replicates})
     alone = sum(any(v.replicates == 1 for v in votes(asked_of[n])) for n in (*sections["fails"], *sections["holds"]))
     between = f"{sets[0]} to {sets[-1]}" if sets and sets[0] < sets[-1] else str(*sets[:1])
-    said += f" Asked of {text.escaped(text.listed(models, 12))}"
+    said += f" Asked of {text.escaped(text.joined(models, 12))}"
     said += f", with {between} set{'' if between == '1' else 's'} of members each" if sets else ""
     told = f" Of the {fails + holds} decided ones {alone} rest on a single set of members in some place: they say what"
     return f"{said}.{told} is so of these members, and little of others." if alone else f"{said}."
+
+
+def _number(count: int, do: str) -> str:
+    """`1 fails`, `2 fail`."""
+    return f"{count} {do}{'s' if count == 1 else ''}"
 
 
 def _table(asked_of: Asked, names: Sequence[str]) -> str:
@@ -110,7 +116,8 @@ def _verdict(found: Sequence[Finding], counted: Sequence[Vote]) -> str:
 
 def _decides(vote: Vote) -> str:
     """What would decide an undecided place."""
-    where, found = text.escaped(", ".join(vote.block)), vote.difference
+    (model, suite), found = vote.block, vote.difference
+    where = text.escaped(f"{model} ({suite})")
     if found is None:
         return f"{where}: {text.escaped(vote.findings[0].reason)}."
     if abs(found.mean) <= ZERO:

@@ -22,6 +22,7 @@ class Varied(NamedTuple):
     figure: Figure
     outcome: str  # a sentence or two
     column: str  # that it is of
+    how: str = ""  # how to read the figure, which its caption begins with: the same for all that vary this
 
 
 def drawn(group: Group, block: Block, file: str, title: str, svg: str, *caption: str, kind: str = KIND) -> Figure:

@@ -62,6 +62,7 @@ def by_option(group: Group, sweep: Sweep) -> Varied:
         drawn(group, block, title[:1].lower() + title[1:], title, svg, how, outcome, paper),
         outcome,
         title_of(group, block),
+        how,
     )
 
 
@@ -73,7 +74,7 @@ def by_members(group: Group, one: OneByOne) -> Varied:
     outcome = f"From {_fewest(one)} to {len(one.members)} members: {text.joined(changes, 12)} points."
     order = f"They come in as {text.joined(list(one.members))}."
     figure = drawn(group, one.block, "score by members", MEMBERS, svg, prose.MEMBER_LINES, order, outcome)
-    return Varied(MEMBERS, figure, outcome, one.title)
+    return Varied(MEMBERS, figure, outcome, one.title, prose.MEMBER_LINES)
 
 
 def _marks(points: Sequence[Point]) -> list[Mark]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard import text
 from leaderboard.pages import changed, markdown, prose, swept, times
-from leaderboard.pages.outcomes import Varied
+from leaderboard.pages.outcomes import Varied, joined
 from leaderboard.tables.coefficients import coefficients
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.one_by_one import one_by_one
@@ -53,14 +53,21 @@ def page(found: Mapping[Group, Sequence[Varied]], pictures: str, parts_of: Mappi
     for topic in sorted(by_topic, key=lambda topic: (_rank(topic), topic)):
         parts.append(f"## {text.escaped(topic)}\n")
         parts.append(markdown.table(_grid(by_topic[topic], parts_of), words=3))
-        parts += [
-            f"![{text.escaped(one.figure.says)}]({pictures}/{one.figure.name})\n\n{one.figure.caption}"
-            for group, one in by_topic[topic]
-            if not group.synthetic
-        ]
+        parts += _figures([one for group, one in by_topic[topic] if not group.synthetic], pictures)
     took = times.told({name: own for name, own in by_model(found).items() if not own[0].synthetic})
     parts += [f"## {times.TITLE}\n", *took] if took else []
     return "\n".join([*parts, *([] if by_topic or took else [prose.NOTHING])])
+
+
+def _figures(shown: Sequence[Varied], pictures: str) -> Iterator[str]:
+    """Figures with their captions; what all captions begin with is said once, above them."""
+    how = {one.how for one in shown}
+    once = text.sentence(joined(*how)) if len(shown) > 1 and len(how) == 1 else ""
+    if once:
+        yield f"{once}\n"
+    for one in shown:
+        caption = one.figure.caption.removeprefix(once).lstrip()
+        yield f"![{text.escaped(one.figure.says)}]({pictures}/{one.figure.name})\n\n{caption}"
 
 
 def _grid(own: list[tuple[Group, Varied]], parts_of: Mapping[Group, str]) -> tuple[list[str], list[list[str]]]:
