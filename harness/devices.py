@@ -61,14 +61,26 @@ def settle(asked: str | None) -> str:
     narrow(asked, os.environ)
     import torch
 
+    _as_usual()
     there = asked != CPU and torch.cuda.is_available()
     if asked not in (None, CPU) and not there:
         raise MergeboardError(f"--device {asked}: this torch, {torch.__version__}, finds no GPU; write --device=cpu")
-    if there:  # what is shorter than float32 is another number, and a record would have to say so
-        torch.set_float32_matmul_precision("highest")
+    if there:
         torch.backends.cudnn.allow_tf32 = False
     _settled[:] = [CUDA if there else CPU]
     return _settled[0]
+
+
+def _as_usual() -> None:
+    """Put back what a package or a file may have set as it was imported: it would be everybody's, and in no record."""
+    import torch
+
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    for kind in (CPU, CUDA):
+        torch.set_autocast_enabled(kind, False)
+    torch.set_float32_matmul_precision("highest")  # what is shorter than float32 is another number
 
 
 def current() -> str:

@@ -25,6 +25,7 @@ from harness.records import environment
 from harness.records.record import RunRecord, Store
 from harness.suites.emotion.suite import PAIRWISE
 from methods import MergeboardError, resolve
+from methods.refereeing.surroundings import settings
 from tests.pretended import GPU, a_gpu
 
 PAIR = ("dailydialog", "tec")
@@ -83,6 +84,18 @@ def test_the_cpu_that_is_asked_for_is_taken_and_a_gpu_that_torch_lacks_is_refuse
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(MergeboardError, match=r"finds no GPU; write --device=cpu$"):
         devices.settle("cuda")
+
+
+def test_what_a_package_set_when_it_was_imported_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_settled", [])
+    before = settings()
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    torch.set_autocast_enabled("cpu", True)
+    torch.set_float32_matmul_precision("medium")
+    devices.settle("cpu")
+    assert settings() == before
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from methods import (
 from methods.contract import same_bits, toy_population, toy_score
 from methods.errors import Breach, MethodFailed
 from methods.refereeing.referee import Referee
+from methods.refereeing.surroundings import settings
 from tests.toys import OF_TENSORS, QUICK
 
 Act = Callable[[Population, Any], Any]
@@ -303,6 +305,11 @@ def test_what_a_method_raises_is_one_line_that_says_where(raised: Exception, sai
     assert error.value.__cause__ is raised
 
 
+def test_a_method_that_ends_the_process_fails_alone() -> None:
+    with pytest.raises(MethodFailed, match=r"evil raised SystemExit in test_methods_referee\.py, line \d+: 0"):
+        judged(lambda population, score: sys.exit(0))
+
+
 def test_what_torch_raises_is_placed_in_the_methods_own_line() -> None:
     with pytest.raises(MethodFailed, match=r"RuntimeError in test_methods_referee\.py, line"):
         judged(lambda population, score: torch.nn.functional.linear(torch.zeros(2, 3), torch.zeros(2, 4)))
@@ -333,17 +340,67 @@ def test_who_computes_scores_and_statistics_may_draw() -> None:
     judged(lambda population, score: score(population.members[0]) and mean(population), score=Draws())
 
 
-def test_settings_of_the_process_are_put_back() -> None:
-    before = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+def opened(scope: Any) -> None:
+    LEFT_OPEN.append(scope)
+    scope.__enter__()
+
+
+LEFT_OPEN: list[Any] = []  # by a method
+SETS: dict[str, Callable[[], Any]] = {  # what a method may set for the whole process
+    "default dtype": lambda: torch.set_default_dtype(torch.bfloat16),
+    "default device": lambda: torch.set_default_device("meta"),
+    "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
+    "gradients": lambda: torch.set_grad_enabled(not torch.is_grad_enabled()),
+    "products": lambda: torch.set_float32_matmul_precision("medium"),
+    "autocast": lambda: opened(torch.autocast("cpu", dtype=torch.bfloat16)),
+    "inference": lambda: opened(torch.inference_mode()),
+    "deterministic": lambda: torch.use_deterministic_algorithms(True),
+    "mkldnn": lambda: setattr(torch.backends.mkldnn, "enabled", not torch.backends.mkldnn.enabled),
+    "numpy": lambda: np.seterr(all="raise"),
+}
+
+
+def set_now() -> Any:
+    """All of them, and what they do."""
+    ones = torch.ones(2, 2, requires_grad=True)
+    product = ones @ ones
+    return settings(), product.dtype, product.device, product.requires_grad, torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize("what", SETS)
+def test_settings_of_the_process_are_put_back_and_hold_for_nobody_but_the_method(what: str) -> None:
+    """Not for who scores or computes statistics meanwhile, whose numbers others would be shown."""
+    before, met = set_now(), list[Any]()
+
+    @dataclass
+    class Looks:
+        calls: int = 0
+
+        def __call__(self, merged: Any) -> float:
+            met.append(set_now())
+            return 1.0
+
+    class Statistics(dict[str, Any]):
+        def __getitem__(self, kind: str) -> Any:
+            met.append(set_now())
+            return super().__getitem__(kind)
 
     def act(population: Population, score: Any) -> Any:
-        torch.set_default_dtype(torch.float64)
-        torch.set_num_threads(before[1] + 1)
-        torch.set_grad_enabled(not before[2])
-        return mean(population)
+        plain = mean(population)
+        SETS[what]()
+        own = set_now() if what != "numpy" else settings()
+        score(plain)
+        score.at("key", lambda: plain)
+        assert len(population.statistics["fisher"]) == 3
+        assert own == (set_now() if what != "numpy" else settings()), "as the method has set it"
+        return plain
 
-    judged(act)
-    assert (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()) == before
+    population = annotated_population()
+    population = replace(population, statistics=Statistics(fisher=({}, {}, {})))
+    judged(act, score=Looks(), population=population)
+    assert met == [before] * 3 and set_now() == before
+    LEFT_OPEN.clear()
+    assert set_now() == before
 
 
 @pytest.mark.parametrize("members", [({}, {}), ({"ids": torch.tensor([1, 2])},) * 2], ids=["empty", "no numbers"])

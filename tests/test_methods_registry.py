@@ -372,12 +372,22 @@ def test_a_plugin_is_loaded_when_its_name_is_first_asked_for(fresh_registry: pyt
     assert "nothing" in known() and loads == ["once"]
 
 
-def test_a_broken_plugin_is_named_once_and_takes_nothing_down(fresh_registry: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (ImportError("no module named\n  'colours'"), "ImportError: no module named 'colours'"),
+        (SystemExit(0), "SystemExit: 0"),  # of a script that runs when it is imported
+    ],
+    ids=["an error", "an exit"],
+)
+def test_a_broken_plugin_is_named_once_and_takes_nothing_down(
+    raised: BaseException, said: str, fresh_registry: pytest.MonkeyPatch
+) -> None:
     def act() -> None:
-        raise ImportError("no module named\n  'colours'")
+        raise raised
 
     fresh_registry.setattr(registry, "entry_points", lambda group: [_Plugin("extra", act)])
-    with pytest.warns(RuntimeWarning, match=r"'extra' \(extra.module\) failed: ImportError: no module named 'col"):
+    with pytest.warns(RuntimeWarning, match=rf"'extra' \(extra.module\) failed: {said}"):
         assert resolve("ties_evolver") == Evolver(inner=Ties())
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -21,7 +21,7 @@ from harness.families.layout import hooked
 from harness.members import gram
 from harness.members.statistics import LazyStatistics
 from methods import MergeboardError, NotApplicable, Weights
-from methods.refereeing.surroundings import generators_kept
+from methods.refereeing.surroundings import others_at_work
 
 
 class Layered:
@@ -37,7 +37,7 @@ class Layered:
     @cached_property
     def _model(self) -> nn.Module:
         """Its head is that of the first member's task; it comes after all blocks, so its answers are nobody's."""
-        with generators_kept():  # a head is drawn
+        with others_at_work():  # a head is drawn
             model = self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
             return model.to(self._device)
 

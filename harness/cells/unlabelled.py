@@ -27,7 +27,7 @@ from harness.judging.progress import Progress, left
 from harness.members.allocator import memory_kept
 from methods import Weights
 from methods.errors import NotApplicable
-from methods.refereeing.surroundings import generators_kept
+from methods.refereeing.surroundings import others_at_work
 from methods.services import Draw
 
 
@@ -95,7 +95,7 @@ class DevEntropy:
         who = range(len(self._corpora)) if draw.members is None else draw.members
         corpora = dict.fromkeys(corpus for i in who for corpus in self._corpora[i])
         value, gradient = 0.0, dict[str, Tensor]()
-        with generators_kept(), memory_kept():
+        with others_at_work(), memory_kept():
             for own in [self._of(corpus) for corpus in sorted(corpora)]:
                 value += self._add(own, weights, draw, gradient)
         if draw.step == 0:

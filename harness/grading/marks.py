@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,15 +39,26 @@ def graded(graders: Mapping[str, Grader], texts: Sequence[str], references: Sequ
     """The same by graders that are at hand."""
     if not graders:
         raise MergeboardError("nobody marks these answers: the task names no graders")
-    rows = list(zip(texts, references, strict=True))
+    rows, drawn = list(zip(texts, references, strict=True)), _generators()
     parts = {
         name: np.array([_mark(name, grader, *row) for row in rows], dtype=np.float64)
         for name, grader in graders.items()
     }
+    if drawn != _generators():
+        raise MergeboardError(
+            f"a grader of {', '.join(graders)} draws from a generator that all share, so no mark could be given again; "
+            "mend it"
+        )
     total = np.ones(len(rows))
     for own in parts.values():
         total = total * own
     return Marks(total, parts)
+
+
+def _generators() -> tuple[object, ...]:
+    """Where the generators stand that a grader could draw from without being given one."""
+    key, place = np.random.get_state()[1:3]
+    return random.getstate(), np.asarray(key).tobytes(), place
 
 
 def _mark(name: str, grader: Grader, said: str, wanted: Reference) -> float:
@@ -54,7 +66,7 @@ def _mark(name: str, grader: Grader, said: str, wanted: Reference) -> float:
         mark = float(grader.mark(said, wanted))
     except MergeboardError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise MergeboardError(f"the grader {name} failed on the answer {said!r:.60} ({told}); mend it") from error
     if not (math.isfinite(mark) and 0 <= mark <= 1):

@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.errors import BadWeights
 from harness.storage.zoo import Zoo, load_weights, read_text, save_weights
 from methods import Weights
-from methods.refereeing.surroundings import generators_kept
+from methods.refereeing.surroundings import others_at_work
 
 KINDS = ("fisher", "gram")
 Compute = Callable[[str, int], dict[str, Tensor]]  # (kind, member) -> tensors by parameter name
@@ -83,7 +83,7 @@ class LazyStatistics(Mapping[str, tuple[Mapping[str, Tensor], ...]]):
 
     def _timed(self, kind: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         start = time.perf_counter()
-        with generators_kept():
+        with others_at_work():
             found = make()
         seconds = time.perf_counter() - start
         self._seconds[kind] = self._seconds.get(kind, 0.0) + seconds

@@ -112,7 +112,7 @@ class Registry(Generic[Thing]):
         for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
             try:
                 point.load()
-            except Exception as error:  # whatever a stranger's import raises must not take the built-in things down
+            except (Exception, SystemExit) as error:  # whatever a stranger's import raises must not take ours down
                 reason = " ".join(str(error).split())
                 said = f"The plug-in {point.name!r} ({point.value}) failed: {type(error).__name__}: {reason}"
                 self.broken.append(said)

@@ -37,7 +37,7 @@ from methods.errors import Breach, MergeboardError, MethodFailed
 from methods.merged import models_of, numbers_of
 from methods.refereeing.refereed import DRAWS, Refereed
 from methods.refereeing.sound import sound
-from methods.refereeing.surroundings import generators, generators_kept, settings_kept
+from methods.refereeing.surroundings import generators, others_at_work, settings_kept
 
 Digest = Callable[[Tensor], Any]
 
@@ -106,7 +106,7 @@ class Referee:
         with settings_kept():
             try:
                 merged = work()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.require_untouched()
                 if self.score.failed is None and not isinstance(error, MergeboardError | OSError):
                     raise MethodFailed(f"{self._name} raised {_in_words(error)}") from error
@@ -155,7 +155,7 @@ class _Watched(Mapping[str, tuple[Weights, ...]]):
 
     def __getitem__(self, kind: str) -> tuple[Weights, ...]:
         if kind not in self._read:
-            with generators_kept():
+            with others_at_work():
                 found = self._statistics[kind]
             for i, own in enumerate(found):
                 self._seen.note(f"the {kind} statistics of member {i}", own)
@@ -169,7 +169,7 @@ class _Watched(Mapping[str, tuple[Weights, ...]]):
         return len(self._statistics)
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     """The error in one line, with the last place outside torch that it came through."""
     library = Path(torch.__file__).parent
     frames = [f for f in traceback.extract_tb(error.__traceback__) if library not in Path(f.filename).parents]

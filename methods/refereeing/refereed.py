@@ -13,7 +13,7 @@ from typing import Any
 from methods import asking
 from methods.base import DevScore, Merged
 from methods.errors import Breach, MergeboardError, MethodFailed
-from methods.refereeing.surroundings import generators, generators_kept
+from methods.refereeing.surroundings import generators, others_at_work
 
 DRAWS = "draws from the global generator, not from rng, and so never the same again"
 
@@ -29,7 +29,7 @@ class Refereed:
     def __call__(self, merged: Merged) -> float:
         self.calls += 1
         try:
-            with generators_kept():
+            with others_at_work():
                 sound = self._candidate(merged)
                 return float("-inf") if sound is None else self._score(sound)
         except Exception as error:
@@ -40,7 +40,7 @@ class Refereed:
         """What a merge says to the development rows. Errors: `MergeboardError` for one that is not finite."""
         self.calls += 1
         try:
-            with generators_kept():
+            with others_at_work():
                 sound = self._candidate(merged)
                 if sound is None:
                     raise MergeboardError(f"{self._name} asks what a merge answers that is not finite and no model")
@@ -88,7 +88,7 @@ class Refereed:
             return self._candidate(merged)
 
         try:
-            with generators_kept():
+            with others_at_work():
                 if asked is not None:
                     return float(asked(key, sound))
                 candidate = sound()
