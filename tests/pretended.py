@@ -63,6 +63,10 @@ class Away(Tensor):
         return _run(func, args, kwargs or {})
 
 
+def _inference(on: bool = True) -> Any:
+    return torch.no_grad() if on else torch.enable_grad()
+
+
 class _Everywhere(TorchDispatchMode):
     """Sees what is made as well: `torch.empty(3, device=GPU)` has no tensor among its arguments."""
 
@@ -176,7 +180,7 @@ def a_gpu() -> Iterator[None]:
     _THERE = True
     try:
         # Tensors made by Python cannot be views in inference mode; what it spares beside `no_grad` is no number.
-        with patch.object(torch, "inference_mode", torch.no_grad), _Everywhere():
+        with patch.object(torch, "inference_mode", _inference), _Everywhere():
             yield
     finally:
         _THERE = False
