@@ -57,8 +57,8 @@ def graded(graders: Mapping[str, Grader], texts: Sequence[str], references: Sequ
 
 def _generators() -> tuple[object, ...]:
     """Where the generators stand that a grader could draw from without being given one."""
-    key, place = np.random.get_state()[1:3]
-    return random.getstate(), np.asarray(key).tobytes(), place
+    state = np.random.get_state(legacy=False)["state"]
+    return random.getstate(), state["key"].tobytes(), state["pos"]
 
 
 def _mark(name: str, grader: Grader, said: str, wanted: Reference) -> float:
