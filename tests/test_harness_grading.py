@@ -315,6 +315,21 @@ def test_a_grader_whose_marks_are_chance_or_that_ends_the_process_is_refused(act
         grade(task("odd"), ["a"], [Reference("a")])
 
 
+@pytest.mark.usefixtures("registered")
+def test_a_package_may_draw_when_it_is_imported_for_the_first_mark() -> None:
+    imported: list[float] = []
+
+    @register("odd")
+    @dataclass(frozen=True)
+    class Odd:
+        def mark(self, said: str, wanted: Reference) -> Any:
+            if not imported:
+                imported.append(random.random())
+            return 0.5
+
+    assert grade(task("odd"), ["a", "b"], [Reference("a")] * 2).total.tolist() == [0.5, 0.5]
+
+
 def test_answers_that_nobody_marks_are_no_right_answers() -> None:
     with pytest.raises(MergeboardError, match="names no graders"):
         grade(task(), ["a"], [Reference("a")])

@@ -42,6 +42,7 @@ def check_grader(grader: Grader, right: Sequence[Example], wrong: Sequence[Examp
             except MergeboardError as error:
                 raise AssertionError(f"it refuses the reference of {said!r:.40}, which it marks: {error}") from error
     odd = [(said, wanted) for _, wanted in (*right, *wrong) for said in ODD]
+    _mark(grader, *right[0])  # a package that is imported for it may draw
     before = random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tobytes()
     rows = [*right, *wrong, *odd]
     first = [_mark(grader, *row) for row in rows]
