@@ -113,6 +113,21 @@ def test_a_frontier_joins_those_of_one_kind_alone() -> None:
     assert (alone, both) == (1, 3), "a tuned one, however good, is joined to no default"
 
 
+def test_what_all_rows_share_stands_below_the_title_of_scores_against_time_and_not_in_each_name() -> None:
+    shown = {"dev_fraction": 0.3}
+    asked: dict[str, Any] = {"knobs": shown, "cost": {"merge_seconds": 2.0}}
+    tuned = [
+        record(m, score=s, protocol={"name": "quick", "search": shown}, **asked)
+        for m, s in (("greedy_soup", 0.5), ("simple_evolver", 0.6))
+    ]
+    (group,) = groups([*tuned, record("simple", protocol={"name": "quick"}, cost={"merge_seconds": 1.0})])
+    (cost,) = [figure for figure in figures(group) if figure.kind == "cost"]
+    said = [text.text or "" for text in ElementTree.fromstring(cost.svg).iter(f"{SVG}text")]
+    assert " ".join(said).count("protocol quick, 30 % of development rows") == 1
+    assert " ".join(said).count("of development rows") == 1
+    assert {"greedy_soup 50.0", "simple_evolver 60.0"} <= set(said)
+
+
 def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:
     names = [f"a_method_with_a_long_name_{k}_grid" for k in range(60)]
     ranks = Ranking({name: float(k + 1) for k, name in enumerate(names)}, 3, 0.5, 4.0)

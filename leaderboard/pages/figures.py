@@ -58,7 +58,8 @@ def figures(group: Group) -> Iterator[Figure]:
 
         spent = _spent(group, block, column)
         if len(spent) > 1:
-            yield figure("cost", f"{costs.TITLE}, {column.title}", pareto(place, spent, metric), costs.CAPTION)
+            where = ", ".join([place, *map(words.option, headline(group).shared)])
+            yield figure("cost", f"{costs.TITLE}, {column.title}", pareto(where, spent, metric), costs.CAPTION)
         yield from (race for table in budgets if table.block is block for race in _races(of, place, table))
         if ways := routes.ways(block):
             says = f"The routes through the models' blocks, {column.title}"
@@ -76,13 +77,13 @@ def figures(group: Group) -> Iterator[Figure]:
 
 
 def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
-    found = []
+    found, short = [], headline(group).short  # what all rows share stands below the title
     for method, cell in column.cells.items():
         cost = spent_on(block.rows[method])
         if words.yardstick(method) or cell.mean is None or cost.merge_seconds is None:
             continue
         seconds = cost.merge_seconds + (cost.statistics_seconds or 0.0)
-        found.append(Spent(method, seconds, cell.mean, cell.half, cost.inference_models or 1, cell.kind))
+        found.append(Spent(short(method), seconds, cell.mean, cell.half, cost.inference_models or 1, cell.kind))
     return found
 
 

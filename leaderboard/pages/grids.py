@@ -35,7 +35,7 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
     """A column of the paper's numbers follows each column for which it has any; a column before all says how much was
     tuned on development rows, where some row was."""
     tuned = [table.tuned(m) for m in table.methods]
-    names = [name(_untold(_short(table, m), told)) for m, told in zip(table.methods, tuned, strict=True)]
+    names = [name(_untold(table.short(m), told)) for m, told in zip(table.methods, tuned, strict=True)]
     headers, columns = [_method(table)], [names]
     if any(tuned):
         headers.append(TUNED)
@@ -53,13 +53,6 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
 def _method(table: Scores) -> str:
     """The head of the rows' names, with what all of them share that could have it otherwise."""
     return ", ".join(["method", *map(words.option, table.shared)])
-
-
-def _short(table: Scores, row: str) -> str:
-    """A row's name without that."""
-    for option in table.shared:
-        row = f"{row} ".replace(f" {option} ", " ").rstrip()
-    return row
 
 
 def _untold(row: str, tuned: str) -> str:
@@ -82,7 +75,7 @@ def certainty(table: Scores, name: Name) -> Grid:
         best = THE_BEST if cell.mark == "best" else text.difference(cell.to_best)
         beside = [text.difference(told[place]) for _, told in asked]
         rows.append(
-            [name(_short(table, method)), text.share(cell.recovery), best, text.difference(cell.to_base), *beside]
+            [name(table.short(method)), text.share(cell.recovery), best, text.difference(cell.to_base), *beside]
         )
     return [_method(table), "recovery", BEST, BASE, *(title for title, _ in asked)], rows
 

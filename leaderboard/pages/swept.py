@@ -31,7 +31,7 @@ class Said(NamedTuple):
 OPTIONS: Mapping[str, Said] = {
     "evolver.F": Said("F, the scale of mutations", "Score by F, the scale of mutations", "F", prose.FIGURE_5),
     "evolver.Cr": Said("Cr, the crossover rate", "Score by Cr, the crossover rate", "Cr", prose.FIGURE_5),
-    "regmean.alpha": Said("alpha of RegMean", "Score by alpha of RegMean", "alpha", prose.FIGURE_6),
+    "regmean.alpha": Said("Alpha of RegMean", "Score by alpha of RegMean", "alpha", prose.FIGURE_6),
     DEV_ROWS: Said(
         "Share of the development rows", "Score by the share of development rows", "share of the development rows"
     ),

@@ -62,6 +62,12 @@ class Scores:
         alike = set.intersection(*told) if len({r.method for r in found}) > 1 else set()
         return tuple(f"{knob}={value}" for knob, value in sorted(alike))
 
+    def short(self, row: str) -> str:
+        """A row's name without what all of them share."""
+        for option in self.shared:
+            row = f"{row} ".replace(f" {option} ", " ").rstrip()
+        return row
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds that were run."""
