@@ -231,9 +231,10 @@ def test_a_cluster_is_shared_out(
     assert (found.workers, found.cpus, found.gpus, found.threads) == (workers, cpus, gpus, threads)
 
 
-def test_more_workers_than_processors_are_refused() -> None:
-    with pytest.raises(MergeboardError, match="--ray-workers=9: the cluster at h:1 has 8 processors"):
-        shared([node(8)], Asked("ray", "h:1", 9), True)
+@pytest.mark.parametrize(("cpus", "said"), [(8, "8 processors"), (1, "1 processor")])
+def test_more_workers_than_processors_are_refused(cpus: int, said: str) -> None:
+    with pytest.raises(MergeboardError, match=f"--ray-workers=9: the cluster at h:1 has {said}, one for each"):
+        shared([node(cpus)], Asked("ray", "h:1", 9), True)
 
 
 ENGINE = {"torch": "2.13", "transformers": "5.4", "device": "cpu", "processor": "x86_64 avx2"}

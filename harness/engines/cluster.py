@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from harness.engines.watch import AGAIN, ENDED, Watch
 from harness.session.engine import Asked
+from methods.counted import counted
 from methods.errors import MergeboardError
 
 OWN = {  # of a cluster of this machine, unless the user says otherwise
@@ -53,8 +54,8 @@ def shared(nodes: Sequence[Mapping[str, Any]], asked: Asked, tiny: bool) -> Shar
     workers = asked.workers or (sum(cpus) if tiny else gpus or len(alive))
     if not 0 < workers <= sum(cpus):
         raise MergeboardError(
-            f"--ray-workers={workers}: the cluster at {asked.address} has {sum(cpus)} processors, one for each worker; "
-            f"ask for fewer, or start more machines with ray start --address={asked.address}"
+            f"--ray-workers={workers}: the cluster at {asked.address} has {counted(sum(cpus), 'processor')}, one for "
+            f"each worker; ask for fewer, or start more machines with ray start --address={asked.address}"
         )
     share = min(1.0, int(100 * gpus / workers) / 100)
     if asked.address is None:  # Ray was told a processor for each worker, whatever there is
