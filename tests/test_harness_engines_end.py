@@ -133,6 +133,26 @@ def test_a_cluster_that_takes_nobody_is_one_line(
     assert said in str(told.value) and "\n" not in str(told.value)
 
 
+def test_a_machine_that_was_too_busy_for_ray_is_asked_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folders, ended = list[str](), list[bool]()
+
+    def init(_temp_dir: str, **_: object) -> None:
+        folders.append(_temp_dir)
+        if len(folders) == 1:
+            raise RuntimeError("The current node timed out during startup.")
+
+    context = SimpleNamespace(gcs_address="127.0.0.1:1")
+    ray = SimpleNamespace(init=init, shutdown=lambda: ended.append(True), get_runtime_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    cluster = Cluster(Asked("ray", None, 2))
+    assert cluster.begin() is ray and ended == [True]
+    assert len(set(folders)) == 2 and [str(path) for path in tmp_path.iterdir()] == folders[1:]
+    cluster.end()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_interruption_waits_until_the_cluster_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = list[bool]()
 

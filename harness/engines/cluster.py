@@ -32,6 +32,7 @@ OWN = {  # of a cluster of this machine, unless the user says otherwise
 PREFIX = "mergeboard-ray-"  # of the folder that a cluster of this machine has
 LOCK = "in-use"
 TOKEN = Path("~/.ray/auth_token")  # where Ray keeps the word that those who join must know
+TRIES = 2  # times that Ray's own processes are begun; it gives them 30 s, whatever else the machine is at
 STORE = 100 << 20  # bytes of shared memory: nothing but records goes through it
 
 
@@ -74,28 +75,36 @@ class Cluster:
         self._watch: Watch | None = None
 
     def begin(self) -> Any:
-        """Ray itself, connected. Errors: `MergeboardError` in one line."""
+        """Ray itself, connected; on a busy machine, where it gives its own processes too little time, at the second
+        try. Errors: `MergeboardError` in one line."""
         for name, value in OWN.items():
             os.environ.setdefault(name, value)
         _show_token(own=self._address is None)
         import ray
 
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
-        try:
-            if self._address is not None:
-                del quiet["include_dashboard"]
-                ray.init(address=self._address, **quiet)
-            else:
-                self._folder, self._lock = _folder()
-                ray.init(num_cpus=self._workers, _temp_dir=str(self._folder), object_store_memory=STORE, **quiet)
-            self._watch = Watch(ray.get_runtime_context().gcs_address)
-        except (Exception, SystemExit) as error:  # Ray raises many kinds, the second where its own processes die
-            self.end()
-            raise MergeboardError(self._refused(error)) from None
-        except BaseException:  # Ctrl-C
-            self.end()
-            raise
-        return ray
+        tries = TRIES if self._address is None else 1
+        while True:
+            tries -= 1
+            try:
+                self._join(ray)
+                return ray
+            except (Exception, SystemExit) as error:  # Ray raises many kinds, the second where its own processes die
+                self.end()
+                if not tries or isinstance(error, SystemExit):
+                    raise MergeboardError(self._refused(error)) from None
+            except BaseException:  # Ctrl-C
+                self.end()
+                raise
+
+    def _join(self, ray: Any) -> None:
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._address is not None:
+            ray.init(address=self._address, **quiet)
+        else:
+            self._folder, self._lock = _folder()
+            own = {"_temp_dir": str(self._folder), "object_store_memory": STORE, "include_dashboard": False}
+            ray.init(num_cpus=self._workers, **own, **quiet)
+        self._watch = Watch(ray.get_runtime_context().gcs_address)
 
     def _refused(self, error: BaseException) -> str:
         line = " ".join(str(error).split())
