@@ -28,6 +28,8 @@ OWN = {  # of a cluster of this machine, unless the user says otherwise
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",  # after Ray's own 60 it ends the session, without a word
+    "RAY_gcs_server_port_wait_time_s": "120",  # for its first process to begin; Ray's own 30 are few on a busy machine
+    "RAY_health_check_timeout_ms": "60000",  # a busy machine answers late, and is no dead one, which refuses at once
 }
 PREFIX = "mergeboard-ray-"  # of the folder that a cluster of this machine has
 LOCK = "in-use"
