@@ -22,6 +22,7 @@ from harness.checkpoints.checkpoint import fingerprint
 from harness.checkpoints.hub import folder_of
 from harness.suites.glue import corpora as glue
 
+DOWN = 500  # what is answered where it is down
 SEPARATE = {"models": "", "datasets": "datasets/"}  # what stands before a repository's name in a file's address
 
 
@@ -43,7 +44,7 @@ class Hub:
         self.asked: list[str] = []  # "GET /api/models/org/name/revision/main"
         self.lost: set[str] = set()  # files that are listed and not there
         self.cut: dict[str, int] = {}  # file -> bytes after which every answer breaks off
-        self.down: tuple[str, ...] = ()  # what an address holds that is answered with error 500
+        self.down: tuple[str, ...] = ()  # what an address holds that is answered with the error of `DOWN`
         self.endpoint = ""
 
     def put(self, name: str, folder: Path, *names: str, kind: str = "models", commit: str = "") -> str:
@@ -75,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
         if any(part in path for part in self.hub.down):
-            return self._error(500, "")
+            return self._error(DOWN, "")
         for key, repository in self.hub.repositories.items():
             kind, _, name = key.partition("/")
             api, files = f"/api/{kind}/{name}", f"/{SEPARATE[kind]}{name}/resolve/"

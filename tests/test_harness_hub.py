@@ -227,6 +227,19 @@ def test_an_error_of_the_server_is_one_line(what: str, hub: Hub, folder: Path) -
     assert fingerprint(folder_of("org/name")) == fingerprint(folder)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("what", ["/api/", "/tree/", "/resolve/"])
+def test_who_may_not_have_it_is_told_to_log_in(
+    what: str, status: int, hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.hub_server.DOWN", status)
+    hub.put("org/name", folder)
+    hub.down = (what,)
+    assert f"does not let you have it (error {status}); ask for it at {hub.endpoint}/org/name, log in" in refused(
+        "org/name"
+    )
+
+
 def test_other_kinds_of_repositories_are_told_apart(hub: Hub, folder: Path, tmp_path: Path) -> None:
     hub.put("org/name", t5_v1_1(tmp_path / "t5"))
     hub.put("org/name", folder, kind="datasets")

@@ -149,6 +149,11 @@ def _reason(name: str, revision: str | None, kind: str, listed: bool, error: Exc
     if any(isinstance(cause, errors.OfflineModeIsEnabled) for cause in causes) or constants.is_offline_mode():
         return "not in the local cache, or not whole, and HF_HUB_OFFLINE keeps the hub out"
     status = next((c.response.status_code for c in causes if isinstance(c, errors.HfHubHTTPError)), None)
+    if status in (401, 403):
+        return (
+            f"{hub} does not let you have it (error {status}); ask for it at {page}, log in with `hf auth login`, or "
+            "mend the token in HF_TOKEN"
+        )
     if status is not None:
         return f"not in the local cache, and {hub} answers with error {status}; try again later"
     words = " ".join(str(causes[-1]).split()) or type(causes[-1]).__name__
