@@ -113,6 +113,10 @@ def test_the_evidence_is_named_with_sizes_corpora_seeds_and_the_day_of_the_newes
         "It rests on 3 records of 2 real models, roberta-base (22.7 million parameters) and gpt2; on 2 corpora, "
         "isear and tec; on 1 to 2 seeds a model; the newest is of 2026-11-27."
     )
+    alone = basis(groups([record("ties", 1, 0.4, model="gpt2", scores={"tec": 0.4})]))
+    assert (
+        alone is not None and alone.said == "It rests on 1 record of 1 real model, gpt2; on 1 corpus, tec; on 1 seed."
+    )
 
 
 def test_a_hostile_name_stays_a_name_in_the_verdict() -> None:

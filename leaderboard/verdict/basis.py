@@ -37,9 +37,11 @@ class Basis:
         seeds = f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
         newest = f"; the newest is of {self.newest}" if self.newest else ""
         what = f"{len(models)} real model{'s' if len(models) > 1 else ''}"
+        records = f"{self.records:,} record{'s' if self.records > 1 else ''}"
+        corpora = f"{len(self.corpora)} {'corpora' if len(self.corpora) > 1 else 'corpus'}"
         return (
-            f"It rests on {self.records:,} records of {what}, {text.joined(models)}; on {len(self.corpora)} corpora, "
-            f"{text.joined(list(self.corpora), 16)}; on {seeds} a model{newest}."
+            f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}, "
+            f"{text.joined(list(self.corpora), 16)}; on {seeds}{' a model' if len(models) > 1 else ''}{newest}."
         )
 
 
