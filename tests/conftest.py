@@ -181,7 +181,7 @@ def site(built: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Headless Chromium; skipped where there is none."""
     from tests.site_world import headless
