@@ -42,6 +42,7 @@ class Round:
     """One store and one zoo."""
 
     folder: Path
+    heads: str = "same"
     more: Mapping[str, str] = field(default_factory=dict)  # of its sessions' environment
 
     @property
@@ -52,7 +53,7 @@ class Round:
     def words(self, *more: str) -> list[str]:
         """The command of a session."""
         stores = [f"--results={self.folder / 'results'}", f"--zoo={self.folder / 'zoo'}"]
-        what = [*(f"--method={name}" for name in METHODS), *(f"--set={one}" for one in SMALL), "--heads=same"]
+        what = [*(f"--method={name}" for name in METHODS), *(f"--set={one}" for one in SMALL), f"--heads={self.heads}"]
         plain = ["--model=tiny-encoder", "--seeds=1", "-p", "tests.shrunk", "-p", "no:cacheprovider", "-q", "-rA"]
         command = [sys.executable, "-m", "pytest", "suites/test_emotion.py", "-k", CHOSEN]
         return [*command, *what, *plain, *stores, *more]
@@ -85,7 +86,7 @@ def begun(root: Path, name: str, base: Path, **environment: str) -> Round:
     """A round whose zoo has the tiny model and no member."""
     folder = root / name
     shutil.copytree(base, folder / "zoo")
-    return Round(folder, environment)
+    return Round(folder, more=environment)
 
 
 def base_of(root: Path) -> Path:

@@ -176,7 +176,8 @@ def test_adapters_are_members_and_a_budget_leaves_out_what_the_next_session_make
     (tiny,) = (base / "tiny").iterdir()
     brought = [f"--member={name}={adapter(tiny, tmp_path / name, i)}" for i, name in enumerate(("tec", "isear"))]
     asked = (*brought, "-k", "tec+isear")
-    alone, one = (begun(tmp_path, name, base) for name in ("alone", "one"))
+    # Heads that are brought did not start as one.
+    alone, one = (replace(begun(tmp_path, name, base), heads="diff") for name in ("alone", "one"))
     ended(alone.begin("--engine=inline", *asked), alone)
     ended(one.begin(*OWN, *asked, "--budget=1s"), one)
     assert "left out by the budget of 1 s" in one.said()
