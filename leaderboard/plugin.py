@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     _tell_claims(terminalreporter, list(named("claim", stats)))
     _tell_diagnoses(terminalreporter, config, set(named("diagnosis", stats)))
     left = _left_out(stats)
-    if session := set(named("record", stats)):
+    if (session := set(named("record", stats))) and _still_there(terminalreporter, config, exitstatus):
         page = _tell_records(terminalreporter, config, session, left)
         _write_page(terminalreporter, config, page, exitstatus)
     elif left:
@@ -116,6 +116,22 @@ def _tell_records(reporter: pytest.TerminalReporter, config: pytest.Config, sess
     return f"{page}\n{text.plain(left)}\n" if left else page
 
 
+def _still_there(reporter: pytest.TerminalReporter, config: pytest.Config, exitstatus: int) -> bool:
+    """Whether the records' folder, where this session's are, has not gone with its disk; to write a page would make it
+    anew, and the next session would take it for an empty store."""
+    from harness.errors import NotKept
+    from harness.records.there import There
+
+    there = There(results_root(config))
+    there.seen = True
+    try:
+        there.require()
+    except NotKept as error:
+        _fail(reporter, config, f"no leaderboard: {error}", exitstatus)
+        return False
+    return True
+
+
 def _write_page(reporter: pytest.TerminalReporter, config: pytest.Config, page: str, exitstatus: int) -> None:
     """Write it, or say why that cannot be, which fails a session that was well."""
     from harness.records.record import write_whole
@@ -124,11 +140,15 @@ def _write_page(reporter: pytest.TerminalReporter, config: pytest.Config, page: 
     try:
         write_whole(target, page)
     except OSError as error:
-        reporter.write_line(f"the leaderboard cannot be written: {error}", red=True)
-        if exitstatus == pytest.ExitCode.OK:
-            config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
+        _fail(reporter, config, f"the leaderboard cannot be written: {error}", exitstatus)
     else:
         reporter.write_line(f"written: {target}")
+
+
+def _fail(reporter: pytest.TerminalReporter, config: pytest.Config, line: str, exitstatus: int) -> None:
+    reporter.write_line(line, red=True)
+    if exitstatus == pytest.ExitCode.OK:
+        config.stash[SESSION].exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _diagnoses(root: Path, session: Collection[str]) -> Iterator[Diagnosis]:

@@ -111,6 +111,22 @@ def test_a_page_that_is_not_written_at_the_end_is_told_by_the_exit_code(
     result.stdout.fnmatch_lines(["the leaderboard cannot be written: *page.md*"])
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "a file"])
+def test_a_store_that_went_with_its_disk_is_not_made_anew_for_a_page(session: pytest.Pytester, left: str) -> None:
+    store = session.path / LOCAL
+    if left == "an empty folder":
+        store.mkdir(parents=True)
+    elif left == "a file":
+        store.parent.mkdir(parents=True)
+        store.write_text("", encoding="utf-8")
+    cell_for(session, record())
+    before = set(store.parent.rglob("*"))
+    result = session.runpytest("-p", "leaderboard.plugin")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED, result.outlines
+    result.stdout.fnmatch_lines([f"no leaderboard: {store} was there and no longer is; bring it back, and run *"])
+    assert set(store.parent.rglob("*")) == before
+
+
 def test_a_session_without_records_is_left_alone(session: pytest.Pytester) -> None:
     Store(session.path / LOCAL).put(record())
     cell_for(session)
@@ -142,6 +158,7 @@ def test_a_thousand_damaged_records_are_a_few_lines(session: pytest.Pytester) ->
 
 
 def test_a_record_that_is_named_but_gone_is_reported(session: pytest.Pytester) -> None:
+    Store(session.path / LOCAL).put(record("ties"))
     cell_for(session, record())
     result = session.runpytest("-p", "leaderboard.plugin")
     result.stdout.fnmatch_lines([f"named by this session but not in the store: {record().path}"])

@@ -254,6 +254,21 @@ IN_TABLES = (
     InTable("sums: the mean", SMOLLM, SUMS, score("recipe", SIMPLE), at_most(5)),
     # what surprised
     InTable("ancestor with the members' heads", MINILM, EMOTION, score("pairwise", Row("base")), ANYTHING),
+    InTable("out of domain: ancestor", MINILM, EMOTION, score("out_of_domain", Row("base")), at_least(50)),
+    InTable(
+        "out of domain: best member, below the ancestor",
+        MINILM,
+        EMOTION,
+        gap("out_of_domain", BEST, Row("base")),
+        BELOW,
+    ),
+    InTable(
+        "out of domain: evolver, below the ancestor",
+        MINILM,
+        EMOTION,
+        gap("out_of_domain", Row("evolver", "5 generations"), Row("base")),
+        BELOW,
+    ),
     InTable("pairs: tuned model_stock", MINILM, EMOTION, score("pairwise", _tuned("model_stock")), at_most(21.1)),
     InTable(
         "pairs: what tuning consensus gains",
