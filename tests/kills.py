@@ -143,7 +143,12 @@ def kill(who: str, session: subprocess.Popen[bytes], rng: random.Random) -> str:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return ""
-    return there[pid].strip()
+    return " ".join(word for word in map(_last, there[pid].split()) if not word.startswith("-"))[:60]
+
+
+def _last(word: str) -> str:
+    """A word of a command without the folders of the file that it names."""
+    return word if word.startswith("-") else word.rpartition("/")[2]
 
 
 def ended(session: subprocess.Popen[bytes], one: Round, may_break: bool = False) -> bool:
