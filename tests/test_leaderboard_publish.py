@@ -277,7 +277,7 @@ def damage(path: Path, **changes: object) -> None:
         ({"recipe": {}}, "does not hash to key"),
         ({"schema": 0}, "not of schema 1 or 2"),
         ({"score": "0.5"}, "score is '0.5'"),
-        ({"score": float("nan")}, "score is nan"),
+        ({"score": float("nan")}, "NaN is no number"),
         ({"score": 0.9}, "not the mean"),
         ({"members": 7}, "members is 7"),
         ({"seed": 2}, "belongs to"),
