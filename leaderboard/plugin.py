@@ -119,17 +119,12 @@ def _tell_records(reporter: pytest.TerminalReporter, config: pytest.Config, sess
 def _still_there(reporter: pytest.TerminalReporter, config: pytest.Config, exitstatus: int) -> bool:
     """Whether the records' folder, where this session's are, has not gone with its disk; to write a page would make it
     anew, and the next session would take it for an empty store."""
-    from harness.errors import NotKept
-    from harness.records.there import There
+    from harness.records.there import is_lost, lost
 
-    there = There(results_root(config))
-    there.seen = True
-    try:
-        there.require()
-    except NotKept as error:
-        _fail(reporter, config, f"no leaderboard: {error}", exitstatus)
-        return False
-    return True
+    root = results_root(config)
+    if gone := is_lost(root):
+        _fail(reporter, config, f"no leaderboard: {lost(root)}", exitstatus)
+    return not gone
 
 
 def _write_page(reporter: pytest.TerminalReporter, config: pytest.Config, page: str, exitstatus: int) -> None:

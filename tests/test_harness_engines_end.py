@@ -87,9 +87,11 @@ def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatc
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         watch = Watch(address)
+        assert watch.answers()
         for _ in range(2 * int(SILENCE)):
             now[0] += 1.0
             watch.require()
+    assert not watch.answers()
     now[0] += 10 * SILENCE  # the session slept, as a laptop does
     for _ in range(int(SILENCE)):
         watch.require()
@@ -207,7 +209,9 @@ def test_a_session_whose_own_machine_left_the_cluster_waits_for_nobody(
     monkeypatch.setitem(sys.modules, "ray", ray)
     cluster = Cluster(Asked("ray", None, 2))
     cluster.require_here()  # nothing has begun
-    cluster._watch = cast(Any, SimpleNamespace())
+    cluster._watch = cast(Any, SimpleNamespace(answers=lambda: False))
+    cluster.require_here()  # Ray is not asked: where its first process is dead it never answers
+    cluster._watch = cast(Any, SimpleNamespace(answers=lambda: True))
     if alive:
         return cluster.require_here()
     with pytest.raises(MergeboardError, match=r"ended \(its raylet on this machine died\); run the same command again"):

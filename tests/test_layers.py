@@ -22,6 +22,7 @@ ALLOWED_OF_OURS = {
     "leaderboard": {
         *("leaderboard", "harness.judging.rowwise", "harness.records.record", "harness.records.terrain"),
         "harness.records.diagnosis",
+        "harness.records.there",  # whether the store went with its disk
         "harness.records.written",
         "harness.protocol.protocol",  # for what a knob is where a record leaves it out
         "harness.storage.turns",  # one publish at a time

@@ -140,3 +140,14 @@ def test_the_readme_has_the_rows_that_half_of_its_models_were_asked_and_says_how
     two = [record("simple", model="a", score=0.4), record("ties", model="b", score=0.5)]
     alone = block(two)
     assert len(rows(alone)) == 4 and "more methods" not in alone
+
+
+def test_the_readme_shows_of_a_models_protocols_the_one_that_shares_most_methods_with_other_models() -> None:
+    common, own = ("simple", "ties", "evolver"), ("simple", "sce", "star", "cart", "fisher")
+    other = [record(name, model=model, score=0.4) for name in common for model in ("b", "c")]
+    shared = [record(name, model="a", score=0.6) for name in common]
+    alone = [record(name, model="a", score=0.2, protocol={"name": "quick", "epochs": 9}) for name in own]
+    for order in ([*other, *shared, *alone], [*alone, *shared, *other]):
+        shown = {cells[0].split("]")[0].lstrip("[*"): cells for cells in rows(block(order))[2:]}
+        assert shown.keys() == set(common)
+        assert all("60.00 (n=1)" in "".join(cells) for cells in shown.values())

@@ -134,7 +134,7 @@ class Cluster:
     def require_here(self) -> None:
         """Errors: `MergeboardError` in one line where the session's own machine has left the cluster: Ray would let it
         wait for workers that nobody hires, and end it without a word."""
-        if self._watch is None:
+        if self._watch is None or not self._watch.answers():
             return
         import ray
 

@@ -34,13 +34,22 @@ class Watch:
         if now - self._looked > SILENCE:
             self._heard = now  # this process slept: nobody knows who was silent meanwhile
         self._looked = now
+        reason = self._refusal()
+        if not reason:
+            self._heard = now
+        elif now - self._heard > SILENCE:
+            raise MergeboardError(f"{ENDED} (nobody answers at {self._address}: {reason}); {AGAIN}")
+
+    def answers(self) -> bool:
+        """Whether it takes a call now. To ask Ray about a cluster whose first process is dead would never end."""
+        return not self._refusal()
+
+    def _refusal(self) -> str:
         try:
             socket.create_connection(self._at, LOOKS).close()
-            self._heard = now
         except OSError as error:
-            if now - self._heard > SILENCE:
-                reason = (error.strerror or str(error) or type(error).__name__).lower()
-                raise MergeboardError(f"{ENDED} (nobody answers at {self._address}: {reason}); {AGAIN}") from None
+            return (error.strerror or str(error) or type(error).__name__).lower()
+        return ""
 
 
 class Absence:

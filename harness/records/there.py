@@ -31,14 +31,24 @@ class There:
 
     def require(self) -> None:
         """Errors: `NotKept` if it has gone, or is the empty place of its disk."""
-        try:
-            with os.scandir(self._root) as inside:
-                found = next(inside, None) is not None
-        except (FileNotFoundError, NotADirectoryError):
-            found = False
-        if self.seen and not found:
-            raise NotKept(f"{self._root} was there and no longer is; bring it back, and run the same command again")
-        self.seen = found
+        gone = is_lost(self._root)
+        if self.seen and gone:
+            raise NotKept(lost(self._root))
+        self.seen = not gone
+
+
+def is_lost(root: Path) -> bool:
+    """Whether a folder in which something was has gone, or is the empty place of its disk."""
+    try:
+        with os.scandir(root) as inside:
+            return next(inside, None) is None
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+
+
+def lost(root: Path) -> str:
+    """What to say of such a folder."""
+    return f"{root} was there and no longer is; bring it back, and run the same command again"
 
 
 @contextlib.contextmanager

@@ -30,15 +30,13 @@ def block(found: list[Group]) -> str:
 
 
 def _table(found: list[Group]) -> str:
-    """Scores of the question that most models were asked first, a column for each, from its leading group; a row for
-    each method that at least half of these models were asked. Made-up models are shown where there are no others."""
+    """Scores of the question that most models were asked first, a column for each; a row for each method that at least
+    half of these models were asked. Made-up models are shown where there are no others."""
     aiming = [group for group in found if group.blocks()]
     aiming = [group for group in aiming if not group.synthetic] or aiming
     first = Counter(ask for own in by_model(aiming).values() for ask in dict.fromkeys(map(_first, own)))
-    leading: dict[str, Group] = {}
-    for group in aiming:
-        if _first(group) == first.most_common(1)[0][0]:
-            leading.setdefault(group.key.model, group)
+    wanted = first.most_common(1)[0][0] if first else None
+    leading = _leading(by_model([group for group in aiming if _first(group) == wanted]))
     if not leading:
         return prose.NOTHING
     columns = {model: _by_method(group) for model, group in leading.items()}
@@ -60,6 +58,16 @@ def _table(found: list[Group]) -> str:
     below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
     head = ["method", *([grids.TUNED] if any(tuned.values()) else []), *columns]
     return "\n".join([markdown.table((head, rows)), below, *lines]) + "\n"
+
+
+def _leading(groups_of: Mapping[str, list[Group]]) -> dict[str, Group]:
+    """Of each model's groups the one with most of the methods that at least half of the models were asked; the first of
+    equals."""
+    cells = {model: [_by_method(group).keys() for group in own] for model, own in groups_of.items()}
+    asked_of = Counter(method for own in cells.values() for method in set().union(*own))
+    shared = {method for method, models in asked_of.items() if 2 * models >= len(cells)}
+    counts = {model: [len(shared & methods) for methods in own] for model, own in cells.items()}
+    return {model: own[counts[model].index(max(counts[model]))] for model, own in groups_of.items()}
 
 
 def _asked_of(group: Group) -> str:
