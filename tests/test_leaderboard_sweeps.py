@@ -17,7 +17,7 @@ from leaderboard.pages.varied import varied
 from leaderboard.plots.colours import apart, shape
 from leaderboard.plots.dumbbells import dumbbells
 from leaderboard.plots.lines import Mark, lines
-from leaderboard.tables.ablations import variants
+from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.coefficients import coefficients
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.one_by_one import one_by_one
@@ -264,6 +264,8 @@ def test_the_share_of_development_rows_that_a_column_has_is_no_option_and_others
     (block,) = group.blocks()
     points = {f"simple_{kind}{share}" for kind in ("calibrated", "evolver") for share in ("", " dev_fraction=0.1")}
     assert variants(block.rows).keys() == points | {"simple_evolver F=0.9 dev_fraction=0.3"}
+    stands = {m: f"{m} dev_fraction=0.3" for m in ("simple_calibrated", "ties_calibrated", "simple_evolver")}
+    assert usual_rows(block.rows) == {"simple": "simple", **stands}, "the README shows these"
     assert headline(group).shared == ("dev_fraction=0.3",), "what points of an ablation have, no row of the table has"
     (table,), (both,) = calibration(group), default_and_tuned(group)
     (simple,) = [row for row in table.rows if row.row == "simple"]

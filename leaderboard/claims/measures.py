@@ -13,11 +13,12 @@ from typing import NamedTuple
 from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.exams import alike
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kinds import kind_of
-from leaderboard.tables.rows import base_of, usual_rows
+from leaderboard.tables.rows import base_of
 
 
 class Compared(NamedTuple):

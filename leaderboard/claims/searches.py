@@ -14,10 +14,10 @@ from harness.records.record import RunRecord, canonical
 from harness.suites.papers import Where
 from leaderboard.claims.measures import NOT_ASKED, Alone, Compared, Measure, asked
 from leaderboard.stats.difference import Difference, difference, pooled
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kinds import kind_of
-from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import budget_of, is_budgeted, own_knobs, part
 
 BUDGET = "budget"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import Cell, seeds_of
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.order import by_score
-from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import inner_of
 from leaderboard.tables.table import asked, headline, seeds_in_words
 from leaderboard.tables.written import all_or_nothing

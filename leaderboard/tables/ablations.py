@@ -46,6 +46,16 @@ def variants(rows: Rows) -> Mapping[str, str]:
     return found
 
 
+def usual_rows(rows: Rows) -> dict[str, str]:
+    """Method -> the row that stands for it, which is no point of an ablation: at its protocol's own values, or else the
+    only one."""
+    points, found = variants(rows), defaultdict[str, list[str]](list)
+    for row, records in rows.items():
+        if row not in points:
+            found[records[0].method].append(row)
+    return {m: m if m in own else own[0] for m, own in found.items() if m in own or len(own) == 1}
+
+
 def _away(rows: Rows, told: Mapping[str, str]) -> set[str]:
     """Rows that were tuned on another share of the development rows than most of the column."""
     given = {records[0].method for records in rows.values() if SHARE in records[0].knobs}

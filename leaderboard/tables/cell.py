@@ -14,9 +14,9 @@ from leaderboard.stats.chance import Sheet
 from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Seeds, Told, difference
 from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
-from leaderboard.tables.ablations import variants
+from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.kinds import kinds
-from leaderboard.tables.rows import Rows, base_of, usual_rows
+from leaderboard.tables.rows import Rows, base_of
 from leaderboard.tables.searches import part
 
 Value = Callable[[RunRecord], float | None]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from leaderboard import words
 from leaderboard.stats.interval import mean
 from leaderboard.stats.ranks import Ranking, of_blocks, within
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import each
-from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.table import headline
 
 Place = tuple[str, str]  # model and suite: one block, however many settings, protocols and knobs were tried

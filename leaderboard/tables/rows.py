@@ -33,14 +33,6 @@ def in_order(rows: Rows) -> list[str]:
     return sorted(rows, key=lambda row: words.row_rank(row, inner_of(rows[row][0])))
 
 
-def usual_rows(rows: Rows) -> dict[str, str]:
-    """Method -> the row that stands for it: at its protocol's own values, or else the only one that was run."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for row, records in rows.items():
-        found[records[0].method].append(row)
-    return {m: m if m in own else own[0] for m, own in found.items() if m in own or len(own) == 1}
-
-
 def label(method: str, knobs: Mapping[str, Any]) -> str:
     """A method's name and what it was given."""
     return method + "".join(_told(knob, knobs[knob]) for knob in sorted(knobs))

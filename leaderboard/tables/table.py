@@ -10,11 +10,11 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from harness.records.record import RunRecord
-from leaderboard.tables.ablations import variants
+from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
 from leaderboard.tables.order import by_score
-from leaderboard.tables.rows import Rows, in_order, rows_of, usual_rows
+from leaderboard.tables.rows import Rows, in_order, rows_of
 from leaderboard.tables.said import number_of
 from leaderboard.tables.searches import part
 

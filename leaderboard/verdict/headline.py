@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from leaderboard import text
 from leaderboard.stats.holm import LEVEL, holm
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import DEFAULT, kind_of, of_several
 from leaderboard.tables.overall import Overall, overall
-from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.table import Cost, spent_on
 from leaderboard.verdict.basis import basis
 from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, by_setting, tallies

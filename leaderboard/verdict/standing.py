@@ -21,10 +21,11 @@ from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Difference, difference
 from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.stats.interval import mean
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.answers import Gold
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.kinds import kinds, named
-from leaderboard.tables.rows import Rows, usual_rows
+from leaderboard.tables.rows import Rows
 from leaderboard.verdict import dev
 
 MEMBER = "best"  # the row of the best single member, which is chosen on development rows too

@@ -18,10 +18,10 @@ from scipy.special import bdtrc  # the binomial's upper tail, without the weight
 from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
-from leaderboard.tables.rows import usual_rows
 from leaderboard.tables.searches import part
 
 MEMBER, ANY = "best", "avg"  # the best single member, chosen on development rows; a member without choosing, on average
