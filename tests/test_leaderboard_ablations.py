@@ -10,7 +10,7 @@ import pytest
 from harness.records.record import RunRecord
 from leaderboard.pages import brief, pages, terminal
 from leaderboard.site.rows import rows
-from leaderboard.tables.ablations import variants
+from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import rows_of
@@ -47,6 +47,22 @@ def swept() -> Group:
 )
 def test_what_is_an_ablation(runs: list[tuple[str, dict[str, Any]]], apart: dict[str, str]) -> None:
     assert variants(rows_of([knobbed(method, 0.5, **knobs) for method, knobs in runs])) == apart
+
+
+@pytest.mark.parametrize(
+    "runs, stands",
+    [
+        ([{}, {"budget": 16}, {"budget": 32}], "ties_evolver"),
+        ([{"dev_fraction": 0.3}, {"dev_fraction": 0.3, "budget": 16}], "ties_evolver dev_fraction=0.3"),
+        ([{"budget": 16}], "ties_evolver budget=16"),
+        ([{"budget": 16}, {"budget": 32}], None),
+    ],
+)
+def test_of_a_methods_rows_the_one_with_the_fewest_options_stands_for_it(
+    runs: list[dict[str, Any]], stands: str | None
+) -> None:
+    rows = rows_of([knobbed("ties_evolver", 0.5, **knobs) for knobs in runs])
+    assert usual_rows(rows).get("ties_evolver") == stands
 
 
 def test_an_evolution_of_more_generations_is_an_ablation_and_a_search_of_another_budget_is_none() -> None:

@@ -47,13 +47,14 @@ def variants(rows: Rows) -> Mapping[str, str]:
 
 
 def usual_rows(rows: Rows) -> dict[str, str]:
-    """Method -> the row that stands for it, which is no point of an ablation: at its protocol's own values, or else the
-    only one."""
-    points, found = variants(rows), defaultdict[str, list[str]](list)
+    """Method -> the row that stands for it, which is no point of an ablation: that with the fewest options, the share
+    of development rows aside. Of several with as few, such as searches of two budgets, none does."""
+    points, found = variants(rows), defaultdict[str, dict[str, int]](dict)
     for row, records in rows.items():
         if row not in points:
-            found[records[0].method].append(row)
-    return {m: m if m in own else own[0] for m, own in found.items() if m in own or len(own) == 1}
+            found[records[0].method][row] = len(records[0].knobs.keys() - {SHARE})
+    fewest = {method: [row for row in own if own[row] == min(own.values())] for method, own in found.items()}
+    return {method: own[0] for method, own in fewest.items() if len(own) == 1}
 
 
 def _away(rows: Rows, told: Mapping[str, str]) -> set[str]:
