@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from harness.engines.crew import Crew, Worker
 from harness.engines.front import Front
 from harness.engines.hands import Context
 from harness.engines.ray import STILLBORN, Ray
-from harness.engines.watch import SILENCE, Absence, Watch
+from harness.engines.watch import ENDED, SILENCE, Absence, Guard, Watch
 from harness.session.engine import Asked
 from methods import MergeboardError
 
@@ -101,6 +102,30 @@ def test_a_cluster_whose_first_process_is_silent_for_long_is_one_line(monkeypatc
         watch.require()
 
 
+@pytest.mark.parametrize("there, released, ends", [(False, False, True), (False, True, False), (True, False, False)])
+def test_a_session_that_is_stuck_in_a_call_to_a_cluster_that_is_gone_is_ended_with_its_line(
+    there: bool, released: bool, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's calls may never return then, so the session's own look never comes."""
+    monkeypatch.setattr("harness.engines.watch.SILENCE", 0.1)
+    monkeypatch.setattr("harness.engines.watch.LOOKS", 0.01)
+    said, codes = list[str](), list[int]()
+    monkeypatch.setattr("harness.engines.watch.os._exit", codes.append)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if not there:
+            server.close()
+        guard = Guard(address, said.append)
+        if released:
+            guard.release()
+        (thread,) = (one for one in threading.enumerate() if one.name == "cluster-guard")
+        thread.join(0.6)
+        guard.release()
+        thread.join(5)
+    assert codes == [4] * ends and not thread.is_alive()
+    assert [line.startswith(f"ERROR: {ENDED} (nobody answers at {address}: ") for line in said] == [True] * ends
+
+
 def test_a_session_without_workers_says_that_it_waits_once_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("harness.engines.watch.time.monotonic", lambda: now[0])
@@ -131,7 +156,7 @@ def test_a_cluster_that_takes_nobody_is_one_line(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(MergeboardError) as told:
-        Cluster(Asked("ray", address, 2)).begin()
+        Cluster(Asked("ray", address, 2)).begin(print)
     assert said in str(told.value) and "\n" not in str(told.value)
 
 
@@ -149,7 +174,7 @@ def test_a_machine_that_was_too_busy_for_ray_is_asked_twice(monkeypatch: pytest.
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("os.environ", dict(os.environ))
     cluster = Cluster(Asked("ray", None, 2))
-    assert cluster.begin() is ray and ended == [True]
+    assert cluster.begin(print) is ray and ended == [True]
     assert len(set(folders)) == 2 and [str(path) for path in tmp_path.iterdir()] == folders[1:]
     cluster.end()
     assert not list(tmp_path.iterdir())
@@ -257,7 +282,7 @@ def test_a_session_that_is_interrupted_while_its_cluster_begins_leaves_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(KeyboardInterrupt):
-        Cluster(Asked("ray", None, 2)).begin()
+        Cluster(Asked("ray", None, 2)).begin(print)
     assert shut == [True] and not list(tmp_path.iterdir())
 
 

@@ -12,12 +12,12 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from harness.engines.watch import AGAIN, ENDED, Watch
+from harness.engines.watch import AGAIN, ENDED, Guard, Watch
 from harness.session.engine import Asked
 from methods.counted import counted
 from methods.errors import MergeboardError
@@ -75,10 +75,15 @@ class Cluster:
         self._folder: Path | None = None
         self._lock: IO[bytes] | None = None
         self._watch: Watch | None = None
+        self._guard: Guard | None = None
 
-    def begin(self) -> Any:
+    def begin(self, last_words: Callable[[str], None]) -> Any:
         """Ray itself, connected; on a busy machine, where it gives its own processes too little time, at the second
-        try. Errors: `MergeboardError` in one line."""
+        try. Errors: `MergeboardError` in one line.
+
+        Args:
+            last_words: takes the line of a session that cannot end by itself, as it waits for what is gone.
+        """
         for name, value in OWN.items():
             os.environ.setdefault(name, value)
         _show_token(own=self._address is None)
@@ -89,6 +94,7 @@ class Cluster:
             tries -= 1
             try:
                 self._join(ray)
+                self._guard = Guard(ray.get_runtime_context().gcs_address, last_words)
                 return ray
             except (Exception, SystemExit) as error:  # Ray raises many kinds, the second where its own processes die
                 self.end()
@@ -146,6 +152,9 @@ class Cluster:
         """Let go; a cluster of this machine ends, and its folder goes."""
         import ray
 
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
         with _uninterrupted():
             with contextlib.suppress(Exception, SystemExit):  # what is broken already is let go too
                 ray.shutdown()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 import time
+from collections.abc import Callable
 
 from methods.errors import MergeboardError
 
@@ -11,6 +14,7 @@ ENDED = "--engine=ray: the cluster of this session ended"
 AGAIN = "run the same command again, which goes on from what is stored"
 SILENCE = 20.0  # seconds without an answer after which a cluster is taken for lost; Ray ends the session after 60
 ABSENCE = 60.0  # seconds without any worker after which the user is told
+BROKEN = 4  # the exit code of a session that an error of its engine ended, as pytest's for wrong words
 LOOKS = 1.0  # seconds between two calls to a cluster, and until it takes one
 
 
@@ -50,6 +54,30 @@ class Watch:
         except OSError as error:
             return (error.strerror or str(error) or type(error).__name__).lower()
         return ""
+
+
+class Guard:
+    """Ends a session that waits for a cluster which is gone: some calls of Ray never return then, and nothing in Python
+    breaks them off. Ray's processes go with the session, and what is stored stays."""
+
+    def __init__(self, address: str, last_words: Callable[[str], None]) -> None:
+        self._address, self._last_words, self._over = address, last_words, threading.Event()
+        threading.Thread(target=self._run, name="cluster-guard", daemon=True).start()
+
+    def release(self) -> None:
+        """The session ends by itself."""
+        self._over.set()
+
+    def _run(self) -> None:
+        watch = Watch(self._address)
+        while not self._over.wait(LOOKS):
+            try:
+                watch.require()
+            except MergeboardError as error:
+                if not self._over.wait(SILENCE):  # the session looks too, and was given as long to say so itself
+                    self._last_words(f"ERROR: {error}")
+                    os._exit(BROKEN)
+                return
 
 
 class Absence:
