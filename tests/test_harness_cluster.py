@@ -1,6 +1,6 @@
 """What befalls a cluster beside kills: Ctrl-C, a machine that is lost, a folder that vanishes, two engines at once.
 
-It begins clusters and takes long, so it runs where it is named, as .ci/run does: pytest tests/test_harness_cluster.py
+It begins clusters and takes long, so it runs where it is named alone: pytest tests/test_harness_cluster.py
 """
 
 from __future__ import annotations
