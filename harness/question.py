@@ -34,6 +34,7 @@ def bench_of(config: pytest.Config) -> Bench:
         found, worker = words.read(config), hasattr(config, "workerinput")
         set_command(found.command)
         config.stash[BENCH] = bench = Bench(found, voice.speaker(config))
+        bench.last_words = lambda line: voice.show(config, line, more="")
         if found.wall_time is not None:
             config.pluginmanager.register(Budgeter(bench, found.wall_time, config), "mergeboard-budget")
         met.require_models(bench, whole=not flags.only_told(config))

@@ -95,6 +95,13 @@ def base_of(root: Path) -> Path:
     return root / "base"
 
 
+def undisturbed_in(root: Path, base: Path) -> Round:
+    """A session of one process, from nothing, at its end."""
+    one = begun(root, "undisturbed", base)
+    ended(one.begin("--engine=inline"), one)
+    return one
+
+
 def below(pid: int) -> dict[int, str]:
     """The processes that this one and those below it have begun, by number: what they call themselves."""
     return {one: told.name for one, told in family(pid).items() if one != pid}
@@ -222,8 +229,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         root = Path(name)
         base = base_of(root)
-        wanted = begun(root, "undisturbed", base)
-        ended(wanted.begin("--engine=inline"), wanted)
+        wanted = undisturbed_in(root, base)
         most = options.within or _length(root, base)
         what = f"{len(wanted.records())} records, {wanted.trained()} members"
         print(f"undisturbed: {what}; moments up to {most:.0f} s", flush=True)

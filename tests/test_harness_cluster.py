@@ -21,9 +21,8 @@ import torch
 from safetensors.torch import save_file
 
 from harness.suites.emotion.labels import LABELS
-from tests.kills import PATIENCE, Round, begun, below, check, ended
+from tests.kills import PATIENCE, Round, base_of, begun, below, check, ended, undisturbed_in
 from tests.nodes import nodes
-from tests.small_world import make_lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
 OWN = ("--engine=ray", "--ray-workers=2")  # a cluster that the session begins
@@ -32,17 +31,13 @@ OWN = ("--engine=ray", "--ray-workers=2")  # a cluster that the session begins
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo with the tiny model alone."""
-    folder = tmp_path_factory.mktemp("base") / "zoo"
-    make_lab(folder)
-    return folder
+    return base_of(tmp_path_factory.mktemp("zoo"))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Round:
     """A session of one process, from nothing."""
-    one = begun(tmp_path_factory.mktemp("undisturbed"), "one", base)
-    ended(one.begin("--engine=inline"), one)
-    return one
+    return undisturbed_in(tmp_path_factory.mktemp("one"), base)
 
 
 def until(session: subprocess.Popen[bytes], there: Callable[[], bool]) -> None:

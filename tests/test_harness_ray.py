@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import Round, begun, check, disturbed, ended
-from tests.small_world import make_lab
+from tests.kills import Round, base_of, begun, check, disturbed, ended, undisturbed_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
 
@@ -21,17 +20,13 @@ pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo with the tiny model alone."""
-    folder = tmp_path_factory.mktemp("base") / "zoo"
-    make_lab(folder)
-    return folder
+    return base_of(tmp_path_factory.mktemp("zoo"))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Round:
     """A session of one process, from nothing."""
-    one = begun(tmp_path_factory.mktemp("undisturbed"), "one", base)
-    ended(one.begin("--engine=inline"), one)
-    return one
+    return undisturbed_in(tmp_path_factory.mktemp("one"), base)
 
 
 @pytest.mark.parametrize("who", ["worker", "session"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import harness.planning.clock
+from harness.cells.cell import Cell
 from harness.engines.board import Job as OnBoard
 from harness.engines.crew import Worker
 from harness.engines.hands import Context, Spec
@@ -298,20 +299,25 @@ def test_where_nothing_fits_the_first_cell_is_begun_and_no_hopeless_one_behind_i
     assert clock.refuses(bundles[1].jobs[0]) == "left out by the budget of 10 s: its time is up"
 
 
+def dealing(cells: list[Cell], late: Mapping[Cell, str]) -> tuple[Ray, list[OnBoard]]:
+    """An engine with one idle worker, and what it gives to it."""
+    options = SimpleNamespace(engine=EngineAsked("ray", None, 1))
+    bench: Any = SimpleNamespace(options=options, say=print, late=lambda cell: late.get(cell, ""))
+    engine, given = Ray(bench, Context(cast(Any, options))), list[OnBoard]()
+    engine._crew = cast(Any, SimpleNamespace(workers=[Worker(ready=True)], give=lambda who, job: given.append(job)))
+    engine._cells = cells
+    return engine, given
+
+
 def test_a_cluster_begins_no_cell_when_the_time_is_up() -> None:
     cells = [in_domain("simple"), in_domain("ties")]
     late = {cells[1]: "its time is up"}
-    options = SimpleNamespace(engine=EngineAsked("ray", None, 1))
-    bench: Any = SimpleNamespace(options=options, say=print, late=lambda cell: late.get(cell, ""))
-    engine, given = Ray(bench, Context(cast(Any, options))), []
-    worker = Worker(ready=True)
-    engine._crew = cast(Any, SimpleNamespace(workers=[worker], give=lambda who, job: given.append(job.place)))
-    engine._cells = cells
+    engine, given = dealing(cells, late)
     for place in (1, 0):
         engine._merging[_merge_of(cells[place])] = []
         engine._board.add(OnBoard(place, Spec(cells[place]), cells[place].key), {})
     engine._deal()
-    assert given == [0] and list(engine._ready) == [1]
+    assert [job.place for job in given] == [0] and list(engine._ready) == [1]
     with pytest.raises(LeftOut, match="its time is up"):
         engine.answer(cells[1])
 
@@ -320,18 +326,13 @@ def test_a_cluster_begins_no_cell_when_the_time_is_up() -> None:
 def test_a_member_is_made_as_long_as_any_of_the_cells_that_wait_for_it_fits(fits: bool) -> None:
     cells = [in_domain("simple"), in_domain("ties")]
     late = {cells[0]: "it takes too long", **({} if fits else {cells[1]: "this too"})}
-    options = SimpleNamespace(engine=EngineAsked("ray", None, 1))
-    bench: Any = SimpleNamespace(options=options, say=print, late=lambda cell: late.get(cell, ""))
-    engine, given = Ray(bench, Context(cast(Any, options))), []
-    worker = Worker(ready=True)
-    engine._crew = cast(Any, SimpleNamespace(workers=[worker], give=lambda who, job: given.append(job.member)))
-    engine._cells = cells
+    engine, given = dealing(cells, late)
     for place, cell in enumerate(cells):
         engine._merging[_merge_of(cell)] = []
         member = Spec(cell, member=cell.key.sources[0])
         engine._board.add(OnBoard(place, Spec(cell), cell.key), {"m": member})
     engine._deal()
-    assert given == ["m"] * fits and list(engine._ready) == ([] if fits else [0, 1])
+    assert [job.member for job in given] == ["m"] * fits and list(engine._ready) == ([] if fits else [0, 1])
 
 
 def test_a_cluster_that_tells_late_how_many_work_is_reckoned_with(time_: Time) -> None:

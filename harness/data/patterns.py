@@ -1,7 +1,7 @@
 """Names and patterns of files, which mean the same in a folder and in a repository of the hub.
 
 A name that is there is that file, whatever signs it holds. Else `*`, `?` and `[...]` stand for signs of one name, and a
-part `**` for any folders.
+part `**` for any folders, at the end for all that is in them. What is hidden is named, or left out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ def in_folder(base: Path, pattern: str) -> tuple[Path, ...]:
     """The files that a pattern means, in order; a name without signs is one, whether it is there or not."""
     if not glob.has_magic(pattern) or (base / pattern).is_file():
         return (base / pattern,)
-    found = (base / name for name in glob.glob(pattern, root_dir=base, recursive=True))
-    return tuple(sorted(path for path in found if path.is_file()))
+    names = glob.glob(pattern, root_dir=base, recursive=True)
+    found = (base / name for name in names if not name.endswith("/"))  # as if a file were a folder
+    return tuple(sorted({path for path in found if path.is_file()}))  # two `**` reach a file in several ways
 
 
 def among(names: Sequence[str], pattern: str) -> list[str]:
@@ -29,10 +30,12 @@ def among(names: Sequence[str], pattern: str) -> list[str]:
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    if not wanted or not parts:
-        return not wanted and not parts
-    if wanted[0] == "**":
-        return _fits(parts, wanted[1:]) or _fits(parts[1:], wanted)
-    if parts[0].startswith(".") and not wanted[0].startswith("."):
-        return False  # hidden files are named, or left out
-    return fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
+    if not parts or not wanted:
+        return not parts and not wanted
+    first = wanted[0]
+    if parts[0].startswith(".") and not first.startswith("."):
+        return first == "**" and _fits(parts, wanted[1:])  # what is hidden is named, or left out
+    if first == "**":
+        at_the_end = len(parts) == len(wanted) == 1
+        return at_the_end or _fits(parts, wanted[1:]) or _fits(parts[1:], wanted)
+    return fnmatchcase(parts[0], first) and _fits(parts[1:], wanted[1:])

@@ -125,7 +125,7 @@ class Ray:
         start, options, asked = time.monotonic(), self._bench.options, self._asked
         with ThreadPoolExecutor(1) as aside:  # loading torch takes about as long as Ray's processes take to begin
             settled = aside.submit(devices.settle, options.device)
-            ray = self._cluster.begin(self._bench.say)
+            ray = self._cluster.begin(self._bench.last_words)
             self._begun = True
         settled.result()
         share = shared(ray.nodes(), asked, all(model.tiny for model in options.models))

@@ -12,17 +12,17 @@ from methods.errors import MergeboardError
 
 ENDED = "--engine=ray: the cluster of this session ended"
 AGAIN = "run the same command again, which goes on from what is stored"
-SILENCE = 20.0  # seconds without an answer after which a cluster is taken for lost; Ray ends the session after 60
+SILENCE = 20.0  # seconds without an answer after which a cluster is taken for lost
 ABSENCE = 60.0  # seconds without any worker after which the user is told
-BROKEN = 4  # the exit code of a session that an error of its engine ended, as pytest's for wrong words
+EXIT_CODE = 4  # of a session that an error of its engine ended, as pytest's for wrong words
 LOOKS = 1.0  # seconds between two calls to a cluster, and until it takes one
 
 
 class Watch:
     """Whether the cluster at an address still takes calls.
 
-    Ray kills the session itself where the cluster's first process is silent for a minute, and says nothing that
-    anybody could read.
+    Where the cluster's first process is silent for long, Ray kills the session itself, and says nothing that anybody
+    could read.
     """
 
     def __init__(self, address: str) -> None:
@@ -75,8 +75,10 @@ class Guard:
                 watch.require()
             except MergeboardError as error:
                 if not self._over.wait(SILENCE):  # the session looks too, and was given as long to say so itself
-                    self._last_words(f"ERROR: {error}")
-                    os._exit(BROKEN)
+                    try:
+                        self._last_words(f"ERROR: {error}")
+                    finally:
+                        os._exit(EXIT_CODE)
                 return
 
 

@@ -40,6 +40,7 @@ class Bench:
         self.late: Callable[[Cell], str] = lambda cell: (
             ""
         )  # why a cell is not begun any more, of sessions with a budget
+        self.last_words: Callable[[str], None] = say  # takes the line of a session that ends in the midst of its work
         self.crowd: Callable[[int], None] = lambda workers: None  # told how many share the cells, once that is known
         self.running: Callable[[int, float | None], None] = lambda number, left: (
             None
