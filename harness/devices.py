@@ -120,6 +120,14 @@ def peak() -> int | None:
     return int(torch.cuda.max_memory_allocated())
 
 
+def give_back() -> None:
+    """Let other processes have what torch keeps of the GPU's memory without using it."""
+    if on_gpu():
+        import torch
+
+        torch.cuda.empty_cache()
+
+
 def precision() -> str:
     """How products on a GPU are rounded, in words: TF32 and shortened sums of half-precision numbers change results."""
     import torch

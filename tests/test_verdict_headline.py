@@ -65,6 +65,15 @@ def test_one_better_result_among_many_questions_advises_nothing() -> None:
     assert advised({("ties", ""): Tally(better=2)}) is None, "two questions are too few"
 
 
+def test_a_merge_that_was_better_in_too_few_questions_is_told_and_not_advised() -> None:
+    told = said(asked(SETTINGS[:2], best=0.5, greedy_soup=0.6, simple=0.4, ties=0.7))
+    assert "**With development rows: keep the best single member.**" in told
+    assert "Another 2 were really better somewhere, but they were asked fewer than 3 questions" in told
+    one = said(asked(SETTINGS[:2], best=0.5, simple=0.4, ties=0.7))
+    assert "Another was really better somewhere, but it was asked fewer than 3 questions, too few to advise one." in one
+    assert "fewer than" not in said(asked(SETTINGS[:2], best=0.5, simple=0.4))
+
+
 def test_without_development_rows_merges_are_held_against_a_member_that_nobody_chose() -> None:
     records = asked(best=0.5, avg=0.35, greedy_soup=0.6, simple=0.4, ties=0.3)
     two = [*records, *asked(model="gpt2", best=0.5, avg=0.35, greedy_soup=0.6, simple=0.4, ties=0.3)]

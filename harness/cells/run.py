@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from harness.cells import answered
+from harness.cells import answered, out_of_memory
 from harness.cells.cell import Cell, seed_from
 from harness.cells.judges import Developers
 from harness.cells.lab import Lab
@@ -46,7 +46,13 @@ def run(cell: Cell, lab: Lab, store: Store, replay: bool = True) -> RunRecord:
     """Answer the cell. The test split is opened after the merge, and what it says goes nowhere but into the record.
 
     `replay`: a search that another setting has already made for this very population is replayed, not made again.
+    Errors: `MergeboardError`, as where the machine has no memory left.
     """
+    with out_of_memory.told(cell):
+        return _run(cell, lab, store, replay)
+
+
+def _run(cell: Cell, lab: Lab, store: Store, replay: bool) -> RunRecord:
     spending = Spending(lab.workshop)
     corpora = require_asked(cell, lab)
     if cell.method in ROWS:

@@ -93,7 +93,7 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
     if merge is None:
         yield (
             "**With development rows: keep the best single member.** No merge was above it in more questions than "
-            "chance alone would give."
+            "chance alone would give." + _hardly_asked(members)
         )
         return
     tally, (method, kind) = members[merge], merge
@@ -102,6 +102,15 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
         f"**With development rows: try {name(method)}** ({how}) beside the best single member, and keep what scores "
         f"higher. It was {told(tally)}. Where it was better: {_where(merge, found)}.{_cost(merge, found)}"
     )
+
+
+def _hardly_asked(members: Mapping[Merge, Tally]) -> str:
+    """Merges that were better where they were asked, and were asked too little to be advised."""
+    few = sum(0 < tally.asked < FEWEST and tally.better > 0 for tally in members.values())
+    if not few:
+        return ""
+    them, were = ("Another was", "it was") if few == 1 else (f"Another {few} were", "they were")
+    return f" {them} really better somewhere, but {were} asked fewer than {FEWEST} questions, too few to advise one."
 
 
 def _where(merge: Merge, found: Sequence[Group]) -> str:

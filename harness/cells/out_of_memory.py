@@ -1,0 +1,47 @@
+"""What a test says that found no memory left, and what it leaves behind for those that come after it.
+
+torch keeps what was freed on a GPU for itself. Where several workers share one, the others cannot have it: each came to
+hold 23 GiB for a model of 0.5, and tests failed for want of 0.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from harness import devices
+from methods.errors import MergeboardError
+
+_CPU = "DefaultCPUAllocator"  # what torch's error says, of no class of its own, where main memory has no room
+ON_GPU = (
+    "the GPU has no memory left; use fewer workers, --set dtype=bf16 or --device=cpu, or end what else computes there"
+)
+IN_MAIN = "this machine has no memory left; use fewer workers or members, --set dtype=bf16, or end what else runs"
+
+
+@contextmanager
+def told(what: object) -> Iterator[None]:
+    """Within, an error for want of memory becomes one line that says what to do; then what is free on a GPU is given
+    back. Errors: `MergeboardError`."""
+    try:
+        yield
+    except Exception as error:
+        if line := _line(error):
+            raise MergeboardError(f"{what}: {line}") from error
+        raise
+    finally:
+        devices.give_back()
+
+
+def _line(error: BaseException) -> str:
+    """The line, if this error or one that it was made of is for want of memory; else nothing."""
+    one: BaseException | None = error
+    while one is not None:
+        if isinstance(one, torch.OutOfMemoryError):
+            return ON_GPU
+        if isinstance(one, MemoryError) or (isinstance(one, RuntimeError) and _CPU in str(one)):
+            return IN_MAIN
+        one = one.__cause__
+    return ""
