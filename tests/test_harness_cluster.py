@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from harness.suites.emotion.labels import LABELS
 from tests.kills import PATIENCE, Round, base_of, begun, below, check, ended, undisturbed_in
 from tests.nodes import nodes
+from tests.small_world import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(find_spec("ray") is None, reason="its extra is not installed")]
 OWN = ("--engine=ray", "--ray-workers=2")  # a cluster that the session begins
@@ -109,6 +110,20 @@ def test_two_engines_on_one_store_lose_nothing_and_train_nothing_twice(
         ended(session, one)
     check(one, undisturbed, "session")
     assert one.trained() == undisturbed.trained(), "nobody was disturbed"
+
+
+@pytest.mark.parametrize("engine", [OWN, ("-n", "2")], ids=["ray", "xdist"])
+def test_folders_that_answer_slowly_lose_nothing(
+    engine: tuple[str, ...], undisturbed: Round, tmp_path: Path, base: Path
+) -> None:
+    log, way = tmp_path / "log", [str(ROOT / "tests" / "sluggish"), str(ROOT)]
+    slow = {"SLUGGISH": str(tmp_path / "one"), "SLUGGISH_LOG": str(log), "PYTHONPATH": os.pathsep.join(way)}
+    one = begun(tmp_path, "one", base, **slow)
+    ended(one.begin(*engine), one)
+    assert len(set(log.read_text().split())) > 1, "workers and the session had to wait"
+    check(one, undisturbed, "session")
+    assert one.trained() == undisturbed.trained(), "nobody was thought to be gone"
+    assert "Traceback" not in one.said()
 
 
 AWAY = {
