@@ -3,7 +3,8 @@
 #   make try                              four methods on one tiny model: about a minute, once installed
 #   make bench                            the whole benchmark, embedded: pytest suites/
 #   make bench ARGS="-k in_domain -n 2"   the same with pytest's and mergeboard's options
-#   make test                             mergeboard's own tests, by two workers
+#   make test                             mergeboard's own tests, by two workers: minutes
+#   make whole                            those that are left out there: sessions and the site from beginning to end
 #   make check                            lint and types
 #   make publish                          copy this machine's records to leaderboard/results and write the tables
 #   make docs                             write all pages again from committed records, and the site into site/
@@ -16,7 +17,7 @@ RUN := .venv/bin/python -m
 BASIC := .venv/basic
 READY := .venv/ready
 
-.PHONY: try bench test check publish docs clean
+.PHONY: try bench test whole check publish docs clean
 
 try: $(BASIC)
 	$(RUN) pytest suites/test_emotion.py --engine=inline -p no:benchmark -k in_domain --model=tiny-encoder --seeds=1 \
@@ -27,6 +28,9 @@ bench: $(READY)
 
 test: $(READY)
 	$(RUN) pytest -n 2 $(ARGS)
+
+whole: $(READY)
+	$(RUN) pytest -n 2 -m whole $(ARGS)
 
 check: $(READY)
 	$(RUN) ruff check .

@@ -72,6 +72,9 @@ _distributions = importlib.metadata.distributions
 importlib.metadata.distributions = lambda **asked: _distributions(**asked) if asked else _packages(*sys.path)  # type: ignore
 
 
+LONG = ("cluster", "published", "whole")  # marks of pyproject.toml
+
+
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With -n, a worker takes tests that stand together; who is done takes half of what another has left.
@@ -84,11 +87,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What begins clusters, or reads all that is published, runs where its file is named, or its mark."""
+    """What takes long runs where its file is named, or its mark: so the others answer within minutes."""
     named = {(config.invocation_params.dir / str(word).partition("::")[0]).resolve() for word in config.args}
 
     def unasked(item: pytest.Item) -> bool:
-        marks = [name for name in ("cluster", "published") if item.get_closest_marker(name) is not None]
+        marks = [name for name in LONG if item.get_closest_marker(name) is not None]
         return bool(marks) and item.path not in named and not any(name in config.option.markexpr for name in marks)
 
     if out := [item for item in items if unasked(item)]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parent.parent
 METHOD, OPTIMISER, GRADER, SUITE, MERGEKIT = (
     ROOT / "examples" / f"mergeboard-{what}" for what in ("median", "optimiser", "grader", "suite", "mergekit")

@@ -26,6 +26,8 @@ from methods import MergeboardError, NotApplicable, Population, register
 from tests.emotion_cells import BOTH
 from tests.small_world import HARDLY, Project, SmallWorld, make_lab, needs_fork, outcome
 
+pytestmark = pytest.mark.whole
+
 # -- corpora that are not there --------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,8 @@ from tests.made_once import made_once
 from tests.small_world import DECODER, HARDLY, ROOT, TINY, Project, alone, make_lab, swap, swap_all
 from tests.test_harness_glue import rows_of, write_tsv
 
+pytestmark = pytest.mark.whole
+
 HALVES = Setting("glue", "non_iid", tuple(TASKS), "halves")
 CROSS = Setting("glue", "cross_task", tuple(TASKS), PAIRS, heads=("own",))
 COLA, PAIR = ("cola#1", "cola#2"), ("mrpc", "stsb")

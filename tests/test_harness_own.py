@@ -23,6 +23,8 @@ from tests.small_world import ROOT, Project
 from tests.test_harness_given import SIZES, WORDS, words
 from tests.test_harness_own_data import table, toml
 
+pytestmark = pytest.mark.whole
+
 LABELS = ("bug", "bill", "ask")
 SMALL = ("epochs=1", "batch_size=8", "learning_rate=3e-3", "fisher_rows=8", "gram_rows=8", "evolver.generations=1")
 TICKETS = 'name = "tickets"\nkind = "classification"\nlabels = ["bug", "bill", "ask"]\nmetric = "macro_f1"\n'

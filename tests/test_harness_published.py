@@ -23,6 +23,8 @@ from tests.published import PUBLISHED, SPM, deberta_v3, minicpm, t5_v1_1, words
 from tests.small_world import HARDLY, ROOT, Project, make_lab
 from tests.test_harness_glue import made_up, write_parquet
 
+pytestmark = pytest.mark.whole
+
 TEXTS = ("The quick fox expresses joy.", "yes", "Does it follow? 12 of 90, Zß", "a b c")
 
 

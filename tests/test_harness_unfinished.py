@@ -16,7 +16,7 @@ from harness.cells.cell import Source
 from harness.members.finetune import _FamilyTrainer
 from tests.small_world import DECODER, TINY, alone, make_lab, needs_fork
 
-pytestmark = needs_fork
+pytestmark = [needs_fork, pytest.mark.whole]
 
 ALWAYS = 1e-9  # minutes: a checkpoint wherever one may be
 TEC = alone("tec")  # 56 rows of 8 in 2 epochs: 14 steps

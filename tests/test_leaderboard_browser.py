@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 PAGES = {
     "home": "index.html",
     "leaderboard": "leaderboard.html",

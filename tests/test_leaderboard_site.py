@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.site_world import EVIL
+
+pytestmark = pytest.mark.whole
 
 
 def explore(site: str, browser: Any, chosen: str = "all=1") -> None:
