@@ -180,6 +180,8 @@ IN_TABLES = (
     InTable(
         "GLUE pairs: tuned mean, below each on its own", MINILM, GLUE, gap("cross_task", _tuned("simple"), EACH), LOWER
     ),
+    InTable("GLUE partitions: merges above the best member", MINILM, GLUE, _above_member("non_iid"), is_(0)),
+    InTable("GLUE partitions: mean, above the best member", MINILM, GLUE, gap("non_iid", SIMPLE, BEST), LOWER),
     InTable("a decoder: merges above the best member", SMOLLM, EMOTION, _above_member("in_domain"), at_least(8)),
     InTable("a decoder: best member", SMOLLM, EMOTION, score("in_domain", BEST), ANYTHING),
     InTable("a decoder: mean", SMOLLM, EMOTION, score("in_domain", SIMPLE), ANYTHING),
@@ -201,13 +203,6 @@ IN_TABLES = (
         "in-domain: what calibration gains", MINILM, EMOTION, gap("in_domain", _calibrated("simple"), SIMPLE), ABOVE
     ),
     InTable("pairs: what calibration gains", MINILM, EMOTION, gap("pairwise", _calibrated("simple"), SIMPLE), ABOVE),
-    InTable(
-        "pairs: calibrated mean, below the best member",
-        MINILM,
-        EMOTION,
-        gap("pairwise", _calibrated("simple"), BEST),
-        LOWER,
-    ),
     *(
         InTable(
             f"in-domain: {by}, 50 evaluations, minus calibration",
