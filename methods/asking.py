@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import torch
 from torch import Tensor
 
 from methods.base import DevScore, Merged
 from methods.errors import Breach, NotApplicable
+from methods.exhausted import exhausted
 
-THE_END = (Breach, OSError, MemoryError, torch.OutOfMemoryError)
-"""What ends a search at any candidate: no other one would fare better, and none is remembered as one that failed."""
+
+def is_the_end(error: Exception) -> bool:
+    """Whether it ends a search at any candidate: no other one would fare better, and none is remembered as one that
+    failed."""
+    return isinstance(error, Breach | OSError) or bool(exhausted(error))
 
 
 def expect(score: DevScore, total: int, space: str = "") -> None:

@@ -29,6 +29,10 @@ def memory_is_full(*_: object, **__: object) -> object:
     return torch.empty(1 << 50)
 
 
+def products_have_no_room(*_: object, **__: object) -> object:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 def nothing_left(*_: object, **__: object) -> object:
     raise MemoryError
 
@@ -37,6 +41,7 @@ def nothing_left(*_: object, **__: object) -> object:
     ("full", "line"),
     [
         (gpu_is_full, out_of_memory.ON_GPU),
+        (products_have_no_room, out_of_memory.ON_GPU),
         (memory_is_full, out_of_memory.IN_MAIN),
         (nothing_left, out_of_memory.IN_MAIN),
     ],

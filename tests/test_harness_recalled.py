@@ -140,7 +140,12 @@ def test_a_search_takes_an_earlier_runs_word_that_a_candidate_could_not_be_made(
     assert None in wanted.trace["scores"] and found.trace == wanted.trace and same_bits(found, wanted)
 
 
-@pytest.mark.parametrize("error", [Breach("x"), OSError("x"), MemoryError(), torch.OutOfMemoryError("x")], ids=repr)
+FULL = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+BUSY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+THE_END = [Breach("x"), OSError("x"), MemoryError(), torch.OutOfMemoryError("x"), FULL, BUSY]
+
+
+@pytest.mark.parametrize("error", THE_END, ids=repr)
 def test_what_ends_a_merge_is_not_remembered(error: Exception, world: World) -> None:
     def fails() -> Any:
         raise error

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from harness import devices
 from methods.errors import MergeboardError
+from methods.exhausted import exhausted
 
-_CPU = "DefaultCPUAllocator"  # what torch's error says, of no class of its own, where main memory has no room
 ON_GPU = (
     "the GPU has no memory left; use fewer workers, --set dtype=bf16 or --device=cpu, or end what else computes there"
 )
 IN_MAIN = "this machine has no memory left; use fewer workers or members, --set dtype=bf16, or end what else runs"
+
+LINES = {"gpu": ON_GPU, "main": IN_MAIN}
 
 
 @contextmanager
@@ -39,9 +39,7 @@ def _line(error: BaseException) -> str:
     """The line, if this error or one that it was made of is for want of memory; else nothing."""
     one: BaseException | None = error
     while one is not None:
-        if isinstance(one, torch.OutOfMemoryError):
-            return ON_GPU
-        if isinstance(one, MemoryError) or (isinstance(one, RuntimeError) and _CPU in str(one)):
-            return IN_MAIN
+        if where := exhausted(one):
+            return LINES[where]
         one = one.__cause__
     return ""

@@ -15,7 +15,7 @@ from harness.judging.progress import Progress, left
 from harness.judging.scoring import DevScorer
 from harness.storage.journal import Entry, Journal
 from methods import Merged
-from methods.asking import THE_END, Said
+from methods.asking import Said, is_the_end
 from methods.counted import counted
 from methods.errors import MethodFailed
 from methods.merged import beside, models_of, votes_of
@@ -127,9 +127,9 @@ class Recalled:
         merged: Merged | None = None
         try:
             merged = make()
-        except THE_END:
-            raise  # which ends the merge
         except Exception as error:
+            if is_the_end(error):
+                raise
             failure = error
         if merged is not None and score is self._apart:
             weights = digest(merged)

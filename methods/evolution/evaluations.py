@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Callable
 
-from methods.asking import THE_END, score_at
+from methods.asking import is_the_end, score_at
 from methods.base import DevScore, Merged
 from methods.errors import MethodFailed
 from methods.searching.ledger import Counted
@@ -62,10 +62,8 @@ class Evaluations:
         def attempt() -> Merged:
             try:
                 return make()
-            except THE_END:
-                raise
             except Exception as error:
-                own.extend([error] if self.inner.failed is None else [])
+                own.extend([error] if self.inner.failed is None and not is_the_end(error) else [])
                 raise
 
         self.children += 1

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Weights
+from methods.exhausted import exhausted
 from methods.tensors.draws import Draws
 
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -38,9 +39,9 @@ def bred(names: Sequence[str], models: Sequence[Weights | None], crossover: Draw
                 with torch.cuda.device(tensors[0][0].device):
                     kernel.breed(tensors, crossover.streams(group), mode, scale, crossover.threshold)
                 written += group
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # no compiler beside it, or a GPU that it does not know
+        if exhausted(error):
+            raise
         _failed.append(" ".join(str(error).split())[:200])
         warnings.warn(f"Triton cannot be used ({_failed[0]}); children take longer without it", stacklevel=3)
         return []

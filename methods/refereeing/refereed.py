@@ -13,6 +13,7 @@ from typing import Any
 from methods import asking
 from methods.base import DevScore, Merged
 from methods.errors import Breach, MergeboardError, MethodFailed
+from methods.exhausted import exhausted
 from methods.refereeing.surroundings import generators, others_at_work
 
 DRAWS = "draws from the global generator, not from rng, and so never the same again"
@@ -78,10 +79,9 @@ class Refereed:
             drawn = generators()
             try:
                 merged = make()
-            except (OSError, MemoryError):
-                raise  # of the machine
             except Exception as error:
-                own.append(error)
+                if not (isinstance(error, OSError) or exhausted(error)):  # of the machine
+                    own.append(error)
                 raise
             if drawn != generators():
                 raise Breach(f"{self._name} {DRAWS}")

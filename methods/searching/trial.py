@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from methods.asking import THE_END, expect, keeps_apart, say, score_apart, score_at
+from methods.asking import expect, is_the_end, keeps_apart, say, score_apart, score_at
 from methods.base import DevScore, Merged, Population, is_finite
 from methods.errors import MergeboardError, MethodFailed, Misfit
 from methods.merged import with_trace
@@ -173,10 +173,8 @@ class Trial:
                 if not is_finite(merged):
                     raise MergeboardError("it holds a number that is not finite")
                 return merged
-            except THE_END:
-                raise
             except Exception as error:
-                if self._inner_score.failed is None:
+                if self._inner_score.failed is None and not is_the_end(error):
                     own.append(error)
                 raise
 
