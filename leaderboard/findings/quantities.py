@@ -168,7 +168,11 @@ IN_TABLES = (
     # what to do
     InTable("in-domain: merges above the best member", MINILM, EMOTION, _above_member("in_domain"), is_(0)),
     InTable(
-        "in-domain: tuned mean, below the best member", MINILM, EMOTION, gap("in_domain", _tuned("simple"), BEST), BELOW
+        "in-domain: tuned mean, below the best member",
+        MINILM,
+        EMOTION,
+        gap("in_domain", _tuned("simple"), BEST),
+        both(LOWER, ALIKE),
     ),
     InTable(
         "GLUE pairs: tuned mean, above the best member",
