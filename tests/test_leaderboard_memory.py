@@ -66,8 +66,8 @@ def some_groups() -> list[group.Group]:
 
 @pytest.mark.published
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-def test_the_published_records_are_checked_within_300_mib() -> None:
+def test_the_published_records_are_checked_within_400_mib() -> None:
     """In a process of its own: its peak is nobody else's, as what `getrusage` says after a fork would be."""
     done = subprocess.run([sys.executable, "-c", CHECK], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-2]) <= 300 * 1024, done.stdout
+    assert int(done.stdout.split()[-2]) <= 400 * 1024, done.stdout
