@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import MutableMapping
+from contextlib import suppress
 from glob import glob
 
 from methods.errors import MergeboardError
@@ -121,11 +122,15 @@ def peak() -> int | None:
 
 
 def give_back() -> None:
-    """Let other processes have what torch keeps of the GPU's memory without using it."""
+    """Let other processes have what torch keeps of the GPU's memory without using it.
+
+    A GPU that an error has left unusable gives nothing back, and says so again: that would hide the error itself.
+    """
     if on_gpu():
         import torch
 
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()
 
 
 def precision() -> str:

@@ -85,3 +85,13 @@ def test_after_a_test_other_workers_can_have_what_torch_keeps_of_the_gpu(
     except MergeboardError:
         assert fails
     assert emptied == [True] * (settled == devices.CUDA)
+
+
+def test_a_gpu_that_an_error_left_unusable_does_not_hide_that_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusable() -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(devices, "_settled", [devices.CUDA])
+    monkeypatch.setattr(torch.cuda, "empty_cache", unusable)
+    with pytest.raises(IndexError, match="the first"), out_of_memory.told("x"):
+        raise IndexError("the first")

@@ -1,6 +1,6 @@
 """What a test says that found no memory left, and what it leaves behind for those that come after it.
 
-torch keeps what was freed on a GPU for itself. Where several workers share one, the others cannot have it: each came to
+torch keeps what was freed on a GPU for itself. Where several workers share one, the others cannot have it: one came to
 hold 23 GiB for a model of 0.5, and tests failed for want of 0.1.
 """
 

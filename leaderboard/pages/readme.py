@@ -30,7 +30,7 @@ def block(found: list[Group]) -> str:
 
 
 def _table(found: list[Group]) -> str:
-    """Scores of the question that most models were asked first, a column for each; a row for each method that at least
+    """Scores of the question that most models were asked first, a column for each; a row for each method that more than
     half of these models were asked. Made-up models are shown where there are no others."""
     aiming = [group for group in found if group.blocks()]
     aiming = [group for group in aiming if not group.synthetic] or aiming
@@ -42,7 +42,7 @@ def _table(found: list[Group]) -> str:
     columns = {model: _by_method(group) for model, group in leading.items()}
     inner = {r.method: inner_of(r) for group in leading.values() for r in group.records}
     asked_of = Counter(m for cells in columns.values() for m in cells)
-    shared = [m for m, models in asked_of.items() if 2 * models >= len(columns)]  # or it would be a column of dashes
+    shared = [m for m, models in asked_of.items() if 2 * models > len(columns)]  # or it would be a column of dashes
     known = sorted(shared or asked_of, key=lambda m: words.method_rank(m, inner[m]))
     methods = by_score(known, list(columns.values()))
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
@@ -51,7 +51,7 @@ def _table(found: list[Group]) -> str:
     asks = {model: _asked_of(group) for model, group in leading.items()}
     lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
     if left := len(asked_of) - len(methods):
-        lines.append(f"- {left} more methods, that fewer than half of these models were asked about: {ELSEWHERE}")
+        lines.append(f"- {left} more methods, that no more than half of these models were asked about: {ELSEWHERE}")
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
@@ -61,11 +61,11 @@ def _table(found: list[Group]) -> str:
 
 
 def _leading(groups_of: Mapping[str, list[Group]]) -> dict[str, Group]:
-    """Of each model's groups the one with most of the methods that at least half of the models were asked; the first of
+    """Of each model's groups the one with most of the methods that more than half of the models were asked; the first of
     equals."""
     cells = {model: [_by_method(group).keys() for group in own] for model, own in groups_of.items()}
     asked_of = Counter(method for own in cells.values() for method in set().union(*own))
-    shared = {method for method, models in asked_of.items() if 2 * models >= len(cells)}
+    shared = {method for method, models in asked_of.items() if 2 * models > len(cells)}
     counts = {model: [len(shared & methods) for methods in own] for model, own in cells.items()}
     return {model: own[counts[model].index(max(counts[model]))] for model, own in groups_of.items()}
 
