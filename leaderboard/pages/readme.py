@@ -61,8 +61,8 @@ def _table(found: list[Group]) -> str:
 
 
 def _leading(groups_of: Mapping[str, list[Group]]) -> dict[str, Group]:
-    """Of each model's groups the one with most of the methods that more than half of the models were asked; the first of
-    equals."""
+    """Of each model's groups the one with most of the methods that more than half of the models were asked; the first
+    of equals."""
     cells = {model: [_by_method(group).keys() for group in own] for model, own in groups_of.items()}
     asked_of = Counter(method for own in cells.values() for method in set().union(*own))
     shared = {method for method, models in asked_of.items() if 2 * models > len(cells)}
