@@ -1,4 +1,5 @@
-"""Which device a process computes on: the CPU, or one GPU, which is then the only one that it sees.
+"""Which device a process computes on: the CPU; one GPU, which is then the only one that it sees; or, where the user
+says `--device-map`, all GPUs in sight, over which the model that scores is spread (`harness/spread/`).
 
 Without a word from the user that is a GPU where there is one. Workers of one session share out the GPUs in sight: the
 first worker has the first, and so on, in turns. Who comes first to ask torch for a GPU fixes what is in sight, so this
@@ -9,18 +10,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from glob import glob
 
 from methods.errors import MergeboardError
 
-CPU, CUDA = "cpu", "cuda"
+CPU, CUDA, SPREAD = "cpu", "cuda", "spread"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WORKER = "PYTEST_XDIST_WORKER"  # gw0, gw1, ...
 _CARDS = "/dev/nvidia[0-9]*"
 _OTHERS = ("/dev/dxg", "/dev/kfd")  # of Windows' Linux and of AMD's cards, which are not counted here
+SHARE = 0.85  # of a GPU's memory; the rest is for activations, and for what is lost between tensors
 _settled: list[str] = []
+_limits: dict[int, int] = {}  # what --device-map allows of each GPU
 
 
 def device_of(text: str | None) -> str | None:
@@ -47,6 +50,12 @@ def in_sight(environ: MutableMapping[str, str]) -> list[str] | None:
     return [str(i) for i in range(len(glob(_CARDS)))]
 
 
+def gpus_in_sight() -> int | None:
+    """How many there are, without asking torch; None where nobody can tell."""
+    found = in_sight(os.environ)
+    return None if found is None else len(found)
+
+
 def narrow(asked: str | None, environ: MutableMapping[str, str]) -> None:
     """Leave one GPU in sight: the one that is asked for, or else this worker's share."""
     found, worker = in_sight(environ), environ.get(WORKER, "")
@@ -57,19 +66,51 @@ def narrow(asked: str | None, environ: MutableMapping[str, str]) -> None:
         environ[VISIBLE] = found[max(number, 0)]
 
 
-def settle(asked: str | None) -> str:
-    """`cpu` or `cuda`, from now on in this process. Errors: `MergeboardError` where torch finds no GPU."""
-    narrow(asked, os.environ)
+def settle(asked: str | None, limits: Mapping[int, int] | None = None) -> str:
+    """`cpu`, `cuda` or `spread`, from now on in this process.
+
+    Args:
+        limits: bytes of each GPU that a spread model may take, none for all GPUs; None where nothing is spread.
+
+    Errors: `MergeboardError` where torch finds no GPU, or not the one that is named.
+    """
+    if limits is None:
+        narrow(asked, os.environ)
     import torch
 
     _as_usual()
     there = asked != CPU and torch.cuda.is_available()
-    if asked not in (None, CPU) and not there:
-        raise MergeboardError(f"--device {asked}: this torch, {torch.__version__}, finds no GPU; write --device=cpu")
+    words = "--device-map" if limits is not None else "" if asked in (None, CPU) else f"--device {asked}"
+    if words and not there:
+        raise MergeboardError(f"{words}: this torch, {torch.__version__}, finds no GPU; write --device=cpu")
     if there:
         torch.backends.cudnn.allow_tf32 = False
-    _settled[:] = [CUDA if there else CPU]
+    _limits.clear()
+    if limits is not None:
+        _limits.update(_allowed(limits))
+    _settled[:] = [CPU if not there else CUDA if limits is None else SPREAD]
     return _settled[0]
+
+
+def _allowed(limits: Mapping[int, int]) -> Mapping[int, int]:
+    """The same, with the GPUs that are there by their sizes where none is named."""
+    import torch
+
+    count = torch.cuda.device_count()
+    if missing := [number for number in limits if number >= count]:
+        there = "GPU 0 is" if count == 1 else f"GPUs 0 to {count - 1} are"
+        raise MergeboardError(f"--device-map: there is no GPU {missing[0]} in sight here; {there}")
+    return limits or {number: int(SHARE * memory(number)) for number in range(count)}
+
+
+def room() -> Mapping[int, int]:
+    """A GPU's number -> the bytes of it that a spread model may take; empty where nothing is spread."""
+    return _limits
+
+
+def name(number: int) -> str:
+    """Torch's name of a GPU."""
+    return f"{CUDA}:{number}"
 
 
 def _as_usual() -> None:
@@ -89,16 +130,16 @@ def current() -> str:
     return _settled[0] if _settled else settle(None)
 
 
-def memory() -> int:
-    """Bytes that the GPU has, in use or not."""
+def memory(number: int | None = None) -> int:
+    """Bytes that a GPU has, in use or not; without a number the one that is computed on."""
     import torch
 
-    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device() if number is None else number).total_memory)
 
 
 def on_gpu() -> bool:
-    """Whether a GPU was settled on; asks for none."""
-    return _settled == [CUDA]
+    """Whether GPUs were settled on; asks for none."""
+    return _settled in ([CUDA], [SPREAD])
 
 
 def start_meter() -> None:
@@ -106,19 +147,26 @@ def start_meter() -> None:
     if on_gpu():
         import torch
 
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
+        for number in _used():
+            torch.cuda.synchronize(number)
+            torch.cuda.reset_peak_memory_stats(number)
 
 
 def peak() -> int | None:
-    """The most bytes of tensors on the GPU since the meter was started, when all that was asked of it is done; None
-    where there is no GPU."""
+    """The most bytes of tensors on the GPU since the meter was started, when all that was asked of it is done; of
+    several GPUs together. None where there is none."""
     if not on_gpu():
         return None
     import torch
 
-    torch.cuda.synchronize()
-    return int(torch.cuda.max_memory_allocated())
+    for number in _used():
+        torch.cuda.synchronize(number)
+    return sum(int(torch.cuda.max_memory_allocated(number)) for number in _used())
+
+
+def _used() -> list[int | None]:
+    """The numbers of the GPUs that are computed on; None for the one in sight."""
+    return list(_limits) if _settled == [SPREAD] else [None]
 
 
 def give_back() -> None:

@@ -63,7 +63,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return  # this is a worker: one that took workers of its own would never end taking
     if getattr(option, "numprocesses", 0) is not None or option.collectonly or option.usepdb:
         return  # asked for, or no xdist; nothing to share out
-    if option.engine is None and option.model:
+    if option.engine is None and (option.model or option.device_map):
         return
     if option.engine in (None, "xdist") and (os.cpu_count() or 1) > 1 and marked.asks(config):
         option.numprocesses = min(4, os.cpu_count() or 1)

@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 GPU, CPU = "privateuseone", torch.device("cpu")  # the name that torch has for whatever device is none of its own
 _ATEN = torch.ops.aten
+_MADE = torch.tensor
 _BROUGHT = {_ATEN._to_copy.default, _ATEN.copy_.default}  # which may read one device and write another
 
 
@@ -65,6 +66,12 @@ class Away(Tensor):
 
 def _inference(on: bool = True) -> Any:
     return torch.no_grad() if on else torch.enable_grad()
+
+
+def _tensor(data: Any, *, device: Any = None, **how: Any) -> Tensor:
+    """`torch.tensor`, which is made in C++ where no mode sees it."""
+    made = _MADE(data, **how)
+    return made if device is None else made.to(device)
 
 
 class _Everywhere(TorchDispatchMode):
@@ -180,7 +187,7 @@ def a_gpu() -> Iterator[None]:
     _THERE = True
     try:
         # Tensors made by Python cannot be views in inference mode; what it spares beside `no_grad` is no number.
-        with patch.object(torch, "inference_mode", _inference), _Everywhere():
+        with patch.object(torch, "inference_mode", _inference), patch.object(torch, "tensor", _tensor), _Everywhere():
             yield
     finally:
         _THERE = False

@@ -33,7 +33,7 @@ ALLOWED_OF_OURS = {
 }
 ROOMS = (  # of harness/, from the ground up: a room knows those before it
     *("records", "storage", "protocol", "checkpoints", "streaming", "data", "grading", "suites", "families"),
-    *("judging", "lm_eval", "members", "planning", "cells", "session", "engines", "export", "merging"),
+    *("spread", "judging", "lm_eval", "members", "planning", "cells", "session", "engines", "export", "merging"),
 )
 OF_METHODS = {  # what leaderboard/ may know of them where it tells about methods: names and files, no tensors
     *("methods.catalogue", "methods.naming.manual", "methods.naming.values", "methods.needs", "methods.space"),

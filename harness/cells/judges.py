@@ -29,6 +29,7 @@ from harness.judging.sheet import Sheet
 from harness.judging.written import AskersSheet, WrittenSheet, to_choose
 from harness.protocol.parts import Search, SearchBy
 from harness.protocol.told import PLAIN, Told
+from harness.spread.limits import WHOLE
 from harness.suites.setting import corpus_of
 from methods import NotApplicable, Weights
 
@@ -66,7 +67,9 @@ class Judges:
         if task not in self._live:
             model = self._outline(task)
             dtype = DTYPES[self._told.scoring.dtype]
-            self._live[task] = LiveModel(self._subject.family, task, model, dtype, devices.current())
+            self._live[task] = made = LiveModel(self._subject.family, task, model, dtype, devices.current())
+            if devices.current() == devices.SPREAD:
+                self._say(f"{self._subject}: {made.seats}")
         return self._live[task]
 
     def _outline(self, task: Task) -> nn.Module:
@@ -167,6 +170,8 @@ class Judges:
 
     def _exact(self, task: Task) -> LiveModel:
         """The module of this task in float32, which gradients need."""
+        if devices.current() == devices.SPREAD:
+            raise NotApplicable(f"it learns by gradients, {WHOLE}")
         live = self.live(task)
         if live.dtype == torch.float32:
             return live

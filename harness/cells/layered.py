@@ -12,6 +12,7 @@ from threading import Lock
 
 from torch import Tensor, nn
 
+from harness import devices
 from harness.cells.cell import PopulationKey
 from harness.cells.ground import Ground
 from harness.families import blocks
@@ -20,6 +21,7 @@ from harness.families.hops.trial import run
 from harness.families.layout import hooked
 from harness.members import gram
 from harness.members.statistics import LazyStatistics
+from harness.spread.seats import Seats, seated
 from methods import MergeboardError, NotApplicable, Weights
 from methods.refereeing.surroundings import others_at_work
 
@@ -28,18 +30,21 @@ class Layered:
     """The rows that Gram matrices are made of, of every member of one population."""
 
     def __init__(self, on: Ground, key: PopulationKey, statistics: LazyStatistics, device: str) -> None:
-        """`device`: where the weights are that rows are led through."""
-        self._key, self._statistics, self._device = key, statistics, device
+        """`device`: where the weights are that rows are led through; a spread model takes them from main memory."""
+        self._key, self._statistics = key, statistics
+        self._device = devices.SPREAD if devices.current() == devices.SPREAD else device
         self._subject, self._rows, self._identity, self._judges = on.subject, on.rows, on.identity, on.judges
         self._settings, self._say = on.told.gram, on.say
         self._turn, self._led = Lock(), set[int]()
+        self._seats = Seats(device, {})  # of the module, once there is one
 
     @cached_property
     def _model(self) -> nn.Module:
         """Its head is that of the first member's task; it comes after all blocks, so its answers are nobody's."""
         with others_at_work():  # a head is drawn
             model = self._subject.fresh(self._rows.task(self._key.members[0]), self._key.seed).model
-            return model.to(self._device)
+            self._seats = seated(model, self._device)
+            return model
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -69,7 +74,7 @@ class Layered:
     def _made(self, i: int, block: str, weights: Weights) -> dict[str, Tensor]:
         source = self._key.sources[i]
         task = self._rows.task(source.members[0])
-        batches = self._judges.prepared(task, self._identity.statistics_rows("gram", source)).to(self._device)
+        batches = self._judges.prepared(task, self._identity.statistics_rows("gram", source))
 
         def logits(model: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(model, task, batch.inputs)
@@ -77,8 +82,9 @@ class Layered:
         with self._turn:
             for name, parameter in self._model.named_parameters():
                 if name in weights:
-                    parameter.data = weights[name].detach()
-            return gram.matrices(self._model, logits, batches, self._settings.gram_padding, block)
+                    parameter.data = weights[name].detach().to(self._seats.of[name])
+            made = gram.matrices(self._model, logits, batches.to(self._seats.main), self._settings.gram_padding, block)
+        return made if self._device != devices.SPREAD else {name: one.cpu() for name, one in made.items()}
 
     def _require_once(self, names: tuple[str, ...]) -> None:
         """Refuse a model that does not go through these blocks in this order, each once."""

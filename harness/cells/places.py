@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from harness import devices
 from methods import Weights
 
-SHARE = 0.85  # of a GPU's memory; the rest is for activations, and for what is lost between tensors
-
 
 def place_of(members: Sequence[Weights], held: int) -> tuple[str, str]:
     """The device, and a line for the user where it is not the one that scores.
@@ -16,11 +14,11 @@ def place_of(members: Sequence[Weights], held: int) -> tuple[str, str]:
     It is decided by the size of the GPU, not by what is free now, so that the same cell is made at the same place.
     """
     device = devices.current()
-    if device == devices.CPU:
-        return device, ""
+    if device in (devices.CPU, devices.SPREAD):  # what is spread has no room for its members on any GPU
+        return devices.CPU, ""
     one = sum(x.numel() * x.element_size() for x in members[0].values())
     room = devices.memory()
-    if held * one <= SHARE * room:
+    if held * one <= devices.SHARE * room:
         return device, ""
     return devices.CPU, (
         f"merged on the CPU: {held} models of {one / 2**30:.1f} GiB, which this may hold, do not fit into the GPU's "

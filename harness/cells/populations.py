@@ -17,6 +17,8 @@ from harness.members.placed import Brought, Place
 from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import GramSettings
 from harness.records.recipe import Recipe
+from harness.spread.limits import WHOLE
+from harness.spread.seats import seated
 from harness.suites.setting import corpus_of
 from methods import NotApplicable, Population, Weights
 
@@ -105,10 +107,12 @@ class Populations:
         """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""
         task, settings = self._rows.task(source.members[0]), self._identity.statistics_settings(kind, source)
         model, weights = self._subject.fresh(task, source.seed).model, {**self._workshop.member(source), **other}
-        model.to(device := devices.current())
+        if devices.current() == devices.SPREAD and not isinstance(settings, GramSettings):
+            raise NotApplicable(f"Fisher information is made of gradients, {WHOLE}")
+        seats = seated(model, devices.current())
         for name, parameter in model.named_parameters():
-            parameter.data = weights[name].to(device, copy=True)
-        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source)).to(device)
+            parameter.data = weights[name].to(seats.of[name], copy=True)
+        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source)).to(seats.main)
 
         def logits(of: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(of, task, batch.inputs)

@@ -84,8 +84,10 @@ def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
 
 
 def _environment(merged: Merged | None) -> dict[str, Any]:
-    """Where it was made; and that it was merged on the CPU, where what is scored is on a GPU."""
+    """Where it was made; that it was merged on the CPU, where a GPU scores; over how many of them it was spread."""
     told = environment()
+    if devices.current() == devices.SPREAD:
+        told = {**told, "engine": {**told["engine"], "spread": f"{len(devices.room())} GPUs"}}
     if merged is None or told["engine"]["device"] == devices.CPU:
         return told
     kinds = {tensor.device.type for weights in models_of(merged) for tensor in weights.values()}

@@ -19,7 +19,7 @@ from methods.errors import MergeboardError
 def require_room(cell: Cell, lab: Lab, method: MergeMethod) -> None:
     """Say what a search holds, if that is much. Errors: `MergeboardError` with what would make it fit, if it cannot."""
     size, limit = _size(lab.subject.folder), memory.limit()
-    if size is None or limit is None or devices.current() != devices.CPU:  # of a GPU, populations know
+    if size is None or limit is None or devices.current() == devices.CUDA:  # of a GPU, populations know
         return
     width = 2 if lab.told.scoring.dtype == "bf16" else WIDTH
     holds = holding_of(cell.method, method, len(cell.key.members), size.parameters, width)

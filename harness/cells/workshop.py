@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from harness import devices
 from harness.cells.cell import Source
 from harness.cells.ground import Ground
 from harness.checkpoints.brought import Key, word_of
@@ -28,7 +29,7 @@ from harness.storage import zoo
 from harness.storage.whole import MINUTES, checkpoints
 from harness.suites.setting import corpus_of
 from methods import Weights
-from methods.errors import Misfit
+from methods.errors import MergeboardError, Misfit
 
 if TYPE_CHECKING:
     from harness.storage.unfinished import Place
@@ -165,6 +166,11 @@ class Workshop:
         with imports_left_out():
             from harness.members.finetune import finetune  # the Trainer takes seconds, and most sessions train nothing
 
+        if devices.current() == devices.SPREAD:
+            raise MergeboardError(
+                f"{self._subject} is spread over several devices, and members are fine-tuned on one; bring them with "
+                "--member, or leave --device-map out"
+            )
         family = self._subject.family
         tasks: dict[Task, list[str]] = {}
         for member in source.members:

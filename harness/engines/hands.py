@@ -76,7 +76,7 @@ def begun(context: Context, say: Callable[[str], None]) -> Bench:
     lm_eval.begin(context.lm_eval_tasks, context.lm_eval_folder, context.members, base)
     own.begin(context.task)
     set_command(context.options.command)
-    devices.settle(context.options.device)
+    devices.settle(context.options.device, context.options.device_map)
     if context.threads is not None:
         import torch
 

@@ -124,7 +124,7 @@ class Ray:
     def _begin(self) -> None:
         start, options, asked = time.monotonic(), self._bench.options, self._asked
         with ThreadPoolExecutor(1) as aside:  # loading torch takes about as long as Ray's processes take to begin
-            settled = aside.submit(devices.settle, options.device)
+            settled = aside.submit(devices.settle, options.device, options.device_map)
             ray = self._cluster.begin(self._bench.last_words)
             self._begun = True
         settled.result()

@@ -12,6 +12,7 @@ from harness.data.task import Task
 from harness.families.base import Family
 from harness.families.batches import Batch, Batches
 from harness.families.encoder import output_layer
+from harness.spread.seats import seated
 from methods.base import Weights
 
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
@@ -26,8 +27,9 @@ class LiveModel:
     def __init__(
         self, family: Family, task: Task, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> None:
-        self.family, self.task, self.dtype, self.device = family, task, dtype, device
-        self.model = model.eval().to(device, dtype)
+        self.family, self.task, self.dtype, self.model = family, task, dtype, model.eval()
+        self.seats = seated(model, device, dtype)
+        self.device = self.seats.main
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
         self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
 
@@ -43,7 +45,7 @@ class LiveModel:
             self._parameters[name].data = tensor
 
     def brought(self, weights: Weights, scope: str = "", head: Weights | None = None) -> Iterator[tuple[str, Tensor]]:
-        """The module's parameters in these weights, in its own dtype and on its device, one at a time.
+        """The module's parameters in these weights, in its own dtype and each where it lies, one at a time.
 
         A head in `weights` of this corpus comes before all others, and one of its task next; then `head`.
         """
@@ -52,7 +54,7 @@ class LiveModel:
             tensor = next((tensor for tensor in scoped if tensor is not None), None)
             if tensor is None:
                 tensor = head[name] if head and name in head else weights[name]
-            yield name, tensor.to(self.device, self.dtype)
+            yield name, tensor.to(self.seats.of[name], self.dtype)
 
     def logits(self, rows: Batches, model: nn.Module | None = None) -> Tensor:
         """(rows, outputs) in float32, in the split's own order; of a module made of this one's parts, if given."""

@@ -121,7 +121,9 @@ class _Tally:
         self._there = torch.empty(0, dtype=torch.long)  # which of its places hold a token, counted through
         self._picked: Tensor | None = None  # which places of the answers' columns are read, counted through
         self._columns = 0
-        self._gathered: dict[tuple[int, torch.dtype], Tensor] = {}  # made once: new memory for each layer costs time
+        self._gathered: dict[
+            tuple[int, torch.dtype, torch.device], Tensor
+        ] = {}  # made once: new memory for each layer costs time
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._owner: dict[str, str] = {}  # layer -> the layer whose sum is its own
@@ -167,9 +169,10 @@ class _Tally:
         width = x.shape[-1]
         x = x.reshape(-1, width)
         if chosen is not None and len(chosen) < len(x):
-            room = self._gathered.get((width, x.dtype))
+            chosen, kind = chosen.to(x.device), (width, x.dtype, x.device)  # of a spread model another than the mask's
+            room = self._gathered.get(kind)
             if room is None or len(room) < len(chosen):
-                room = self._gathered[width, x.dtype] = x.new_empty(len(x), width)
+                room = self._gathered[kind] = x.new_empty(len(x), width)
             x = torch.index_select(x, 0, chosen, out=room[: len(chosen)])
         return x if x.dtype == torch.float64 else x.float()
 

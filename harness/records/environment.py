@@ -63,7 +63,10 @@ def engine() -> dict[str, str]:
 def _engine(device: str) -> dict[str, str]:
     import torch
 
-    gpu = {"device": torch.cuda.get_device_name(), "products": devices.precision()} if device == devices.CUDA else {}
+    gpu: dict[str, str] = {}
+    if device != devices.CPU:
+        names = dict.fromkeys(torch.cuda.get_device_name(number) for number in devices.room() or [None])
+        gpu = {"device": " + ".join(names), "products": devices.precision()}
     return {
         "torch": _minor(torch.__version__),
         "transformers": _minor(_version("transformers")),  # which takes seconds to import

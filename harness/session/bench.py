@@ -229,7 +229,7 @@ class Bench:
         from harness.members import tiny
         from harness.storage import zoo
 
-        device = devices.settle(self.options.device)
+        device = devices.settle(self.options.device, self.options.device_map)
         threads = self.options.threads or (1 if model.tiny else None)
         if threads:
             torch.set_num_threads(threads)

@@ -126,6 +126,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # name -> how argparse takes it; one
         "metavar": "DEVICE",
         "help": "cpu, cuda or cuda:N; a GPU where there is one by default, workers of -n take turns",
     },
+    "device-map": {
+        "metavar": "WHERE",
+        "help": "Spread a model that one GPU has no room for: auto, or the room of each, such as 0=20GiB,1=10GiB",
+    },
     "engine": {
         "metavar": "NAME",
         "help": f"Who runs tests: {', '.join(ENGINES)}; inline is this process, xdist the workers of -n",

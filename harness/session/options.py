@@ -13,7 +13,7 @@ from harness import parsing
 from harness.checkpoints import brought
 from harness.checkpoints.names import ModelName
 from harness.checkpoints.names import parse as parse_model
-from harness.devices import device_of
+from harness.devices import device_of, gpus_in_sight
 from harness.protocol.protocol import Protocol
 from harness.protocol.protocols import named
 from harness.session import known_names, places, sources
@@ -21,6 +21,7 @@ from harness.session.command import command_of
 from harness.session.engine import Asked as Engine
 from harness.session.engine import asked as engine_asked
 from harness.session.flags import EARLIER, LOCAL, ONCE, SHAPES, TEXTS, TUNED, only_told
+from harness.spread.limits import Limits, limits_of
 from harness.suites import resolve
 from harness.suites.tailoring import protocol_of
 from methods.errors import MergeboardError
@@ -63,6 +64,7 @@ class Options:
     rerun: bool
     threads: int | None
     device: str | None  # cpu, cuda or cuda:N; None takes a GPU where there is one
+    device_map: Limits | None  # how much of each GPU a model may take that is spread over them; None: it is not
     engine: Engine
     points: int  # per side of a landscape
     diagnose: bool
@@ -118,6 +120,7 @@ def read(config: pytest.Config) -> Options:
         _require_once(config.invocation_params.args)
         models = tuple(dict.fromkeys(m for text in get("--model") or ["tiny"] for m in parse_model(text)))
         sources.require_different(models)
+        engine = engine_asked(config, models)
         protocol, budget = get("--protocol"), parsing.evaluations_of(get("--budget-evaluations"))
         data = sources.data_in(get("--data"), models, config)
         sources.of_lm_eval(get("--lm-eval-task") or (), get("--lm-eval-tasks"), get("--member"), models, config)
@@ -146,7 +149,8 @@ def read(config: pytest.Config) -> Options:
             rerun=get("--rerun"),
             threads=parsing.threads_of(get("--threads")),
             device=device_of(get("--device")),
-            engine=engine_asked(config, models),
+            device_map=limits_of(get("--device-map"), get("--device"), engine.name != "inline", gpus_in_sight()),
+            engine=engine,
             points=parsing.points_of(get("--grid")),
             diagnose=get("--diagnose"),
             wall_time=parsing.wall_time_of(get("--budget")),

@@ -34,10 +34,11 @@ def bottom_of(blocks: Sequence[nn.Module]) -> Bottom:
 
 
 def settle(hop: nn.Module, bottom: Bottom) -> None:
-    """Give the first hop what its stack keeps at the bottom."""
+    """Give the first hop what its stack keeps at the bottom, where its own weights lie: of a spread model elsewhere."""
+    place = next(hop.parameters()).device
     for name, parts in bottom.items():
         for part, value in parts.items():
-            setattr(hop.get_submodule(name), part, value)
+            setattr(hop.get_submodule(name), part, value.to(place) if isinstance(value, nn.Module) else value)
 
 
 def unsettle(hop: nn.Module, bottom: Bottom) -> None:

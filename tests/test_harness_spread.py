@@ -1,0 +1,333 @@
+"""A model that is spread over several devices answers as the whole one does, whatever lies where, and is pointed at
+candidates as the whole one is.
+
+The first GPU is pretended (tests/pretended.py), and the second is the CPU itself: what is not brought along fails as on
+two real GPUs. Room is so small that parts of the model stay in main memory and are lent.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness import devices
+from harness.cells.cell import Cell, PopulationKey
+from harness.cells.run import run
+from harness.devices import SPREAD
+from harness.families.blocks import blocks
+from harness.families.hops.view import hop_view
+from harness.members import gram
+from harness.records import environment
+from harness.records.record import RunRecord, Store
+from harness.spread.limits import limits_of
+from harness.spread.parts import HOST, parts_of
+from harness.spread.seats import Seats, seated, spread
+from harness.suites.emotion.suite import PAIRWISE
+from methods import MergeboardError, NotApplicable
+from tests.pretended import GPU, a_gpu
+from tests.small_models import of_tokens, token_batches, transformer
+from tests.small_routes import ALL, ENCODERS, WRITERS, asked, back_and_forth, model_of, weights_of
+
+PAIR = ("dailydialog", "tec")
+ROOMS = ("one", "two", "tight", "three quarters", "a quarter")
+TYPES = ("BERT", "GPT-2", "Llama", "mT5")  # whose every room is tried
+ALIEN = ("Falcon", "Mixtral")  # use operations that the pretended GPU lacks, so theirs is the CPU
+
+
+def words_of(name: str) -> dict[str, Any]:
+    return asked(name) if name in ENCODERS else {**asked(name), "use_cache": False}  # a cache needs what GPU lacks
+
+
+def answer(model: Any, name: str) -> Tensor:
+    with torch.no_grad():
+        found: Tensor = model(**words_of(name)).logits
+    return found
+
+
+def bytes_of(model: nn.Module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+
+
+def room_of(model: nn.Module, how: str) -> dict[int, int]:
+    size = bytes_of(model)
+    return {
+        "one": {0: 10 * size},
+        "two": {0: size * 2 // 3, 1: 10 * size},
+        "tight": {0: size * 3 // 5},
+        "three quarters": {0: size * 3 // 4, 1: size // 5},
+        "a quarter": {0: size // 4, 1: 10 * size},  # so that the second has all blocks
+    }[how]
+
+
+def gpu(number: int) -> str:
+    return GPU if number == 0 else "cpu"
+
+
+def laid_out(name: str, how: str, named: Callable[[int], str] = gpu) -> tuple[Any, Any, Seats]:
+    """The whole model, and its twin on the pretended GPUs; within `a_gpu()`."""
+    named = (lambda _: "cpu") if name in ALIEN else named
+    whole = copy.deepcopy(model_of(name))
+    twin: Any = copy.deepcopy(whole)
+    found = spread(twin, parts_of(twin, room_of(twin, how), torch.float32), torch.float32, named)
+    twin.tie_weights()  # tensors of a pretended GPU are made anew where those of a real one are pointed at
+    return whole, twin, found
+
+
+def cases(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, how) for name in names for how in ROOMS if name in TYPES or how in ("two", "tight")]
+
+
+@pytest.mark.parametrize(("name", "how"), cases(ALL))
+def test_a_spread_model_answers_as_the_whole_one_and_can_be_pointed_at_others(name: str, how: str) -> None:
+    with a_gpu():
+        whole, twin, seats = laid_out(name, how)
+        found = answer(twin, name)
+        assert found.device.type == "cpu", "it answers where it was asked"
+        torch.testing.assert_close(found, answer(whole, name), rtol=1e-4, atol=1e-4)
+        own = dict(twin.named_parameters())
+        assert set(seats.of) >= set(own)
+        assert (seats.lent > 0) == (how in ("tight", "three quarters"))
+        for seed in (1, 2):
+            for key, tensor in weights_of(model_of(name, seed)).items():
+                own[key].data = tensor.to(seats.of[key])
+            torch.testing.assert_close(answer(twin, name), answer(model_of(name, seed), name), rtol=1e-4, atol=1e-4)
+        assert all(parameter is own[key] for key, parameter in twin.named_parameters())
+
+
+@pytest.mark.parametrize("how", ["two", "tight"])
+@pytest.mark.parametrize("name", ALL)
+def test_a_route_through_a_spread_model_is_the_whole_ones(name: str, how: str) -> None:
+    members = (weights_of(model_of(name)), weights_of(model_of(name, seed=1)))
+    route = back_and_forth(members)
+    with a_gpu():
+        whole, twin, _ = laid_out(name, how)
+        wanted = answer(hop_view(whole, route), name)
+        torch.testing.assert_close(answer(hop_view(twin, route), name), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["two", "three quarters", "a quarter"])
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_gram_matrices_of_a_spread_model_are_the_whole_ones(kind: str, how: str) -> None:
+    whole, twin = transformer(kind).float(), transformer(kind).float()
+    wanted = gram.matrices(whole, of_tokens, token_batches())
+    with a_gpu():
+        seats = spread(twin, parts_of(twin, room_of(twin, how), torch.float32), torch.float32, gpu)
+        assert how != "two" or len(set(seats.of.values())) == 2
+        found = gram.matrices(twin, of_tokens, token_batches().to(seats.main))
+        assert found.keys() >= wanted.keys()
+        for key, matrix in wanted.items():
+            torch.testing.assert_close(found[key].cpu(), matrix, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_spread_model_writes_with_its_cache_what_the_whole_one_writes(name: str) -> None:
+    whole, twin, seats = laid_out(name, "tight", lambda _: "cpu")
+    assert seats.lent
+    given = {key: tensor for key, tensor in asked(name).items() if key != "decoder_input_ids"}
+    said = [model.generate(**given, do_sample=False, max_new_tokens=6, use_cache=True) for model in (whole, twin)]
+    assert torch.equal(*said)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_lent_weights_are_at_home_again_also_after_an_error(name: str) -> None:
+    with a_gpu():
+        _, twin, seats = laid_out(name, "tight")
+        own = dict(twin.named_parameters())
+        met: list[str] = []
+
+        def fails(module: nn.Module, *_: object) -> None:
+            met.append(next(module.parameters()).device.type)
+            raise KeyError("on the way")
+
+        lent = next(key for key, place in seats.of.items() if place == HOST).rpartition(".")[0]
+        handle = twin.get_submodule(lent).register_forward_pre_hook(fails)
+        with pytest.raises(KeyError):
+            answer(twin, name)
+        assert met == [GPU], "it was there when the error came"
+        handle.remove()
+        assert all(p is own[k] and p.device.type == seats.of[k].partition(":")[0] for k, p in twin.named_parameters())
+        answer(twin, name)
+
+
+@pytest.mark.parametrize(("name", "how"), cases(ALL))
+def test_every_tensor_belongs_to_one_part_no_block_is_parted_and_no_room_is_overfilled(name: str, how: str) -> None:
+    model = model_of(name)
+    room = room_of(model, how)
+    parts = parts_of(model, room, torch.float32)
+    tensors = [n for n, _ in (*model.named_parameters(), *model.named_buffers())]
+    for tensor in tensors:
+        whose = [part for part in parts if part == tensor or tensor.startswith(f"{part}.")]
+        assert len(whose) == 1, (tensor, whose)
+    for block in blocks(model):
+        assert not any(part.startswith(f"{block}.") for part in parts), "no block is parted"
+    own = dict(model.named_parameters())
+    for number, most in room.items():
+        there = {n for n in own for part, place in parts.items() if place == number and n.startswith(f"{part}.")}
+        assert sum(own[n].numel() * 4 for n in there) <= most
+
+
+def test_half_the_bytes_need_half_the_room() -> None:
+    model = model_of("mT5")
+    room = {0: bytes_of(model) * 11 // 20}
+    assert HOST in parts_of(model, room, torch.float32).values()
+    assert HOST not in parts_of(model, room, torch.bfloat16).values()
+
+
+def test_a_gpu_without_room_for_one_part_is_refused_in_a_line() -> None:
+    model = model_of("BERT")
+    with pytest.raises(MergeboardError, match=r"^--device-map: GPU 0 may be filled .* give it more room") as met:
+        parts_of(model, {0: 4000}, torch.float32)
+    assert "\n" not in str(met.value)
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("auto", {}),
+        ("0=20GiB", {0: 20 << 30}),
+        ("0=1.5GB, 1=500mb", {0: 1_500_000_000, 1: 500_000_000}),
+        ("3=1MiB", {3: 1 << 20}),
+    ],
+)
+def test_words_for_a_map(text: str, wanted: dict[int, int]) -> None:
+    assert limits_of(text) == wanted
+    assert limits_of(None) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "balanced", "0=20", "0=-1GiB", "0=1GiB,0=2GiB", "x=1GiB", "0=1GiB,", "01=1GiB", "cpu=3GB"]
+)
+def test_other_words_are_refused_in_a_line(text: str) -> None:
+    with pytest.raises(MergeboardError, match=r"^--device-map .*write auto, or each GPU once") as met:
+        limits_of(text)
+    assert "\n" not in str(met.value)
+
+
+def test_a_map_beside_a_device_or_workers_is_refused() -> None:
+    with pytest.raises(MergeboardError, match="name two places"):
+        limits_of("auto", device="cpu")
+    with pytest.raises(MergeboardError, match="leave -n and --engine out"):
+        limits_of("auto", workers=True)
+
+
+@pytest.mark.parametrize(("text", "sees"), [("auto", 0), ("1=1GiB", 1), ("0=1GiB,5=1GiB", 2)])
+def test_gpus_that_are_not_in_sight_are_refused_before_anything_is_loaded(text: str, sees: int) -> None:
+    with pytest.raises(MergeboardError, match=r"in sight here; write --device=cpu, or leave it out$"):
+        limits_of(text, sees=sees)
+    assert limits_of("auto", sees=1) == {} == limits_of("auto", sees=None)
+
+
+def test_where_there_is_no_gpu_or_not_that_one_a_map_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_settled", [])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MergeboardError, match=r"^--device-map: this torch, .* finds no GPU; write --device=cpu$"):
+        devices.settle(None, {})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(MergeboardError, match=r"^--device-map: there is no GPU 2 in sight here; GPUs 0 to 1 are$"):
+        devices.settle(None, {0: 1, 2: 1})
+    monkeypatch.setattr(devices, "memory", lambda number: (number + 1) * 1000)
+    assert devices.settle(None, {}) == SPREAD
+    assert devices.room() == {0: 850, 1: 1700}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.settle("cpu") == "cpu"
+    assert not devices.room()
+
+
+# -- cells -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, int]]:
+    """Two pretended GPUs, over which models are spread. Members are those that the CPU trained."""
+    here, room = environment._engine("cpu"), dict[int, int]()
+    monkeypatch.setattr(environment, "_engine", lambda _: here)
+    monkeypatch.setattr(devices, "_settled", [SPREAD])
+    monkeypatch.setattr(devices, "_limits", room)
+    monkeypatch.setattr(devices, "name", gpu)
+    monkeypatch.setattr(devices, "peak", lambda: None)
+    monkeypatch.setattr(devices, "start_meter", lambda: None)
+    with a_gpu():
+        yield room
+
+
+METHODS = (
+    "simple",
+    "ties",
+    "regmean",
+    "ensemble",
+    "ties_evolver",
+    "simple_calibrated",
+    "greedy_soup",
+    "regmean_plus_plus",
+)
+
+
+def answers(lab: Any, root: Path, methods: tuple[str, ...]) -> dict[str, RunRecord]:
+    from tests.small_world import TINY
+
+    key = PopulationKey(TINY, "emotion", PAIR, PAIR, 1, "same")
+    return {method: run(Cell(PAIRWISE, key, method), lab, Store(root)) for method in methods}
+
+
+def test_cells_of_a_spread_model_are_the_whole_ones(
+    small_zoo: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    from tests.small_world import make_lab
+
+    lines: list[str] = []
+    lab = make_lab(small_zoo, "evolver.generations=1")
+    here = answers(lab, tmp_path / "whole", METHODS)
+    again = make_lab(small_zoo, "evolver.generations=1")
+    for member in PAIR:
+        again.subject.ancestor(again.rows.task(member), 1)  # whose head is drawn otherwise on a pretended GPU
+    again.judges._say = lines.append
+    room = request.getfixturevalue("gpus")
+    size = bytes_of(again.subject.fresh(again.rows.task(PAIR[0]), 1).model)
+    room.update({0: size * 3 // 4, 1: size // 5})
+    there = answers(again, tmp_path / "spread", METHODS)
+    for method, record in here.items():
+        assert there[method].key == record.key, method
+        assert there[method].scores == pytest.approx(record.scores, abs=0.05), method
+        assert there[method].environment["engine"]["spread"] == "2 GPUs"
+        if method in ("simple", "ties", "regmean", "ensemble"):  # which no score decides
+            assert there[method].weights_sha256 == record.weights_sha256, method
+    assert [line for line in lines if "lent from main memory" in line], lines
+
+
+def test_what_needs_gradients_says_that_a_spread_model_has_none(
+    small_zoo: Path, tmp_path: Path, gpus: dict[int, int]
+) -> None:
+    from tests.small_world import TINY, make_lab
+
+    lab = make_lab(small_zoo, "fisher_rows=15")  # statistics that nobody made
+    size = bytes_of(lab.subject.fresh(lab.rows.task(PAIR[0]), 1).model)
+    gpus.update({0: size, 1: size})
+    for method in ("fisher", "adamerging"):
+        with pytest.raises(NotApplicable, match=r"leave --device-map out$"):
+            answers(lab, tmp_path, (method,))
+    key = PopulationKey(TINY, "emotion", PAIR, PAIR, 77, "same")
+    with pytest.raises(MergeboardError, match=r"bring them with --member, or leave --device-map out$"):
+        run(Cell(PAIRWISE, key, "simple"), lab, Store(tmp_path))
+
+
+def test_a_model_whose_code_does_not_work_spread_is_refused_in_a_line(gpus: dict[int, int]) -> None:
+    model: Any = copy.deepcopy(model_of("GPT-2"))
+
+    def forward(input_ids: Tensor, **_: object) -> Tensor:
+        return nn.functional.embedding(input_ids, model.transformer.wte.weight) @ model.transformer.h[2].mlp.c_fc.weight
+
+    model.forward = forward  # reads weights past the modules that they belong to
+    gpus.update({0: bytes_of(model) * 2 // 3, 1: bytes_of(model)})
+    with pytest.raises(MergeboardError, match=r"^--device-map: GPT2LMHeadModel does not work spread") as met:
+        seated(model, SPREAD)
+    assert "\n" not in str(met.value)
