@@ -320,6 +320,17 @@ def test_what_needs_gradients_says_that_a_spread_model_has_none(
         run(Cell(PAIRWISE, key, "simple"), lab, Store(tmp_path))
 
 
+def test_a_model_that_answers_two_tasks_is_spread_once(gpus: dict[int, int]) -> None:
+    model = copy.deepcopy(model_of("mT5"))
+    gpus.update(room_of(model, "tight"))
+    seats = seated(model, SPREAD)
+    assert seats.lent and seated(model, SPREAD) is seats
+    answer(model, "mT5")
+    assert {k: p.device.type for k, p in model.named_parameters()} == {
+        k: place.partition(":")[0] for k, place in seats.of.items()
+    }
+
+
 def test_a_model_whose_code_does_not_work_spread_is_refused_in_a_line(gpus: dict[int, int]) -> None:
     model: Any = copy.deepcopy(model_of("GPT-2"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -32,15 +33,20 @@ class Seats:
         return f"spread over {places} GPU{'s' * (places > 1)}{lent}"
 
 
+_SPREAD: WeakKeyDictionary[nn.Module, Seats] = WeakKeyDictionary()  # a second time its parts would be lent twice
+
+
 def seated(model: nn.Module, device: str, dtype: torch.dtype | None = None) -> Seats:
     """Bring the module to this device, or to the GPUs that `--device-map` allows where it is `devices.SPREAD`.
 
     Its parameters stay the same objects, so whoever points them at other numbers still may, as long as those lie where
-    `of` says. Errors: `MergeboardError` in one line where a block has no room.
+    `of` says. A module that is spread already stays so. Errors: `MergeboardError` in one line where a part has no room.
     """
     if device != devices.SPREAD:
         model.to(device, dtype)
         return Seats(device, dict.fromkeys((name for name, _ in model.named_parameters()), device))
+    if model in _SPREAD:
+        return _SPREAD[model]
     kind = next(model.parameters()).dtype if dtype is None else dtype
     found = spread(model, parts_of(model, devices.room(), kind), kind, devices.name)
     try:
@@ -53,6 +59,7 @@ def seated(model: nn.Module, device: str, dtype: torch.dtype | None = None) -> S
             f"--device-map: {type(model).__name__} does not work spread over several devices ({said}); leave it out, "
             "or write --device=cpu"
         ) from None
+    _SPREAD[model] = found
     return found
 
 
