@@ -1,5 +1,7 @@
 """What only the referee can meet; the tree is drawn in methods/errors.py."""
 
+from pathlib import Path
+
 from methods.errors import MergeboardError, NotApplicable
 
 
@@ -25,3 +27,19 @@ class BadJournal(MergeboardError):
 
 class NotKept(MergeboardError):
     """A folder that things are kept in does not take them; the text names it and what to do."""
+
+
+class NoMemory(MergeboardError, MemoryError):
+    """A sound file that this process has no memory for; the text names it and what to do."""
+
+
+def no_memory(path: Path, error: Exception) -> NoMemory | None:
+    """What to raise of a file that could not be read for want of memory; None of another error, such as damage."""
+    from methods.exhausted import exhausted  # with torch, which takes a second to import
+
+    if not exhausted(error):
+        return None
+    return NoMemory(
+        f"{path} cannot be read, as this process has no memory left for it; name fewer members, raise its limit "
+        "(ulimit -v), or end what else runs"
+    )

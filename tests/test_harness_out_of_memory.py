@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +97,47 @@ def test_a_gpu_that_an_error_left_unusable_does_not_hide_that_error(monkeypatch:
     monkeypatch.setattr(torch.cuda, "empty_cache", unusable)
     with pytest.raises(IndexError, match="the first"), out_of_memory.told("x"):
         raise IndexError("the first")
+
+
+LIMITED = """
+import json, resource, struct, sys
+from pathlib import Path
+import torch
+from harness.checkpoints import checkpoint
+from harness.storage import zoo
+from harness.streaming import header
+from harness.streaming.shards import Shards
+folder = Path(sys.argv[1])
+path = folder / "model.safetensors"
+count = 1 << 30  # a file of 4 GiB that takes no room on the disk
+told = json.dumps({"w": {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}}).encode()
+with path.open("wb") as file:
+    file.write(struct.pack("<Q", len(told)) + told)
+    file.truncate(8 + len(told) + 4 * count)
+shards = Shards(folder)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30),) * 2)
+ways = {
+    "header": lambda: header.read(path), "shards": lambda: shards["w"], "cache": lambda: zoo.load_weights(path),
+    "folder": lambda: checkpoint.shapes(folder), "whole": lambda: checkpoint.require_whole(path),
+}
+for name, read in ways.items():
+    try:
+        read()
+    except Exception as error:
+        print(name, type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc, to know what the process has")
+def test_a_sound_file_that_memory_has_no_room_for_is_not_called_damaged(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
+    )
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [name, "NoMemory"] for name in ("header", "shards", "cache", "folder", "whole")
+    ]
+    for line in lines:
+        assert str(tmp_path / "model.safetensors") in line and "ulimit -v" in line
+        assert "delete" not in line and "copy" not in line and "damaged" not in line

@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import BadWeights
+from harness.errors import BadWeights, no_memory
 
 SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
 INDEX = ".index.json"  # of weights in several files
@@ -151,7 +151,9 @@ def _headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
                 for name in file.keys():  # noqa: SIM118  # no mapping
                     tensor = file.get_slice(name)
                     found[name] = str(tensor.get_dtype()), tuple(tensor.get_shape())
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, MemoryError) as error:
+            if (full := no_memory(path, error)) is not None:
+                raise full from None
             raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
     return found
 
@@ -195,7 +197,9 @@ def require_whole(path: Path) -> None:
                 pass
         elif path.suffix != ".json":  # an index is read by who looks for its parts
             _require_pickle(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, MemoryError) as error:
+        if (full := no_memory(path, error)) is not None:
+            raise full from None
         raise BadWeights(f"{path} is damaged or cut short ({error}); copy it again") from None
 
 

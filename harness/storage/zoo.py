@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from harness.errors import BadWeights, NotKept
+from harness.errors import BadWeights, NotKept, no_memory
 from harness.records.files import fresh, permit
 from harness.records.record import recipe_key
 from harness.records.there import There, kept_in, silence
@@ -157,9 +157,11 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     try:
         _comes(path)
         return fresh(lambda: _mapped(path))
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (safetensors.SafetensorError, OSError, MemoryError, ValueError, KeyError, AttributeError) as error:
         if (away := silence(path, error)) is not None:
             raise away from None
+        if (full := no_memory(path, error)) is not None:
+            raise full from None
         raise BadWeights(f"{path} cannot be read ({error}); delete {path.parent} and it will be made again") from None
 
 

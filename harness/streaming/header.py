@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import BadWeights
+from harness.errors import BadWeights, no_memory
 
 TYPES: Mapping[str, torch.dtype] = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
@@ -56,7 +56,9 @@ def read(path: Path) -> dict[str, Place]:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
-    except (SafetensorError, OSError, ValueError, struct.error) as error:
+    except (SafetensorError, OSError, MemoryError, ValueError, struct.error) as error:
+        if (full := no_memory(path, error)) is not None:
+            raise full from None
         raise BadWeights(f"{path} is damaged, cut short or cannot be read ({error}); copy it again") from None
     found = {}
     for name, told in header.items():

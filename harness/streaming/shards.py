@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness.checkpoints.checkpoint import INDEX, files, parts_of, weight_files
-from harness.errors import BadWeights
+from harness.errors import BadWeights, NoMemory, no_memory
 from harness.streaming import header
 from harness.streaming.header import Form, Place
 
@@ -106,13 +106,15 @@ class Shards(Mapping[str, Tensor]):
             try:
                 with path.open("rb") as file:
                     self._maps[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
-            except (OSError, ValueError) as error:  # of an empty file
+            except (OSError, MemoryError, ValueError) as error:  # of an empty file
                 raise _unread(path, error) from None
             _advise(self._maps[path], self._few)
         return self._maps[path]
 
 
-def _unread(path: Path, error: OSError | ValueError) -> BadWeights:
+def _unread(path: Path, error: Exception) -> BadWeights | NoMemory:
+    if (full := no_memory(path, error)) is not None:
+        return full
     reason = getattr(error, "strerror", None) or error
     return BadWeights(f"{path} cannot be read ({reason}); bring it back or copy it again, and merge again")
 
