@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from leaderboard.tables.kinds import kinds
-from leaderboard.tables.rows import Rows
+from leaderboard.tables.rows import Rows, once
 from leaderboard.tables.searches import is_search
 from leaderboard.words import SHARE
 
@@ -22,6 +22,7 @@ ROLE: str = "ablation"  # of a setting that is asked to see what one choice does
 GENERATIONS = "generations"  # an evolution's own option, though by it tells how much was tuned
 
 
+@once
 def variants(rows: Rows) -> Mapping[str, str]:
     """Row that is a point of an ablation -> the row that stands for its method, with the fewest options; "" where no
     row does. The share of development rows that most rows of the column were given is no option.
@@ -46,7 +47,8 @@ def variants(rows: Rows) -> Mapping[str, str]:
     return found
 
 
-def usual_rows(rows: Rows) -> dict[str, str]:
+@once
+def usual_rows(rows: Rows) -> Mapping[str, str]:
     """Method -> the row that stands for it, which is no point of an ablation: that with the fewest options, the share
     of development rows aside. Of several with as few, such as searches of two budgets, none does."""
     points, found = variants(rows), defaultdict[str, dict[str, int]](dict)

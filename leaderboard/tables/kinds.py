@@ -7,11 +7,11 @@ meet, what is said names both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.records.record import RunRecord
 from leaderboard import words
-from leaderboard.tables.rows import Rows
+from leaderboard.tables.rows import Rows, once
 from leaderboard.tables.searches import EVOLVER, budget_of, is_budgeted, is_calibrated, part, searcher_of, whole, within
 
 DEFAULT = ""  # the kind of what was not tuned; every other kind says by how much it was
@@ -27,7 +27,8 @@ def kind_of(record: RunRecord) -> str:
     return f"{inner}, {CONTROL}" if inner else CONTROL
 
 
-def kinds(rows: Rows) -> dict[str, str]:
+@once
+def kinds(rows: Rows) -> Mapping[str, str]:
     """Row -> its kind; of a row whose records were tuned to different extents, all of them."""
     return {row: " or ".join(sorted(set(map(kind_of, own)))) for row, own in rows.items()}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from typing import Any, TypeVar
 
 from harness.records.record import RunRecord, canonical
 from leaderboard import words
@@ -14,6 +15,25 @@ Rows = Mapping[str, tuple[RunRecord, ...]]  # label -> its records, in the order
 DECIDES = ("method", "protocol", "setting")  # parts of a recipe that may tell two answers of one method apart
 OF_MODELS = {"method": ("member",), "protocol": ("training", "choosing")}
 LONGEST = 40  # characters of a value
+KEPT = 32  # columns of which is remembered what was found: those of one table and its neighbours
+
+Found = TypeVar("Found")
+
+
+def once(make: Callable[[Rows], Found]) -> Callable[[Rows], Found]:
+    """Remember what `make` found of the last rows that it was asked of; they are known by being these very ones."""
+    kept: dict[int, tuple[Rows, Found]] = {}
+
+    @wraps(make)
+    def asked(rows: Rows) -> Found:
+        there = kept.get(id(rows))
+        if there is None or there[0] is not rows:
+            if len(kept) >= KEPT:
+                del kept[next(iter(kept))]
+            there = kept[id(rows)] = rows, make(rows)
+        return there[1]
+
+    return asked
 
 
 def rows_of(records: Iterable[RunRecord]) -> Rows:
