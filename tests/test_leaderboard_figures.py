@@ -17,7 +17,7 @@ from leaderboard.pages.files import Files
 from leaderboard.pages.pages import pages
 from leaderboard.places import FOLDER
 from leaderboard.plots.axes import Scale, around, decades
-from leaderboard.plots.colours import ramp
+from leaderboard.plots.colours import apart, ramp
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
 from leaderboard.plots.intervals import Between, intervals
@@ -126,6 +126,16 @@ def test_what_all_rows_share_stands_below_the_title_of_scores_against_time_and_n
     assert " ".join(said).count("protocol quick, 30 % of development rows") == 1
     assert " ".join(said).count("of development rows") == 1
     assert {"greedy_soup 50.0", "simple_evolver 60.0"} <= set(said)
+
+
+def test_of_a_crowd_no_two_named_marks_are_alike_and_the_others_are_small() -> None:
+    spent = [Spent(f"simple_{k}", 1.0 + k, (97 * k % 80) / 100, None, 1, f"{k % 3} evaluations") for k in range(60)]
+    tree = ElementTree.fromstring(pareto("x", spent))
+    marks = [m for m in tree.iter() if m.tag in (f"{SVG}circle", f"{SVG}polygon")]
+    small = [m for m in marks if m.attrib.get("r") == "3"]
+    assert len(small) > 20 and {m.attrib["class"] for m in small} == {"open"}
+    names = [s.method for s in spent][:40]
+    assert len(set(apart(names).values())) == len(names), "as of the others, which have colours and shapes"
 
 
 def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:

@@ -10,6 +10,7 @@ from leaderboard.plots.labels import Entry, above, heading, legend, legend_heigh
 from leaderboard.plots.svg import WIDE, Drawing, Point
 
 LEFT, RIGHT, BOTTOM = 52, 14, 46  # room beside and below a frame, in pixels
+DIGIT = 8  # pixels of a digit, at most
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Frame:
         heading(draw, title, place)
         for tick in ticks or self.x.ticks:
             draw.line((self.x(tick), top), (self.x(tick), bottom))
-            draw.text((self.x(tick), bottom + 17), f"{tick:g}", "middle", "soft")
+            said = f"{tick:g}"
+            draw.text((min(self.x(tick), WIDE - DIGIT * len(said) / 2), bottom + 17), said, "middle", "soft")
         for tick in self.y.ticks:
             draw.line((LEFT, self.y(tick)), (WIDE - RIGHT, self.y(tick)))
             draw.text((LEFT - 6, self.y(tick) + 4), f"{tick:g}", "end", "soft")

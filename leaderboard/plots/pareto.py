@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
-from leaderboard.plots.colours import colour, filled, shape
+from leaderboard.plots.colours import apart, colour, filled, shape
 from leaderboard.plots.labels import MARGIN, Beside, Entry
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
 CROWD = 24  # merges above which intervals would hide the scores, and names of all fill a screen
 NAMED = 12  # of a crowd: the highest scores
+GREY = "#8b949e"  # of the lines, and of merges that are not named
 HIGH, MORE = 280, 20  # pixels: inside the axes; of the line below a crowd's legend
 TITLE = "Score against the time to merge"
 CAPTION = """\
 Each mark is a merge, filled where it was evolved or searched, with its 95 % interval over sets of members where there
 are three or more (an arrow: it goes on); the dashed line joins those that no merge of their kind beats in both, and a
-ring marks what runs several models at inference.
+ring marks what runs several models at inference. Of many merges the best and those on a line have marks of their own,
+and the others are small circles.
 """
 
 
@@ -47,6 +49,9 @@ def frontier(spent: Sequence[Spent]) -> list[Spent]:
 def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
     """The figure; an outer ring marks what runs several models at inference."""
     scores = [100 * s.score for s in spent]
+    listed = _listed(spent)
+    edges = [frontier([s for s in spent if s.kind == kind]) for kind in dict.fromkeys(s.kind for s in spent)]
+    looks = _looks(spent, dict.fromkeys(s.method for some in (listed, *edges) for s in some))
     frame = Frame(
         HIGH,
         TITLE,
@@ -57,19 +62,21 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
         around(scores, 0.1),
         ("seconds to merge, with statistics and search (log scale)", f"{metric} x 100"),
         log_x=True,
-        entries=[Entry(_said(s), colour(s.method), filled(s.method), shape(s.method)) for s in _listed(spent)],
+        entries=[Entry(_said(s), *looks[s.method]) for s in listed],
         below=MORE if len(spent) > CROWD else 0,
     )
     draw, where = frame.drawing, {s.method: frame.at(max(s.seconds, LEAST), 100 * s.score) for s in spent}
-    edges = [frontier([s for s in spent if s.kind == kind]) for kind in dict.fromkeys(s.kind for s in spent)]
     for edge in edges:
-        draw.path([where[s.method] for s in edge], "#8b949e", dashed=True)
-    for s in spent:
+        draw.path([where[s.method] for s in edge], GREY, dashed=True)
+    for s in (s for s in spent if s.method not in looks):
+        draw.dot(where[s.method], GREY, False, 3)
+    for s in (s for s in spent if s.method in looks):
         if s.half is not None and len(spent) <= CROWD:
             _whisker(frame, where[s.method][0], 100 * (s.score - s.half), 100 * (s.score + s.half))
+        mark, full, form = looks[s.method]
         if s.models > 1:
-            draw.dot(where[s.method], colour(s.method), False, 9)
-        draw.dot(where[s.method], colour(s.method), filled(s.method), shape=shape(s.method))
+            draw.dot(where[s.method], mark, False, 9)
+        draw.dot(where[s.method], mark, full, shape=form)
     beside = Beside(frame.inside, where.values())
     for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
         beside.put(draw, where[method], name)
@@ -81,6 +88,13 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
 def _listed(spent: Sequence[Spent]) -> Sequence[Spent]:
     """Who stands in the legend: all, or the best of a crowd."""
     return spent if len(spent) <= CROWD else sorted(spent, key=lambda s: -s.score)[:NAMED]
+
+
+def _looks(spent: Sequence[Spent], named: Iterable[str]) -> dict[str, tuple[str, bool, str]]:
+    """Colour, whether it is filled, and shape: of all, by family; of those of a crowd that are named, no two alike."""
+    if len(spent) <= CROWD:
+        return {s.method: (colour(s.method), filled(s.method), shape(s.method)) for s in spent}
+    return {method: (mark, filled(method), form) for method, (mark, _, form) in apart(list(named)).items()}
 
 
 def _said(one: Spent) -> str:
