@@ -101,6 +101,21 @@ def test_a_spread_model_answers_as_the_whole_one_and_can_be_pointed_at_others(na
 
 
 @pytest.mark.parametrize("how", ["two", "tight"])
+@pytest.mark.parametrize("name", TYPES)
+def test_in_half_precision_a_spread_model_is_the_whole_one_in_it(name: str, how: str) -> None:
+    whole, twin = copy.deepcopy(model_of(name)), copy.deepcopy(model_of(name))
+    room = {number: most // 2 for number, most in room_of(twin, how).items()}
+    with a_gpu():
+        seats = spread(twin, parts_of(twin, room, torch.bfloat16), torch.bfloat16, gpu)
+        assert (seats.lent > 0) == (how == "tight")
+        for key, parameter in twin.named_parameters():
+            assert parameter.dtype == torch.bfloat16, key
+        found = answer(twin, name).float()
+    wanted = answer(whole.to(torch.bfloat16), name).float()
+    assert (found - wanted).abs().max() < 0.05 * wanted.abs().max(), "what 8 bits round away, in another order"
+
+
+@pytest.mark.parametrize("how", ["two", "tight"])
 @pytest.mark.parametrize("name", ALL)
 def test_a_route_through_a_spread_model_is_the_whole_ones(name: str, how: str) -> None:
     members = (weights_of(model_of(name)), weights_of(model_of(name, seed=1)))
