@@ -98,8 +98,14 @@ def _allowed(limits: Mapping[int, int]) -> Mapping[int, int]:
 
     count = torch.cuda.device_count()
     if missing := [number for number in limits if number >= count]:
-        there = "GPU 0 is" if count == 1 else f"GPUs 0 to {count - 1} are"
-        raise MergeboardError(f"--device-map: there is no GPU {missing[0]} in sight here; {there}")
+        others = "GPU 0 is" if count == 1 else f"GPUs 0 to {count - 1} are"
+        raise MergeboardError(f"--device-map: there is no GPU {missing[0]} in sight here; {others}")
+    for number, most in limits.items():
+        if most > (there := memory(number)):
+            raise MergeboardError(
+                f"--device-map: GPU {number} has {there / 2**30:.3g} GiB, and {most / 2**30:.3g} are asked of it; "
+                "ask less, since what is worked out needs room too"
+            )
     return limits or {number: int(SHARE * memory(number)) for number in range(count)}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -45,6 +45,17 @@ class Away(Tensor):
     def data_ptr(self) -> int:
         """Where its numbers begin: two that share them are known by it."""
         return self.held.data_ptr()
+
+    def tolist(self) -> Any:
+        """Its numbers, as of any tensor."""
+        return self.held.tolist()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) not in memo:
+            there: Tensor = Away(self.held.clone())
+            memo[id(self)] = nn.Parameter(there, self.requires_grad) if isinstance(self, nn.Parameter) else there
+        found: Tensor = memo[id(self)]
+        return found
 
     def __repr__(self, **_: Any) -> str:
         return f"Away({self.held!r})"

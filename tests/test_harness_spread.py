@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ from harness.members import gram
 from harness.records import environment
 from harness.records.record import RunRecord, Store
 from harness.spread.limits import limits_of
-from harness.spread.parts import HOST, parts_of
-from harness.spread.seats import Seats, seated, spread
+from harness.spread.parts import HOST, Parts, parameters_in, parts_of
+from harness.spread.seats import Seats, in_use, seated, spread
 from harness.suites.emotion.suite import PAIRWISE
 from methods import MergeboardError, NotApplicable
 from tests.pretended import GPU, a_gpu
 from tests.small_models import of_tokens, token_batches, transformer
 from tests.small_routes import ALL, ENCODERS, WRITERS, asked, back_and_forth, model_of, weights_of
+from tests.test_harness_writing import TASK, family, rows_of
 
 PAIR = ("dailydialog", "tec")
 ROOMS = ("one", "two", "tight", "three quarters", "a quarter")
@@ -126,8 +128,87 @@ def test_a_route_through_a_spread_model_is_the_whole_ones(name: str, how: str) -
         torch.testing.assert_close(answer(hop_view(twin, route), name), wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("how", ["two", "three quarters", "a quarter"])
-@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+@pytest.mark.parametrize("how", ["two", "tight"])
+@pytest.mark.parametrize("name", ["GPT-2", "Llama", "mT5", "Gemma2"])
+def test_a_route_with_scales_crosses_from_gpu_to_gpu(name: str, how: str) -> None:
+    route = back_and_forth((weights_of(model_of(name)), weights_of(model_of(name, seed=1))))
+    hops = [replace(hop, scale=(0.8, 1.3, 1.0)[i % 3]) for i, hop in enumerate(route.hops)]
+    scaled = replace(route, hops=tuple(hops), scale="update")
+    with a_gpu():
+        whole, twin, _ = laid_out(name, how)
+        wanted = answer(hop_view(whole, scaled), name)
+        torch.testing.assert_close(answer(hop_view(twin, scaled), name), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("how", ["two", "tight", "a quarter"])
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2", "gemma2", "mt5"])
+def test_what_a_spread_model_writes_and_how_likely_answers_are(kind: str, how: str) -> None:
+    asked, whole = family(kind)
+    twin = copy.deepcopy(whole)
+    rows = asked.prompt_rows(TASK, rows_of(), 64)
+    said, likely = asked.write(whole, TASK, rows), asked.likelihood(whole, TASK, rows)
+    with a_gpu():
+        spread(twin, parts_of(twin, room_of(twin, how), torch.float32), torch.float32, gpu)
+        asked.caches = None
+        found, again = asked.write(twin, TASK, rows), asked.likelihood(twin, TASK, rows)
+        assert asked.caches, "it goes on from its cache, and rows that have ended leave it"
+    asked.caches = None
+    assert [one.tokens for one in found] == [one.tokens for one in said]
+    torch.testing.assert_close(again, likely, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("how", ["two", "tight", "a quarter"])
+@pytest.mark.parametrize("name", ["GPT-2", "Llama", "Qwen3", "Gemma2"])
+def test_chosen_columns_of_a_spread_decoder(name: str, how: str) -> None:
+    with a_gpu():
+        whole, twin, seats = laid_out(name, how)
+        columns, words = torch.tensor([3, 5]), words_of(name)
+        there = {key: x.to(seats.main) if isinstance(x, Tensor) else x for key, x in words.items()}
+        with torch.no_grad():
+            wanted = whole(**words, logits_to_keep=columns).logits
+            found = twin(**there, logits_to_keep=columns.to(seats.main)).logits
+        assert found.device.type == torch.device(seats.main).type
+        torch.testing.assert_close(found.cpu(), wanted, rtol=1e-4, atol=1e-4)
+
+
+class Shared(nn.Module):
+    """One embedding under three names, as some models' own code has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Embedding(24, 8)
+        self.encoder = nn.ModuleDict({"embed": self.shared, "layer": nn.Linear(8, 8)})
+        self.decoder = nn.ModuleDict({"embed": self.shared, "layer": nn.Linear(8, 8)})
+        self.head = nn.Linear(8, 24)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        read = self.encoder["layer"](self.encoder["embed"](ids))
+        found: Tensor = self.head(self.decoder["layer"](read + self.decoder["embed"](ids)) + self.shared(ids))
+        return found
+
+
+def test_a_module_under_several_names_is_lent_once_and_comes_home() -> None:
+    torch.manual_seed(0)
+    whole, ids = Shared(), torch.arange(6)[None]
+    twin = copy.deepcopy(whole)
+    own = dict(twin.named_parameters())
+    names = ("shared", "encoder.embed", "decoder.embed", "head")
+    of: dict[str, int | str] = {**dict.fromkeys(names, HOST), "encoder.layer": 0, "decoder.layer": 0}
+    with a_gpu(), torch.no_grad():
+        seats = spread(twin, Parts(of, 0), torch.float32, gpu)
+        own |= {key: p for key, p in twin.named_parameters() if seats.of[key] != HOST}
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            for key, parameter in whole.named_parameters():
+                parameter.data = torch.randn(parameter.shape)
+                own[key].data = parameter.data.to(seats.of[key])
+            torch.testing.assert_close(twin(ids), whole(ids), rtol=1e-5, atol=1e-5)
+        assert all(parameter is own[key] for key, parameter in twin.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"), [*((k, h) for k in ("bert", "gpt2") for h in ("two", "a quarter")), ("bert", "three quarters")]
+)
 def test_gram_matrices_of_a_spread_model_are_the_whole_ones(kind: str, how: str) -> None:
     whole, twin = transformer(kind).float(), transformer(kind).float()
     wanted = gram.matrices(whole, of_tokens, token_batches())
@@ -177,28 +258,56 @@ def test_every_tensor_belongs_to_one_part_no_block_is_parted_and_no_room_is_over
     parts = parts_of(model, room, torch.float32)
     tensors = [n for n, _ in (*model.named_parameters(), *model.named_buffers())]
     for tensor in tensors:
-        whose = [part for part in parts if part == tensor or tensor.startswith(f"{part}.")]
+        whose = [part for part in parts.of if part == tensor or tensor.startswith(f"{part}.")]
         assert len(whose) == 1, (tensor, whose)
     for block in blocks(model):
-        assert not any(part.startswith(f"{block}.") for part in parts), "no block is parted"
-    own = dict(model.named_parameters())
+        assert not any(part.startswith(f"{block}.") for part in parts.of), "no block is parted"
     for number, most in room.items():
-        there = {n for n in own for part, place in parts.items() if place == number and n.startswith(f"{part}.")}
-        assert sum(own[n].numel() * 4 for n in there) <= most
+        own = {id(p): p for part, place in parts.of.items() if place == number for p in parameters_in(model, part)}
+        held = sum(4 * p.numel() for p in own.values())
+        if number == parts.main:
+            held += sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+            held += max((sum(4 * p.numel() for p in parameters_in(model, part)) for part in parts.lent), default=0)
+        assert held <= most
 
 
 def test_half_the_bytes_need_half_the_room() -> None:
     model = model_of("mT5")
     room = {0: bytes_of(model) * 11 // 20}
-    assert HOST in parts_of(model, room, torch.float32).values()
-    assert HOST not in parts_of(model, room, torch.bfloat16).values()
+    assert parts_of(model, room, torch.float32).lent
+    assert not parts_of(model, room, torch.bfloat16).lent
 
 
 def test_a_gpu_without_room_for_one_part_is_refused_in_a_line() -> None:
     model = model_of("BERT")
-    with pytest.raises(MergeboardError, match=r"^--device-map: GPU 0 may be filled .* give it more room") as met:
+    with pytest.raises(MergeboardError, match=r"^--device-map: bert.* give one of them more") as met:
         parts_of(model, {0: 4000}, torch.float32)
     assert "\n" not in str(met.value)
+
+
+@pytest.mark.parametrize("name", ["Llama", "BERT", "mT5"])
+def test_a_small_first_gpu_does_not_keep_a_model_from_a_large_one(name: str) -> None:
+    model = model_of(name)
+    size = bytes_of(model)
+    for small in range(1, 20):
+        parts = parts_of(model, {0: small * size // 20, 1: 2 * size}, torch.float32)
+        assert not parts.lent, (small, parts)
+
+
+def test_a_model_that_is_short_of_a_few_bytes_is_parted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import accelerate.utils
+
+    model: Any = copy.deepcopy(model_of("Llama"))
+    model.register_buffer("large", torch.zeros(bytes_of(model)))
+    real, calls = accelerate.utils.infer_auto_device_map, list[int]()
+
+    def counted(*args: Any, **words: Any) -> Any:
+        calls.append(1)
+        return real(*args, **words)
+
+    monkeypatch.setattr(accelerate.utils, "infer_auto_device_map", counted)
+    parts = parts_of(model, {0: 5 * bytes_of(model)}, torch.float32)
+    assert parts.of and len(calls) < 40
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -251,6 +360,8 @@ def test_where_there_is_no_gpu_or_not_that_one_a_map_is_refused(monkeypatch: pyt
     with pytest.raises(MergeboardError, match=r"^--device-map: there is no GPU 2 in sight here; GPUs 0 to 1 are$"):
         devices.settle(None, {0: 1, 2: 1})
     monkeypatch.setattr(devices, "memory", lambda number: (number + 1) * 1000)
+    with pytest.raises(MergeboardError, match=r"^--device-map: GPU 1 has .* asked of it; ask less"):
+        devices.settle(None, {0: 900, 1: 2001})
     assert devices.settle(None, {}) == SPREAD
     assert devices.room() == {0: 850, 1: 1700}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -310,10 +421,12 @@ def test_cells_of_a_spread_model_are_the_whole_ones(
     size = bytes_of(again.subject.fresh(again.rows.task(PAIR[0]), 1).model)
     room.update({0: size * 3 // 4, 1: size // 5})
     there = answers(again, tmp_path / "spread", METHODS)
+    seats = again.judges.live(again.rows.task(PAIR[0])).seats
+    assert seats.lent
     for method, record in here.items():
         assert there[method].key == record.key, method
         assert there[method].scores == pytest.approx(record.scores, abs=0.05), method
-        assert there[method].environment["engine"]["spread"] == "2 GPUs"
+        assert there[method].environment["spread"] == seats.gpus
         if method in ("simple", "ties", "regmean", "ensemble"):  # which no score decides
             assert there[method].weights_sha256 == record.weights_sha256, method
     assert [line for line in lines if "lent from main memory" in line], lines
@@ -344,6 +457,24 @@ def test_a_model_that_answers_two_tasks_is_spread_once(gpus: dict[int, int]) -> 
     assert {k: p.device.type for k, p in model.named_parameters()} == {
         k: place.partition(":")[0] for k, place in seats.of.items()
     }
+
+
+def test_one_model_at_a_time_is_spread_and_each_comes_back(gpus: dict[int, int]) -> None:
+    first, second = copy.deepcopy(model_of("mT5")), copy.deepcopy(model_of("Llama"))
+    gpus.update(room_of(first, "tight"))
+    wanted = answer(model_of("mT5"), "mT5")
+    seated(first, SPREAD)
+    gpus.clear()
+    gpus.update(room_of(second, "tight"))
+    seats = seated(second, SPREAD)
+    assert {p.device.type for p in first.parameters()} == {"cpu"}
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in first.modules())
+    torch.testing.assert_close(answer(first, "mT5"), wanted, rtol=1e-4, atol=1e-4)
+    assert seated(second, SPREAD) is seats and in_use() == seats.gpus
+    gpus.clear()
+    gpus.update(room_of(first, "tight"))
+    seated(first, SPREAD)
+    torch.testing.assert_close(answer(first, "mT5"), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_a_model_whose_code_does_not_work_spread_is_refused_in_a_line(gpus: dict[int, int]) -> None:

@@ -68,7 +68,7 @@ class Judges:
             model = self._outline(task)
             dtype = DTYPES[self._told.scoring.dtype]
             self._live[task] = made = LiveModel(self._subject.family, task, model, dtype, devices.current())
-            if devices.current() == devices.SPREAD:
+            if made.spread:
                 self._say(f"{self._subject}: {made.seats}")
         return self._live[task]
 

@@ -21,7 +21,7 @@ from harness.families.hops.trial import run
 from harness.families.layout import hooked
 from harness.members import gram
 from harness.members.statistics import LazyStatistics
-from harness.spread.seats import Seats, seated
+from harness.spread.seats import Seats, seated, turn_of
 from methods import MergeboardError, NotApplicable, Weights
 from methods.refereeing.surroundings import others_at_work
 
@@ -79,12 +79,16 @@ class Layered:
         def logits(model: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(model, task, batch.inputs)
 
-        with self._turn:
-            for name, parameter in self._model.named_parameters():
+        with self._turn, turn_of(self._device):
+            model = self._model
+            if self._device == devices.SPREAD:
+                self._seats = seated(model, self._device)  # another may have been spread meanwhile
+            for name, parameter in model.named_parameters():
                 if name in weights:
                     parameter.data = weights[name].detach().to(self._seats.of[name])
-            made = gram.matrices(self._model, logits, batches.to(self._seats.main), self._settings.gram_padding, block)
-        return made if self._device != devices.SPREAD else {name: one.cpu() for name, one in made.items()}
+            home = devices.CPU if self._device == devices.SPREAD else None
+            rows = batches.to(self._seats.main)
+            return gram.matrices(model, logits, rows, self._settings.gram_padding, block, home)
 
     def _require_once(self, names: tuple[str, ...]) -> None:
         """Refuse a model that does not go through these blocks in this order, each once."""

@@ -16,6 +16,10 @@ from methods.exhausted import exhausted
 ON_GPU = (
     "the GPU has no memory left; use fewer workers, --set dtype=bf16 or --device=cpu, or end what else computes there"
 )
+SPREAD = (
+    "the GPUs have no memory left; name smaller rooms, --device-map=0=10GiB, use --set dtype=bf16 or --device=cpu, or "
+    "end what else computes there"
+)
 IN_MAIN = "this machine has no memory left; use fewer workers or members, --set dtype=bf16, or end what else runs"
 
 LINES = {"gpu": ON_GPU, "main": IN_MAIN}
@@ -40,6 +44,6 @@ def _line(error: BaseException) -> str:
     one: BaseException | None = error
     while one is not None:
         if where := exhausted(one):
-            return LINES[where]
+            return SPREAD if where == "gpu" and devices.current() == devices.SPREAD else LINES[where]
         one = one.__cause__
     return ""

@@ -18,7 +18,7 @@ from harness.members.statistics import LazyStatistics
 from harness.protocol.parts import GramSettings
 from harness.records.recipe import Recipe
 from harness.spread.limits import WHOLE
-from harness.spread.seats import seated
+from harness.spread.seats import seated, turn_of
 from harness.suites.setting import corpus_of
 from methods import NotApplicable, Population, Weights
 
@@ -106,21 +106,24 @@ class Populations:
     def _compute(self, kind: str, source: Source, other: Weights) -> dict[str, Tensor]:
         """The statistics of a member, or of `other` weights, beside which a head that is not merged is the member's."""
         task, settings = self._rows.task(source.members[0]), self._identity.statistics_settings(kind, source)
-        model, weights = self._subject.fresh(task, source.seed).model, {**self._workshop.member(source), **other}
         if devices.current() == devices.SPREAD and not isinstance(settings, GramSettings):
             raise NotApplicable(f"Fisher information is made of gradients, {WHOLE}")
-        seats = seated(model, devices.current())
-        for name, parameter in model.named_parameters():
-            parameter.data = weights[name].to(seats.of[name], copy=True)
-        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source)).to(seats.main)
+        model, weights = self._subject.fresh(task, source.seed).model, {**self._workshop.member(source), **other}
+        rows = self._judges.prepared(task, self._identity.statistics_rows(kind, source))
 
         def logits(of: nn.Module, batch: Batch) -> Tensor:
             return self._subject.family.logits(of, task, batch.inputs)
 
-        if isinstance(settings, GramSettings):
-            return gram.matrices(model, logits, rows, settings.gram_padding)
-        rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
-        return fisher.diagonal(model, logits, rows, settings.fisher_labels, settings.fisher_per_example, rng)
+        with turn_of(devices.current()):
+            seats = seated(model, devices.current())
+            for name, parameter in model.named_parameters():
+                parameter.data = weights[name].to(seats.of[name], copy=True)
+            rows = rows.to(seats.main)
+            if isinstance(settings, GramSettings):
+                home = devices.CPU if devices.current() == devices.SPREAD else None
+                return gram.matrices(model, logits, rows, settings.gram_padding, home=home)
+            rng = torch.Generator().manual_seed(seed_from("fisher", source.members[0], source.seed))
+            return fisher.diagonal(model, logits, rows, settings.fisher_labels, settings.fisher_per_example, rng)
 
 
 def without(weights: Weights, names: frozenset[str]) -> Weights:

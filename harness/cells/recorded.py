@@ -19,6 +19,7 @@ from harness.judging.scoring import Exam
 from harness.records.earlier import COMMIT
 from harness.records.environment import environment
 from harness.records.record import TRAIN_ROWS, RunRecord, Store, recipe_key
+from harness.spread.seats import in_use
 from harness.suites.setting import PART
 from harness.suites.words import says
 from methods import Merged
@@ -86,8 +87,8 @@ def _origin(cell: Cell, lab: Lab) -> dict[str, Any]:
 def _environment(merged: Merged | None) -> dict[str, Any]:
     """Where it was made; that it was merged on the CPU, where a GPU scores; over how many of them it was spread."""
     told = environment()
-    if devices.current() == devices.SPREAD:
-        told = {**told, "engine": {**told["engine"], "spread": f"{len(devices.room())} GPUs"}}
+    if gpus := in_use():
+        told = {**told, "spread": gpus}
     if merged is None or told["engine"]["device"] == devices.CPU:
         return told
     kinds = {tensor.device.type for weights in models_of(merged) for tensor in weights.values()}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
+from harness import devices
 from harness.data.task import Task
 from harness.families.base import Family
 from harness.families.batches import Batch, Batches
 from harness.families.encoder import output_layer
-from harness.spread.seats import seated
+from harness.spread.seats import seated, turn_of
 from methods.base import Weights
 
 SCOPE = "::"  # "cola::classifier.weight": the head of one task in the weights of a model that was trained on several
@@ -28,10 +28,19 @@ class LiveModel:
         self, family: Family, task: Task, model: nn.Module, dtype: torch.dtype = torch.float32, device: str = "cpu"
     ) -> None:
         self.family, self.task, self.dtype, self.model = family, task, dtype, model.eval()
-        self.seats = seated(model, device, dtype)
+        self._device = device
+        self._sit()
+        self.turn = turn_of(device)  # held from pointing at weights to the last answer: two threads may share this
+
+    def _sit(self) -> None:
+        self.seats = seated(self.model, self._device, self.dtype)
         self.device = self.seats.main
         self._parameters = dict(self.model.named_parameters())  # a tied tensor appears once
-        self.turn = Lock()  # held from pointing at weights to the last answer: who scores in two threads shares this
+
+    @property
+    def spread(self) -> bool:
+        """Whether it lies on several devices, with no room for another beside it."""
+        return self._device == devices.SPREAD
 
     @property
     def bias(self) -> str:
@@ -41,6 +50,8 @@ class LiveModel:
 
     def point_at(self, weights: Weights, scope: str = "", head: Weights | None = None) -> None:
         """Use these weights from now on, as `brought` has them. They are read, never written."""
+        if self.spread:
+            self._sit()  # another module may have been spread meanwhile
         for name, tensor in self.brought(weights, scope, head):
             self._parameters[name].data = tensor
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from harness.families.batches import Batches
 from harness.families.hops.view import hop_view
 from harness.judging.chorus import Chorus, view
+from harness.spread.limits import NO_ROOM
 from methods.ensemble import combine
 from methods.errors import NotApplicable
 from methods.merged import Ensemble, Merged, Offset, Route, Weights, for_task, heart_of, offsets_of
@@ -42,6 +43,8 @@ def speaking(live: LiveModel, merged: Merged, scope: str = "", head: Weights | N
     if isinstance(asked, Offset):
         raise NotApplicable(f"{scope}: the merge adds to logits, and answers that are written have none; ask it others")
     if isinstance(asked, Ensemble):
+        if live.spread:
+            raise NotApplicable(f"{scope}: several models would answer side by side, {NO_ROOM}")
         yield Chorus([view(live.model, dict(live.brought(m, scope, head))) for m in asked.members]).eval()
         return
     if isinstance(asked, Route):

@@ -44,9 +44,11 @@ def matrices(
     batches: Iterable[Batch],
     padding: Literal["masked", "counted"] = "masked",
     block: str | None = None,
+    home: str | None = None,
 ) -> dict[str, Tensor]:
     """Gram matrix (in, in) of every linear layer, keyed by the name of its weight; or of those of one block alone,
-    through which the model goes once, and behind which it does not go on.
+    through which the model goes once, and behind which it does not go on. Sums are kept at `home`, or where they are
+    made.
 
     Layers that are always called one after the other on the same input (query, key, value) get the same tensor. A layer
     that sees one vector per row (a classification head) counts rows; what all rows share (tables of relative positions)
@@ -63,9 +65,9 @@ def matrices(
         if known is None:
             batches = tuple(row for batch in batches for row in batch.pieces(1))
     try:
-        return _tallied(model, logits, batches, _Tally(known, share=True), layers, last)
+        return _tallied(model, logits, batches, _Tally(known, share=True, home=home), layers, last)
     except _Apart:
-        return _tallied(model, logits, batches, _Tally(known, share=False), layers, last)
+        return _tallied(model, logits, batches, _Tally(known, share=False, home=home), layers, last)
 
 
 def _steady(batch: Batch) -> Iterator[Batch]:
@@ -114,8 +116,9 @@ class _Apart(Exception):
 class _Tally:
     """Sums of x^T x per layer, of which only the lower triangles count; layers with the same inputs share one."""
 
-    def __init__(self, layouts: Sequence[tuple[str, Layout]] | None, share: bool) -> None:
+    def __init__(self, layouts: Sequence[tuple[str, Layout]] | None, share: bool, home: str | None = None) -> None:
         self._layouts, self._share = layouts, share  # of every call of a forward pass, where padding is left out
+        self._home = home
         self._call = 0
         self._mask = torch.empty(0, 0)  # (rows, tokens): 1 where a token is
         self._there = torch.empty(0, dtype=torch.long)  # which of its places hold a token, counted through
@@ -158,6 +161,13 @@ class _Tally:
 
     def _sum(self, name: str, rows: Tensor) -> None:
         fresh = name not in self._sums
+        if self._home is not None:
+            product = rows.new_empty(rows.shape[1], rows.shape[1])
+            add_lower_product(product, rows, beta=0)
+            product = product.to(self._home)
+            self._sums[name] = product if fresh else self._sums[name].add_(product)
+            self._counts[name] = len(rows) + (0 if fresh else self._counts[name])
+            return
         if fresh:
             self._sums[name], self._counts[name] = rows.new_empty(rows.shape[1], rows.shape[1]), 0
         add_lower_product(self._sums[name], rows, beta=0 if fresh else 1)

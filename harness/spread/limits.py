@@ -12,6 +12,7 @@ Limits = Mapping[int, int]
 
 AUTO = "auto"
 WHOLE = "which are not worked out through a model that is spread; leave --device-map out"  # gradients
+NO_ROOM = "for which --device-map leaves no room; leave it out, or ask one model"
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 1 << 20, "GIB": 1 << 30}
 _ROOM = re.compile(rf"(0|[1-9][0-9]{{0,3}})=([0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)({'|'.join(_UNITS)})", re.IGNORECASE)
 

@@ -61,7 +61,7 @@ def _more_of(adding: nn.Module, hop: nn.Module, size: float) -> None:
         more[:] = [size * added]  # now: a block may add to what it was given in place
 
     adding.register_forward_hook(catch)
-    _before(hop, lambda stream: stream + more.pop().reshape(stream.shape))
+    _before(hop, lambda stream: stream + more.pop().to(stream.device).reshape(stream.shape))
 
 
 def _before(hop: nn.Module, change: Callable[[Tensor], Tensor]) -> None:

@@ -119,9 +119,9 @@ def _parts(cache: Any) -> bool:
 def _kept(held: Any, rows: Tensor) -> Any:
     """The same of these rows alone."""
     if isinstance(held, Tensor):
-        return held[rows]
+        return held[rows.to(held.device)]
     if isinstance(held, tuple | list):
         return type(held)(_kept(part, rows) for part in held)
     if held is not None:
-        held.batch_select_indices(rows)
+        held.batch_select_indices(rows.cpu())  # layers of a spread model lie apart; from there it may come to any
     return held
