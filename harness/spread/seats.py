@@ -113,7 +113,7 @@ def _lent(module: nn.Module, device: str, dtype: torch.dtype, skip: Sequence[str
         for key, buffer in owner._buffers.items():
             owner._buffers[key] = None if buffer is None else buffer.to(device)
     loan = Loan(device, skip)
-    back = module.register_forward_hook(loan.back, prepend=True, always_call=True)
+    back = module.register_forward_hook(loan.back, always_call=True)
     return [module.register_forward_pre_hook(loan, with_kwargs=True), back]
 
 
