@@ -437,7 +437,7 @@ def test_what_needs_gradients_says_that_a_spread_model_has_none(
 ) -> None:
     from tests.small_world import TINY, make_lab
 
-    lab = make_lab(small_zoo, "fisher_rows=15")  # statistics that nobody made
+    lab = make_lab(small_zoo, "fisher_rows=11")  # statistics that nobody made
     size = bytes_of(lab.subject.fresh(lab.rows.task(PAIR[0]), 1).model)
     gpus.update({0: size, 1: size})
     for method in ("fisher", "adamerging"):

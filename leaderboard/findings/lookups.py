@@ -26,11 +26,11 @@ class Row(NamedTuple):
     kind: str = DEFAULT
 
 
-def gap(setting: str, one: Row, other: Row) -> Lookup:
-    """`one` minus `other`, in points."""
+def gap(setting: str, one: Row, other: Row, beside: Row | None = None) -> Lookup:
+    """`one` minus `other`, in points; in the column that has `beside`, too."""
 
     def look(group: Group) -> Value | None:
-        for block, (a, b) in _columns(group, setting, one, other):
+        for block, (a, b, *_) in _columns(group, setting, one, other, *([beside] if beside else [])):
             if (found := paired(group, block, a, b)) is not None:
                 return difference(found, _place(group))
         return None
