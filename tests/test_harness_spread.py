@@ -18,19 +18,22 @@ import torch
 from torch import Tensor, nn
 
 from harness import devices
+from harness.cells import out_of_memory
 from harness.cells.cell import Cell, PopulationKey
 from harness.cells.run import run
 from harness.devices import SPREAD
 from harness.families.blocks import blocks
 from harness.families.hops.view import hop_view
+from harness.judging.live import LiveModel
+from harness.judging.speaking import speaking
 from harness.members import gram
 from harness.records import environment
 from harness.records.record import RunRecord, Store
-from harness.spread.limits import limits_of
 from harness.spread.parts import HOST, Parts, parameters_in, parts_of
 from harness.spread.seats import Seats, in_use, seated, spread
 from harness.suites.emotion.suite import PAIRWISE
 from methods import MergeboardError, NotApplicable
+from methods.merged import Ensemble
 from tests.pretended import GPU, a_gpu
 from tests.small_models import of_tokens, token_batches, transformer
 from tests.small_routes import ALL, ENCODERS, WRITERS, asked, back_and_forth, model_of, weights_of
@@ -310,65 +313,6 @@ def test_a_model_that_is_short_of_a_few_bytes_is_parted_at_once(monkeypatch: pyt
     assert parts.of and len(calls) < 40
 
 
-# -- words -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("auto", {}),
-        ("0=20GiB", {0: 20 << 30}),
-        ("0=1.5GB, 1=500mb", {0: 1_500_000_000, 1: 500_000_000}),
-        ("3=1MiB", {3: 1 << 20}),
-    ],
-)
-def test_words_for_a_map(text: str, wanted: dict[int, int]) -> None:
-    assert limits_of(text) == wanted
-    assert limits_of(None) is None
-
-
-@pytest.mark.parametrize(
-    "text", ["", "balanced", "0=20", "0=-1GiB", "0=1GiB,0=2GiB", "x=1GiB", "0=1GiB,", "01=1GiB", "cpu=3GB"]
-)
-def test_other_words_are_refused_in_a_line(text: str) -> None:
-    with pytest.raises(MergeboardError, match=r"^--device-map .*write auto, or each GPU once") as met:
-        limits_of(text)
-    assert "\n" not in str(met.value)
-
-
-def test_a_map_beside_a_device_or_workers_is_refused() -> None:
-    with pytest.raises(MergeboardError, match="name two places"):
-        limits_of("auto", device="cpu")
-    with pytest.raises(MergeboardError, match="leave -n and --engine out"):
-        limits_of("auto", workers=True)
-
-
-@pytest.mark.parametrize(("text", "sees"), [("auto", 0), ("1=1GiB", 1), ("0=1GiB,5=1GiB", 2)])
-def test_gpus_that_are_not_in_sight_are_refused_before_anything_is_loaded(text: str, sees: int) -> None:
-    with pytest.raises(MergeboardError, match=r"in sight here; write --device=cpu, or leave it out$"):
-        limits_of(text, sees=sees)
-    assert limits_of("auto", sees=1) == {} == limits_of("auto", sees=None)
-
-
-def test_where_there_is_no_gpu_or_not_that_one_a_map_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_settled", [])
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(MergeboardError, match=r"^--device-map: this torch, .* finds no GPU; write --device=cpu$"):
-        devices.settle(None, {})
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(MergeboardError, match=r"^--device-map: there is no GPU 2 in sight here; GPUs 0 to 1 are$"):
-        devices.settle(None, {0: 1, 2: 1})
-    monkeypatch.setattr(devices, "memory", lambda number: (number + 1) * 1000)
-    with pytest.raises(MergeboardError, match=r"^--device-map: GPU 1 has .* asked of it; ask less"):
-        devices.settle(None, {0: 900, 1: 2001})
-    assert devices.settle(None, {}) == SPREAD
-    assert devices.room() == {0: 850, 1: 1700}
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.settle("cpu") == "cpu"
-    assert not devices.room()
-
-
 # -- cells -----------------------------------------------------------------------------------------------------------
 
 
@@ -475,6 +419,20 @@ def test_one_model_at_a_time_is_spread_and_each_comes_back(gpus: dict[int, int])
     gpus.update(room_of(first, "tight"))
     seated(first, SPREAD)
     torch.testing.assert_close(answer(first, "mT5"), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_models_that_write_side_by_side_have_no_room_and_a_full_gpu_is_told_of(gpus: dict[int, int]) -> None:
+    asked, model = family("llama")
+    live = copy.deepcopy(model)
+    gpus.update(room_of(live, "two"))
+    weights = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+    spoken = LiveModel(asked, TASK, live, torch.float32, SPREAD)
+    with pytest.raises(NotApplicable, match=r"side by side, for which --device-map leaves no room"):
+        with speaking(spoken, Ensemble((weights, weights))):
+            pass
+    with pytest.raises(MergeboardError, match=r"^a cell: the GPUs have no memory left; name smaller rooms"):
+        with out_of_memory.told("a cell"):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_a_model_whose_code_does_not_work_spread_is_refused_in_a_line(gpus: dict[int, int]) -> None:

@@ -33,7 +33,7 @@ def limits_of(
     found: dict[int, int] = {}
     for part in [] if text == AUTO else text.split(","):
         match = _ROOM.fullmatch(part.strip())
-        if match is None or int(match[1]) in found:
+        if match is None or int(match[1]) in found or not float(match[2]):
             raise MergeboardError(
                 f"--device-map {text}: write auto, or each GPU once with the room that weights may take of it, such as "
                 "0=20GiB,1=10GiB"

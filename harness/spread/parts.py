@@ -133,11 +133,12 @@ def called(model: nn.Module, part: str, whole: Set[str] | None) -> tuple[str, ..
     with suppress(AttributeError):  # a parameter or a buffer
         module = model.get_submodule(part)
         a_list = type(module).forward is nn.Module.forward
-        own = [*module._parameters, *module._buffers]
+        own = [name for name, tensor in (*module._parameters.items(), *module._buffers.items()) if tensor is not None]
         divides = whole is not None and (not own or not part) and type(module).__name__ not in whole
         if a_list or (divides and next(module.children(), None) is not None):
             inner = (f"{part}.{name}".removeprefix(".") for name, _ in module.named_children())
-            return (*own, *(lower for child in inner for lower in called(model, child, whole)))
+            beside = (f"{part}.{name}".removeprefix(".") for name in own)
+            return (*beside, *(lower for child in inner for lower in called(model, child, whole)))
     return (part,)
 
 
