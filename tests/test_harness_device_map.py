@@ -25,10 +25,10 @@ def test_words_for_a_map(text: str, wanted: dict[int, int]) -> None:
     assert limits_of(None) is None
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "balanced", "0=20", "0=-1GiB", "0=0GiB,1=9GiB", "0=1GiB,0=2GiB", "x=1GiB", "0=1GiB,", "01=1GiB", "cpu=3GB"],
-)
+WRONG = ("0=-1GiB", "0=0GiB,1=9GiB", "0=1GiB,0=2GiB", "0=1GiB,", "01=1GiB")
+
+
+@pytest.mark.parametrize("text", ["", "balanced", "0=20", "x=1GiB", "cpu=3GB", *WRONG])
 def test_other_words_are_refused_in_a_line(text: str) -> None:
     with pytest.raises(MergeboardError, match=r"^--device-map .*write auto, or each GPU once") as met:
         limits_of(text)

@@ -427,12 +427,12 @@ def test_models_that_write_side_by_side_have_no_room_and_a_full_gpu_is_told_of(g
     gpus.update(room_of(live, "two"))
     weights = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
     spoken = LiveModel(asked, TASK, live, torch.float32, SPREAD)
-    with pytest.raises(NotApplicable, match=r"side by side, for which --device-map leaves no room"):
-        with speaking(spoken, Ensemble((weights, weights))):
-            pass
-    with pytest.raises(MergeboardError, match=r"^a cell: the GPUs have no memory left; name smaller rooms"):
-        with out_of_memory.told("a cell"):
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+    no_room = pytest.raises(NotApplicable, match=r"side by side, for which --device-map leaves no room")
+    with no_room, speaking(spoken, Ensemble((weights, weights))):
+        pass
+    full = pytest.raises(MergeboardError, match=r"^a cell: the GPUs have no memory left; name smaller rooms")
+    with full, out_of_memory.told("a cell"):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_a_model_whose_code_does_not_work_spread_is_refused_in_a_line(gpus: dict[int, int]) -> None:
