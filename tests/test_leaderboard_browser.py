@@ -47,9 +47,9 @@ def show(browser: Any, address: str, width: int, scheme: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get("about:blank")
-    origin = {"origin": "/".join(address.split("/")[:3]), "storageTypes": "local_storage"}
-    browser.execute_cdp_cmd("Storage.clearDataForOrigin", origin)  # where Material remembers a scheme
-    browser.get(address)
+    forget = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": "localStorage.clear()"})
+    browser.get(address)  # before its own scripts run: Material remembers a scheme, and the page before may write late
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", forget)
     still = "document.head.append(Object.assign(document.createElement('style'), {textContent: arguments[0]}))"
     browser.execute_script(still, "* {transition: none !important; animation: none !important}")  # no colour in between
 
