@@ -16,6 +16,7 @@ from leaderboard.pages import findings, pages
 from leaderboard.pages.readme import block, home
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
+from leaderboard.uncollected import uncollected
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
@@ -79,6 +80,7 @@ def _copy(
     return damaged
 
 
+@uncollected()
 def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     """What the published records say each page must contain, and what is written by hand with numbers in it."""
     store = Store(root / PUBLISHED)

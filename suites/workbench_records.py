@@ -11,12 +11,16 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from harness.records.bits import pack, pack_floats, pack_marks, pack_numbers
 from harness.records.record import Store, recipe_key
 from leaderboard.shelf import signed
+from leaderboard.tables.answers import decoded
 
 SHIFT = 1000  # between the seeds of a record and those of its next copy
 
@@ -53,7 +57,23 @@ def _of_other_seed(raw: dict[str, Any], shift: int) -> dict[str, Any]:
         recipe["members"] = [hashlib.sha256(f"{m} {shift}".encode()).hexdigest()[:16] for m in members]
     made = {**raw, "seed": raw["seed"] + shift, "recipe": recipe, "key": recipe_key(recipe)}
     made.pop("exam_key", None)  # worked out of the recipe
+    answers = raw["predictions"] or {}
+    made["predictions"] = {corpus: _turned(kept, shift // SHIFT) for corpus, kept in answers.items()}
     return made
+
+
+def _turned(kept: dict[str, Any], by: int) -> dict[str, Any]:
+    """The same answers, each given to a row further on: copies that answer alike would be drawn for once."""
+    said = np.roll(decoded(kept), by, axis=0)
+    written: dict[str, Callable[[list[Any]], str]] = {
+        "bits": pack,
+        "numbers": lambda classes: pack_numbers(list(map(int, classes))),
+        "classes": lambda classes: "".join(str(int(one)) for one in classes),
+        "values": lambda scores: " ".join(str(np.float32(one)) for one in scores),
+        "floats": pack_floats,
+        "marks": pack_marks,
+    }
+    return {name: written[name](said.tolist()) if name in written else value for name, value in kept.items()}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import tracemalloc
@@ -11,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.records.bits import pack, pack_marks
 from harness.records.record import Store
 from leaderboard import audit
 from leaderboard.manual import page as manual
 from leaderboard.pages import pages, readme
 from leaderboard.tables import group
+from leaderboard.tables.answers import decoded, drawn_for
+from leaderboard.uncollected import uncollected
+from suites.workbench_records import multiply
 from tests.test_leaderboard_table import record
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +53,50 @@ def test_the_answers_of_a_table_are_drawn_for_once_however_many_pages_show_it(mo
     pages.pages(found)
     manual.pages(found), readme.block(found), readme.home(found)
     assert len(found) > 1 and len(asked) == len(found)
+
+
+def test_methods_that_answer_alike_share_a_sheet_and_others_do_not() -> None:
+    (one, _) = some_groups()
+    told = {r.path: r.predictions["task"] for r in one.records}
+    (odd, *_) = told
+    told[odd] = {**told[odd], "classes": "0111"}
+    sheets = drawn_for(told.items(), one.gold or (lambda name: np.empty((0, 1))))
+    assert list(sheets[odd].redrawn) != list(next(s for path, s in sheets.items() if path != odd).redrawn)
+    assert len(sheets) == len(told) > 2 and len(set(map(id, sheets.values()))) == 2
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_collector_that_was_put_away_comes_back_even_after_an_error(before: bool) -> None:
+    usual = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        with pytest.raises(KeyError), uncollected():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == before
+    finally:
+        (gc.enable if usual else gc.disable)()
+
+
+def test_copies_of_records_that_speed_is_measured_on_answer_otherwise_and_can_be_read(tmp_path: Path) -> None:
+    """Of copies that answer alike one would be drawn for, and the others cost nothing."""
+    source, target = tmp_path / "few", tmp_path / "many"
+    store, name = Store(source), "0" * 16
+    gold = {"gold": name, "rows": 4, "outputs": ["no", "yes"]}
+    kinds = {
+        "accuracy": {**gold, "metric": "accuracy", "classes": "0110"},
+        "pearson": {**gold, "outputs": ["score"], "metric": "pearson", "values": "0.1 0.25 3.5 -1"},
+        "macro_f1": {**gold, "metric": "macro_f1", "bits": pack([[0, 1], [1, 1], [0, 0], [1, 0]])},
+        "mean_mark": {**gold, "outputs": ["mark"], "metric": "mean_mark", "marks": pack_marks([1, 0, 0.5, 1])},
+    }
+    for metric, kept in kinds.items():
+        store.put(record(metric, 1, 1.0, scores={"task": 1.0}, metric=metric, predictions={"task": kept}))
+    assert multiply(source, target, 2 * len(kinds)) == 2 * len(kinds)
+    loaded = audit.load(Store(target))
+    assert loaded.damaged == [] and len(loaded.records) == 2 * len(kinds)
+    for copy in (r for r in loaded.records if r.seed > 1):
+        said, before = (decoded(kept) for kept in (copy.predictions["task"], kinds[copy.method]))
+        assert np.array_equal(said, np.roll(before, 1, axis=0)) and not np.array_equal(said, before)
 
 
 def some_groups() -> list[group.Group]:

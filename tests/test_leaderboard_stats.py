@@ -82,6 +82,15 @@ def test_the_plain_interval_by_hand() -> None:
     assert interval(np.array([math.nan, 0.1, 0.1])) == (0.1, 0.1), "a draw without annotated rows has no score"
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95])
+def test_the_plain_interval_is_numpys_quantiles(confidence: float) -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 10, 999, 1000):
+        values = rng.normal(size=count)
+        theirs = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+        assert interval(values, confidence) == pytest.approx(tuple(theirs), abs=1e-12)
+
+
 def test_the_interval_agrees_with_scipys() -> None:
     rng = np.random.default_rng(5)
     gold = rng.integers(0, 2, (300, 4))

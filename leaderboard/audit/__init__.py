@@ -19,6 +19,7 @@ from leaderboard.audit.searches import contradiction
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.said import told_of
 from leaderboard.tables.searches import shown_of
+from leaderboard.uncollected import uncollected
 
 APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise
 
@@ -39,6 +40,7 @@ class Loaded(NamedTuple):
         return [*shown, *((record, place) for place, record in self.repeats)]
 
 
+@uncollected()
 def load(store: Store, paths: Iterable[Path] | None = None) -> Loaded:
     """Read every record of a store, of its trace what tables show; nothing is believed that does not fit.
 

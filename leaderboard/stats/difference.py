@@ -44,7 +44,7 @@ class Contender:
         """Over the sets of members."""
         return mean(list(self.means.values()))
 
-    @property
+    @cached_property
     def papers(self) -> tuple[str, ...]:
         """The gold files, in order."""
         return tuple(sheet.paper for _, sheet in self.sheets or ())

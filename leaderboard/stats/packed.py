@@ -22,8 +22,9 @@ class Columns(NamedTuple):
     @classmethod
     def of(cls, numbers: Array) -> Columns:
         """Packed, if each of the numbers (rows, k) is 0 or 1."""
-        bits = bool(((numbers == 0) | (numbers == 1)).all())
-        return cls(np.packbits(numbers != 0, axis=0) if bits else numbers, len(numbers), numbers.dtype, bits)
+        ones = numbers != 0
+        bits = bool((numbers == ones).all())
+        return cls(np.packbits(ones, axis=0) if bits else numbers, len(numbers), numbers.dtype, bits)
 
     @property
     def wide(self) -> int:

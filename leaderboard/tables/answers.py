@@ -144,23 +144,35 @@ def sheets_of(records: Iterable[RunRecord], gold: Gold) -> Sheets:
 def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold, without: float = 0.0) -> dict[Name, Sheet]:
     """The sheet of each set of answers; all that were asked the same are drawn for together.
 
-    Predictions that cannot be read are left out: `check` reports them, and a table shows what is left. `without`: the
-    share of the rows, the first ones, that does not count; where no row is left, there is no sheet.
+    Many answer alike, as models that say no to everything do: such answers are read once and share a sheet. Predictions
+    that cannot be read are left out: `check` reports them, and a table shows what is left. `without`: the share of the
+    rows, the first ones, that does not count; where no row is left, there is no sheet.
     """
-    found: dict[tuple[str, str, int], tuple[list[Name], Paper]] = {}
+    alike: dict[bytes, tuple[Any, list[Name]]] = {}
     for name, told in kept:
+        alike.setdefault(_digest(told), (told, []))[1].append(name)
+    found: dict[tuple[str, str, int], tuple[list[list[Name]], Paper]] = {}
+    for told, names in alike.values():
         answers = readable(told, gold)
         first = 0 if answers is None else first_rows(without, len(answers.own))
         if answers is not None and first < len(answers.own):
             paper, metric = _named(str(told["gold"]), first), metric_of(told)
-            names, papers = found.setdefault((paper, metric, answers.own.shape[1]), ([], Paper(paper, metric)))
-            names.append(name)
-            papers.add(answers._replace(own=answers.own[first:], shared=answers.shared[first:]))
+            asked = (paper, metric, answers.own.shape[1])
+            sets, papers = found.setdefault(asked, ([], Paper(paper, metric)))
+            sets.append(names)
+            left = answers._replace(own=answers.own[first:], shared=answers.shared[first:]) if first else answers
+            papers.add(left)
     sheets: dict[Name, Sheet] = {}
     while found:  # each paper is let go as soon as it is drawn for: all of them weigh as much as their sheets
-        names, whole = found.pop(next(iter(found)))
-        sheets.update(zip(names, whole.sheets(), strict=True))
+        sets, whole = found.pop(next(iter(found)))
+        for names, sheet in zip(sets, whole.sheets(), strict=True):
+            sheets.update(dict.fromkeys(names, sheet))
     return sheets
+
+
+def _digest(told: Any) -> bytes:
+    """Names a set of answers by all that is told of it; parts in another order are another name."""
+    return hashlib.blake2b(repr(told).encode(errors="replace"), digest_size=16).digest()
 
 
 def first_rows(share: float, rows: int) -> int:

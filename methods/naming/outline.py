@@ -25,13 +25,10 @@ KEPT = {  # a check, that a method brings a space of its own, and how many score
 @cache
 def outline(module: str, name: str) -> type[Any]:
     """The class that `module` registers as `name`, without its methods."""
-    tree = ast.parse("\n".join(lines_of(module)))  # of its own, since it is cut
+    tree = tree_of(module)
     found = class_in(tree, name)
     bases = {_name(base) for base in found.bases}  # those of this file have fields of their own
-    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
-    for drawn in classes:
-        drawn.decorator_list = [d for d in drawn.decorator_list if "dataclass" in ast.unparse(d)]
-        drawn.body = [n for n in drawn.body if isinstance(n, ast.AnnAssign) or _name(n) in KEPT]
+    classes = [_cut(n) for n in tree.body if isinstance(n, ast.ClassDef) and (n is found or n.name in bases)]
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     content: dict[str, Any] = {"__name__": module}
     for node in imports:
@@ -43,6 +40,14 @@ def outline(module: str, name: str) -> type[Any]:
     _run(classes, content)
     cls: type[Any] = content[found.name]
     return cls
+
+
+def _cut(node: ast.ClassDef) -> ast.ClassDef:
+    """Another class with its fields and what is kept."""
+    parts = dict(ast.iter_fields(node))
+    parts["decorator_list"] = [d for d in node.decorator_list if "dataclass" in ast.unparse(d)]
+    parts["body"] = [n for n in node.body if isinstance(n, ast.AnnAssign) or _name(n) in KEPT]
+    return ast.copy_location(ast.ClassDef(**parts), node)
 
 
 def _run(nodes: list[Any], content: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ from harness.judging.rowwise.base import Array, share, sums
 
 def columns(gold: NDArray[Any], said: NDArray[Any]) -> tuple[Array, Array]:
     """The columns own (hits, errors) and shared (annotated, positive), each of all outputs."""
-    there = gold != MASKED
-    own = np.concatenate([there & (gold == 1) & (said == 1), there & (gold != said)], axis=1)
-    return own.astype(np.float32), np.concatenate([there, gold == 1], axis=1).astype(np.float32)
+    there, positive = gold != MASKED, gold == 1
+    own = np.concatenate([positive & (said == 1), there & (gold != said)], axis=1)
+    return own.astype(np.float32), np.concatenate([there, positive], axis=1).astype(np.float32)
 
 
 def label_f1(own: Array, shared: Array) -> Array:
@@ -56,6 +56,7 @@ def pooled_label_f1(own: Array, shared: Array) -> Array:
 
 def always_yes(shared: Array) -> tuple[Array, Array, Array]:
     """Of the outputs that are asked: annotated rows, positive ones, and the F1 of always saying yes."""
-    asked, positive = np.split(sums(shared), 2)
+    summed, outputs = sums(shared), shared.shape[1] // 2
+    asked, positive = summed[:outputs], summed[outputs:]
     asked, positive = asked[asked > 0], positive[asked > 0]
     return asked, positive, 2 * positive / (positive + asked)
