@@ -17,6 +17,7 @@ from typing import Any
 
 Recipe = dict[str, Any]
 KEY = "[0-9a-f]{16}"  # of a recipe
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def recipe_key(recipe: Mapping[str, Any]) -> str:
@@ -26,7 +27,7 @@ def recipe_key(recipe: Mapping[str, Any]) -> str:
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces; NaN is refused, it has no JSON form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return ENCODER.encode(value)
 
 
 def written(thing: Any, plain: Any | None = None) -> Recipe:

@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harness.records.record import RunRecord, canonical
 from harness.suites.paper import Published
@@ -16,7 +17,7 @@ from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
 from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.kinds import kinds
-from leaderboard.tables.rows import Rows, base_of
+from leaderboard.tables.rows import Rows, base_of, once
 from leaderboard.tables.searches import part
 
 Value = Callable[[RunRecord], float | None]
@@ -87,9 +88,7 @@ def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contende
 
 
 def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cell], dict[str, Contender]]:
-    every = [r for records in rows.values() for r in records]
-    seeds, populations = seeds_of(every), sorted({r.population for r in every})
-    corpora, sets = _examined(every), _sets(every, seeds)
+    seeds, populations, corpora, sets = _experiments(rows)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
     for row, mine in rows.items():
@@ -106,6 +105,22 @@ def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cel
         complete[row] = Contender(means, exams, _sheets(whole, answers, sets, len(populations)))
         shown[row] = _shown(means, by_seed, complete[row], whole, have)
     return _of_one_paper(shown, complete)
+
+
+class Experiments(NamedTuple):
+    """What was asked in a column."""
+
+    seeds: tuple[int, ...]
+    populations: tuple[str, ...]
+    corpora: Mapping[str, set[str]]  # of each population
+    sets: tuple[Seeds, ...]  # of members, by their seeds
+
+
+@once
+def _experiments(rows: Rows) -> Experiments:
+    every = [r for records in rows.values() for r in records]
+    seeds, populations = seeds_of(every), tuple(sorted({r.population for r in every}))
+    return Experiments(seeds, populations, _examined(every), _sets(every, seeds))
 
 
 def _shown(

@@ -20,25 +20,27 @@ def columns(gold: NDArray[Any], said: NDArray[Any]) -> tuple[Array, Array]:
 
 def label_f1(own: Array, shared: Array) -> Array:
     """(..., outputs): F1 = 2 TP / (2 TP + FP + FN) of each output from the sums; NaN where no row annotates it."""
-    outputs = own.shape[-1] // 2
-    twice = 2 * own[..., :outputs]
-    both = twice + own[..., outputs:]
-    each: Array = twice / np.maximum(both, 1)
-    asked = shared[..., :outputs] > 0
+    each, asked = _each(own, shared)
     return each if asked.all() else np.where(asked, each, np.nan)
 
 
 def mean_label_f1(own: Array, shared: Array) -> Array:
     """(...): the mean of the labels that are annotated."""
-    each = label_f1(own, shared)
+    each, asked = _each(own, shared)
     mean: Array
-    if each.shape[-1] and (shared[..., : each.shape[-1]] > 0).all():
+    if each.shape[-1] and asked.all():
         mean = each.sum(axis=-1) / np.float64(each.shape[-1])
         return mean
-    asked = ~np.isnan(each)
     with np.errstate(invalid="ignore"):
         mean = np.where(asked, each, 0).sum(axis=-1) / asked.sum(axis=-1)
     return mean
+
+
+def _each(own: Array, shared: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """(..., outputs): the F1 of each output, and whether any row annotates it."""
+    outputs = own.shape[-1] // 2
+    twice = 2 * own[..., :outputs]
+    return twice / np.maximum(twice + own[..., outputs:], 1), shared[..., :outputs] > 0
 
 
 def weighted_label_f1(own: Array, shared: Array) -> Array:
