@@ -6,6 +6,9 @@ Exit code 0: fine; 1: something is wrong, one line each; 2: usage; 130: Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +21,7 @@ from leaderboard.site import build, serve
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 
-SITE, PAGES = Path(".mergeboard", "site"), Path(".mergeboard", "pages")  # what `serve` makes
+SERVED, SITE, PAGES = Path(".mergeboard", "served"), "site", "pages"  # what `serve` makes, for each port
 MOST = 200  # lines of what is wrong that are still read
 
 
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "rows":
         return _rows(root, options)
     if options.command == "serve" and options.results is None:
-        return _serve(root, root / SITE, options.port, root)
+        return _serve(root, options.port)
     results = root / (options.results or publish.LOCAL)
     if not results.is_dir():
         print(
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(show.shown(shown, options) or f"no records of this schema at {results}")
         return _report(found.damaged)
     if options.command == "serve":
-        return _serve(root, root / SITE, options.port, root / PAGES, Store(results))
+        return _serve(root, options.port, Store(results))
     if options.command == "submit":
         return _submit(root, Store(results), options.name)
     from harness.storage.turns import turn  # who only reads needs none
@@ -75,12 +78,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def ended() -> int:
-    """`main`; Ctrl-C ends it with a line."""
+    """`main`, until Ctrl-C or until it is told to end: what was half made is removed. Who reads may have had enough."""
+    signal.signal(signal.SIGTERM, _told_to_end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not have a letter
     try:
-        return main()
+        code = main()
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("leaderboard: stopped; run the same command again", file=sys.stderr)
         return 130  # as a shell says of Ctrl-C
+    except BrokenPipeError:
+        _silenced()
+        return 141  # and of a pipe that nobody reads
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _silenced()
+        print(f"leaderboard: what is printed cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
+
+
+def _told_to_end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _silenced() -> None:
+    """Without what is still to be printed, which Python would try once more at its end."""
+    with open(os.devnull, "w", encoding="utf-8") as nobody:
+        os.dup2(nobody.fileno(), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,26 +156,29 @@ def _absent(root: Path, command: str) -> Path | None:
 
 
 def _site(root: Path, out: Path) -> int:
-    if wrong := build.build(root, out):
+    if wrong := build.not_a_place(root, out) or build.build(root, out):
         return _report([wrong])
     print(f"written: {out}/index.html")
     return 0
 
 
-def _serve(root: Path, out: Path, port: int, checkout: Path, store: Store | None = None) -> int:
-    """The port first, which is known at once; then what takes a while."""
+def _serve(root: Path, port: int, store: Store | None = None) -> int:
+    """The port first, which is known at once; then what takes a while, in folders of this port alone."""
     try:
-        server = serve.server_of(out, port)
+        server = serve.server_of(root / SERVED, port)
     except serve.Taken as error:
         return _report([str(error)])
     with server:
+        own = root / SERVED / str(server.server_address[1])
+        checkout = root if store is None else own / PAGES
         try:
             lines = [] if store is None else build.of_store(root, store, checkout)
         except (OSError, ValueError) as error:
             return _report([str(error)])
         _report(lines)
-        if wrong := build.build(checkout, out):
+        if wrong := build.not_a_place(root, own / SITE) or build.build(checkout, own / SITE):
             return _report([wrong])
+        server.folder = own / SITE
         serve.run(server, lambda line: print(f"leaderboard: {line}", flush=True))
     return 0
 
@@ -167,6 +198,8 @@ def _submit(root: Path, local: Store, name: str) -> int:
         print("\n".join(submit.submit(root, local, name)))
     except submit.Refused as error:
         return _report(error.lines)
+    except ValueError as error:
+        return _report([f"{' '.join(str(error).split())}; no branch was made"])
     return 0
 
 

@@ -21,8 +21,6 @@ from leaderboard.site.rows import Row, rows
 from leaderboard.stats.difference import Told
 from leaderboard.tables.group import Group, by_model
 
-WIDE = 0xFEE0  # from a sign to the one of full width, which spreadsheets in some languages take for the same
-FORMULA = tuple(sign for plain in "=+-@" for sign in (plain, chr(ord(plain) + WIDE)))  # begin one in a cell
 DIFFERENCES = ("to_best", "to_base", "to_member", "to_ancestor")
 DIGITS = 6
 
@@ -67,8 +65,7 @@ def line(row: Row) -> Line:
 
 
 def as_csv(lines: Iterable[Line]) -> str:
-    """The lines below a head; lists joined by blanks. A text that a spreadsheet would take for a formula begins with an
-    apostrophe (OWASP, CSV Injection)."""
+    """The lines below a head; lists joined by blanks."""
     held = list(lines)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -101,5 +98,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_cell, value))
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        return text.unformulated(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)

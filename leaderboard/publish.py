@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.records import diagnosis, terrain
 from harness.records.record import RunRecord, Store, write_whole
+from harness.records.uncollected import uncollected
 from leaderboard import audit, downloads, generated, places, shelf
 from leaderboard.audit.marks import misgraded
 from leaderboard.findings.quantities import values
@@ -16,7 +17,6 @@ from leaderboard.pages import findings, pages
 from leaderboard.pages.readme import block, home
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
-from leaderboard.uncollected import uncollected
 
 LOCAL = Path(".mergeboard", "results")
 PUBLISHED = Path("leaderboard", "results")
@@ -43,7 +43,7 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     there = shelf.adopt(target, audit.load(target))
     same = local.root.resolve() == target.root.resolve()
     found, known = there if same else audit.load(local), gold_of(local)
-    refused, copied = list(found.damaged), 0
+    refused, copied = [*found.damaged, *([] if same else found.foreign)], 0
     for record, place in found.files:
         if record.path in there.places:
             continue

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.records.git import git
 from harness.records.record import RunRecord, Store
 from leaderboard import audit, publish, text
 from leaderboard.audit.marks import misgraded
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.said import said
 
-NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+NAMED = re.compile(r"(?!refs/)[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+
 TOUCHED = (publish.PUBLISHED.as_posix(), "docs", "README.md")
 
 
@@ -43,39 +44,51 @@ def submit(root: Path, local: Store, name: str = "") -> list[str]:
     Errors: `Refused`.
     """
     if name and not NAMED.fullmatch(name):
-        raise Refused(f"--name={text.plain(name)}: wanted letters, digits, dots, dashes and slashes, up to 100")
+        raise Refused(
+            f"--name={text.plain(name)}: wanted letters, digits, dots, dashes and slashes, up to 100, not refs/..."
+        )
     _require_clean(root)
     new = _new(root, local)
     branch = name or _named_by(new)
-    if _git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}").returncode == 0:
-        raise Refused(f"there is a branch {branch} already; give this one another name with --name, or remove that one")
+    if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}").returncode == 0:
+        raise Refused(
+            f"there is a branch {branch} already; give this one another name with --name, or remove that one: "
+            f"git worktree prune && git branch -D {branch}"
+        )
     message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new)}"
-    with tempfile.TemporaryDirectory(prefix="mergeboard-") as folder:
-        work = Path(folder) / "tree"
-        _do(root, "worktree", "add", "--quiet", "-b", branch, str(work), "HEAD")
-        try:
-            refused = publish.publish(work, local)[1]
-            if refused:
-                raise Refused("\n".join(refused))
-            if untrue := len(publish.untrue(work)):
-                told = f"{untrue} {'number' if untrue == 1 else 'numbers'}"
-                message += (
-                    f"- [ ] docs/findings.md says what records do not, in {told}; a sentence is to be written anew\n"
-                )
-            _do(work, "add", "--all", *(path for path in TOUCHED if (work / path).exists()))
-            _do(work, "commit", "--quiet", "-m", message)
-        except BaseException as error:
-            _git(root, "worktree", "remove", "--force", str(work))
-            _git(root, "branch", "-D", branch)
-            if isinstance(error, OSError):
-                raise Refused(f"the branch cannot be written: {error}") from None
-            raise
-        _git(root, "worktree", "remove", "--force", str(work))
+    try:
+        with tempfile.TemporaryDirectory(prefix="mergeboard-", ignore_cleanup_errors=True) as folder:
+            message = _committed(root, Path(folder) / "tree", branch, local, message)
+    except BaseException as error:
+        git(root, "worktree", "prune")  # its folder is gone
+        git(root, "branch", "-D", branch)
+        if isinstance(error, OSError):
+            raise Refused(f"the branch cannot be written: {error}") from None
+        raise
+    git(root, "worktree", "prune")
     return [
         f"branch {branch}: {message}",
         f"Nothing was pushed. Look at it with: git show --stat {branch}",
         f"Offer it with: git push -u origin {branch}, and open a pull request with the list above.",
     ]
+
+
+def _committed(root: Path, work: Path, branch: str, local: Store, message: str) -> str:
+    """Make the commit in a work tree of its own; the message that it has in the end."""
+    _do(root, "worktree", "add", "--quiet", "-b", branch, str(work), "HEAD")
+    refused = publish.publish(work, local)[1]
+    if refused:
+        raise Refused("\n".join(refused))
+    if untrue := len(publish.untrue(work)):
+        told = f"{untrue} {'number' if untrue == 1 else 'numbers'}"
+        message += f"- [ ] docs/findings.md says what records do not, in {told}; a sentence is to be written anew\n"
+    there = [path for path in TOUCHED if (work / path).exists()]
+    _do(work, "add", "--all", "--force", *there)  # whatever this machine's git leaves out
+    _do(work, "commit", "--quiet", "-m", message)
+    left = git(work, "status", "--porcelain", "--ignored", "--", *there).stdout.splitlines()
+    if left:
+        raise Refused(f"git left {left[0][3:]} out of the commit; look at its settings: git check-ignore, git config")
+    return message
 
 
 def checklist(new: Sequence[RunRecord]) -> str:
@@ -102,7 +115,7 @@ def _new(root: Path, local: Store) -> list[RunRecord]:
     """The records that are not published yet. Errors: `Refused` if there is none, or one does not hold up."""
     found, known = audit.load(local), gold_of(local)
     there = audit.load(Store(root / publish.PUBLISHED)).places
-    wrong, new = list(found.damaged), []
+    wrong, new = [*found.damaged, *found.foreign], []
     for record in found.records:
         if record.path not in there:
             new.append(record)
@@ -127,24 +140,23 @@ def _models(new: Sequence[RunRecord]) -> str:
 
 def _require_clean(root: Path) -> None:
     try:
-        found = _git(root, "status", "--porcelain")
+        found = git(root, "status", "--porcelain")
     except OSError as error:
         raise Refused(f"git cannot be run ({error.strerror}); install it first") from None
     if found.returncode:
         raise Refused(f"{root.absolute()} is no checkout of git; clone the repository and work there")
-    if inside := _git(root, "rev-parse", "--show-prefix").stdout.strip():
+    if inside := git(root, "rev-parse", "--show-prefix").stdout.strip():
         raise Refused(f"{root.absolute()} is {inside} of a checkout; run this at the checkout's own root")
+    if git(root, "config", "--bool", "core.sparseCheckout").stdout.strip() == "true":
+        raise Refused("the checkout is sparse, and pages want all records: git sparse-checkout disable, then again")
     if changed := found.stdout.splitlines():
         rest = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Refused(f"the tree has changes ({changed[0][3:]}{rest}); commit or stash them first: git stash -u")
 
 
 def _do(root: Path, *words: str) -> None:
-    done = _git(root, *words)
+    done = git(root, *words)
     if done.returncode:
-        said_ = " ".join((done.stderr or done.stdout).split())
-        raise Refused(f"git {words[0]} failed: {said_:.300}")
-
-
-def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+        lines = (done.stderr or done.stdout).splitlines()
+        found = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
+        raise Refused(f"git {words[0]} failed: {' '.join(' '.join(found).split()):.300}")

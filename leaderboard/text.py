@@ -13,6 +13,8 @@ from leaderboard.tables.cell import Cell
 GAP = "—"
 _SPECIAL = re.compile(r"[&<>{}|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _OF_OURS = re.compile(r"[<>|\[\]\\*~$]")  # what our own prose must not mean outside its code
+_TO_FULL_WIDTH = 0xFEE0  # from a sign to its other form, which spreadsheets in some languages take for the same
+FORMULA = tuple(sign for plain in "=+-@" for sign in (plain, chr(ord(plain) + _TO_FULL_WIDTH)))  # begin one in a cell
 _APART = re.compile(r"(`[^`]+`|https?://\S+)")
 
 
@@ -25,6 +27,12 @@ def plain(text: str) -> str:
 def few(lines: Sequence[str], most: int) -> list[str]:
     """The first lines and how many more there are: a thousand files that are damaged alike are told once."""
     return [*lines[:most], f"and {len(lines) - most:,} more lines like these"] if len(lines) > most + 1 else [*lines]
+
+
+def unformulated(text: str) -> str:
+    """The same for a CSV file: what a spreadsheet would take for a formula begins with an apostrophe (OWASP, CSV
+    Injection)."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def escaped(text: str) -> str:

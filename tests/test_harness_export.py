@@ -281,7 +281,7 @@ def test_what_a_killed_export_left_goes_with_the_next_one_and_another_machines_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, "HOST", "node-1")
-    names = ("999999999-node_1-x", f"{os.getpid()}-node_1-x", "999999999-node_2-x", f"{os.getpid()}-node_2-x")
+    names = [f"{pid}-node_{node}-0123abc_" for node in (1, 2) for pid in (999999999, os.getpid())]
     dead, alive, theirs, left = (tmp_path / f".out-export-{name}" for name in names)
     for folder in (dead, alive, theirs, left):
         folder.mkdir()

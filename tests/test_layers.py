@@ -22,7 +22,9 @@ ALLOWED_OF_OURS = {
     "leaderboard": {
         *("leaderboard", "harness.judging.rowwise", "harness.records.record", "harness.records.terrain"),
         "harness.records.diagnosis",
+        "harness.records.git",  # to make a branch
         "harness.records.there",  # whether the store went with its disk
+        "harness.records.uncollected",
         "harness.records.written",
         "harness.protocol.protocol",  # for what a knob is where a record leaves it out
         "harness.storage.turns",  # one publish at a time

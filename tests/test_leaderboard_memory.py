@@ -14,12 +14,12 @@ import pytest
 
 from harness.records.bits import pack, pack_marks
 from harness.records.record import Store
+from harness.records.uncollected import uncollected
 from leaderboard import audit
 from leaderboard.manual import page as manual
 from leaderboard.pages import pages, readme
 from leaderboard.tables import group
 from leaderboard.tables.answers import decoded, drawn_for
-from leaderboard.uncollected import uncollected
 from suites.workbench_records import multiply
 from tests.test_leaderboard_table import record
 

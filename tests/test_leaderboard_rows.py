@@ -21,7 +21,9 @@ from harness.suites.registry import resolve
 from leaderboard.__main__ import main
 from leaderboard.joined.against import Counts
 from leaderboard.joined.answers import Answer, answers_of
+from leaderboard.joined.command import _write
 from leaderboard.joined.exam import rows_of
+from leaderboard.joined.keys import record_of
 from leaderboard.joined.refused import Refused
 from leaderboard.joined.told import command_of
 from tests.test_leaderboard_table import record
@@ -205,6 +207,9 @@ def test_a_file_has_the_whole_rows_and_lies_outside_the_project(
     assert f"written: {file}, 40 rows" in capsys.readouterr().out
     head, *rows = csv.reader(file.open(encoding="utf-8", newline=""))
     assert head == ["corpus", "row", "text", "gold", "predicted", "so"] and len(rows) == 40
+    before = file.read_bytes()
+    assert asked(world, key, "--csv", str(file)) == 1 and file.read_bytes() == before
+    assert "it is there already; name another file" in capsys.readouterr().err
     assert asked(world, key, "--csv", str(world[0] / "rows.csv")) == 1
     assert "rows are not written into the project" in capsys.readouterr().err and not (world[0] / "rows.csv").exists()
 
@@ -255,6 +260,26 @@ def test_what_a_store_cannot_tell_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert [command_of(one) for one in (bare, foreign)] == ["", ""]
     assert command_of(there) == f"python -m leaderboard rows {there.key} --data FOLDER"
     assert command_of(own).endswith("--task FILE.toml")
+
+
+def test_of_a_key_that_two_stores_have_the_first_ones_record_is_meant(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name) for name in ("own", "published")]
+    for score, store in zip((0.25, 0.75), stores, strict=True):
+        store.put(record(score=score))
+    (path,) = stores[0].paths()
+    for some in (stores, stores[::-1]):
+        assert record_of(path.stem.rpartition("-")[2], some)[1] is some[0]
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(Refused):
+        record_of(path.stem.rpartition("-")[2], stores)
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"), [("=1+1", "'=1+1"), ("+1+1", "'+1+1"), ("-0.5", "-0.5"), ("@x", "'@x"), ("so", "so")]
+)
+def test_a_text_is_no_formula_of_a_spreadsheet_and_a_number_stays_one(cell: str, written: str, tmp_path: Path) -> None:
+    _write(tmp_path / "rows.csv", (["text"], [[cell]]))
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8").split() == ["text", written]
 
 
 def test_a_key_of_several_and_an_older_schema_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import tomllib
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,3 +108,99 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(command, "main", stopped)
     assert command.ended() == 130
     assert capsys.readouterr().err == "leaderboard: stopped; run the same command again\n"
+
+
+def a_site(folder: Path) -> None:
+    folder.mkdir()
+    (folder / build.MARKER).write_text("", encoding="utf-8")
+
+
+def with_a_thesis(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious", encoding="utf-8")
+
+
+def a_link(folder: Path) -> None:
+    with_a_thesis(folder.with_name("there"))
+    folder.symlink_to(folder.with_name("there"))
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("out", "make", "said"),
+    [
+        ("new", nothing, ""),
+        ("new", Path.mkdir, ""),
+        ("new", a_site, ""),
+        ("new", with_a_thesis, "holds something that is no site"),
+        ("new", a_link, "is a link"),
+        ("new", Path.touch, "is a file"),
+        ("docs/site", nothing, "holds what the site is made of, or lies in it"),
+        ("leaderboard/results", with_a_thesis, "holds what the site is made of, or lies in it"),
+        (".", nothing, "holds what the site is made of, or lies in it"),
+        ("..", nothing, "holds what the site is made of, or lies in it"),
+    ],
+)
+def test_a_site_takes_the_place_of_nothing_but_a_site(
+    out: str, make: Callable[[Path], object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MkDocs empties the folder that it is given."""
+    root = tmp_path / "checkout"
+    (root / "docs").mkdir(parents=True)
+    (root / "leaderboard").mkdir()
+    (root / build.SETTINGS).write_text("", encoding="utf-8")
+    make(root / out)
+
+    def built(words: list[str], **more: object) -> subprocess.CompletedProcess[str]:
+        Path(words[-1]).mkdir()
+        (Path(words[-1]) / "index.html").write_text("new", encoding="utf-8")
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(build.subprocess, "run", built)
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: True)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["--root", str(root), "site", "--out", str(root / out)]) == (1 if said else 0)
+    if said:
+        assert said in build.not_a_place(root, root / out) and sorted(tmp_path.rglob("*")) == before
+    else:
+        assert {p.name for p in (root / out).iterdir()} == {"index.html", build.MARKER}
+        assert not [p for p in root.iterdir() if p.name.startswith(".new")]
+
+
+def test_an_address_that_is_no_files_is_not_found_and_two_servers_have_two_folders(tmp_path: Path) -> None:
+    servers = [serve.server_of(tmp_path / "none", 0) for _ in range(2)]
+    for number, server in enumerate(servers):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "index.html").write_text(str(number), encoding="utf-8")
+        server.folder = tmp_path / str(number)
+        threading.Thread(target=serve.run, args=(server, lambda line: None), daemon=True).start()
+    for number, server in enumerate(servers):
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        with urllib.request.urlopen(address, timeout=30) as page:
+            assert page.read() == str(number).encode()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{address}%00", timeout=30)
+        server.shutdown()
+
+
+@pytest.mark.parametrize("words", [("show", "--all"), ("cite",)])
+@pytest.mark.parametrize("broken", ["pipe", "/dev/full", "ascii"])
+def test_who_no_longer_reads_or_has_no_letters_gets_no_traceback(
+    broken: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    if broken == "/dev/full" and not Path(broken).exists():
+        pytest.skip("no /dev/full here")
+    answered(Store(tmp_path / "store"))
+    given = [f"--results={tmp_path / 'store'}"] if words[0] == "show" else []
+    told = {**os.environ, **({"PYTHONIOENCODING": "ascii"} if broken == "ascii" else {})}
+    reading, writing = os.pipe()
+    os.close(reading)
+    where = {"pipe": lambda: writing, "ascii": lambda: subprocess.DEVNULL}
+    out = where.get(broken, lambda: os.open(broken, os.O_WRONLY))()
+    command = [sys.executable, "-m", "leaderboard", *words, *given]
+    done = subprocess.run(command, cwd=ROOT, env=told, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 1
+    assert done.returncode == {"pipe": 141, "/dev/full": 1, "ascii": 0}[broken]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from harness.records.record import Store
 from leaderboard.publish import BEGIN, END, FINDINGS, LOCAL, PUBLISHED
 from leaderboard.submit import checklist
 from tests.test_leaderboard_publish import answered, damage, run
+
+ROOT = Path(__file__).parent.parent
 
 
 def git(root: Path, *words: str) -> str:
@@ -121,3 +126,89 @@ def test_without_git_or_below_the_root_it_is_one_line(
     monkeypatch.setenv("PATH", str(root))
     assert run(root, "submit") == 1
     assert capsys.readouterr().err.startswith("leaderboard: git cannot be run (")
+
+
+@pytest.mark.parametrize("ignored", ["*.json", "*.csv", "tiny*"])
+def test_what_this_machines_git_ignores_is_submitted_all_the_same(ignored: str, root: Path) -> None:
+    listed = root / ".git" / "ignored"
+    listed.write_text(f"{ignored}\n", encoding="utf-8")
+    git(root, "config", "core.excludesFile", str(listed))
+    assert run(root, "submit", "--name=mine") == 0
+    names = git(root, "ls-tree", "-r", "--name-only", "mine").splitlines()
+    assert any(name.endswith(".json") and name.startswith(f"{PUBLISHED}/emotion/") for name in names)
+    assert "docs/leaderboard/tiny-encoder.csv" in names and "docs/leaderboard/tiny-encoder.md" in names
+
+
+def test_a_repository_that_the_process_was_started_for_is_not_written_to(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git tells its aliases and hooks of theirs."""
+    head = git(root, "rev-parse", "main")
+    with monkeypatch.context() as told:
+        told.setenv("GIT_DIR", str(root / ".git"))
+        told.setenv("GIT_WORK_TREE", str(root))
+        assert run(root, "submit", "--name=mine") == 0
+    assert git(root, "rev-parse", "main") == head != git(root, "rev-parse", "mine")
+    assert git(root, "status", "--porcelain") == ""
+
+
+def test_a_sparse_checkout_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(root, "sparse-checkout", "set", "--no-cone", "/*", "!/leaderboard/results/feelings")
+    assert run(root, "submit") == 1
+    assert "the checkout is sparse" in capsys.readouterr().err
+    assert git(root, "branch", "--format=%(refname:short)") == "main\n"
+
+
+@pytest.mark.parametrize("hook", ["post-checkout", "pre-commit"])
+def test_where_git_fails_nothing_is_left(hook: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hooked(root, hook, "echo 'error: no, thanks' >&2\nexit 1")
+    assert run(root, "submit") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("leaderboard: git ") and "no, thanks" in line
+    require_nothing_left(root)
+
+
+def test_being_told_to_end_leaves_nothing_either(root: Path) -> None:
+    begun = root / ".git" / "begun"
+    hooked(root, "pre-commit", f"echo > {begun}\nexec sleep 60")
+    words = [sys.executable, "-m", "leaderboard", "--root", str(root), "submit"]
+    told = {**os.environ, "TMPDIR": str(root / ".git"), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(words, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        end = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        running.terminate()
+        running.communicate(timeout=60)
+    assert running.returncode == 143
+    require_nothing_left(root)
+    assert not [*(root / ".git").glob("mergeboard-*")]
+
+
+def hooked(root: Path, hook: str, lines: str) -> None:
+    path = root / ".git" / "hooks" / hook
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def require_nothing_left(root: Path) -> None:
+    assert git(root, "branch", "--format=%(refname:short)") == "main\n"
+    assert len(git(root, "worktree", "list").splitlines()) == 1
+
+
+def test_records_of_another_schema_and_pages_that_cannot_be_read_are_told(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = Store(root / LOCAL).paths()
+    (root / "README.md").write_text(f"{BEGIN}\n{BEGIN}\n{END}\n", encoding="utf-8")
+    git(root, "commit", "-qam", "twice")
+    assert run(root, "submit") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "wanted one" in line
+    require_nothing_left(root)
+    (root / "README.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    git(root, "commit", "-qam", "once")
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 99'), encoding="utf-8")
+    for command in ("submit", "publish"):
+        assert run(root, command) == 1
+        assert "not of schema 1 or 2; remove it or run the test again" in capsys.readouterr().err

@@ -5,7 +5,6 @@ No torch here: the command line looks at adapters too. What they do to the weigh
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 from harness.checkpoints.checkpoint import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SAFE, files, require_whole, weight_files
 from harness.checkpoints.folders import one_line
+from harness.checkpoints.written import json_of
 from harness.errors import BadModel
 
 N = TypeVar("N", int, float)
@@ -93,7 +93,7 @@ class Adapter:
 def read(folder: Path) -> Adapter:
     """The adapter in this folder. Errors: `BadModel` or `BadWeights` in one line, if it is no LoRA or not whole."""
     try:
-        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        config = json_of(folder / ADAPTER_CONFIG)
         if not isinstance(config, dict):
             raise ValueError("it is no object")
     except (OSError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from harness.checkpoints.written import json_of
 from harness.errors import BadWeights, no_memory
 
 SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
@@ -164,7 +164,7 @@ def parts_of(path: Path) -> Mapping[str, str]:
     Errors: `BadWeights` if it cannot be read, or leads out of its folder.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        found = json_of(path)["weight_map"]
         parts = {str(name): str(part) for name, part in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BadWeights(f"{path} is damaged: no index of weights; copy it again") from None
@@ -182,7 +182,7 @@ def without_weights(names: Iterable[str]) -> list[str]:
 def _own_name(folder: Path) -> str | None:
     """The file of weights that config.json names, which few do."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_of(folder / "config.json")
     except (OSError, ValueError):
         return None  # told by who reads the configuration
     found: Any = config.get(OWN_NAME) if isinstance(config, dict) else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.checkpoints.written import json_of
 from harness.errors import BadModel
 
 ADAPTER = (
@@ -22,7 +22,7 @@ _QUANTISED = ("quantization_config", "compression_config")
 def config_of(folder: Path) -> dict[str, Any]:
     """`config.json` as it is written. Errors: `BadModel` if there is none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_of(folder / "config.json")
     except (OSError, ValueError) as error:
         raise BadModel(f"{folder}: config.json cannot be read ({one_line(error)})") from None
     if not isinstance(config, dict):
@@ -55,7 +55,7 @@ def require_own_code(folder: Path) -> None:
     """
     for name in ("config.json", "tokenizer_config.json"):
         try:
-            found = json.loads((folder / name).read_text(encoding="utf-8"))["auto_map"].values()
+            found = json_of(folder / name)["auto_map"].values()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         for text in (t for value in found for t in (value if isinstance(value, list) else [value])):

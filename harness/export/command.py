@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import parsing
+from harness.export.heard import say
 from harness.export.place import NotWritten
 from harness.export.rows import NO_MODEL
 from harness.records.record import RunRecord, Store, read
@@ -154,10 +155,10 @@ class _Export:
         except MergeboardError as error:
             raise pytest.UsageError(str(error)) from None
         else:
-            print(f"written: {self.order.target} ({facts.record.method}, {facts.dtype})")
+            say(f"written: {self.order.target} ({facts.record.method}, {facts.dtype})")
             self.code = 0
         return True
 
 
 def _say(line: str) -> None:
-    print(f"  {line} ...", flush=True)
+    say(f"  {line} ...")

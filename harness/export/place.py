@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def appearing(target: Path) -> Iterator[Path]:
     folder: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        remove(path for path in target.parent.glob(f".{target.name}{_MARK}*") if not _alive(path))
+        remove(path for path in left_beside(target) if not _alive(path))
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{_MARK}{os.getpid()}-{_here()}-"))
         yield folder
         for path in (folder, *folder.rglob("*")):
@@ -56,6 +57,19 @@ def appearing(target: Path) -> Iterator[Path]:
     finally:
         if folder is not None:
             remove([folder])
+
+
+def left_beside(target: Path, maker: int | None = None) -> list[Path]:
+    """Folders that were filled to become this one, by whomever or by the process of this number.
+
+    Only names that are made here: a user's own may begin alike.
+    """
+    number = r"\d+" if maker is None else str(maker)
+    named = re.compile(rf"\.{re.escape(target.name)}{_MARK}{number}-[A-Za-z0-9._+]+-[a-z0-9_]{{8}}")
+    try:
+        return [Path(entry.path) for entry in os.scandir(target.parent) if named.fullmatch(entry.name)]
+    except FileNotFoundError:
+        return []
 
 
 def _alive(folder: Path) -> bool:

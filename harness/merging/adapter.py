@@ -5,6 +5,7 @@ Whoever reads a changed tensor gets it in float32: what an adapter adds is often
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -79,15 +80,20 @@ def ways_of(name: str, model: nn.Module) -> tuple[str, ...]:
     return name, name.removeprefix(prefix), f"{prefix}{name}"
 
 
-def ties(folder: Path) -> bool:
-    """Whether this model's output layer is its table of embeddings; also where nobody can tell."""
-    import transformers  # which takes seconds, and is asked only where both are the same numbers
-
+def tied(folder: Path, names: Collection[str]) -> Collection[str]:
+    """Which of these tensors the model of this folder takes from another one, as files call them; all of them where
+    nobody can tell, as of a model whose code is its own."""
     try:
-        config = transformers.AutoConfig.from_pretrained(folder).get_text_config()
-    except Exception:  # a configuration may be anything
-        return True
-    return bool(getattr(config, "tie_word_embeddings", True))
+        model = skeleton(folder)
+    except BadModel:
+        return names
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    having = Counter(map(id, parameters.values()))
+
+    def is_shared(name: str) -> bool:
+        return any(having[id(parameters[way])] > 1 for way in ways_of(name, model) if way in parameters)
+
+    return [name for name in names if is_shared(name) or not any(way in parameters for way in ways_of(name, model))]
 
 
 def skeleton(folder: Path) -> nn.Module:
@@ -100,7 +106,8 @@ def skeleton(folder: Path) -> nn.Module:
         raise BadModel(f"{folder}: config.json names no architecture that transformers has; adapters need to know it")
     try:
         with torch.device("meta"):
-            made: nn.Module = kind(transformers.AutoConfig.from_pretrained(folder))
+            made: nn.Module = kind(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))
+        made.tie_weights()  # type: ignore[operator]
     except Exception as error:  # a configuration may be anything
         raise BadModel(f"{folder}: its config.json cannot be understood ({because(error)})") from None
     return made

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.export.heard import say
 from harness.merging import ahead
 from harness.merging.words import Order, asked
 from harness.storage.whole import remove
@@ -34,7 +35,9 @@ def run(words: Sequence[str], here: Path) -> int:
         return _refused(error)
 
     def clear(child: int) -> None:
-        remove(order.target.parent.glob(f".{order.target.name}-export-{child}-*"))
+        from harness.export.place import left_beside
+
+        remove(left_beside(order.target, child))
 
     return watched(lambda: _merged(order), clear)
 
@@ -45,10 +48,10 @@ def _merged(order: Order) -> int:
     from harness.merging.deliver import deliver
 
     try:
-        deliver(order, lambda line: print(f"  {line} ...", flush=True))
+        deliver(order, lambda line: say(f"  {line} ..."))
     except MergeboardError as error:
         return _refused(error, FAILED if isinstance(error, NotWritten) else WRONG_WORD)
-    print(f"written: {order.target} ({order.method})")
+    say(f"written: {order.target} ({order.method})")
     return 0
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
 from harness.checkpoints.brought import folder_of
-from harness.checkpoints.checkpoint import ADAPTER_CONFIG, OWN_NAME, decides, files, held, weight_files
+from harness.checkpoints.checkpoint import held
 from harness.checkpoints.folders import config_of, is_adapter
 from harness.export.place import appearing
 from harness.families.door import require_bare, require_plain
 from harness.members.descent import descent_of
-from harness.merging.adapter import Adapted, require_base, skeleton, ties, ways_of
+from harness.merging.adapter import Adapted, require_base, skeleton, tied, ways_of
+from harness.merging.beside import copy, listed
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import other_labels, repeated, require_kin, strangers
+from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers
 from harness.merging.statistics import statistics
+from harness.merging.whole import require_whole
 from harness.merging.words import Order
 from harness.streaming.agreed import Agreed, Source, agreed
 from harness.streaming.merge import Beside, merge
@@ -46,13 +46,17 @@ def deliver(order: Order, say: Say = print) -> Path:
     models = _opened(order, folders, base, say)
     if line := other_labels(folders, base):
         say(line)
-    for name, line in (*repeated(folders, base).items(), *strangers(models).items()):
+    notes = (repeated(folders, base), other_readings(folders), strangers(models))
+    for name, line in (pair for told in notes for pair in told.items()):
         say(f"--member {name}: {line}")
     beside = Beside(statistics(order.statistics, models, say), _turned(_plain(folders, base), models), order.seed)
     with appearing(order.target) as target:
         _require_room(target, models)
         made = merge(method, models, target, beside, say)
-        _copy(_plain(folders, base), base, target, models)
+        plain = _plain(folders, base)
+        whole = [folder for folder in folders.values() if not is_adapter(folder)]
+        for line in copy(list(dict.fromkeys((plain, *([base] if base else []), *whole))), target, models.forms):
+            say(line)
         write_card(target, Facts(order.said, describe(method), order.base, order.members, models, made, order.seed))
     return order.target
 
@@ -64,7 +68,8 @@ def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: S
     model = None
     for name, folder in folders.items():
         if not is_adapter(folder):
-            sources[name] = _weights(folder)
+            sources[name] = whole = _weights(folder)
+            require_whole(f"--member {name}", folder, whole.forms)
             continue
         if origin is None or base is None:
             raise Misfit(f"--member {name} is an adapter; name the model that it was trained on, --base BASE")
@@ -75,11 +80,11 @@ def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: S
             say(f"--member {name}: {note}")
     dtype = None if order.dtype is None else getattr(torch, order.dtype)
     plain = _plain(folders, base)
-    models = agreed(sources, origin, _prefix(plain), dtype, lambda: ties(plain))
+    models = agreed(sources, origin, _prefix(plain), dtype, lambda names: tied(plain, names))
     if models.left_out:
-        say(f"second names of tensors, merged once: {_listed(models.left_out)}")
+        say(f"second names of tensors, merged once: {listed(models.left_out)}")
     if origin is not None and models.averaged:
-        say(f"the base has no {_listed(models.averaged)}: merged without it")
+        say(f"the base has no {listed(models.averaged)}: merged without it")
     return models
 
 
@@ -131,29 +136,3 @@ def _require_room(target: Path, models: Agreed) -> None:
             f"the merge takes {wanted / 1e9:.1f} GB and {target.parent} has {free / 1e9:.1f} GB free; make room there, "
             "or name another folder with --out"
         )
-
-
-def _copy(plain: Path, base: Path | None, target: Path, models: Agreed) -> None:
-    """Configuration, tokenizer and what else decides what a model is: a whole member's, and the base's tokenizer where
-    it has none."""
-    for folder in (plain, base):
-        if folder is None or any(target.glob("token*")) or any(target.glob("vocab*")):
-            continue
-        names = files(folder)
-        left = {*weight_files(folder, names), ADAPTER_CONFIG}
-        for name in names:
-            if decides(name) and name not in left and not (target / name).exists():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, target / name)
-    config = config_of(target)
-    config.pop(OWN_NAME, None)  # the weights have their usual name here
-    widths = Counter[torch.dtype]()
-    for form in models.forms.values():
-        widths[form.dtype] += form.size if form.dtype.is_floating_point else 0
-    word = str(widths.most_common(1)[0][0]).removeprefix("torch.")
-    config["torch_dtype" if "torch_dtype" in config and "dtype" not in config else "dtype"] = word
-    (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.checkpoints.alike import require_alike
 from harness.checkpoints.folders import config_of, require_whole
+from harness.checkpoints.written import json_of
 from harness.errors import BadModel
 from harness.families import kind_of
 from harness.families.labels import labels_of
@@ -65,6 +65,19 @@ def strangers(models: Agreed) -> dict[str, str]:
         for who, member in zip(models.names, models.members, strict=True)
     }
     return {who: line for who, line in told.items() if line}
+
+
+def other_readings(members: Mapping[str, Path]) -> dict[str, str]:
+    """Member -> a line, where its tokenizer changes or parts a text otherwise than the first one's does."""
+    told = {name: _told(folder / "tokenizer.json") for name, folder in members.items()}
+    having = {name: found for name, found in told.items() if isinstance(found, dict)}
+    first = next(iter(having), "")
+    lines = {}
+    for name, found in having.items():
+        part = next((p for p in ("normalizer", "pre_tokenizer") if found.get(p) != having[first].get(p)), None)
+        if part is not None:
+            lines[name] = f"its tokenizer reads texts otherwise than {first}'s ({part} in tokenizer.json)"
+    return lines
 
 
 def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:
@@ -143,4 +156,4 @@ def _in_order(words: Iterable[str]) -> dict[str, int]:
 
 def _told(path: Path) -> Any:
     """What a JSON file holds; None where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return json_of(path) if path.is_file() else None

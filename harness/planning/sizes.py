@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checkpoints import checkpoint
+from harness.checkpoints.written import json_of
 from harness.errors import BadWeights
 
 WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
@@ -51,7 +52,7 @@ def of_file(path: Path) -> Size | None:
                 return None
             header = json.loads(file.read(length))
         held = [(t["dtype"], [int(n) for n in t["shape"]]) for name, t in header.items() if name != "__metadata__"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
         return None
     counts = [(WIDTHS.get(kind, 4), math.prod(shape), shape) for kind, shape in held]
     return Size(
@@ -64,7 +65,7 @@ def of_file(path: Path) -> Size | None:
 def _width(folder: Path) -> int:
     """Bytes of a scalar in a pickle, as the configuration has it."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_of(folder / "config.json")
     except (OSError, ValueError):
         return 4
     said = config.get("dtype", config.get("torch_dtype")) if isinstance(config, dict) else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import devices
+from harness.records.git import git
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "numpy", "numba", "scikit-learn", "safetensors", "cmaes")
 PROCESSORS = (  # what a processor can do, best first: libraries choose their code by it, and round differently
@@ -116,16 +117,13 @@ def commit() -> str:
     """The commit of this source tree, "-dirty" if files differ from it; empty outside a checkout."""
     root = Path(__file__).resolve().parent.parent.parent
     try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "*.py")
+        head = git(root, "rev-parse", "--short=12", "HEAD", timeout=20)
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", "*.py", timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return f"{head}-dirty" if changed else head
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True)
-    return done.stdout.strip()
+    if head.returncode or changed.returncode:
+        return ""
+    return head.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
 
 
 def _version(package: str) -> str:

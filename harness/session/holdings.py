@@ -114,9 +114,8 @@ class Holdings:
 
 def architecture_of(model: ModelName) -> str:
     """The model type that the model's configuration names, e.g. "roberta"."""
-    import json
-
+    from harness.checkpoints.folders import config_of
     from harness.checkpoints.names import folder_of
 
-    config = json.loads((folder_of(model.where) / "config.json").read_text(encoding="utf-8"))
+    config = config_of(folder_of(model.where))
     return str(config.get("model_type", ""))

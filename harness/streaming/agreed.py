@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.streaming.header import Form
 from methods.errors import Misfit
 
-_TABLE = re.compile(r"embed|(^|\.)(wte|shared)\.")
+_TABLE = re.compile(r"^(?!.*(token_type|position)).*embed|(^|\.)(wte|shared)\.")  # of words
 
 
 class Source(Protocol):
@@ -88,21 +88,21 @@ def agreed(
     base: Source | None,
     prefix: str = "",
     dtype: torch.dtype | None = None,
-    ties: Callable[[], bool] = lambda: True,
+    ties: Callable[[Collection[str]], Collection[str]] = lambda names: names,
 ) -> Agreed:
     """Models held against each other; their headers are read, and tensors that may be second names of others.
 
     Args:
         prefix: of the trunk's names, which the base may lack or have alone: "roberta".
         dtype: of the result's floats; None for the widest that members have of each tensor.
-        ties: whether a model without its output layer takes its table of embeddings for it; asked where the two are
-            the same numbers.
+        ties: which of these names a model takes from another tensor where they are absent, as an output layer may be
+            its table of embeddings; asked where the two are the same numbers.
 
     Errors: `Misfit` in one line.
     """
     twice = _second_names([*members.values(), *([base] if base is not None else [])])
-    if any(not _TABLE.search(name) for name in twice) and not ties():
-        twice = {name for name in twice if _TABLE.search(name)}  # the same numbers by chance: both are wanted
+    if loose := {name for name in twice if not _TABLE.search(name)}:
+        twice -= loose.difference(ties(loose))  # the same numbers by chance: both are wanted
     names, sources = tuple(members), tuple(members.values())
     own = {name: form for name, form in sources[0].forms.items() if name not in twice}
     for who, source in zip(names[1:], sources[1:], strict=True):

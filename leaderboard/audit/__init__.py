@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
+from harness.records.uncollected import uncollected
 from leaderboard.audit.answers import UNREADABLE
 from leaderboard.audit.answers import reproduce as reproduce
 from leaderboard.audit.fields import sound as sound
@@ -19,7 +20,6 @@ from leaderboard.audit.searches import contradiction
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.said import told_of
 from leaderboard.tables.searches import shown_of
-from leaderboard.uncollected import uncollected
 
 APART = 0.1  # scores of two runs of one recipe: another processor rounds, and so trains, a little otherwise
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.data.corpus import Corpus
-from harness.records.record import RunRecord, Store
+from harness.records.record import RunRecord, Store, write_whole
 from leaderboard import text
 from leaderboard.joined.answers import Answer, answers_of
 from leaderboard.joined.exam import corpora_of, rows_of
@@ -47,6 +49,8 @@ def shown(options: argparse.Namespace, root: Path, stores: Sequence[Store]) -> I
     file: Path | None = options.csv
     if file is not None and file.resolve().is_relative_to(root.resolve()):
         raise Refused(f"--csv {file}: rows are not written into the project; name a file elsewhere")
+    if file is not None and (file.is_file() or file.is_dir()):
+        raise Refused(f"--csv {file}: it is there already; name another file, or remove that one first")
     if options.wrong and options.against:
         raise Refused("--wrong shows one record and --against two; leave one out")
     one = Kept(*record_of(options.key, stores))
@@ -115,10 +119,24 @@ def _short(cell: str) -> str:
     return whole if len(whole) <= LONGEST else f"{whole[: LONGEST - 1]}…"
 
 
+def _in_a_sheet(cell: str) -> str:
+    try:
+        float(cell)
+    except ValueError:
+        return text.unformulated(cell)
+    return cell  # -0.5 is a number
+
+
 def _write(file: Path, grid: Grid) -> None:
     head, rows = grid
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows([head, *([_in_a_sheet(cell) for cell in row] for row in rows)])
     try:
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            csv.writer(opened).writerows([head, *rows])
+        if not file.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {file.parent}")
+        if file.exists():  # a pipe, or the terminal
+            file.write_text(written.getvalue(), encoding="utf-8", newline="")
+        else:
+            write_whole(file, written.getvalue())
     except OSError as error:
         raise Refused(f"--csv {file}: cannot be written ({error.strerror})") from None

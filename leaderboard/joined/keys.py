@@ -16,10 +16,13 @@ SHOWN = 4  # records that a key of several lists
 def record_of(key: str, stores: Iterable[Store]) -> tuple[RunRecord, Store]:
     """The record whose key begins so, or whose file is named so, and the store that it lies in.
 
-    Raises Refused where there is none, or several, or it does not say which rows it answered.
+    A key that several stores have means the first one's. Raises Refused where there is none, or several, or it does not
+    say which rows it answered.
     """
     searched = list(stores)
-    found = {told: (path, store) for store in searched for path in store.paths() if (told := _key(path, key))}
+    found: dict[str, tuple[Path, Store]] = {}
+    for store in reversed(searched):  # of one key the record of the first store that has it
+        found |= {told: (path, store) for path in store.paths() if (told := _key(path, key))}
     if not found:
         where = " nor ".join(str(store.root) for store in searched)
         raise Refused(

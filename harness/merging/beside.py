@@ -1,0 +1,60 @@
+"""What a merge has beside its weights: configuration, tokenizer, code of the model's own, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from harness.checkpoints.checkpoint import ADAPTER_CONFIG, OWN_NAME, decides, files, weight_files
+from harness.checkpoints.folders import config_of
+from harness.streaming.header import Form
+
+_BELONGS = (  # names that transformers and sentence-transformers read; a folder may hold what is nobody's business
+    *("*config*.json", "modules.json", "special_tokens_map.json", "added_tokens.json", "tokenizer*", "vocab*"),
+    *("merges*", "*.model", "*.spm", "*.tiktoken", "*bpe*", "*.jinja", "*.py", "spiece*", "sentencepiece*"),
+)
+
+
+def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form]) -> list[str]:
+    """Copy what the first of these folders has, and the tokenizer of the first one that has any.
+
+    Gives lines for what stayed behind, and for code that came along.
+    """
+    said = []
+    for folder in folders:
+        if any(target.glob("token*")) or any(target.glob("vocab*")):
+            break
+        names = files(folder)
+        left = {*weight_files(folder, names), ADAPTER_CONFIG}
+        others = [name for name in names if decides(name) and name not in left and not (target / name).exists()]
+        for name in filter(_belongs, others):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target / name)
+        if folder == folders[0] and (behind := [name for name in others if not _belongs(name)]):
+            said.append(f"no part of a model that is known, so not copied: {listed(behind)} of {folder}")
+    config = config_of(target)
+    config.pop(OWN_NAME, None)  # the weights have their usual name here
+    widths = Counter[torch.dtype]()
+    for form in forms.values():
+        widths[form.dtype] += form.size if form.dtype.is_floating_point else 0
+    word = str(widths.most_common(1)[0][0]).removeprefix("torch.")
+    config["torch_dtype" if "torch_dtype" in config and "dtype" not in config else "dtype"] = word
+    (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if "auto_map" in config:
+        said.append(f"the model has code of its own, which was copied from {folders[0]} and not run: read it first")
+    return said
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _belongs(name: str) -> bool:
+    return any(fnmatch(PurePosixPath(name.lower()).name, pattern) for pattern in _BELONGS)
