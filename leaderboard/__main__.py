@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def ended() -> int:
     """`main`, until Ctrl-C or until it is told to end: what was half made is removed. Who reads may have had enough."""
-    signal.signal(signal.SIGTERM, _told_to_end)
+    before = signal.signal(signal.SIGTERM, _told_to_end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not have a letter
@@ -99,6 +99,8 @@ def ended() -> int:
         _silenced()
         print(f"leaderboard: what is printed cannot be written ({error.strerror})", file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _told_to_end(number: int, _frame: object) -> None:
