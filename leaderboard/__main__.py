@@ -153,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _absent(root: Path, command: str) -> Path | None:
     """What the command reads of a checkout and does not find; None where it is there or nothing is needed."""
+    if command == "publish" and not any((root / part).exists() for part in (*publish.HOSTS, publish.PUBLISHED)):
+        return publish.README  # whatever folder one stands in, pages would be strewn there
     wanted = {"check": publish.PUBLISHED, "cite": cite.METADATA}.get(command)
     return None if wanted is None or (root / wanted).exists() else wanted
 

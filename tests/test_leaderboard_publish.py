@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -313,6 +314,18 @@ def test_a_thousand_damaged_records_hide_neither_the_rest_nor_the_count(
     assert "leaderboard.md" in told.out and "tiny-encoder" in (root / PAGE).read_text(encoding="utf-8")
 
 
+def test_what_is_no_file_is_no_record_and_a_folder_that_is_no_checkout_stays_as_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = (p for p in Store(root / LOCAL).paths() if p.name.startswith("avg"))
+    os.mkfifo(path.with_name("ties-s9-0123456789abcdef.json"))  # who opened it would wait for ever
+    assert run(root, "publish") == 0
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir()
+    assert run(elsewhere, "publish", f"--results={root / LOCAL}") == 2
+    assert "no README.md in" in capsys.readouterr().err and not list(elsewhere.iterdir())
+
+
 def test_half_a_file_is_reported_by_show(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (path,) = (p for p in Store(root / LOCAL).paths() if p.name.startswith("avg"))
     path.write_text(path.read_text(encoding="utf-8")[:50], encoding="utf-8")
@@ -501,6 +514,7 @@ def test_two_peoples_records_of_one_cell_are_two_files_and_one_row(
     (mine,) = (p for p in Store(root / PUBLISHED).paths() if p.name.startswith("simple"))
     theirs = root / "theirs"
     answered(Store(theirs / LOCAL), environment={"command": "pytest suites/ -n 2", "commit": "fedcba9876543210"})
+    (theirs / "README.md").touch()
     run(theirs, "publish")
     (other,) = Store(theirs / PUBLISHED).paths()
     assert other.parent.name == mine.parent.name and other.name != mine.name

@@ -164,4 +164,4 @@ class Store:
         return sorted(p for folder in folders for p in self._records(f"{escape(folder.as_posix())}/*.json"))
 
     def _records(self, pattern: str) -> list[Path]:
-        return sorted(p for p in self.root.glob(pattern) if not p.name.startswith("."))
+        return sorted(p for p in self.root.glob(pattern) if not p.name.startswith(".") and not p.is_fifo())
