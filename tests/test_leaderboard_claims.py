@@ -221,14 +221,15 @@ def test_no_verdict_breaks_a_build(
     result.stdout.fnmatch_lines(["*= what the papers say =*", "ties_evolver is above ties*the paper: +1.*"])
 
 
-def test_heads_that_were_run_with_other_seeds_are_still_undecided() -> None:
+@pytest.mark.parametrize(("second", "verdict"), [(0.4, "holds"), (0.6, "undecided")])
+def test_heads_that_were_run_with_other_seeds_are_judged_by_those_that_both_have(second: float, verdict: str) -> None:
     (found,) = asked(
         "less_sensitive_to_heads[simple]",
         [*runs("simple", 0.5, 0.5, 0.5), *runs("simple", 0.3, 0.3, heads="diff")],
-        [*runs("simple_evolver", 0.5, 0.5, 0.5), *runs("simple_evolver", 0.4, 0.4, heads="diff")],
+        [*runs("simple_evolver", 0.5, 0.5, 0.5), *runs("simple_evolver", 0.4, second, heads="diff")],
     )
-    assert found.verdict == "undecided" and found.difference is not None  # there are no predictions either
-    assert found.difference.mean == pytest.approx(0.1)
+    assert found.verdict == verdict and found.difference is not None  # there are no predictions either
+    assert found.difference.mean == pytest.approx((0.1 + second - 0.3) / 2)
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

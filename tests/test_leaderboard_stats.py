@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from harness.judging.rowwise import METRICS, OF_KIND, Rowwise, accuracy, macro_f1, matthews, pearson, whole
 from leaderboard.stats.chance import draws, exchanged, interval, probability, sheets
-from leaderboard.stats.difference import Contender, OtherExam, between, difference, pooled
+from leaderboard.stats.difference import Contender, Difference, OtherExam, between, difference, pooled
 from leaderboard.stats.holm import holm
 from leaderboard.stats.interval import chance_of, half_width, mean
 from leaderboard.stats.ranks import critical_difference, ranking
@@ -343,6 +343,38 @@ def test_replicates_are_matched_by_their_seeds() -> None:
     other = replace(one, by_replicate={(2,): -0.27, (3,): 0.27})
     both = pooled([one, other])
     assert both.replicates is None and both.chance == pytest.approx(1.0), "no part is beyond chance by itself"
+
+
+def test_columns_of_other_sets_are_judged_by_those_that_they_share() -> None:
+    # five sets in one column, three in the other: the first three say 0.1, 0.2, 0.3 on average
+    five = replicated({1: 0.1, 2: 0.2, 3: 0.3, 4: 0.2, 5: 0.2})
+    three = replicated({1: 0.1, 2: 0.2, 3: 0.3})
+    both = pooled([five, three])
+    assert both.mean == pytest.approx(0.2) and list(both.by_replicate or ()) == [(1,), (2,), (3,)]
+    assert both.chance == pytest.approx(float(stats.ttest_1samp([0.1, 0.2, 0.3], 0).pvalue))
+    one = pooled([five, replicated({5: 0.2, 6: 0.2})])
+    assert one.by_replicate is None and one.chance == pytest.approx(
+        max(float(stats.ttest_1samp([0.1, 0.2, 0.3, 0.2, 0.2], 0).pvalue), 0.0)
+    ), "one shared set says nothing about spread"
+
+
+def test_two_large_differences_of_other_sets_do_not_differ_because_both_are_large() -> None:
+    """Each beyond chance by itself, and one no larger than the other."""
+    same, other = replicated({1: 0.30, 2: 0.31, 3: 0.32, 4: 0.30, 5: 0.29}), replicated({6: 0.31, 7: 0.33, 8: 0.32})
+    assert same.verdict == other.verdict == "above" and between(other, same).verdict == "undecided"
+    shared = replicated({1: 0.31, 2: 0.30, 3: 0.33})
+    assert between(shared, same).chance == pytest.approx(float(stats.ttest_1samp([0.01, -0.01, 0.01], 0).pvalue))
+
+
+def test_shared_sets_that_say_the_reverse_of_all_decide_nothing() -> None:
+    five, two = replicated({1: -0.3, 2: -0.31, 3: 0.9, 4: 0.9, 5: 0.9}), replicated({1: 0.1, 2: 0.1})
+    both = pooled([five, two])
+    assert both.mean > 0 and both.by_replicate is None and both.verdict == "undecided"
+
+
+def replicated(values: dict[int, float]) -> Difference:
+    """A difference that is known of replicates alone."""
+    return Difference(mean(list(values.values())), {(seed,): value for seed, value in values.items()})
 
 
 def test_pearson_far_from_nought_keeps_its_digits() -> None:

@@ -136,23 +136,44 @@ def between(one: Difference, other: Difference) -> Difference:
 
 
 def pooled(differences: Sequence[Difference]) -> Difference:
-    """The mean over columns. Where their replicates do not match, each must be beyond chance by itself."""
+    """The mean over columns, judged by the replicates that all of them have. Where they share fewer than two, each must
+    be beyond chance by itself."""
     return _together([(1 / len(differences), d) for d in differences])
 
 
 def _together(parts: Sequence[tuple[float, Difference]]) -> Difference:
     """A weighted sum; replicates by their seeds, draws by their numbers."""
-    by = [d.by_replicate for _, d in parts if d.by_replicate is not None]
-    alike = len(by) == len(parts) and len({tuple(seeds) for seeds in by}) == 1
-    doubts = [chance_of(list(d.by_replicate.values())) if d.by_replicate else d.doubt for _, d in parts]
+    whole = math.fsum(w * d.mean for w, d in parts)
+    shared = _shared(parts, whole)
     return Difference(
-        math.fsum(w * d.mean for w, d in parts),
-        {s: math.fsum(w * d.by_replicate[s] for w, d in parts if d.by_replicate) for s in by[0]} if alike else None,
+        whole,
+        shared,
         _sum([(w, d.redrawn) for w, d in parts]),
         _sum([(w, d.exchanged) for w, d in parts]),
-        None if alike else max((d for d in doubts if d is not None), default=None),
+        _doubt(parts) if shared is None else None,
         max((d.rivals for _, d in parts), default=1),
     )
+
+
+def _shared(parts: Sequence[tuple[float, Difference]], whole: float) -> dict[Seeds, float] | None:
+    """The weighted sum in each replicate that all parts have; None where those say nothing about all of them."""
+    by = [d.by_replicate for _, d in parts if d.by_replicate is not None]
+    if len(by) < len(parts) or not by:
+        return None
+    common = [seeds for seeds in by[0] if all(seeds in other for other in by)]
+    found = {s: math.fsum(w * own[s] for (w, _), own in zip(parts, by, strict=True)) for s in common}
+    if all(len(own) == len(common) for own in by):
+        return found
+    return found if len(common) > 1 and mean(list(found.values())) * whole > 0 else None
+
+
+def _doubt(parts: Sequence[tuple[float, Difference]]) -> float | None:
+    """The largest chance of the parts, which must all be beyond it. Of two that were subtracted that says nothing: both
+    may be far from 0 and not from each other, and then only other members could tell."""
+    if any(weight < 0 for weight, _ in parts):
+        return 1.0
+    doubts = [chance_of(list(d.by_replicate.values())) if d.by_replicate else d.doubt for _, d in parts]
+    return max((d for d in doubts if d is not None), default=None)
 
 
 def _sum(parts: Sequence[tuple[float, Array | None]]) -> Array | None:
