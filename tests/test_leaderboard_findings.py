@@ -132,6 +132,17 @@ def test_a_row_is_told_by_how_much_it_was_tuned() -> None:
     assert score("in_domain", Row("simple_grid", "50 evaluations"))(group) is None
 
 
+def test_a_point_of_an_ablation_stands_for_its_method_only_where_nothing_else_does() -> None:
+    """Nor does a row that was given all development rows where the column gives a share of them."""
+    shared: dict[str, Any] = {"knobs": {"dev_fraction": 0.3}}
+    most = [*runs("ties", 0.5, 0.5, **shared), *runs("regmean", 0.5, 0.5, **shared)]
+    calibrated = runs("simple_calibrated", 0.6, 0.6, **shared)
+    all_rows = runs("simple_calibrated", 0.9, 0.9)
+    for own, wanted in (([*all_rows, *calibrated], 60.0), (all_rows, 90.0)):
+        found = score("in_domain", Row("simple_calibrated", "calibrated"))(only([*most, *own]))
+        assert found is not None and found.number == pytest.approx(wanted)
+
+
 def test_shares_spreads_and_extremes_by_hand() -> None:
     group = only([*runs("simple", 0.5, 0.5), *runs("ties", 0.6, 0.7), *runs("fisher", 0.5, 0.6)])
     simple, ties, fisher = (Row(name) for name in ("simple", "ties", "fisher"))

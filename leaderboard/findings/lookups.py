@@ -12,6 +12,7 @@ from typing import NamedTuple
 from leaderboard.claims.searches import paired
 from leaderboard.findings.says import Value
 from leaderboard.stats.difference import Difference
+from leaderboard.tables.ablations import variants
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kinds import DEFAULT, kind_of
@@ -109,9 +110,11 @@ def _columns(group: Group, setting: str, *rows: Row) -> Iterator[tuple[Block, li
     for block in group.every_block():
         if block.question.setting != setting:
             continue
+        apart = variants(block.rows)  # points of an ablation stand for their method only where nothing else does
         there: dict[Row, str] = {}
-        for label, own in block.rows.items():
-            there.setdefault(Row(own[0].method, kind_of(own[0])), label)  # the first has the fewest options
+        for label in sorted(block.rows, key=lambda label: label in apart):
+            record = block.rows[label][0]
+            there.setdefault(Row(record.method, kind_of(record)), label)  # the first has the fewest options
         if {*rows} <= there.keys():
             yield block, [there[row] for row in rows]
 
