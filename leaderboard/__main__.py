@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -172,18 +173,21 @@ def _serve(root: Path, port: int, store: Store | None = None) -> int:
         server = serve.server_of(root / SERVED, port)
     except serve.Taken as error:
         return _report([str(error)])
-    with server:
-        own = root / SERVED / str(server.server_address[1])
-        checkout = root if store is None else own / PAGES
-        try:
-            lines = [] if store is None else build.of_store(root, store, checkout)
-        except (OSError, ValueError) as error:
-            return _report([str(error)])
-        _report(lines)
-        if wrong := build.not_a_place(root, own / SITE) or build.build(checkout, own / SITE):
-            return _report([wrong])
-        server.folder = own / SITE
-        serve.run(server, lambda line: print(f"leaderboard: {line}", flush=True))
+    own = root / SERVED / str(server.server_address[1])
+    try:
+        with server:
+            checkout = root if store is None else own / PAGES
+            try:
+                lines = [] if store is None else build.of_store(root, store, checkout)
+            except (OSError, ValueError) as error:
+                return _report([str(error)])
+            _report(lines)
+            if wrong := build.not_a_place(root, own / SITE) or build.build(checkout, own / SITE):
+                return _report([wrong])
+            server.folder = own / SITE
+            serve.run(server, lambda line: print(f"leaderboard: {line}", flush=True))
+    finally:
+        shutil.rmtree(own, ignore_errors=True)  # another free port would have another one
     return 0
 
 

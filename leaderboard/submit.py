@@ -58,14 +58,15 @@ def submit(root: Path, local: Store, name: str = "") -> list[str]:
     message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new)}"
     try:
         with tempfile.TemporaryDirectory(prefix="mergeboard-", ignore_cleanup_errors=True) as folder:
-            message = _committed(root, Path(folder) / "tree", branch, local, message)
+            try:
+                message = _committed(root, Path(folder) / "tree", branch, local, message)
+            finally:  # this one alone: others may lie on a disk that is away
+                git(root, "worktree", "remove", "--force", str(Path(folder) / "tree"))
     except BaseException as error:
-        git(root, "worktree", "prune")  # its folder is gone
         git(root, "branch", "-D", branch)
         if isinstance(error, OSError):
             raise Refused(f"the branch cannot be written: {error}") from None
         raise
-    git(root, "worktree", "prune")
     return [
         f"branch {branch}: {message}",
         f"Nothing was pushed. Look at it with: git show --stat {branch}",

@@ -109,6 +109,15 @@ def forget(lab: Lab) -> None:
         known.clear()  # type: ignore[attr-defined]
 
 
+def saved(zoo: Path, folder: Path) -> Path:
+    """The zoo's isear as a user would save it, in transformers' layout and without a tokenizer."""
+    lab = make_lab(zoo)
+    model = lab.subject.ancestor(lab.rows.task("isear"), 1).model
+    model.load_state_dict(dict(lab.workshop.member(alone("isear"))), strict=False)
+    model.save_pretrained(folder)  # type: ignore[operator]
+    return folder
+
+
 def bring(lab: Lab, folders: dict[str, Path]) -> None:
     """Let members of a laboratory be brought that were fine-tuned before."""
     given = lab.identity._given

@@ -15,7 +15,7 @@ from harness.cells.cell import Source
 from harness.checkpoints import brought
 from harness.session import options
 from tests.hub_server import Hub
-from tests.small_world import Project, alone, bring, make_lab
+from tests.small_world import Project, alone, bring, make_lab, saved
 
 ANY = {("tec", None): "any", ("tec", 2): "second", ("de@2", None): "variant", ("fr", 3): "third"}
 
@@ -48,11 +48,7 @@ def test_a_name_may_hold_a_seed_a_partition_and_signs() -> None:
 @pytest.fixture
 def member(small_zoo: Path, tmp_path: Path) -> Path:
     """The zoo's isear as a checkpoint that a user saved."""
-    lab = make_lab(small_zoo)
-    model = lab.subject.ancestor(lab.rows.task("isear"), 1).model
-    model.load_state_dict(dict(lab.workshop.member(alone("isear"))), strict=False)
-    model.save_pretrained(tmp_path / "member")  # type: ignore[operator]
-    return tmp_path / "member"
+    return saved(small_zoo, tmp_path / "member")
 
 
 @pytest.fixture

@@ -104,13 +104,33 @@ def test_half_a_model_is_refused_in_one_line(spoil: Callable[[Path], None], said
     assert said in str(error.value) and "\n" not in str(error.value) and not (pair / "out").exists()
 
 
+@pytest.mark.parametrize("head", ["score", "head.layers"])
+def test_a_head_may_number_parts_that_have_no_weights(head: str, pair: Path) -> None:
+    """nn.Sequential(Linear, Tanh, Dropout, Linear)."""
+
+    def numbered(tensors: dict[str, torch.Tensor]) -> None:
+        tensors |= {f"{head}.{i}.{what}": torch.zeros(2) for i in (0, 3) for what in ("weight", "bias")}
+
+    changed(pair, numbered)
+    assert f"{head}.3.weight" in load_file(merged(pair)[0] / WEIGHTS)
+
+
 def test_what_is_no_part_of_a_model_stays_where_it_is_and_is_said(pair: Path) -> None:
-    for name in ("id_rsa", "train.csv", "notes.txt", "vocab.txt", "tokenizer_config.json", "data/rows.csv"):
+    for name in (
+        "id_rsa",
+        "train.csv",
+        "notes.txt",
+        "vocab.txt",
+        "tokenizer_config.json",
+        "data/rows.csv",
+        "entity_vocab.json",
+    ):
         (pair / "a" / name).parent.mkdir(exist_ok=True)
         (pair / "a" / name).write_text("{}", encoding="utf-8")
     folder, said = merged(pair)
     assert {p.name for p in folder.rglob("*")} == {
-        *("config.json", WEIGHTS, "vocab.txt", "tokenizer_config.json", "mergeboard.json", "README.md")
+        *("config.json", WEIGHTS, "vocab.txt", "entity_vocab.json", "tokenizer_config.json", "mergeboard.json"),
+        "README.md",
     }
     (line,) = [line for line in said if "not copied" in line]
     assert "data/rows.csv, id_rsa, notes.txt and 1 more" in line

@@ -13,18 +13,15 @@ import torch
 
 from harness.storage.zoo import load_weights, save_weights
 from harness.suites.emotion.labels import LABELS
-from tests.small_world import Project, alone, bring, make_lab
+from tests.small_world import Project, alone, bring, make_lab, saved
 
 
 @pytest.fixture
 def member(small_zoo: Path, tmp_path: Path) -> Path:
     """A fine-tuned checkpoint in transformers' layout: the zoo's isear, saved as a user would."""
-    lab = make_lab(small_zoo)
-    model = lab.subject.ancestor(lab.rows.task("isear"), 1).model
-    model.load_state_dict(dict(lab.workshop.member(alone("isear"))), strict=False)
-    model.save_pretrained(tmp_path / "member")  # type: ignore[operator]
-    lab.subject.family.tokenizer.save_pretrained(tmp_path / "member")
-    return tmp_path / "member"
+    folder = saved(small_zoo, tmp_path / "member")
+    make_lab(small_zoo).subject.family.tokenizer.save_pretrained(folder)
+    return folder
 
 
 def ask(project: Project, member: Path, *more: str) -> pytest.RunResult:

@@ -184,6 +184,15 @@ def test_being_told_to_end_leaves_nothing_either(root: Path) -> None:
     assert not [*(root / ".git").glob("mergeboard-*")]
 
 
+def test_a_work_tree_of_the_users_own_on_a_disk_that_is_away_stays_known(root: Path, tmp_path: Path) -> None:
+    away = root / ".git" / "disk"
+    git(root, "worktree", "add", "-q", "-b", "away", str(away / "tree"))
+    away.rename(root / ".git" / "unmounted")
+    assert run(root, "submit", "--name=mine") == 0 and run(root, "submit", "--name=mine") == 1
+    told = git(root, "worktree", "list").splitlines()
+    assert len(told) == 2 and str(away) in told[1]
+
+
 def hooked(root: Path, hook: str, lines: str) -> None:
     path = root / ".git" / "hooks" / hook
     path.parent.mkdir(exist_ok=True)

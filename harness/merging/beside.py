@@ -16,8 +16,9 @@ from harness.checkpoints.folders import config_of
 from harness.streaming.header import Form
 
 _BELONGS = (  # names that transformers and sentence-transformers read; a folder may hold what is nobody's business
-    *("*config*.json", "modules.json", "special_tokens_map.json", "added_tokens.json", "tokenizer*", "vocab*"),
-    *("merges*", "*.model", "*.spm", "*.tiktoken", "*bpe*", "*.jinja", "*.py", "spiece*", "sentencepiece*"),
+    *("*config*.json", "modules.json", "special_tokens_map.json", "added_tokens.json", "*tokenizer*", "*vocab*"),
+    *("merges*", "*.model", "*.spm", "*.tiktoken", "*bpe*", "*tekken*", "spiece*", "sentencepiece*", "dict.txt"),
+    *("*.jinja", "chat_template*", "normalizer.json", "*.py"),
 )
 
 

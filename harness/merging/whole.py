@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from methods.errors import Misfit
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
 _STACKS = ("layer", "layers", "h", "block", "blocks")
 _COUNTS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+FEW = 2  # tensors that a part of a head has at most
 _HEADS = ("classifier.weight", "score.weight", "classifier.out_proj.weight")
 
 
@@ -26,9 +27,9 @@ def require_whole(who: str, folder: Path, forms: Mapping[str, Form]) -> None:
         if missing := sorted({*range(max(numbers) + 1)} - numbers):
             raise Misfit(f"{who}: its files hold {stack}.{max(numbers)} and no {stack}.{missing[0]}; copy it again")
     wanted = next((config[name] for name in _COUNTS if isinstance(config.get(name), int)), 0)
-    held = [len(numbers) for stack, numbers in stacks.items() if stack.rpartition(".")[2] in _STACKS]
-    if held and max(held) < wanted:
-        raise Misfit(f"{who}: its config.json says {wanted} layers, and its files hold {max(held)}; copy it again")
+    held = max(map(len, stacks.values()), default=wanted)
+    if held < wanted:
+        raise Misfit(f"{who}: its config.json says {wanted} layers, and its files hold {held}; copy it again")
     labels = labels_of(config)
     head = next((forms[name] for name in _HEADS if name in forms), None)
     if labels is not None and head is not None and head.shape[0] != len(labels):
@@ -36,9 +37,11 @@ def require_whole(who: str, folder: Path, forms: Mapping[str, Form]) -> None:
 
 
 def _stacks(names: Collection[str]) -> dict[str, set[int]]:
-    """What is numbered, by the names that stand before the first number."""
-    found: dict[str, set[int]] = defaultdict(set)
+    """The numbers of a model's blocks, by what stands before them. A head may be numbered too, without what has no
+    weights, as dropout: its parts have no more than a weight and a bias."""
+    found: dict[str, Counter[int]] = defaultdict(Counter)
     for name in names:
-        if (at := _NUMBERED.match(name)) is not None:
-            found[at[1]].add(int(at[2]))
-    return found
+        at = _NUMBERED.match(name)
+        if at is not None and at[1].rpartition(".")[2] in _STACKS:
+            found[at[1]][int(at[2])] += 1
+    return {stack: set(tensors) for stack, tensors in found.items() if max(tensors.values()) > FEW}

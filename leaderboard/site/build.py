@@ -39,9 +39,15 @@ def build(root: Path, out: Path) -> str:
             if code:
                 return f"mkdocs ended with code {code}; what it said stands above"
             (made / MARKER).write_text("Made by `python -m leaderboard site`, which may replace this folder.\n")
+            before = Path(beside) / "before"
             if out.exists():
-                out.rename(Path(beside) / "before")
-            made.rename(out)
+                out.rename(before)
+            try:
+                made.rename(out)
+            except OSError:
+                if before.exists():
+                    before.rename(out)
+                raise
     except OSError as error:
         return f"{out} cannot be written ({error.strerror or error}); name another folder with --out"
     return ""
