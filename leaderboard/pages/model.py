@@ -67,6 +67,9 @@ def _verdict(own: Sequence[Group], name: Name) -> Iterator[str]:
         yield prose.SYNTHETIC
         return
     yield verdict.sentences(own, name)
+    if each := verdict.by_setting(own, name, lambda _: ""):
+        yield f"### Each setting by itself\n\n{prose.BY_SETTING}"
+        yield each
     yield folded("Against the best single member", filter(None, [verdict.tallied(own, name)]))
 
 

@@ -33,6 +33,7 @@ class Beside(NamedTuple):
     """One merge beside a single member, in one column."""
 
     place: Place
+    exam: str  # "" of the question's first one
     setting: str  # its title: "in-domain"
     merge: Merge
     member: str  # "best", or "avg" for one that nobody chose
@@ -82,7 +83,9 @@ def beside(group: Group) -> tuple[Beside, ...]:
             for method, row in usual.items() if other is not None else ():
                 if row in known and not words.yardstick(row):
                     free = not any(_asked_dev(r.dev) for r in block.rows[row])
-                    found.append(Beside(place, setting, (method, told[row]), member, _told(known[row], other), free))
+                    found.append(
+                        Beside(place, block.exam, setting, (method, told[row]), member, _told(known[row], other), free)
+                    )
     return tuple(found)
 
 
