@@ -123,8 +123,8 @@ def test_the_table_names_every_setting_with_a_link_to_its_table() -> None:
     assert len(rows) == 3 and all(row.count(" | ") == head.count(" | ") for row in rows), "a name breaks no row"
     anchors = {group.key.model: group.anchor for group in found}
     assert f"(page-of-12.md#{anchors[REAL]})" in shown and f"(page-of-5.md#{anchors['gpt|2']})" in shown
-    assert shown.count("ties, of 1 | really above: +10.00") == 2
-    assert "greedy_soup, of 1 | the very same score" in shown
+    assert shown.count("ties (of 1) | really above: +10.00&nbsp;[") == 2
+    assert "greedy_soup (of 1) | the very same score" in shown
     assert verdict.by_setting([], markdown.name, str) == ""
     one = verdict.by_setting([g for g in found if g.key.model == REAL], markdown.name, lambda _: "")
     assert f"| [emotion, in-domain](#{anchors[REAL]})" in one, "a model's own page does not name it in each row"
@@ -134,7 +134,7 @@ def test_what_a_merge_runs_at_inference_is_said_beside_its_name(session: Session
     session.add("best", right(200, 60))
     session.add("ensemble", right(200, 40), models=3)
     shown = verdict.by_setting(groups(session.records, gold_of(session.store)), markdown.name, lambda _: "")
-    assert "ensemble (models at inference: 3), of 1" in shown
+    assert "ensemble (of 1; models at inference: 3)" in shown
 
 
 def test_made_up_models_have_no_settings_here() -> None:

@@ -58,15 +58,17 @@ def by_setting(found: Sequence[Group], name: Name, page: Callable[[str], str]) -
     rows = [
         [
             f"{_model(one) if several else ''}{_linked(one, page)}",
-            *(str(one.sets), *map(text.score, (one.member, one.ancestor, one.own))),
             *_highest(one.free, name),
             *_highest(one.tuned, name),
+            *map(text.score, (one.member, one.ancestor, one.own)),
+            str(one.sets),
         ]
         for one in asked(found)
     ]
-    kinds = [[f"highest {rows} development rows", grids.MEMBER] for rows in ("without", "with")]
-    head = ["asked", "sets of members", "best member", "ancestor", "each on its own", *kinds[0], *kinds[1]]
-    return markdown.table((head, rows)) if rows else ""
+    picked = [f"highest {rows} development rows" for rows in ("without", "with")]
+    merges = [title for head in picked for title in (head, grids.MEMBER)]
+    head = ["asked", *merges, "best member", "ancestor", "each on its own", "sets of members"]
+    return markdown.table((head, rows), words=1 + len(merges)) if rows else ""
 
 
 def _model(one: Asked) -> str:
@@ -82,9 +84,14 @@ def _highest(one: Highest | None, name: Name) -> list[str]:
     if one is None:
         return [text.GAP, text.GAP]
     method, kind = one.merge
-    told = [f"({text.escaped(kind)})"] * bool(kind) + [f"({_run(one.cost)})"] * bool(_run(one.cost))
-    lead = SAME if abs(one.lead.mean) <= ZERO else f"{REALLY[one.lead.verdict]}: {text.difference(one.lead)}"
-    return [f"{' '.join([name(method), *told])}, of {one.of}", lead]
+    told = "; ".join(filter(None, [f"of {one.of}", text.escaped(kind), _run(one.cost)]))
+    lead = SAME if abs(one.lead.mean) <= ZERO else f"{REALLY[one.lead.verdict]}: {_unbroken(text.difference(one.lead))}"
+    return [f"{name(method)} ({told})", lead]
+
+
+def _unbroken(number: str) -> str:
+    """With its interval in one line."""
+    return number.replace(" ", "&nbsp;")
 
 
 def _run(cost: Cost) -> str:
