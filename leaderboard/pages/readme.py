@@ -48,8 +48,7 @@ def _table(found: list[Group]) -> str:
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
-    asks = {model: _asked_of(group) for model, group in leading.items()}
-    lines = [f"- {text.escaped(model)}: {text.escaped(ask)}" for model, ask in asks.items()]
+    lines = [f"- {text.escaped(ask)}: {text.escaped('; '.join(of))}" for ask, of in _evidence(leading).items()]
     if left := len(asked_of) - len(methods):
         lines.append(f"- {left} more methods, that no more than half of these models were asked about: {ELSEWHERE}")
     one = next(iter(leading.values()))
@@ -70,10 +69,13 @@ def _leading(groups_of: Mapping[str, list[Group]]) -> dict[str, Group]:
     return {model: own[counts[model].index(max(counts[model]))] for model, own in groups_of.items()}
 
 
-def _asked_of(group: Group) -> str:
-    """`Emotion, protocol quick, in-domain, 3 of 5, 3 seeds: 1-3`."""
-    seeds = seeds_in_words(seeds_of(group.blocks()[0].records))
-    return f"{group.heading}, {asked(group, group.questions()[0])}, {seeds}"
+def _evidence(leading: Mapping[str, Group]) -> Mapping[str, list[str]]:
+    """What was asked -> of whom: `Emotion, protocol quick, in-domain, 3 of 5` -> `roberta-base, 3 seeds: 1-3`."""
+    found: dict[str, list[str]] = {}
+    for model, group in leading.items():
+        seeds = seeds_in_words(seeds_of(group.blocks()[0].records))
+        found.setdefault(f"{group.heading}, {asked(group, group.questions()[0])}", []).append(f"{model}, {seeds}")
+    return found
 
 
 def _first(group: Group) -> tuple[str, str]:
