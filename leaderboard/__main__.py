@@ -55,13 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.command == "show":
         store = Store(results)
-        found = audit.load(store)
-        shown = groups(found.records, gold_of(store))
+        found, gold = audit.load(store), gold_of(store)
+        edited = {record.path: lines for record in found.records if (lines := audit.reproduce(record, gold))}
+        shown = groups([record for record in found.records if record.path not in edited], gold)
         if wrong := show.wrong(shown, options):
             print(f"leaderboard: {wrong}", file=sys.stderr)
             return 2
         print(show.shown(shown, options) or f"no records of this schema at {results}")
-        return _report(found.damaged)
+        left_out = [f"{line}; left out" for lines in edited.values() for line in lines]
+        return _report([*found.damaged, *found.foreign, *left_out])
     if options.command == "serve":
         return _serve(root, options.port, Store(results))
     if options.command == "submit":
@@ -202,6 +204,7 @@ def _rows(root: Path, options: argparse.Namespace) -> int:
 
 
 def _submit(root: Path, local: Store, name: str) -> int:
+    print("checking the records and writing the pages with them: up to a minute ...", flush=True)
     try:
         print("\n".join(submit.submit(root, local, name)))
     except submit.Refused as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness.records.git import git
@@ -55,7 +55,8 @@ def submit(root: Path, local: Store, name: str = "") -> list[str]:
             f"there is a branch {branch} already; give this one another name with --name, or remove that one: "
             f"git worktree prune && git branch -D {branch}"
         )
-    message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new)}"
+    unknown = {commit for record in new if (commit := _commit(record)) and not _known(root, commit)}
+    message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new, unknown)}"
     try:
         with tempfile.TemporaryDirectory(prefix="mergeboard-", ignore_cleanup_errors=True) as folder:
             try:
@@ -92,11 +93,27 @@ def _committed(root: Path, work: Path, branch: str, local: Store, message: str) 
     return message
 
 
-def checklist(new: Sequence[RunRecord]) -> str:
-    """What was checked, and what only the person who submits can say."""
+def _commit(record: RunRecord) -> str:
+    """The commit that made it, `-dirty` where the tree had changes."""
+    return text.plain(str(record.environment.get("commit")))
+
+
+def _known(root: Path, commit: str) -> bool:
+    """Whether this checkout has such a commit."""
+    plain = commit.removesuffix("-dirty")
+    named = re.fullmatch("[0-9a-f]{4,40}", plain)
+    return bool(named) and git(root, "cat-file", "-e", f"{plain}^{{commit}}").returncode == 0
+
+
+def checklist(new: Sequence[RunRecord], unknown: Collection[str] = ()) -> str:
+    """What was checked, and what only the person who submits can say.
+
+    Args:
+        unknown: commits of records that the checkout does not have.
+    """
     beside = {path.parts[0] for record in new for path in files_named_by(record)}
     texts = "what models wrote, word by word" if "texts" in beside else "no texts"
-    named = {text.plain(str(record.environment.get("commit"))) for record in new}
+    named = {_commit(record) for record in new}
     commits = sorted({commit[:12] for commit in named})
     done = [
         "every record hashes to its name, and its predictions give its scores again",
@@ -108,6 +125,8 @@ def checklist(new: Sequence[RunRecord]) -> str:
         "the models and data can be had by others, or it is said where they are",
         "the machine did nothing else that would make the costs too high, or it is said",
     ]
+    if unknown:
+        open_.append(f"where these commits are, which this checkout does not have: {text.listed(sorted(unknown))}")
     open_ += ["why it was run from a tree with changes"] if any(commit.endswith("-dirty") for commit in named) else []
     return "".join([*(f"- [x] {line}\n" for line in done), *(f"- [ ] {line}\n" for line in open_)])
 
@@ -115,17 +134,30 @@ def checklist(new: Sequence[RunRecord]) -> str:
 def _new(root: Path, local: Store) -> list[RunRecord]:
     """The records that are not published yet. Errors: `Refused` if there is none, or one does not hold up."""
     found, known = audit.load(local), gold_of(local)
-    there = audit.load(Store(root / publish.PUBLISHED)).places
+    published = audit.load(Store(root / publish.PUBLISHED))
+    made = audit.made_up([*published.records, *found.records])
     wrong, new = [*found.damaged, *found.foreign], []
     for record in found.records:
-        if record.path not in there:
+        if record.path not in published.places:
             new.append(record)
-            wrong += [*audit.unlikely(record), *audit.reproduce(record, known), *misgraded(record, known, local)]
+            wrong += [*audit.unlikely(record), *audit.disguised(record, made)]
+            wrong += [*audit.reproduce(record, known), *misgraded(record, known, local)]
     if wrong:
         raise Refused("\n".join(f"{text.plain(line)}; nothing was submitted" for line in wrong))
     if not new:
-        raise Refused(f"no record of {local.root} is new; everything in it is published already")
+        raise Refused(f"no record of {local.root} is new; {_otherwise(found.records, published)}")
     return new
+
+
+def _otherwise(mine: Sequence[RunRecord], published: audit.Loaded) -> str:
+    """Whether what is published says the same as one's own records."""
+    scores = {record.path: record.score for record in published.records}
+    apart = [record for record in mine if abs(record.score - scores[record.path]) > audit.APART]
+    if not apart:
+        return "everything in it is published already"
+    first = f"{apart[0].path} scores {apart[0].score:.4f}, and {scores[apart[0].path]:.4f} as it is published"
+    more = f", and {len(apart) - 1} more like it" if len(apart) > 1 else ""
+    return f"but {first}{more}: look at what differs; who replaces a published record removes its file first"
 
 
 def _named_by(new: Sequence[RunRecord]) -> str:

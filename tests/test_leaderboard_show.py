@@ -9,8 +9,11 @@ import pytest
 from harness.records.record import Store
 from leaderboard.__main__ import main
 from leaderboard.pages import brief
+from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
+from tests.test_leaderboard_publish import answered, damage
 from tests.test_leaderboard_table import record
+from tests.verdict_world import Session, right
 
 
 @pytest.fixture
@@ -101,3 +104,41 @@ def test_a_verdict_claims_nothing_of_one_seed_without_predictions_and_leaves_man
 
 def test_one_merge_alone_has_no_verdict() -> None:
     assert brief.verdict(groups([record("simple"), record("best")])) == "" == brief.verdict([])
+
+
+def test_a_score_that_its_answers_do_not_give_is_told_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path)
+    answered(store)
+    store.put(record("avg", score=0.3, scores={"isear": 0.3}))
+    for path in store.paths():
+        if path.name.startswith("simple"):
+            damage(path, score=0.75, scores={"isear": 0.75})
+    assert main(["show", "--results", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert "75.00" not in told.out and "30.00" in told.out
+    assert "predictions on isear give 0.500000, the record says 0.75; left out" in told.err
+
+
+@pytest.mark.parametrize("schema", [0, 3, 99])
+def test_a_record_of_another_schema_is_a_line_however_many_are_shown(
+    tmp_path: Path, schema: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path)
+    answered(store)
+    store.put(record("avg", score=0.3, scores={"isear": 0.3}))
+    for path in store.paths():
+        if path.name.startswith("simple"):
+            damage(path, schema=schema)
+    assert main(["show", "--results", str(tmp_path)]) == 1
+    assert "not of schema 1 or 2" in capsys.readouterr().err
+
+
+def test_the_verdict_says_for_how_many_merges_its_chance_is_corrected(tmp_path: Path) -> None:
+    session = Session(Store(tmp_path), model="mine", suite="tickets")
+    session.add("best", right(200, 60))
+    for method in ("ties", "simple", "fisher"):
+        session.add(method, right(200, 30))
+    found = groups(session.records, gold_of(session.store))
+    assert "corrected for 3 merges." in brief.verdict(found)

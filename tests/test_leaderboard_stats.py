@@ -17,6 +17,7 @@ from leaderboard.stats.difference import Contender, Difference, OtherExam, betwe
 from leaderboard.stats.holm import holm
 from leaderboard.stats.interval import chance_of, half_width, mean
 from leaderboard.stats.ranks import critical_difference, ranking
+from leaderboard.tables.cell import corrected
 
 # Student (1908), "The probable error of a mean": additional hours of sleep of ten patients under two drugs, differences
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
@@ -114,6 +115,39 @@ def test_the_randomisation_agrees_with_mcnemars_test() -> None:
     assert a.score - b.score == pytest.approx(0.1)
     assert probability(exchanged(a, b), 0.1) == pytest.approx(0.0414, abs=0.005)
     assert probability(exchanged(a, a), 0.0) == 1.0
+
+
+@pytest.mark.parametrize("apart", [5, 12, 20, 40, 80])
+def test_no_difference_is_called_less_probable_than_the_coin_makes_it(apart: int) -> None:
+    # rows in which one alone is right: a fair coin falls on one side in all of them with a chance of 2^(1 - apart)
+    gold = np.zeros(200)
+    other = gold.copy()
+    other[:apart] = 1
+    a, b = sheets("3", "accuracy", [accuracy(gold, gold), accuracy(gold, other)])
+    found = probability(exchanged(a, b), a.score - b.score)
+    assert 2.0 ** (1 - apart) <= found * (1 if apart > 10 else 1.5)
+    assert found <= max(1.5 * 2.0 ** (1 - apart), 3 / 1001), "a thousand draws say as much"
+    if apart >= 40:
+        assert found < 1e-7, "and of what is far, the bound says more"
+
+
+def test_no_number_of_comparisons_hides_a_difference_that_nobody_doubts() -> None:
+    rng = np.random.default_rng(0)
+    by_coin = rng.normal(0, 0.02, 1000)
+    far, near = (Difference(-d, None, by_coin, by_coin) for d in (0.3, 0.03))
+    told = corrected({"near": near, **{str(k): far for k in range(400)}})
+    assert all(told[str(k)].verdict == "below" for k in range(400))
+    assert told["near"].verdict == "undecided"
+
+
+def test_what_the_bound_calls_improbable_is_no_more_frequent_than_that() -> None:
+    rng = np.random.default_rng(0)
+    worlds, least = 3000, 5e-4
+    wrong = 0
+    for _ in range(worlds):  # a coin for each of 25 rows that count unlike much, and the observed one is a coin's too
+        flips = rng.choice([-1.0, 1.0], (401, 25)) @ rng.lognormal(0, 1, 25)
+        wrong += probability(flips[1:], float(flips[0])) <= least
+    assert wrong <= 6, "1.5 are expected at most, and 7 come once in a thousand"
 
 
 @pytest.mark.parametrize(

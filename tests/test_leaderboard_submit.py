@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from harness.records.record import Store
+from harness.records.record import Store, recipe_key
 from leaderboard.publish import BEGIN, END, FINDINGS, LOCAL, PUBLISHED
 from leaderboard.submit import checklist
 from tests.test_leaderboard_publish import answered, damage, run
+from tests.test_leaderboard_table import record
 
 ROOT = Path(__file__).parent.parent
 
@@ -221,3 +224,96 @@ def test_records_of_another_schema_and_pages_that_cannot_be_read_are_told(
     for command in ("submit", "publish"):
         assert run(root, command) == 1
         assert "not of schema 1 or 2; remove it or run the test again" in capsys.readouterr().err
+
+
+# -- what nobody checked before --------------------------------------------------------------------------------------
+
+ENVIRONMENT = {"command": "pytest suites/", "commit": "0123456789ab"}
+
+
+@pytest.mark.parametrize("day", ["1999-01-01", "2031-01-01", "yesterday", "", 7, "2026-13-01"])
+def test_a_day_that_has_not_been_is_refused(root: Path, day: object, capsys: pytest.CaptureFixture[str]) -> None:
+    answered(Store(root / LOCAL), environment={**ENVIRONMENT, "date": day})
+    assert run(root, "submit") == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    assert f"its environment's date is {day!r}, no day since 2024-06-01 that has been" in line
+    assert git(root, "branch", "--format=%(refname:short)") == "main\n"
+
+
+@pytest.mark.parametrize("day", ["2024-06-01", date.today().isoformat()])
+def test_a_day_that_has_been_is_taken(root: Path, day: str) -> None:
+    answered(Store(root / LOCAL), environment={**ENVIRONMENT, "date": day})
+    assert run(root, "submit") == 0
+
+
+def test_only_commits_of_this_checkout_are_said_to_be_known(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "submit", "--name=unknown") == 0
+    said = capsys.readouterr().out
+    assert "- [ ] where these commits are, which this checkout does not have: 0123456789ab" in said
+    head = git(root, "rev-parse", "HEAD").strip()
+    for named in (head, head[:12], f"{head[:12]}-dirty"):
+        answered(Store(root / LOCAL), environment={**ENVIRONMENT, "commit": named})
+        assert run(root, "submit", f"--name={named[-9:]}") == 0
+        assert "does not have" not in capsys.readouterr().out, named
+    answered(Store(root / LOCAL), environment={**ENVIRONMENT, "commit": "--help"})
+    assert run(root, "submit", "--name=option") == 0
+    assert "does not have: --help" in capsys.readouterr().out
+
+
+def of_model(store: Store, name: str, synthetic: bool, method: str = "simple") -> None:
+    """A record of a model whose weights are the same, whatever is said of it."""
+    told = record(method, score=0.5, scores={"isear": 0.5}, model=name, synthetic=synthetic)
+    model = {**told.recipe["model"], "fingerprint": "ab" * 8}
+    recipe = {**told.recipe, "model": model}
+    made = answered(store)
+    (store.root / made.path).unlink()
+    store.put(
+        replace(
+            told,
+            recipe=recipe,
+            key=recipe_key(recipe),
+            predictions=made.predictions,
+            environment=ENVIRONMENT,
+            exam_key="",
+        )
+    )
+
+
+@pytest.mark.parametrize("told_by", ["published", "own"])
+def test_made_up_weights_under_a_real_models_name_are_refused(
+    root: Path, told_by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in Store(root / LOCAL).paths():
+        path.unlink()
+    of_model(Store(root / LOCAL), "tiny-encoder", True)
+    if told_by == "published":
+        assert run(root, "publish") == 0
+        git(root, "add", "-A")
+        git(root, "commit", "-q", "-m", "published")
+    of_model(Store(root / LOCAL), "llama-900b", False)
+    capsys.readouterr()
+    assert run(root, "submit") == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    assert "its recipe calls llama-900b a real model" in line and "tiny-encoder" in line and "made up" in line
+    assert run(root, "publish") == 1
+    assert "made up" in capsys.readouterr().err and "llama-900b" not in (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_records_that_are_published_with_other_scores_are_said_to_differ(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root, "publish") == 0
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "published")
+    capsys.readouterr()
+    assert run(root, "submit") == 1
+    assert "everything in it is published already" in capsys.readouterr().err
+    (path,) = Store(root / LOCAL).paths()
+    damage(path, score=0.75, scores={"isear": 0.75})
+    assert run(root, "submit") == 1
+    assert "scores 0.7500, and 0.5000 as it is published: look at what differs" in capsys.readouterr().err
+
+
+def test_who_waits_is_told_so_at_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "submit")
+    assert capsys.readouterr().out.startswith("checking the records and writing the pages with them")

@@ -42,9 +42,9 @@ def test_the_highest_merge_is_found_among_those_that_need_development_rows_and_t
     found = asked(groups(records_of(("in_domain",), best=0.5, base=0.2, simple=0.4, ties=0.55, greedy_soup=0.6)))
     (one,) = found
     assert one.free is not None and one.tuned is not None and one.ancestor is not None
-    assert (one.free.merge, one.free.of) == (("ties", ""), 2)
-    assert (one.tuned.merge, one.tuned.of) == (("greedy_soup", ""), 1)
-    assert one.free.lead.mean == pytest.approx(0.05) and one.free.score == pytest.approx(0.57)
+    assert (one.free.method, one.free.of) == ("ties", 2)
+    assert (one.tuned.method, one.tuned.of) == ("greedy_soup", 1)
+    assert one.free.lead.mean == pytest.approx(0.05) and one.free.cell.mean == pytest.approx(0.57)
     assert (one.title, one.sets, one.ancestor.mean) == ("in-domain", 3, pytest.approx(0.22))
     assert one.own is None, "each on its own was not asked"
 
@@ -60,6 +60,15 @@ def test_a_lead_is_less_certain_the_more_merges_it_was_picked_from(session: Sess
     assert one.free is not None and alone.free is not None and alone.free.lead.chance is not None
     assert one.free.lead.chance == pytest.approx(min(1.0, (losers + 1) * alone.free.lead.chance))
     assert one.free.lead.mean == alone.free.lead.mean and one.free.of == losers + 1
+
+
+def test_points_of_an_ablation_make_no_merge_less_certain(session: Session) -> None:
+    session.add("best", right(200, 60))
+    session.add("ties", right(200, 45))
+    alone = only(session).free
+    for k in range(1, 9):
+        session.add("ties", right(200, 50, at=100), knobs={"k": k / 10}, recipe={"k": k})
+    assert alone is not None and only(session).free == alone
 
 
 def replace_records(session: Session, methods: set[str]) -> Asked:
@@ -86,15 +95,17 @@ def test_where_all_merges_are_as_good_as_the_member_the_luckiest_is_seldom_calle
 
 def test_a_merge_below_the_ancestor_paid_nothing_however_far_it_is_above_the_best_member() -> None:
     scores = {"best": 0.3, "ties": 0.5, "simple": 0.2}
-    assert "in 1 of 1 settings" in told(records_of(("out_of_domain",), base=0.5, **scores)), "as high is no lower"
-    assert "in none of 1 settings" in told(records_of(("out_of_domain",), base=0.55, **scores))
+    assert "in 1 of 1 settings," in told(records_of(("out_of_domain",), base=0.5, **scores)), "as high is no lower"
+    assert "in none of 1 settings," in told(records_of(("out_of_domain",), base=0.55, **scores))
     assert "ties by 20.00" in told(records_of(("out_of_domain",), **scores)), "where it was not asked, none is held up"
 
 
 def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets_it_rests_on() -> None:
     several = records_of(("in_domain", "pairwise"), best=0.5, ties=0.6, greedy_soup=0.4)
-    assert told(several).startswith("**Where merging paid:** in 2 of 2 settings the highest merge was really above")
-    assert f"{REAL}, emotion, in-domain (ties by 10.00); {REAL}, emotion, pairwise (ties by 10.00)." in told(several)
+    assert told(several).startswith("**Where merging paid:** in 2 of 2 settings, each judged by itself, the")
+    note = "(ties by 10.00; the ancestor was not asked)"
+    assert f"{REAL}, emotion, in-domain {note}; {REAL}, emotion, pairwise {note}." in told(several)
+    assert "(ties by 10.00)." in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
 
 
@@ -102,7 +113,7 @@ def test_one_set_of_members_is_said_to_be_one(session: Session) -> None:
     session.add("best", right(200, 90))
     session.add("ties", right(200, 10))
     said = headline(groups(session.records, gold_of(session.store)), markdown.name)
-    assert any("(ties by 40.00, one set of members)" in sentence for sentence in said)
+    assert any("(ties by 40.00; one set of members; the ancestor was not asked)" in sentence for sentence in said)
 
 
 def test_a_question_that_two_protocols_asked_is_shown_once() -> None:
@@ -123,8 +134,8 @@ def test_the_table_names_every_setting_with_a_link_to_its_table() -> None:
     assert len(rows) == 3 and all(row.count(" | ") == head.count(" | ") for row in rows), "a name breaks no row"
     anchors = {group.key.model: group.anchor for group in found}
     assert f"(page-of-12.md#{anchors[REAL]})" in shown and f"(page-of-5.md#{anchors['gpt|2']})" in shown
-    assert shown.count("ties (of 1) | really above: +10.00&nbsp;[") == 2
-    assert "greedy_soup (of 1) | the very same score" in shown
+    assert shown.count("ties (of 1)<br>above: +10.00&nbsp;[") == 2
+    assert "greedy_soup (of 1)<br>the very same score" in shown
     assert verdict.by_setting([], markdown.name, str) == ""
     one = verdict.by_setting([g for g in found if g.key.model == REAL], markdown.name, lambda _: "")
     assert f"| [emotion, in-domain](#{anchors[REAL]})" in one, "a model's own page does not name it in each row"

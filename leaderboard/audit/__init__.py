@@ -13,6 +13,8 @@ from leaderboard.audit.answers import UNREADABLE
 from leaderboard.audit.answers import reproduce as reproduce
 from leaderboard.audit.fields import sound as sound
 from leaderboard.audit.fields import unlikely as unlikely
+from leaderboard.audit.made_up import disguised as disguised
+from leaderboard.audit.made_up import made_up as made_up
 from leaderboard.audit.marks import misgraded
 from leaderboard.audit.once import Once
 from leaderboard.audit.routes import astray
@@ -76,8 +78,10 @@ def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     yield from found.damaged
     yield from found.foreign
     gold = gold_of(store)
+    made = made_up(record for record, _ in found.files)
     for record, _ in found.files:
         yield from unlikely(record)
+        yield from disguised(record, made)
         yield from reproduce(record, gold)
         yield from misgraded(record, gold, store)
     first = {record.path: record for record in found.records}

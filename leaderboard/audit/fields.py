@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from leaderboard.tables.searches import called, part
 
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
 COVERAGE = re.compile(r"(\d{1,4} of \d{1,4}[a-z, ]*)*")  # "3 of 5 members, 2 of 5 corpora"
+FIRST = date(2024, 6, 1)  # before that nobody could run this
 UNMERGED = ("avg", "domain_specific")  # rows that are means over members and have no answers of their own
 
 
@@ -69,6 +71,8 @@ def unlikely(record: RunRecord) -> list[str]:
     for name in ("command", "commit"):
         if not str(record.environment.get(name) or "").strip():
             problems.append(f"its environment names no {name}, so nobody can make it again")
+    if (day := record.environment.get("date")) is not None and not _has_been(day):
+        problems.append(f"its environment's date is {day!r:.30}, no day since {FIRST} that has been")
     counts = {f"dev {name}": record.dev.get(name, 0) for name in ("calls", "items", "forwards")}
     for name, value in {**record.cost, **counts}.items():
         if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
@@ -78,6 +82,14 @@ def unlikely(record: RunRecord) -> list[str]:
     if not record.predictions and record.method not in UNMERGED:
         problems.append("no predictions, so its score cannot be checked")
     return [f"{record.path}: {problem}" for problem in problems]
+
+
+def _has_been(day: object) -> bool:
+    """Whether it is a day, by any clock of the world."""
+    try:
+        return FIRST <= date.fromisoformat(str(day)) <= datetime.now(UTC).date() + timedelta(days=1)
+    except ValueError:
+        return False
 
 
 def _at(recipe: Mapping[str, Any], name: str) -> Any:

@@ -75,16 +75,19 @@ def _highest(group: Group, title: str, cells: Mapping[str, Cell]) -> str:
     highest = f"{who} scores highest" if len(top) == 1 else f"{who} score the same and highest"
     said = f"{title}: {highest} of {len(own)} merges {of_several(kind)}{alike}{unknown}."
     it = "It" if len(top) == 1 else f"Of these, {terminal.name(top[0])}"
-    return text.plain(f"{group.key.model}, {said}{_beside_member(own[top[0]].to_member, it)}")
+    judged = sum(cell.to_member is not None and not cell.variant for cell in cells.values())
+    return text.plain(f"{group.key.model}, {said}{_beside_member(own[top[0]].to_member, it, judged)}")
 
 
-def _beside_member(told: Told | None, it: str) -> str:
+def _beside_member(told: Told | None, it: str, judged: int) -> str:
+    """How it stands to the best member; for how many merges its chance is corrected, as the answer below judges one."""
     if told is None:
         return ""
+    of = f", corrected for {judged} merges" if judged > 1 else ""
     if told.chance is None:
         return f" {'Minus' if it == 'It' else f'{it} minus'} the best member: {text.difference(told)}."
     verdict = {"above": "really better than", "below": "really worse than", "undecided": "not to be told from"}
-    return f" {it} is {verdict[told.verdict]} the best member: {text.difference(told)}."
+    return f" {it} is {verdict[told.verdict]} the best member: {text.difference(told)}{of}."
 
 
 def ranking(found: Iterable[Group]) -> str:

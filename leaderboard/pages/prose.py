@@ -95,9 +95,11 @@ that answered fewer than three questions are left out.
 
 BY_SETTING = """\
 Of the merges that need no development rows, and of those that need some, the one that scores highest in each setting,
-and how far it is above the best single member. *Of 31* says how many were asked. Who is picked from many is partly the
-luckiest: *p* is corrected for these many, and the lead itself is still flattered. *Each on its own* is what all members
-reach together when somebody knows which of them to ask. Where the *ancestor* is as high, merging gained nothing.
+and how far it is from the best single member. *Of 31* says how many were asked. Who is picked from many is partly the
+luckiest, so *p* is corrected for all merges of the setting, as in *How sure*; *above* and *below* hold after that,
+where *really*, in this section, is said of each comparison by itself. Brackets are plain 95 % intervals, and the lead
+of who was picked is flattered. *Each on its own* is what all members reach together when somebody knows which of them
+to ask. Where the *ancestor* is as high, merging gained nothing.
 
 """
 

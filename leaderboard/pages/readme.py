@@ -50,7 +50,11 @@ def _table(found: list[Group]) -> str:
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     lines = [f"- {text.escaped(ask)}: {text.escaped('; '.join(of))}" for ask, of in _evidence(leading).items()]
     if left := len(asked_of) - len(methods):
-        lines.append(f"- {left} more methods, that no more than half of these models were asked about: {ELSEWHERE}")
+        hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
+        best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
+        lines.append(
+            f"- {left} more methods, that no more than half of these models were asked about{best}: {ELSEWHERE}"
+        )
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric

@@ -42,6 +42,9 @@ behind the line, their command and their commit. One table is shown at first; ch
 different models, suites, protocols or settings may not be compared, so of several tables each stands by itself. What is
 chosen stands in the address: copy it to share what you see.
 
+<noscript><p>Without JavaScript nothing sorts or is chosen here: all lines stand below, one table after the other. The
+tables of each model are on <a href="leaderboard.html">the leaderboard</a>.</p></noscript>
+
 Take every row along: [CSV](leaderboard/rows.csv) · [JSON](leaderboard/rows.json). To cite:
 `python -m leaderboard cite`.
 """

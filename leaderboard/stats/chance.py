@@ -8,6 +8,7 @@ seeds and members are judged on the same draws, and no record, order or machine 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -175,5 +176,22 @@ def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def probability(values: Array, observed: float) -> float:
-    """How probable a difference at least as large as the observed one is if only the coin decides."""
-    return (1 + int(np.sum(np.abs(values) >= abs(observed) - ROUNDING))) / (len(values) + 1)
+    """How probable a difference at least as large as the observed one is if only the coin decides.
+
+    Draws cannot say less than one in their number, and corrected for fifty comparisons a thousand of them could tell
+    nothing apart, however far. So where no draw reached the observed difference, the coin's own bound counts.
+    """
+    reached = int(np.sum(np.abs(values) >= abs(observed) - ROUNDING))
+    counted = (1 + reached) / (len(values) + 1)
+    return counted if reached else min(counted, tail(values, observed))
+
+
+def tail(values: Array, observed: float, tries: float = 0.0) -> float:
+    """At most how probable it is that any of exp(tries) differences is this large if only the coin decides: of a sum of
+    coin flips with the variance s^2, 2 exp(-d^2 / 2 s^2) (Hoeffding 1963, theorem 2), times their number.
+
+    Args:
+        values: (draws,) differences that the coin made, from which s is taken.
+    """
+    spread = float(np.nanmean(np.square(values)))
+    return math.exp(min(0.0, tries + math.log(2) - (observed**2 / (2 * spread) if spread else 0.0)))

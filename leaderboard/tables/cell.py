@@ -229,12 +229,14 @@ def _compared(
 def _beside_yardsticks(
     shown: Mapping[str, Cell], complete: Mapping[str, Contender], usual: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """The same cells, each merge also beside the best member and the ancestor, where those were asked."""
+    """The same cells, each merge also beside the best member and the ancestor, where those were asked. Points of an
+    ablation, which stand in tables of their own, make no merge of the column less certain."""
 
     def minus(yardstick: str) -> dict[str, Told]:
         other = complete.get(usual.get(yardstick, ""))
         merges = {} if other is None else {m: (c, other) for m, c in complete.items() if not words.yardstick(m)}
-        return corrected({m: difference(*pair) for m, pair in merges.items()})
+        apart = {m: difference(*pair) for m, pair in merges.items() if shown[m].variant}
+        return corrected({m: difference(*pair) for m, pair in merges.items() if m not in apart}) | corrected(apart)
 
     members, ancestors = minus(MEMBER), minus(ANCESTOR)
     return {m: replace(c, to_member=members.get(m), to_ancestor=ancestors.get(m)) for m, c in shown.items()}

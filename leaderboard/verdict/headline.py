@@ -61,17 +61,22 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
     if every:
         told = f": {'; '.join(where)}" if where else ""
         yield (
-            f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings the highest merge was really "
-            f"above the best member and no lower than the ancestor, its having been picked allowed for{told}."
+            f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
+            f"highest merge was above the best member by more than having been picked explains, and no lower than the "
+            f"ancestor{told}."
         )
 
 
 def _paid_in(one: Asked, name: Name) -> str:
     """`roberta-base, GLUE, cross-task (emr by 10.56 and ties_evolver by 7.85)`; "" where none was worth it."""
-    merges = [f"{name(m.merge[0])} by {text.percent(m.lead.mean)}" for m in (one.free, one.tuned) if m and one.paid(m)]
-    alone = ", one set of members" if one.sets == 1 else ""
+    merges = [
+        f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}"
+        for m in (one.free, one.tuned)
+        if m and one.paid(m)
+    ]
+    notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
-    return f"{where} ({text.joined(merges)}{alone})" if merges else ""
+    return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
 
 
 def _worlds(found: Sequence[Group]) -> list[Overall]:
@@ -119,8 +124,9 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
     merge = advised(members)
     if merge is None:
         yield (
-            "**With development rows: keep the best single member.** No merge was above it in more questions than "
-            "chance alone would give." + _hardly_asked(members)
+            "**With development rows: keep the best single member.** No merge was really better more often than really "
+            f"worse, in more questions than the luckiest of {_judged(members)} would be by chance."
+            + _hardly_asked(members)
         )
         return
     tally, (method, kind) = members[merge], merge
@@ -129,6 +135,11 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
         f"**With development rows: try {name(method)}** ({how}) beside the best single member, and keep what scores "
         f"higher. It was {told(tally)}. Where it was better: {_where(merge, found)}.{_cost(merge, found)}"
     )
+
+
+def _judged(members: Mapping[Merge, Tally]) -> int:
+    """How many merges answered enough questions to be advised."""
+    return sum(tally.asked >= FEWEST for tally in members.values())
 
 
 def _hardly_asked(members: Mapping[Merge, Tally]) -> str:

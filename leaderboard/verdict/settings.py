@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from harness.records.record import RunRecord
+from leaderboard import text
 from leaderboard.stats.difference import Told
-from leaderboard.stats.holm import holm
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import Cell
-from leaderboard.tables.group import Group
+from leaderboard.tables.cell import Cell, Column
+from leaderboard.tables.group import Block, Group
 from leaderboard.tables.table import Cost, headline, spent_on
-from leaderboard.verdict.tally import MEMBER, Beside, Merge, Place, beside
+from leaderboard.verdict.tally import MEMBER, Beside, Place, beside
 
 OWN, ANCESTOR = "domain_specific", "base"  # the rows of each member on its own task, and of what all were tuned from
 
@@ -21,11 +20,17 @@ OWN, ANCESTOR = "domain_specific", "base"  # the rows of each member on its own 
 class Highest(NamedTuple):
     """Of several merges the one that scores highest on test rows."""
 
-    merge: Merge
-    score: float  # 0 to 1
-    lead: Told  # over the best member; its chance is corrected for its having been picked from so many
+    method: str
+    cell: Cell
+    lead: Told  # over the best member, as in the table "How sure": corrected for all merges that it was picked from
     of: int  # how many there were
     cost: Cost
+
+    @property
+    def runs(self) -> str:
+        """`models at inference: 1 of 2, by task`; "" where that is one model for all rows."""
+        shown = text.run_at_inference(self.cost.inference_models, self.cost.tasks)
+        return "" if shown in ("1", text.GAP) else f"models at inference: {shown}"
 
 
 class Asked(NamedTuple):
@@ -44,10 +49,16 @@ class Asked(NamedTuple):
         """Of how many sets of members it is the mean."""
         return len(self.member.values)
 
+    @property
+    def floor(self) -> float | None:
+        """What the model scores that nobody fine-tuned; None where that is not known."""
+        return None if self.ancestor is None else self.ancestor.mean
+
     def paid(self, one: Highest) -> bool:
-        """Whether this merge is really above the best member, and no lower than the model that nobody fine-tuned."""
-        floor = -math.inf if self.ancestor is None or self.ancestor.mean is None else self.ancestor.mean
-        return one.lead.verdict == "above" and one.score >= floor
+        """Whether this merge is above the best member by more than having been picked explains, and no lower than the
+        ancestor, where that is known."""
+        score = -math.inf if one.cell.mean is None else one.cell.mean
+        return one.lead.verdict == "above" and (self.floor is None or score >= self.floor)
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:
@@ -59,19 +70,19 @@ def asked(groups: Iterable[Group]) -> list[Asked]:
             merges = [b for b in beside(group) if (b.place, b.exam, b.member) == (place, block.exam, MEMBER)]
             if merges and place not in first:
                 usual = usual_rows(block.rows)
-                rows = {method: (column.cells[row], block.rows[row]) for method, row in usual.items()}
-                free, tuned = (_highest([b for b in merges if b.free is needs], rows) for needs in (True, False))
-                ancestor, own = (rows[method][0] if method in rows else None for method in (ANCESTOR, OWN))
-                first[place] = Asked(group, column.title, rows[MEMBER][0], ancestor, own, free, tuned)
+                member, ancestor, own = (column.cells.get(usual.get(m, "")) for m in (MEMBER, ANCESTOR, OWN))
+                free, tuned = (_highest([b for b in merges if b.free is none], block, column) for none in (True, False))
+                first[place] = Asked(group, column.title, member or Cell(), ancestor, own, free, tuned)
     return list(first.values())
 
 
-def _highest(merges: Sequence[Beside], rows: Mapping[str, tuple[Cell, Sequence[RunRecord]]]) -> Highest | None:
-    """The first of equals. Whoever is picked from many is partly the luckiest, which Holm's correction allows for."""
-    scores = {one.merge: rows[one.merge[0]][0].mean or 0.0 for one in merges}
+def _highest(merges: Sequence[Beside], block: Block, column: Column) -> Highest | None:
+    """The first of equals."""
+    rows = {method: row for method, row in usual_rows(block.rows).items() if method in {b.merge[0] for b in merges}}
+    scores = {method: score for method, row in rows.items() if (score := column.cells[row].mean) is not None}
     if not scores:
         return None
-    top = max(merges, key=lambda one: scores[one.merge])
-    chances = holm({one.merge: one.told.chance for one in merges if one.told.chance is not None})
-    lead = top.told._replace(chance=chances.get(top.merge))
-    return Highest(top.merge, scores[top.merge], lead, len(merges), spent_on(rows[top.merge[0]][1]))
+    top = max(scores, key=lambda method: scores[method])
+    cell = column.cells[rows[top]]
+    lead = cell.to_member or next(b.told for b in merges if b.merge[0] == top)
+    return Highest(top, cell, lead, len(scores), spent_on(block.rows[rows[top]]))
