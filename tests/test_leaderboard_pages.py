@@ -134,10 +134,10 @@ def test_the_readme_has_the_rows_that_most_of_its_models_were_asked_and_says_how
     half = [record("ties", model=model, score=0.5) for model in ("a", "b")]
     shown = block([*everywhere, *half, record("sce", model="a", score=0.3)])
     assert [cells[0] for cells in rows(shown)[2:]] == ["[simple](docs/methods/simple.md)"]
-    assert (
-        "- 2 more methods, that no more than half of these models were asked about: [all pages](docs/leaderboard.md)"
-        in shown
-    )
+    hidden = "- 2 more methods, that no more than half of these models were asked about"
+    assert f"{hidden}; of a and b a best merge is among them: [all pages](docs/leaderboard.md)" in shown
+    least = [record("simple", model="a", score=0.2), *everywhere[1:], record("sce", model="b", score=0.3)]
+    assert f"{hidden.replace('2 more methods', '1 more method')}: [all" in block(least), "as good a one is shown"
     two = [record("simple", model="a", score=0.4), record("ties", model="b", score=0.5)]
     alone = block(two)
     assert len(rows(alone)) == 4 and "more methods" not in alone

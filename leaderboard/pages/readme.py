@@ -53,7 +53,7 @@ def _table(found: list[Group]) -> str:
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
         best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
         lines.append(
-            f"- {left} more methods, that no more than half of these models were asked about{best}: {ELSEWHERE}"
+            f"- {left} more method{'s' if left > 1 else ''}, that no more than half of these models were asked about{best}: {ELSEWHERE}"
         )
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
