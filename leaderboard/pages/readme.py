@@ -52,9 +52,8 @@ def _table(found: list[Group]) -> str:
     if left := len(asked_of) - len(methods):
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
         best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
-        lines.append(
-            f"- {left} more method{'s' if left > 1 else ''}, that no more than half of these models were asked about{best}: {ELSEWHERE}"
-        )
+        more = f"{left} more method{'' if left == 1 else 's'}"
+        lines.append(f"- {more}, that no more than half of these models were asked about{best}: {ELSEWHERE}")
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
