@@ -5,7 +5,6 @@ A sentence that says something else needs another `says` here. A number without 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +25,6 @@ from leaderboard.findings.says import (
     both,
     is_,
 )
-from leaderboard.stats.power import needed
 from leaderboard.tables.group import Group
 from leaderboard.verdict.tally import MEMBER, Tally, beside, tallies
 
@@ -137,26 +135,9 @@ def _decided(*names: str) -> Callable[[Sequence[Group], Asked], Value]:
     return look
 
 
-def _usual_sets(names: Sequence[str]) -> Callable[[Sequence[Group], Asked], Value | None]:
-    """Of the undecided places of these claims the median of how many sets of members would decide each."""
-
-    def look(_: Sequence[Group], asked_of: Asked) -> Value | None:
-        lacks = [
-            wanted
-            for name in names
-            for vote in votes(asked_of[name])
-            if vote.outcome == "undecided" and vote.difference is not None
-            if (wanted := needed(vote.difference, 1.0).replicates) is not None
-        ]
-        middle = sorted(lacks)[len(lacks) // 2] if lacks else math.inf
-        return None if math.isinf(middle) else Value(middle, f"{middle:,.0f}", (CLAIMS_PAGE, "undecided"))
-
-    return look
-
-
 BEST, SIMPLE, TIES = Row(MEMBER), Row("simple"), Row("ties")
 EVOLVED, RANDOM = _tuned("ties", "evolver", 50), _tuned("dare_ties", "random", 50)
-EACH, SUMS = Row("domain_specific"), "sums"
+EACH, TOGETHER, SUMS = Row("domain_specific"), Row("mtl"), "sums"
 AROUND_CMA = [name for name in CLAIMS if name.startswith("cma_above_random")]
 
 
@@ -185,6 +166,7 @@ IN_TABLES = (
         for name, row, says in (
             ("calibrated ties", _calibrated("ties"), ABOVE),
             ("regmean_plus_plus", Row("regmean_plus_plus"), ABOVE),
+            ("emr", Row("emr"), ABOVE),
             ("evolver", Row("evolver", "5 generations"), ALIKE),
             ("tuned mean", _tuned("simple"), ANYTHING),
         )
@@ -283,6 +265,16 @@ IN_TABLES = (
         ABOVE,
     ),
     InTable("pairs: tuned consensus", MINILM, EMOTION, score("pairwise", _tuned("consensus")), at_most(21.1)),
+    *(
+        InTable(
+            f"in-domain: trained together, {which} set",
+            MINILM,
+            EMOTION,
+            extreme("in_domain", TOGETHER, EACH, which == "lowest"),
+            says,
+        )
+        for which, says in (("lowest", at_most(-20)), ("highest", at_least(2)))
+    ),
     InTable(
         "in-domain: lowest set of members",
         MINILM,
@@ -315,7 +307,6 @@ OVER_ALL = (
     OverAll("fisher_evolver out of domain", _claim("out_of_domain_gain[fisher]", MINILM, EMOTION), ABOVE),
     OverAll("claims about CMA-ES that are decided", _decided(*AROUND_CMA), is_(0)),
     OverAll("both searches minus one", _claim("both_above_weights[ps_dfs]", SMOLLM, SUMS), BELOW),
-    OverAll("sets of members that an undecided place takes", _usual_sets(list(CLAIMS)), at_least(4)),
 )
 QUANTITIES: Mapping[str, InTable | OverAll] = {q.name: q for q in IN_TABLES} | {q.name: q for q in OVER_ALL}
 
