@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "show":
         store = Store(results)
         found, gold = audit.load(store), gold_of(store)
-        edited = {record.path: lines for record in found.records if (lines := audit.reproduce(record, gold))}
+        edited = {record.path: lines for record in found.records if (lines := audit.reproduce(record, gold, False))}
         shown = groups([record for record in found.records if record.path not in edited], gold)
-        if wrong := show.wrong(shown, options):
-            print(f"leaderboard: {wrong}", file=sys.stderr)
-            return 2
-        print(show.shown(shown, options) or f"no records of this schema at {results}")
         left_out = [f"{line}; left out" for lines in edited.values() for line in lines]
+        if wrong := show.wrong(shown, options):
+            _report([wrong, *left_out])
+            return 2
+        print(show.shown(shown, options) or f"no records that can be shown at {results}")
         return _report([*found.damaged, *found.foreign, *left_out])
     if options.command == "serve":
         return _serve(root, options.port, Store(results))

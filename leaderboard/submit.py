@@ -55,7 +55,7 @@ def submit(root: Path, local: Store, name: str = "") -> list[str]:
             f"there is a branch {branch} already; give this one another name with --name, or remove that one: "
             f"git worktree prune && git branch -D {branch}"
         )
-    unknown = {commit for record in new if (commit := _commit(record)) and not _known(root, commit)}
+    unknown = {commit[:50] for commit in set(map(_commit, new)) if not _known(root, commit)}
     message = f"{len(new)} {'record' if len(new) == 1 else 'records'} of {_models(new)}\n\n{checklist(new, unknown)}"
     try:
         with tempfile.TemporaryDirectory(prefix="mergeboard-", ignore_cleanup_errors=True) as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from harness.judging.rowwise import METRICS, OF_KIND, Rowwise, accuracy, macro_f1, matthews, pearson, whole
+from harness.judging.rowwise import METRICS, OF_KIND, Rowwise, accuracy, f1, macro_f1, matthews, pearson, whole
 from leaderboard.stats.chance import draws, exchanged, interval, probability, sheets
 from leaderboard.stats.difference import Contender, Difference, OtherExam, between, difference, pooled
 from leaderboard.stats.holm import holm
@@ -117,18 +118,29 @@ def test_the_randomisation_agrees_with_mcnemars_test() -> None:
     assert probability(exchanged(a, a), 0.0) == 1.0
 
 
-@pytest.mark.parametrize("apart", [5, 12, 20, 40, 80])
-def test_no_difference_is_called_less_probable_than_the_coin_makes_it(apart: int) -> None:
+@pytest.mark.parametrize("metric", [accuracy, f1, macro_f1, matthews], ids=lambda metric: str(metric.__name__))
+@pytest.mark.parametrize("labelled", [1, 3, 40])
+@pytest.mark.parametrize("apart", [5, 12, 20, 40])
+def test_no_difference_is_called_much_less_probable_than_the_coin_makes_it(
+    metric: Callable[..., Rowwise], labelled: int, apart: int
+) -> None:
     # rows in which one alone is right: a fair coin falls on one side in all of them with a chance of 2^(1 - apart)
-    gold = np.zeros(200)
+    gold = np.zeros(200, int)
+    gold[:labelled] = 1
     other = gold.copy()
-    other[:apart] = 1
-    a, b = sheets("3", "accuracy", [accuracy(gold, gold), accuracy(gold, other)])
-    found = probability(exchanged(a, b), a.score - b.score)
-    assert 2.0 ** (1 - apart) <= found * (1 if apart > 10 else 1.5)
-    assert found <= max(1.5 * 2.0 ** (1 - apart), 3 / 1001), "a thousand draws say as much"
-    if apart >= 40:
-        assert found < 1e-7, "and of what is far, the bound says more"
+    other[labelled : labelled + apart] = 1
+    exact = 2.0 ** (1 - apart)
+    for draws_of in ("3", "5", "a"):
+        a, b = sheets(draws_of, metric.__name__, [metric(gold, gold.copy()), metric(gold, other)])
+        found = probability(exchanged(a, b), a.score - b.score)
+        assert found >= exact / (8 if labelled == 1 else 2), "one row of a label makes the worst tail"
+        assert found <= max(1.5 * exact, 4 / 1001), "a thousand draws say as much"
+        assert apart < 40 or found < 1e-4, "and of what is far, their moments say more"
+
+
+def test_draws_that_are_none_say_nothing() -> None:
+    assert probability(np.full(100, np.nan), 0.5) == 1.0
+    assert probability(np.zeros(1000), 0.0) == 1.0
 
 
 def test_no_number_of_comparisons_hides_a_difference_that_nobody_doubts() -> None:

@@ -231,12 +231,12 @@ def test_records_of_another_schema_and_pages_that_cannot_be_read_are_told(
 ENVIRONMENT = {"command": "pytest suites/", "commit": "0123456789ab"}
 
 
-@pytest.mark.parametrize("day", ["1999-01-01", "2031-01-01", "yesterday", "", 7, "2026-13-01"])
+@pytest.mark.parametrize("day", ["1999-01-01", "2031-01-01", "yesterday", "", 7, "2026-13-01", 20261101, "2026-W40-1"])
 def test_a_day_that_has_not_been_is_refused(root: Path, day: object, capsys: pytest.CaptureFixture[str]) -> None:
     answered(Store(root / LOCAL), environment={**ENVIRONMENT, "date": day})
     assert run(root, "submit") == 1
     *_, line = capsys.readouterr().err.splitlines()
-    assert f"its environment's date is {day!r}, no day since 2024-06-01 that has been" in line
+    assert f"its environment's date is {day!r}, wanted a day since 2024-06-01 that has been" in line
     assert git(root, "branch", "--format=%(refname:short)") == "main\n"
 
 

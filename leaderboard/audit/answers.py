@@ -15,8 +15,12 @@ from leaderboard.tables.answers import Gold, every_answer, rowwise
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 
 
-def reproduce(record: RunRecord, gold: Gold) -> list[str]:
-    """One line for each set of answers that its gold labels do not give the recorded score, or no score at all."""
+def reproduce(record: RunRecord, gold: Gold, unreadable: bool = True) -> list[str]:
+    """One line for each set of answers that its gold labels do not give the recorded score, or no score at all.
+
+    Args:
+        unreadable: whether to tell of answers and labels that cannot be read.
+    """
     problems = []
     wanted: dict[str, Any] = {f"predictions on {corpus}": record.scores.get(corpus) for corpus in record.predictions}
     for member, scores in _items(record.details.get("members")):
@@ -25,7 +29,8 @@ def reproduce(record: RunRecord, gold: Gold) -> list[str]:
         try:
             score = whole(rowwise(kept, gold(kept["gold"])))
         except (*UNREADABLE, zlib.error) as error:
-            problems.append(f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})")
+            if unreadable:
+                problems.append(f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})")
             continue
         if said in wanted and not (is_score(wanted[said]) and abs(score - wanted[said]) <= ROUNDING):
             problems.append(f"{record.path}: {said} give {score:.6f}, the record says {wanted[said]}")

@@ -72,7 +72,7 @@ def unlikely(record: RunRecord) -> list[str]:
         if not str(record.environment.get(name) or "").strip():
             problems.append(f"its environment names no {name}, so nobody can make it again")
     if (day := record.environment.get("date")) is not None and not _has_been(day):
-        problems.append(f"its environment's date is {day!r:.30}, no day since {FIRST} that has been")
+        problems.append(f"its environment's date is {day!r:.30}, wanted a day since {FIRST} that has been")
     counts = {f"dev {name}": record.dev.get(name, 0) for name in ("calls", "items", "forwards")}
     for name, value in {**record.cost, **counts}.items():
         if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
@@ -86,6 +86,8 @@ def unlikely(record: RunRecord) -> list[str]:
 
 def _has_been(day: object) -> bool:
     """Whether it is a day, by any clock of the world."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", str(day)):
+        return False
     try:
         return FIRST <= date.fromisoformat(str(day)) <= datetime.now(UTC).date() + timedelta(days=1)
     except ValueError:

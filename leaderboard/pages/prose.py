@@ -37,9 +37,9 @@ HOW_TO_READ = """\
   was tuned beside what was not would say nothing of the methods.
 - **Bold** is the best merged model of its kind in a column. `≈` marks those that cannot be told from it, `?` those of
   which nothing is known: no predictions, and one replicate. Two chances are asked: which of two methods is right in
-  which test row (a paired randomisation test of 1,000 exchanges; Hoeffding's bound where none is as large) and, with
-  two replicates or more, other trainings (Student's t of the differences). *p* is the larger of both, in each column of
-  differences corrected for their number (Holm). A difference counts as real where *p* is at most 0.05.
+  which test row (a paired randomisation test of 1,000 exchanges; a bound by their moments where none is as large) and,
+  with two replicates or more, other trainings (Student's t of the differences). *p* is the larger of both, in each
+  column of differences corrected for their number (Holm). A difference counts as real where *p* is at most 0.05.
 - *minus best merge*, *minus base method*, *minus best member* and *minus ancestor* are such differences: to the best
   merge of its kind, to what is tuned, to the single member that does best on development rows, and to the model that
   all members were fine-tuned from. The base method of `ties_evolver` and of `ties_cma`, a search, is `ties`, with the
@@ -95,11 +95,12 @@ that answered fewer than three questions are left out.
 
 BY_SETTING = """\
 Of the merges that need no development rows, and of those that need some, the one that scores highest in each setting,
-and how far it is from the best single member. *Of 31* says how many were asked. Who is picked from many is partly the
-luckiest, so *p* is corrected for all merges of the setting, as in *How sure*; *above* and *below* hold after that,
-where *really*, in this section, is said of each comparison by itself. Brackets are plain 95 % intervals, and the lead
-of who was picked is flattered. *Each on its own* is what all members reach together when somebody knows which of them
-to ask. Where the *ancestor* is as high, merging gained nothing.
+and how far it is from the best single member. *Of 31* says how many were asked; methods with searches of several
+budgets are left to tables of their own. Who is picked from many is partly the luckiest, so *p* is corrected for all
+merges of the setting, as in *How sure*; *above* and *below* hold after that, where *really*, in this section, is said
+of each comparison by itself. Brackets are plain 95 % intervals, and the lead of who was picked is flattered. *Each on
+its own* is what all members reach together when somebody knows which of them to ask. Where the *ancestor* is as high,
+merging gained nothing.
 
 """
 

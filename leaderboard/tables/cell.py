@@ -210,7 +210,7 @@ def _compared(
         best.setdefault(shown[m].kind, m)
     of_kind = {m: best[shown[m].kind] for m in merges if m not in apart}
     to_best = corrected({m: difference(merges[m], merges[top]) for m, top in of_kind.items() if m != top})
-    to_base = corrected({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges})
+    to_base = _apart({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges}, apart)
     pairs = {m: stands for m, stands in apart.items() if m in complete and stands in complete}
     to_default = corrected({m: difference(complete[m], complete[stands]) for m, stands in pairs.items()})
     found = dict(shown)
@@ -229,17 +229,21 @@ def _compared(
 def _beside_yardsticks(
     shown: Mapping[str, Cell], complete: Mapping[str, Contender], usual: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """The same cells, each merge also beside the best member and the ancestor, where those were asked. Points of an
-    ablation, which stand in tables of their own, make no merge of the column less certain."""
+    """The same cells, each merge also beside the best member and the ancestor, where those were asked."""
 
     def minus(yardstick: str) -> dict[str, Told]:
         other = complete.get(usual.get(yardstick, ""))
         merges = {} if other is None else {m: (c, other) for m, c in complete.items() if not words.yardstick(m)}
-        apart = {m: difference(*pair) for m, pair in merges.items() if shown[m].variant}
-        return corrected({m: difference(*pair) for m, pair in merges.items() if m not in apart}) | corrected(apart)
+        return _apart({m: difference(*pair) for m, pair in merges.items()}, [m for m in merges if shown[m].variant])
 
     members, ancestors = minus(MEMBER), minus(ANCESTOR)
     return {m: replace(c, to_member=members.get(m), to_ancestor=ancestors.get(m)) for m, c in shown.items()}
+
+
+def _apart(differences: Mapping[str, Difference], variants: Collection[str]) -> dict[str, Told]:
+    """Corrected in two families: points of an ablation stand in tables of their own, and make no merge less certain."""
+    of_variants = {m: d for m, d in differences.items() if m in variants}
+    return corrected({m: d for m, d in differences.items() if m not in variants}) | corrected(of_variants)
 
 
 def corrected(differences: Mapping[Name, Difference]) -> dict[Name, Told]:

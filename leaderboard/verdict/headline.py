@@ -62,8 +62,8 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
         told = f": {'; '.join(where)}" if where else ""
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
-            f"highest merge was above the best member by more than having been picked explains, and no lower than the "
-            f"ancestor{told}."
+            "highest merge was above the best member by more than having been picked explains, and above the ancestor, "
+            f"where that is known{told}."
         )
 
 
@@ -74,7 +74,7 @@ def _paid_in(one: Asked, name: Name) -> str:
         for m in (one.free, one.tuned)
         if m and one.paid(m)
     ]
-    notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
+    notes = ["one set of members"] * (one.sets == 1) + ["the ancestor is not known"] * (one.floor is None)
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
 
@@ -123,11 +123,7 @@ def _ranked(one: Overall, name: Name) -> str:
 def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name) -> Iterator[str]:
     merge = advised(members)
     if merge is None:
-        yield (
-            "**With development rows: keep the best single member.** No merge was really better more often than really "
-            f"worse, in more questions than the luckiest of {_judged(members)} would be by chance."
-            + _hardly_asked(members)
-        )
+        yield ("**With development rows: keep the best single member.**" + _as_lucky(members) + _hardly_asked(members))
         return
     tally, (method, kind) = members[merge], merge
     how = "at its defaults" if kind == DEFAULT else kind
@@ -137,9 +133,15 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
     )
 
 
-def _judged(members: Mapping[Merge, Tally]) -> int:
-    """How many merges answered enough questions to be advised."""
-    return sum(tally.asked >= FEWEST for tally in members.values())
+def _as_lucky(members: Mapping[Merge, Tally]) -> str:
+    """That no merge stands out, of those that answered enough questions to be advised."""
+    judged = sum(tally.asked >= FEWEST for tally in members.values())
+    if not judged:
+        return f" No merge was asked {FEWEST} questions yet."
+    told = f"the luckiest of {judged}" if judged > 1 else "one"
+    return (
+        f" No merge was really better more often than really worse, in more questions than {told} would be by chance."
+    )
 
 
 def _hardly_asked(members: Mapping[Merge, Tally]) -> str:

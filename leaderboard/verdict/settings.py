@@ -55,10 +55,10 @@ class Asked(NamedTuple):
         return None if self.ancestor is None else self.ancestor.mean
 
     def paid(self, one: Highest) -> bool:
-        """Whether this merge is above the best member by more than having been picked explains, and no lower than the
-        ancestor, where that is known."""
+        """Whether this merge is above the best member by more than having been picked explains, and above the ancestor,
+        where that is known."""
         score = -math.inf if one.cell.mean is None else one.cell.mean
-        return one.lead.verdict == "above" and (self.floor is None or score >= self.floor)
+        return one.lead.verdict == "above" and (self.floor is None or score > self.floor)
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:

@@ -18,7 +18,6 @@ from functools import cached_property
 
 from harness.records.record import RunRecord
 from leaderboard import words
-from leaderboard.stats.chance import tail
 from leaderboard.stats.difference import ZERO, Contender, Difference, difference
 from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.stats.interval import mean
@@ -119,7 +118,11 @@ class Contest:
 
 def luckiest(lead: Difference, results: float) -> float:
     """At most how probable it is that any of exp(results) results of a search has so large a lead by chance."""
-    return 0.0 if lead.exchanged is None else tail(lead.exchanged, lead.mean, results)
+    if lead.exchanged is None:
+        return 0.0
+    spread = float((lead.exchanged**2).mean())
+    exponent = results + math.log(2) - (lead.mean**2 / (2 * spread) if spread else 0.0)
+    return math.exp(min(0.0, exponent))
 
 
 def corrected(found: Mapping[str, Standing]) -> dict[str, Standing]:
