@@ -20,7 +20,7 @@ from leaderboard.stats.packed import Columns, together
 
 DRAWS = 1000
 BLOCK, NUMBERS = 50, 2_000_000  # draws that are made at once: so many, or as many of few rows; some 50 MiB
-PAIRS = 16384  # of which what the coin made is kept: tables of a group ask for many of them again; some 128 MiB
+PAIRS = 8192  # of which what the coin made is kept: tables of a group ask for many of them again; some 64 MiB
 ROUNDING = 2e-6  # records keep six digits of a score
 NOTHING = np.empty((0, 0))
 MOMENTS = (4, 6, 8)  # higher ones are not known from a thousand draws
