@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "show":
         store = Store(results)
         found, gold = audit.load(store), gold_of(store)
-        edited = {record.path: lines for record in found.records if (lines := audit.reproduce(record, gold, False))}
+        edited = {record.path: lines for record in found.records if (lines := audit.contradictions(record, gold))}
         shown = groups([record for record in found.records if record.path not in edited], gold)
         left_out = [f"{line}; left out" for lines in edited.values() for line in lines]
         if wrong := show.wrong(shown, options):
@@ -204,7 +204,7 @@ def _rows(root: Path, options: argparse.Namespace) -> int:
 
 
 def _submit(root: Path, local: Store, name: str) -> int:
-    print("checking the records and writing the pages with them: up to a minute ...", flush=True)
+    print("checking the records and writing the pages with them ...", flush=True)
     try:
         print("\n".join(submit.submit(root, local, name)))
     except submit.Refused as error:

@@ -43,12 +43,12 @@ def publish(root: Path, local: Store) -> tuple[list[str], list[str]]:
     there = shelf.adopt(target, audit.load(target))
     same = local.root.resolve() == target.root.resolve()
     found, known = there if same else audit.load(local), gold_of(local)
-    made = audit.made_up([*there.records, *found.records])
+    told = audit.told_first(there.records, found.records)
     refused, copied = [*found.damaged, *([] if same else found.foreign)], 0
     for record, place in found.files:
         if record.path in there.places:
             continue
-        faults = [*audit.unlikely(record), *audit.disguised(record, made)]
+        faults = [*audit.unlikely(record), *audit.disguised(record, told)]
         faults += [*audit.reproduce(record, known), *misgraded(record, known, local)]
         if faults:
             refused += faults

@@ -101,7 +101,7 @@ def _commit(record: RunRecord) -> str:
 def _known(root: Path, commit: str) -> bool:
     """Whether this checkout has such a commit."""
     plain = commit.removesuffix("-dirty")
-    named = re.fullmatch("[0-9a-f]{4,40}", plain)
+    named = re.fullmatch("[0-9a-f]{4,64}", plain)
     return bool(named) and git(root, "cat-file", "-e", f"{plain}^{{commit}}").returncode == 0
 
 
@@ -135,12 +135,12 @@ def _new(root: Path, local: Store) -> list[RunRecord]:
     """The records that are not published yet. Errors: `Refused` if there is none, or one does not hold up."""
     found, known = audit.load(local), gold_of(local)
     published = audit.load(Store(root / publish.PUBLISHED))
-    made = audit.made_up([*published.records, *found.records])
+    told = audit.told_first(published.records, found.records)
     wrong, new = [*found.damaged, *found.foreign], []
     for record in found.records:
         if record.path not in published.places:
             new.append(record)
-            wrong += [*audit.unlikely(record), *audit.disguised(record, made)]
+            wrong += [*audit.unlikely(record), *audit.disguised(record, told)]
             wrong += [*audit.reproduce(record, known), *misgraded(record, known, local)]
     if wrong:
         raise Refused("\n".join(f"{text.plain(line)}; nothing was submitted" for line in wrong))

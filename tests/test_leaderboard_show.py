@@ -106,15 +106,19 @@ def test_one_merge_alone_has_no_verdict() -> None:
     assert brief.verdict(groups([record("simple"), record("best")])) == "" == brief.verdict([])
 
 
+def one_of_two(folder: Path, **changes: object) -> None:
+    """Two records, of which one is changed behind everybody's back."""
+    store = Store(folder)
+    answered(store)
+    store.put(record("avg", score=0.3, scores={"isear": 0.3}))
+    (path,) = (path for path in store.paths() if path.name.startswith("simple"))
+    damage(path, **changes)
+
+
 def test_a_score_that_its_answers_do_not_give_is_told_and_not_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(tmp_path)
-    answered(store)
-    store.put(record("avg", score=0.3, scores={"isear": 0.3}))
-    for path in store.paths():
-        if path.name.startswith("simple"):
-            damage(path, score=0.75, scores={"isear": 0.75})
+    one_of_two(tmp_path, score=0.75, scores={"isear": 0.75})
     assert main(["show", "--results", str(tmp_path)]) == 1
     told = capsys.readouterr()
     assert "75.00" not in told.out and "30.00" in told.out
@@ -125,12 +129,7 @@ def test_a_score_that_its_answers_do_not_give_is_told_and_not_shown(
 def test_a_record_of_another_schema_is_a_line_however_many_are_shown(
     tmp_path: Path, schema: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(tmp_path)
-    answered(store)
-    store.put(record("avg", score=0.3, scores={"isear": 0.3}))
-    for path in store.paths():
-        if path.name.startswith("simple"):
-            damage(path, schema=schema)
+    one_of_two(tmp_path, schema=schema)
     assert main(["show", "--results", str(tmp_path)]) == 1
     assert "not of schema 1 or 2" in capsys.readouterr().err
 
@@ -142,3 +141,11 @@ def test_the_verdict_says_for_how_many_merges_its_chance_is_corrected(tmp_path: 
         session.add(method, right(200, 30))
     found = groups(session.records, gold_of(session.store))
     assert "corrected for 3 merges." in brief.verdict(found)
+
+
+def test_answers_whose_labels_are_away_contradict_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answered(Store(tmp_path))
+    for path in (tmp_path / "gold").glob("*.json"):
+        path.unlink()
+    assert main(["show", "--results", str(tmp_path)]) == 0
+    assert "50.00" in capsys.readouterr().out

@@ -119,8 +119,8 @@ def test_the_randomisation_agrees_with_mcnemars_test() -> None:
 
 
 @pytest.mark.parametrize("metric", [accuracy, f1, macro_f1, matthews], ids=lambda metric: str(metric.__name__))
-@pytest.mark.parametrize("labelled", [1, 3, 40])
-@pytest.mark.parametrize("apart", [5, 12, 20, 40])
+@pytest.mark.parametrize("labelled", [1, 2, 3, 40])
+@pytest.mark.parametrize("apart", [5, 11, 13, 14, 16, 20, 40])
 def test_no_difference_is_called_much_less_probable_than_the_coin_makes_it(
     metric: Callable[..., Rowwise], labelled: int, apart: int
 ) -> None:
@@ -130,17 +130,18 @@ def test_no_difference_is_called_much_less_probable_than_the_coin_makes_it(
     other = gold.copy()
     other[labelled : labelled + apart] = 1
     exact = 2.0 ** (1 - apart)
-    for draws_of in ("3", "5", "a"):
+    for draws_of in "13579abc":
         a, b = sheets(draws_of, metric.__name__, [metric(gold, gold.copy()), metric(gold, other)])
         found = probability(exchanged(a, b), a.score - b.score)
-        assert found >= exact / (8 if labelled == 1 else 2), "one row of a label makes the worst tail"
-        assert found <= max(1.5 * exact, 4 / 1001), "a thousand draws say as much"
-        assert apart < 40 or found < 1e-4, "and of what is far, their moments say more"
+        assert found >= exact / (4 if labelled == 1 else 1.5), "one row of a label makes the worst tail"
+        assert found <= max(1.5 * exact, 8 / 1001), "a thousand draws say as much"
+        assert apart < 40 or found < 5e-4, "and of what is far, their moments say more"
 
 
 def test_draws_that_are_none_say_nothing() -> None:
     assert probability(np.full(100, np.nan), 0.5) == 1.0
     assert probability(np.zeros(1000), 0.0) == 1.0
+    assert probability(np.zeros(1000), 0.5) == 1 / 1001, "no exchange changed anything: nothing to draw a tail from"
 
 
 def test_no_number_of_comparisons_hides_a_difference_that_nobody_doubts() -> None:

@@ -226,7 +226,7 @@ def test_records_of_another_schema_and_pages_that_cannot_be_read_are_told(
         assert "not of schema 1 or 2; remove it or run the test again" in capsys.readouterr().err
 
 
-# -- what nobody checked before --------------------------------------------------------------------------------------
+# -- days, commits and models that cannot be -------------------------------------------------------------------------
 
 ENVIRONMENT = {"command": "pytest suites/", "commit": "0123456789ab"}
 
@@ -297,6 +297,23 @@ def test_made_up_weights_under_a_real_models_name_are_refused(
     assert "its recipe calls llama-900b a real model" in line and "tiny-encoder" in line and "made up" in line
     assert run(root, "publish") == 1
     assert "made up" in capsys.readouterr().err and "llama-900b" not in (root / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_published_real_model_stays_one_whatever_a_newcomer_calls_it(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in Store(root / LOCAL).paths():
+        path.unlink()
+    of_model(Store(root / LOCAL), "roberta-base", False)
+    assert run(root, "publish") == 0
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "published")
+    of_model(Store(root / LOCAL), "roberta-base", False, "ties")
+    of_model(Store(root / LOCAL), "toy", True)
+    capsys.readouterr()
+    assert run(root, "submit") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "its recipe calls toy made up" in line and "says that these weights are a real model's" in line
 
 
 def test_records_that_are_published_with_other_scores_are_said_to_differ(

@@ -13,7 +13,7 @@ from leaderboard.pages import markdown, verdict
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
-from leaderboard.verdict.headline import headline
+from leaderboard.verdict.headline import MOST, headline
 from leaderboard.verdict.settings import Asked, asked
 from tests.test_leaderboard_table import record
 from tests.test_verdict_headline import REAL
@@ -108,6 +108,13 @@ def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets
     assert f"{REAL}, emotion, in-domain {note}; {REAL}, emotion, pairwise {note}." in told(several)
     assert "(ties by 10.00)." in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
+
+
+def test_of_many_settings_where_merging_paid_the_first_are_named() -> None:
+    models = [f"model-{n}" for n in range(MOST + 3)]
+    said = told([r for m in models for r in records_of(("in_domain",), model=m, best=0.5, ties=0.6, base=0.1)])
+    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00); 3 more.")
+    assert said.count("ties by 10.00") == MOST
 
 
 def test_one_set_of_members_is_said_to_be_one(session: Session) -> None:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from harness.records.record import SCHEMA, BadRecord, RunRecord, Store, read
 from harness.records.uncollected import uncollected
 from leaderboard.audit.answers import UNREADABLE
+from leaderboard.audit.answers import contradictions as contradictions
 from leaderboard.audit.answers import reproduce as reproduce
 from leaderboard.audit.fields import sound as sound
 from leaderboard.audit.fields import unlikely as unlikely
 from leaderboard.audit.made_up import disguised as disguised
-from leaderboard.audit.made_up import made_up as made_up
+from leaderboard.audit.made_up import told_first as told_first
 from leaderboard.audit.marks import misgraded
 from leaderboard.audit.once import Once
 from leaderboard.audit.routes import astray
@@ -78,10 +79,10 @@ def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:
     yield from found.damaged
     yield from found.foreign
     gold = gold_of(store)
-    made = made_up(record for record, _ in found.files)
+    told = told_first((), [record for record, _ in found.files])
     for record, _ in found.files:
         yield from unlikely(record)
-        yield from disguised(record, made)
+        yield from disguised(record, told)
         yield from reproduce(record, gold)
         yield from misgraded(record, gold, store)
     first = {record.path: record for record in found.records}

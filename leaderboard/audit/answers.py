@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.judging.rowwise import whole
@@ -15,13 +15,18 @@ from leaderboard.tables.answers import Gold, every_answer, rowwise
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)  # what bad files raise
 
 
-def reproduce(record: RunRecord, gold: Gold, unreadable: bool = True) -> list[str]:
-    """One line for each set of answers that its gold labels do not give the recorded score, or no score at all.
+def reproduce(record: RunRecord, gold: Gold) -> list[str]:
+    """One line for each set of answers that its gold labels do not give the recorded score, or no score at all."""
+    return [line for line, _ in _problems(record, gold)]
 
-    Args:
-        unreadable: whether to tell of answers and labels that cannot be read.
-    """
-    problems = []
+
+def contradictions(record: RunRecord, gold: Gold) -> list[str]:
+    """The same without answers and labels that cannot be read, which contradict nothing."""
+    return [line for line, read in _problems(record, gold) if read]
+
+
+def _problems(record: RunRecord, gold: Gold) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether the answers that it is about could be read."""
     wanted: dict[str, Any] = {f"predictions on {corpus}": record.scores.get(corpus) for corpus in record.predictions}
     for member, scores in _items(record.details.get("members")):
         wanted |= {f"predictions of member {member} on test rows of {c}": score for c, score in _items(scores)}
@@ -29,12 +34,10 @@ def reproduce(record: RunRecord, gold: Gold, unreadable: bool = True) -> list[st
         try:
             score = whole(rowwise(kept, gold(kept["gold"])))
         except (*UNREADABLE, zlib.error) as error:
-            if unreadable:
-                problems.append(f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})")
+            yield f"{record.path}: {said} cannot be read ({type(error).__name__}: {error})", False
             continue
         if said in wanted and not (is_score(wanted[said]) and abs(score - wanted[said]) <= ROUNDING):
-            problems.append(f"{record.path}: {said} give {score:.6f}, the record says {wanted[said]}")
-    return problems
+            yield f"{record.path}: {said} give {score:.6f}, the record says {wanted[said]}", True
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from leaderboard.tables.searches import called, part
 
 LONGEST, DEEPEST, LARGEST = 120, 30, 1e15  # a name's characters, nested lists and objects, a number
 COVERAGE = re.compile(r"(\d{1,4} of \d{1,4}[a-z, ]*)*")  # "3 of 5 members, 2 of 5 corpora"
-FIRST = date(2024, 6, 1)  # before that nobody could run this
+FIRST = date(2024, 6, 1)  # the month of the first paper; before, nobody could run this
 UNMERGED = ("avg", "domain_specific")  # rows that are means over members and have no answers of their own
 
 

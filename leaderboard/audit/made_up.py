@@ -1,7 +1,7 @@
-"""Whether a record says of a made-up model that it is a real one.
+"""Whether records agree which models are made up.
 
 The tiny models of the synthetic world say that they are made up; tables, rankings and the verdict keep them apart by
-that alone. Whatever they are called, their weights have one fingerprint.
+that alone. The files of a model have one fingerprint, whatever it is called; who changes a file has another model.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ from leaderboard.tables.group import synthetic
 from leaderboard.tables.searches import part
 
 
-def made_up(records: Iterable[RunRecord]) -> Mapping[str, RunRecord]:
-    """Fingerprint of weights that some record calls made up -> that record."""
-    return {weights: record for record in records if synthetic(record) and (weights := _weights(record))}
+def told_first(published: Iterable[RunRecord], own: Iterable[RunRecord]) -> Mapping[str, RunRecord]:
+    """Fingerprint of a model -> the record that is believed of it: a published one, else one that calls it made up."""
+    found: dict[str, RunRecord] = {}
+    for record in (*published, *sorted(own, key=lambda record: not synthetic(record))):
+        if weights := _weights(record):
+            found.setdefault(weights, record)
+    return found
 
 
-def disguised(record: RunRecord, made: Mapping[str, RunRecord]) -> list[str]:
-    """One line where it calls such weights a real model."""
-    if synthetic(record) or (other := made.get(_weights(record))) is None:
+def disguised(record: RunRecord, told: Mapping[str, RunRecord]) -> list[str]:
+    """One line where a record says otherwise of its model than the one that is believed."""
+    other = told.get(_weights(record), record)
+    if synthetic(record) == synthetic(other):
         return []
+    says, theirs = ("made up", "a real model's") if synthetic(record) else ("a real model", "made up")
     return [
-        f"{record.path}: its recipe calls {record.model} a real model, and {other.path} says that these weights are "
-        "made up"
+        f"{record.path}: its recipe calls {record.model} {says}, and {other.path} says that these weights are {theirs}"
     ]
 
 

@@ -21,6 +21,7 @@ from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, by_setting, 
 REAL = "real models"
 FEWEST = 3  # questions that a merge must have answered before it can be advised
 Name = Callable[[str], str]  # a method's name as a page shows it
+MOST = 6  # settings that are named where merging paid; the table has all
 NOTHING = "No real model was asked yet, so nothing is known about any method."
 
 
@@ -59,7 +60,8 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
     every = asked(found)
     where = [line for one in every if (line := _paid_in(one, name))]
     if every:
-        told = f": {'; '.join(where)}" if where else ""
+        more = [f"{len(where) - MOST} more"] if len(where) > MOST else []
+        told = f": {'; '.join([*where[:MOST], *more])}" if where else ""
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
             "highest merge was above the best member by more than having been picked explains, and above the ancestor, "
@@ -68,7 +70,7 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
 
 
 def _paid_in(one: Asked, name: Name) -> str:
-    """`roberta-base, GLUE, cross-task (emr by 10.56 and ties_evolver by 7.85)`; "" where none was worth it."""
+    """`roberta-base, GLUE, cross-task (emr by 10.56; ties_evolver by 7.85)`; "" where none was worth it."""
     merges = [
         f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}"
         for m in (one.free, one.tuned)
@@ -123,7 +125,7 @@ def _ranked(one: Overall, name: Name) -> str:
 def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name) -> Iterator[str]:
     merge = advised(members)
     if merge is None:
-        yield ("**With development rows: keep the best single member.**" + _as_lucky(members) + _hardly_asked(members))
+        yield "**With development rows: keep the best single member.**" + _as_lucky(members) + _hardly_asked(members)
         return
     tally, (method, kind) = members[merge], merge
     how = "at its defaults" if kind == DEFAULT else kind

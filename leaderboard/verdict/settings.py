@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from leaderboard import text
@@ -12,7 +11,7 @@ from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import Cell, Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.table import Cost, headline, spent_on
-from leaderboard.verdict.tally import MEMBER, Beside, Place, beside
+from leaderboard.verdict.tally import MEMBER, Place, needs_none
 
 OWN, ANCESTOR = "domain_specific", "base"  # the rows of each member on its own task, and of what all were tuned from
 
@@ -57,8 +56,7 @@ class Asked(NamedTuple):
     def paid(self, one: Highest) -> bool:
         """Whether this merge is above the best member by more than having been picked explains, and above the ancestor,
         where that is known."""
-        score = -math.inf if one.cell.mean is None else one.cell.mean
-        return one.lead.verdict == "above" and (self.floor is None or score > self.floor)
+        return one.lead.verdict == "above" and (self.floor is None or (one.cell.mean or 0.0) > self.floor)
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:
@@ -67,22 +65,27 @@ def asked(groups: Iterable[Group]) -> list[Asked]:
     for group in (group for group in groups if not group.synthetic):
         for block, column in zip(group.blocks(), headline(group).columns, strict=True):
             place = (group.key.model, group.key.suite, block.question, block.heads)
-            merges = [b for b in beside(group) if (b.place, b.exam, b.member) == (place, block.exam, MEMBER)]
-            if merges and place not in first:
-                usual = usual_rows(block.rows)
-                member, ancestor, own = (column.cells.get(usual.get(m, "")) for m in (MEMBER, ANCESTOR, OWN))
-                free, tuned = (_highest([b for b in merges if b.free is none], block, column) for none in (True, False))
-                first[place] = Asked(group, column.title, member or Cell(), ancestor, own, free, tuned)
+            if place not in first and (found := _asked(group, block, column)):
+                first[place] = found
     return list(first.values())
 
 
-def _highest(merges: Sequence[Beside], block: Block, column: Column) -> Highest | None:
-    """The first of equals."""
-    rows = {method: row for method, row in usual_rows(block.rows).items() if method in {b.merge[0] for b in merges}}
-    scores = {method: score for method, row in rows.items() if (score := column.cells[row].mean) is not None}
-    if not scores:
+def _asked(group: Group, block: Block, column: Column) -> Asked | None:
+    """None where no merge stands beside the best member."""
+    cells = {method: column.cells[row] for method, row in usual_rows(block.rows).items()}
+    merges = {method: cell for method, cell in cells.items() if cell.to_member is not None}
+    if not merges:
         return None
-    top = max(scores, key=lambda method: scores[method])
-    cell = column.cells[rows[top]]
-    lead = cell.to_member or next(b.told for b in merges if b.merge[0] == top)
-    return Highest(top, cell, lead, len(scores), spent_on(block.rows[rows[top]]))
+    free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
+    highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
+    return Asked(group, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), *highest)
+
+
+def _highest(merges: Mapping[str, Cell], block: Block) -> Highest | None:
+    """The first of equals."""
+    if not merges:
+        return None
+    method = max(merges, key=lambda m: merges[m].mean or 0.0)
+    lead = merges[method].to_member
+    assert lead is not None
+    return Highest(method, merges[method], lead, len(merges), spent_on(block.rows[usual_rows(block.rows)[method]]))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from scipy.special import bdtrc  # the binomial's upper tail, without the weight of scipy.stats
 
+from harness.records.record import RunRecord
 from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
@@ -33,7 +34,6 @@ class Beside(NamedTuple):
     """One merge beside a single member, in one column."""
 
     place: Place
-    exam: str  # "" of the question's first one
     setting: str  # its title: "in-domain"
     merge: Merge
     member: str  # "best", or "avg" for one that nobody chose
@@ -82,10 +82,8 @@ def beside(group: Group) -> tuple[Beside, ...]:
             other = known.get(usual.get(member, ""))
             for method, row in usual.items() if other is not None else ():
                 if row in known and not words.yardstick(row):
-                    free = not any(_asked_dev(r.dev) for r in block.rows[row])
-                    found.append(
-                        Beside(place, block.exam, setting, (method, told[row]), member, _told(known[row], other), free)
-                    )
+                    free = needs_none(block.rows[row])
+                    found.append(Beside(place, setting, (method, told[row]), member, _told(known[row], other), free))
     return tuple(found)
 
 
@@ -135,6 +133,6 @@ def _told(one: Contender, other: Contender | None) -> Told:
     return difference(one, other).told()
 
 
-def _asked_dev(dev: Mapping[str, object]) -> bool:
-    """Whether a merge asked development rows for scores, or learned from them without their labels."""
-    return bool(dev.get("calls")) or bool(part(dev, "unlabelled"))
+def needs_none(records: Iterable[RunRecord]) -> bool:
+    """Whether a merge asked development rows for no score, and learned nothing from them without their labels."""
+    return not any(record.dev.get("calls") or part(record.dev, "unlabelled") for record in records)
