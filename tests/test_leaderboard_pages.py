@@ -143,6 +143,21 @@ def test_the_readme_has_the_rows_that_most_of_its_models_were_asked_and_says_how
     assert len(rows(alone)) == 4 and "more methods" not in alone
 
 
+def test_the_readme_shows_the_merges_that_rank_best_over_all_its_models() -> None:
+    """Seven methods: one leads on one model alone and is behind all others on two."""
+    others, models = ("simple", "ties", "fisher", "regmean", "sce", "star"), ("a", "b", "c")
+    records = [record(name, model=model, score=0.5) for model in models for name in others]
+    records += [record("cart", model=model, score=score) for model, score in zip(models, (0.9, 0.1, 0.1), strict=True)]
+    beside = [record(name, model=model, score=0.3) for model in models for name in ("best", "ties_evolver")]
+    for order in ([*records, *beside], [*beside, *records[::-1]]):
+        shown = block(order)
+        names = [cells[0].split("]")[0].lstrip("[*") for cells in rows(shown)[2:]]
+        assert sorted(names) == sorted([*others, "best member*", "ties_evolver"])
+        assert "- 1 more method, that ranks lower on average; of a a best merge is among them: [all pages]" in shown
+    both = "- 2 more methods, that rank lower on average or that no more than half of these models were asked about"
+    assert both in block([*records, record("magmax", model="a", score=0.3)])
+
+
 def test_the_readme_shows_of_a_models_protocols_the_one_that_shares_most_methods_with_other_models() -> None:
     common, own = ("simple", "ties", "evolver"), ("simple", "sce", "star", "cart", "fisher")
     other = [record(name, model=model, score=0.4) for name in common for model in ("b", "c")]

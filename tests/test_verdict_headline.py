@@ -49,13 +49,25 @@ def test_the_advice_comes_first_and_says_of_which_models_it_is_made() -> None:
     first, *rest = headline(groups(records), markdown.name)
     assert "Where it was better: roberta-base (4 questions) and gpt2 (1 question)." in first
     short = brief(groups(records), markdown.name)
-    assert short[0] == first and short[-1] == rest[-1] and len(short) < len(rest) + 1
+    assert short[0] == first and len(short) < len(rest) + 1
+    assert rest[-1].replace(", isear and tec", "") == short[-1] and "2 corpora" in short[-1]
     assert brief([], markdown.name) == [NOTHING]
 
 
 def test_where_no_merge_is_above_it_more_often_than_chance_gives_the_best_member_is_advised() -> None:
     told = said(asked(best=0.5, greedy_soup=0.5, simple=0.4))
     assert "**With development rows: keep the best single member.**" in told and "try" not in told
+    assert " None of 2 merges beat it more often than luck explains." in told
+    alone = said(asked(best=0.5, simple=0.4))
+    assert " The one merge that was asked often enough never beat it more often than luck explains." in alone
+
+
+def test_a_merge_that_is_often_better_and_more_often_worse_is_not_called_lucky() -> None:
+    """Four of twelve questions are beyond luck, and eight are worse."""
+    wins = asked(best=0.5, simple=0.4, ties=0.6)
+    losses = [r for model in ("gpt2", "t5") for r in asked(model=model, best=0.5, simple=0.4, ties=0.4)]
+    told = said([*wins, *losses])
+    assert "None of 2 merges beat it more often than luck explains without losing to it at least as often." in told
 
 
 def test_one_better_result_among_many_questions_advises_nothing() -> None:
@@ -69,6 +81,7 @@ def test_a_merge_that_was_better_in_too_few_questions_is_told_and_not_advised() 
     told = said(asked(SETTINGS[:2], best=0.5, greedy_soup=0.6, simple=0.4, ties=0.7))
     assert "**With development rows: keep the best single member.**" in told
     assert "Another 2 were really better somewhere, but they were asked fewer than 3 questions" in told
+    assert "fewer than 3" not in " ".join(brief(groups(asked(SETTINGS[:2], best=0.5, ties=0.7)), markdown.name))
     one = said(asked(SETTINGS[:2], best=0.5, simple=0.4, ties=0.7))
     assert "Another was really better somewhere, but it was asked fewer than 3 questions, too few to advise one." in one
     assert "fewer than" not in said(asked(SETTINGS[:2], best=0.5, simple=0.4))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
@@ -16,6 +17,8 @@ from leaderboard.tables.table import asked, headline, seeds_in_words
 from leaderboard.tables.written import all_or_nothing
 
 ELSEWHERE = "[all pages](docs/leaderboard.md)"
+MOST = 6  # merges at their defaults, and as many that were tuned; a README is read at one go
+RARE = "that no more than half of these models were asked about"
 NAME = markdown.linked(f"docs/{links.FOLDER}")
 
 
@@ -44,7 +47,7 @@ def _table(found: list[Group]) -> str:
     asked_of = Counter(m for cells in columns.values() for m in cells)
     shared = [m for m, models in asked_of.items() if 2 * models > len(columns)]  # or it would be a column of dashes
     known = sorted(shared or asked_of, key=lambda m: words.method_rank(m, inner[m]))
-    methods = by_score(known, list(columns.values()))
+    methods = by_score(_foremost(known, list(columns.values())), list(columns.values()))
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
@@ -53,13 +56,36 @@ def _table(found: list[Group]) -> str:
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
         best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
         more = f"{left} more method{'' if left == 1 else 's'}"
-        lines.append(f"- {more}, that no more than half of these models were asked about{best}: {ELSEWHERE}")
+        lower = [f"that rank{'s' if left == 1 else ''} lower on average"] if len(methods) < len(known) else []
+        rare = [RARE] if len(known) < len(asked_of) else []
+        lines.append(f"- {more}, {' or '.join([*lower, *rare])}{best}: {ELSEWHERE}")
     one = next(iter(leading.values()))
     told = one.said(one.questions()[0])
     metric = "share of right answers" if all_or_nothing(one.blocks()[0].records) else told.metric
     below = prose.BELOW_BLOCK.format(what=text.escaped(f"{told.title[:1].upper()}{told.title[1:]} {metric}"))
     head = ["method", *([grids.TUNED] if any(tuned.values()) else []), *columns]
     return "\n".join([markdown.table((head, rows)), below, *lines]) + "\n"
+
+
+def _foremost(methods: Sequence[str], columns: Sequence[Mapping[str, Cell]]) -> list[str]:
+    """All yardsticks, and of merges at their defaults and of tuned ones those that rank best on average over models."""
+    merges = [m for m in methods if not words.yardstick(m)]
+    tuned = {m for m in merges if any(cells[m].kind for cells in columns if m in cells)}
+    shown = {m for m in methods if m not in merges}
+    for like in ([m for m in merges if m not in tuned], [m for m in merges if m in tuned]):
+        shown.update(sorted(like, key=lambda m: sum(_place(m, like, cells) for cells in columns))[:MOST])
+    return [m for m in methods if m in shown]
+
+
+def _place(method: str, like: Sequence[str], cells: Mapping[str, Cell]) -> float:
+    """The rank of a merge in one column, of equals the mean one; a gap is behind all that have a score."""
+
+    def mean(m: str) -> float:
+        score = cells[m].mean if m in cells else None
+        return -math.inf if score is None else score
+
+    above, alike = (sum(known(mean(m)) for m in like) for known in (mean(method).__lt__, mean(method).__eq__))
+    return above + (alike + 1) / 2
 
 
 def _leading(groups_of: Mapping[str, list[Group]]) -> dict[str, Group]:

@@ -32,6 +32,14 @@ class Basis:
     @property
     def said(self) -> str:
         """One sentence of plain text."""
+        return self._told(f", {text.joined(list(self.corpora), 16)}")
+
+    @property
+    def shortly(self) -> str:
+        """The same without the names of the corpora."""
+        return self._told("")
+
+    def _told(self, names: str) -> str:
         models = [f"{name} ({_size(size)})" if size else name for name, size in self.models.items()]
         few, many = min(self.seeds), max(self.seeds)
         seeds = f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
@@ -40,8 +48,8 @@ class Basis:
         records = f"{self.records:,} record{'s' if self.records > 1 else ''}"
         corpora = f"{len(self.corpora)} {'corpora' if len(self.corpora) > 1 else 'corpus'}"
         return (
-            f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}, "
-            f"{text.joined(list(self.corpora), 16)}; on {seeds}{' a model' if len(models) > 1 else ''}{newest}."
+            f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}{names}; on "
+            f"{seeds}{' a model' if len(models) > 1 else ''}{newest}."
         )
 
 

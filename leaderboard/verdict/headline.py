@@ -43,16 +43,22 @@ def headline(found: Sequence[Group], name: Name) -> list[str]:
 def brief(found: Sequence[Group], name: Name) -> list[str]:
     """The advice and what it rests on, for who has a minute."""
     rests = basis(found)
-    return [NOTHING] if rests is None else [*advice(found, name), *_paid(found, name), text.sentence(rests.said)]
+    if rests is None:
+        return [NOTHING]
+    return [*advice(found, name, whole=False), *_paid(found, name), text.sentence(rests.shortly)]
 
 
-def advice(found: Sequence[Group], name: Name) -> list[str]:
-    """What to use with and without development rows; nothing where no merge stands beside the best member."""
+def advice(found: Sequence[Group], name: Name, whole: bool = True) -> list[str]:
+    """What to use with and without development rows; nothing where no merge stands beside the best member.
+
+    Args:
+        whole: whether to tell of merges too that were asked too little to be advised.
+    """
     members = tallies(found)
     if not any(tally.asked for tally in members.values()):
         return []
     without = _without_rows(members, tallies(found, ANY), _worlds(found), name)
-    return [*_with_rows(members, found, name), *without]
+    return [*_with_rows(members, found, name, whole), *without]
 
 
 def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
@@ -87,15 +93,15 @@ def _worlds(found: Sequence[Group]) -> list[Overall]:
 
 
 def advised(members: Mapping[Merge, Tally]) -> Merge | None:
-    """The merge to try first: more often above the best member than chance gives, and than below; None for none.
-
-    Chances are corrected for the number of merges (Holm).
-    """
-    chances = holm({merge: tally.chance for merge, tally in members.items() if tally.asked >= FEWEST})
-    fit = [
-        merge for merge, chance in chances.items() if chance <= LEVEL and members[merge].better > members[merge].worse
-    ]
+    """The merge to try first: more often above the best member than chance gives, and than below; None for none."""
+    fit = [merge for merge in _beyond_luck(members) if members[merge].better > members[merge].worse]
     return min(fit, key=lambda m: ((members[m].worse - members[m].better) / members[m].asked, m), default=None)
+
+
+def _beyond_luck(members: Mapping[Merge, Tally]) -> list[Merge]:
+    """Merges that were above the best member more often than chance gives; corrected for their number (Holm)."""
+    chances = holm({merge: tally.chance for merge, tally in members.items() if tally.asked >= FEWEST})
+    return [merge for merge, chance in chances.items() if chance <= LEVEL]
 
 
 def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> Iterator[str]:
@@ -122,10 +128,11 @@ def _ranked(one: Overall, name: Name) -> str:
     )
 
 
-def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name) -> Iterator[str]:
+def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name, whole: bool) -> Iterator[str]:
     merge = advised(members)
     if merge is None:
-        yield "**With development rows: keep the best single member.**" + _as_lucky(members) + _hardly_asked(members)
+        more = _hardly_asked(members) if whole else ""
+        yield "**With development rows: keep the best single member.**" + _as_lucky(members) + more
         return
     tally, (method, kind) = members[merge], merge
     how = "at its defaults" if kind == DEFAULT else kind
@@ -137,13 +144,12 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
 
 def _as_lucky(members: Mapping[Merge, Tally]) -> str:
     """That no merge stands out, of those that answered enough questions to be advised."""
-    judged = sum(tally.asked >= FEWEST for tally in members.values())
+    judged = {merge: tally for merge, tally in members.items() if tally.asked >= FEWEST}
     if not judged:
         return f" No merge was asked {FEWEST} questions yet."
-    told = f"the luckiest of {judged}" if judged > 1 else "one"
-    return (
-        f" No merge was really better more often than really worse, in more questions than {told} would be by chance."
-    )
+    who = f"None of {len(judged)} merges" if len(judged) > 1 else "The one merge that was asked often enough never"
+    still = " without losing to it at least as often" if _beyond_luck(judged) else ""
+    return f" {who} beat it more often than luck explains{still}."
 
 
 def _hardly_asked(members: Mapping[Merge, Tally]) -> str:
