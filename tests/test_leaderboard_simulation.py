@@ -7,17 +7,21 @@ test is exact with any number of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from harness.judging.rowwise import macro_f1
+from harness.judging.rowwise import macro_f1, matthews
 from harness.records.record import RunRecord
 from leaderboard.stats.chance import Sheet, sheets
+from leaderboard.stats.difference import Contender, Difference, difference
+from leaderboard.stats.power import rows_needed
 from leaderboard.tables.cell import cells
 from leaderboard.tables.rows import rows_of
+from leaderboard.verdict.more import more
 from tests.test_leaderboard_table import record
 
 DRAWS = 99
@@ -102,3 +106,78 @@ def test_two_seeds_of_equal_methods_are_seldom_told_apart() -> None:
         column = cells(rows_of(made), lambda r: r.score, lambda r, both=both: (both[r.method, r.seed],))
         alarms += {cell.mark for cell in column.values()} == {"best", ""}
     assert alarms <= 0.07 * trials
+
+
+def unlike(prevalence: float, careless: tuple[float, float], precision: float) -> tuple[tuple[float, float], ...]:
+    """(recall, precision) of two methods that have the same F1: one says yes often, the other seldom."""
+    recall, own = careless
+    f1 = 2 * recall * own / (recall + own)
+    return careless, (f1 * precision / (2 * precision - f1), precision)
+
+
+UNLIKE = {
+    "yes to all beside a careful one": (0.1, unlike(0.1, (1.0, 0.1), 0.5)),
+    "often beside seldom": (0.1, unlike(0.1, (0.6, 0.2), 0.5)),
+    "yes to all, commoner labels": (0.15, unlike(0.15, (1.0, 0.15), 0.6)),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_methods_of_one_f1_that_answer_unlike_are_seldom_told_apart(name: str) -> None:
+    """Exchanged answers alone told them apart in a tenth to a quarter of these worlds."""
+    (share, methods), rng, trials = UNLIKE[name], np.random.default_rng(14), 200
+    alarms = 0
+    for _ in range(trials):
+        made = []
+        for _ in range(3):
+            gold = (rng.random((500, 7)) < share).astype(float)
+            chances = [np.where(gold == 1, r, r * share * (1 - p) / p / (1 - share)) for r, p in methods]
+            said = [(rng.random(gold.shape) < chance).astype(float) for chance in chances]
+            made.append(sheets(f"{rng.integers(2**60):x}", "macro_f1", [macro_f1(gold, s) for s in said], DRAWS))
+        alarms += told_apart(made)
+    assert alarms <= 0.09 * trials  # a bootstrap is no exact test; with 1,000 rows it is 4 %
+
+
+@pytest.mark.parametrize("sets", [2, 3, 5, 10])
+@pytest.mark.parametrize("luck", [0.0, 1.0, 2.0, 5.0])
+def test_luck_with_rows_and_with_members_together_decides_seldom(sets: int, luck: float) -> None:
+    """All sets of members answer the same rows, whose luck no further set makes smaller; asked one at a time, each
+    chance let through up to a tenth."""
+    rng, trials, alarms, covered = np.random.default_rng(sets), 1500, 0, 0
+    for _ in range(trials):
+        values = rng.normal() + luck * rng.normal(size=sets)
+        chance = np.abs(rng.normal(size=199))  # exchanged answers spread as redrawn rows do
+        mean = float(values.mean())
+        found = Difference(mean / 100, {(k,): v / 100 for k, v in enumerate(values)}, None, None)
+        found = replace(found, redrawn=(mean + rng.normal(size=199)) / 100, exchanged=chance / 100)
+        alarms += found.verdict != "undecided"
+        low, high = found.span or (0.0, 0.0)
+        covered += low <= 0 <= high
+    assert alarms <= 0.075 * trials  # Satterthwaite's degrees of freedom are no exact ones
+    assert sets < 3 or covered >= 0.925 * trials, "the interval is wide enough for both"
+
+
+def test_a_difference_of_correlations_may_reach_from_one_end_of_the_scale_to_the_other() -> None:
+    gold = np.arange(40) % 2
+    right, wrong = sheets("1234", "matthews", [matthews(gold, gold, 2), matthews(gold, 1 - gold, 2)], DRAWS)
+    told = difference(contender(right), contender(wrong))
+    assert told.mean == pytest.approx(2) and told.span is not None and told.span[0] <= told.mean <= told.span[1]
+
+
+def contender(sheet: Sheet) -> Contender:
+    """Of one set of members, examined once."""
+    return Contender({(1,): sheet.score}, frozenset({"x"}), ((1.0, sheet),))
+
+
+def test_redrawn_rows_without_a_label_leave_a_number_of_rows_that_is_needed_or_none() -> None:
+    """Three annotated rows of thirty: some draws have none of them, and no score."""
+    gold = np.full((30, 1), -100.0)
+    gold[:3, 0] = (1, 0, 1)
+    said = [np.zeros((30, 1)), np.zeros((30, 1))]
+    said[0][0] = said[1][1] = 1
+    made = sheets("5678", "macro_f1", [macro_f1(gold, s) for s in said], 999)
+    assert np.isnan(made[0].redrawn).any()
+    found = difference(*map(contender, made))
+    rows = rows_needed(found, 30)
+    assert found.chance is not None and (rows is None or rows > 0)
+    assert isinstance(more(found, 30, "test"), str)

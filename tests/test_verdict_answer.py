@@ -91,7 +91,9 @@ def test_test_rows_that_do_not_confirm_a_winner_say_so_and_how_many_would_decide
     assert use.startswith("Use simple") and sure.startswith("The test rows do not confirm it: +2.50 [")
     # five rows differ, all to its favour: p = 2 / 2^5 = .0625; exchanged they spread by sqrt(5) / 200 = .0112, redrawn
     # by sqrt(.025 x .975 / 200) = .0110; 200 ((1.960 x .0112 + .842 x .0110) / .025)^2 = 312 rows in all
-    (number,) = re.findall(r"^To be sure of the difference would take about (\d+) more test rows\.$", needed)
+    (number,) = re.findall(
+        r"^If it is as large as it looks, to be sure of it would take about (\d+) more test rows\.$", needed
+    )
     assert 200 + int(number) == pytest.approx(312, rel=0.12)
 
 
@@ -114,7 +116,9 @@ def test_the_member_is_named_where_it_stays(session: Session) -> None:
     assert nearest.startswith("The nearest, simple, cannot be told from it on the test rows: +1.00 [")
     assert once == ONE_SET
     assert dev.startswith("To choose it would take about ") and dev.endswith(" more development rows.")
-    assert test.startswith("To be sure of the difference would take about ") and test.endswith(" more test rows.")
+    assert test.startswith("If it is as large as it looks, to be sure of it would take about ") and test.endswith(
+        " more test rows."
+    )
 
 
 def test_a_search_that_test_rows_tell_apart_is_told_how_to_be_judged(session: Session) -> None:
@@ -142,7 +146,7 @@ def test_seeds_that_do_not_agree_say_how_many_more_would_decide(session: Session
         session.add("simple", right(200, wrong), test=right(200, 20 * seed), seed=seed)
     # on test rows it leads by .2, .1 and 0: mean .1, spread .1; three seeds give t = 1.73, p = .23
     # for a difference as large as its spread Cohen's tables ask for ten pairs
-    assert "To be sure of the difference would take about 7 more seeds." in said(session)
+    assert "If it is as large as it looks, to be sure of it would take about 7 more seeds." in said(session)
 
 
 def test_made_up_data_are_called_so_first(session: Session) -> None:

@@ -104,7 +104,7 @@ def test_a_merge_below_the_ancestor_paid_nothing_however_far_it_is_above_the_bes
 def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets_it_rests_on() -> None:
     several = records_of(("in_domain", "pairwise"), best=0.5, ties=0.6, greedy_soup=0.4)
     assert told(several).startswith("**Where merging paid:** in 2 of 2 settings, each judged by itself, the")
-    note = "(ties by 10.00; the ancestor is not known)"
+    note = "(ties by 10.00; the ancestor was not asked)"
     assert f"{REAL}, emotion, in-domain {note}; {REAL}, emotion, pairwise {note}." in told(several)
     assert "(ties by 10.00)." in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
@@ -121,7 +121,7 @@ def test_one_set_of_members_is_said_to_be_one(session: Session) -> None:
     session.add("best", right(200, 90))
     session.add("ties", right(200, 10))
     said = headline(groups(session.records, gold_of(session.store)), markdown.name)
-    assert any("(ties by 40.00; one set of members; the ancestor is not known)" in sentence for sentence in said)
+    assert any("(ties by 40.00; one set of members; the ancestor was not asked)" in sentence for sentence in said)
 
 
 def test_a_question_that_two_protocols_asked_is_shown_once() -> None:

@@ -62,11 +62,11 @@ def _calibrated(method: str) -> Row:
 
 
 def _above_member(setting: str) -> Lookup:
-    """In how many comparisons a merge was really above the best member."""
+    """In how many comparisons, each taken alone, a merge was above the best member and the ancestor."""
 
     def look(group: Group) -> Value | None:
-        told = [b.told for b in beside(group) if b.place[2].setting == setting and b.member == MEMBER]
-        better = sum(one.verdict == "above" for one in told)
+        told = [b for b in beside(group) if b.place[2].setting == setting and b.member == MEMBER]
+        better = sum(one.told.verdict == "above" and not one.idle for one in told)
         return Value(better, f"{better} of {len(told)}", (group.key.model, group.anchor)) if told else None
 
     return look
@@ -83,7 +83,7 @@ def _verdicts(wanted: str) -> Callable[[Sequence[Group], Asked], Value]:
 
 
 def _free(worse: bool) -> Callable[[Sequence[Group], Asked], Value | None]:
-    """How often merges that need no development rows were really above the best member, or really below it."""
+    """How often merges that need no development rows were better than the best member, or worse."""
 
     def look(found: Sequence[Group], _: Asked) -> Value | None:
         every = sum((tally for tally in tallies(found).values() if tally.free), Tally())

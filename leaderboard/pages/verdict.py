@@ -13,7 +13,7 @@ from leaderboard.stats.difference import ZERO
 from leaderboard.tables.group import Group
 from leaderboard.verdict.headline import FEWEST, brief, headline
 from leaderboard.verdict.settings import Asked, Highest, asked
-from leaderboard.verdict.tally import tallies
+from leaderboard.verdict.tally import Tally, tallies
 
 SAYS = {"above": "above", "below": "below", "undecided": "not certain"}
 SAME = "the very same score"
@@ -83,8 +83,18 @@ def _highest(one: Highest | None, name: Name) -> str:
         return text.GAP
     told = "; ".join(filter(None, [f"of {one.of}", text.escaped(one.cell.kind), one.runs]))
     number = text.difference(one.lead).replace(" ", "&nbsp;")  # with its interval in one line
-    lead = SAME if abs(one.lead.mean) <= ZERO else f"{SAYS[one.lead.verdict]}: {number}"
+    lead = SAME if abs(one.lead.mean) <= ZERO else f"{_says(one)}: {number}"
     return f"{name(one.method)} ({told})<br>{lead}"
+
+
+def _says(one: Highest) -> str:
+    """`above`; of what beats the best member alone, that it is no gain; `not certain`, and why where that is plain."""
+    over, sets = one.cell.to_ancestor, len(one.cell.values)
+    if one.lead.verdict == "above" and over is not None and over.verdict != "above":
+        return "above, and not above the ancestor"
+    return (
+        f"{SAYS['undecided']}, {sets} sets" if one.lead.verdict == "undecided" and sets == 2 else SAYS[one.lead.verdict]
+    )
 
 
 def tallied(found: Sequence[Group], name: Name) -> str:
@@ -92,9 +102,13 @@ def tallied(found: Sequence[Group], name: Name) -> str:
     known = {merge: tally for merge, tally in tallies(found).items() if tally.asked >= FEWEST}
     order = sorted(known, key=lambda m: (-(known[m].better - known[m].worse) / known[m].asked, m))
     rows = [
-        [name(m), text.escaped(kind), *map(str, (t.better, t.alike, t.worse, t.equal)), "no" if t.free else "yes"]
+        [name(m), text.escaped(kind), *map(str, (t.better, t.idle, t.alike, t.worse, t.equal)), _needs(t)]
         for m, kind in order
         if (t := known[m, kind])
     ]
-    head = ["merge", grids.TUNED, "better", "can't tell", "worse", "same score", "needs development rows"]
+    head = ["merge", grids.TUNED, "better", "no gain", "undecided", "worse", "same score", "needs development rows"]
     return markdown.table((head, rows), words=2) if rows else ""
+
+
+def _needs(tally: Tally) -> str:
+    return "no" if tally.free else "yes"

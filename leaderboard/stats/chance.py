@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.judging.rowwise import Array, Rowwise, level, middle, sums
+from harness.judging.rowwise import SIGNED, Array, Rowwise, level, middle, sums
 from leaderboard.stats.packed import Columns, together
 
 DRAWS = 1000
@@ -39,6 +39,11 @@ class Sheet:
     shared: Array  # (m,) of what the gold labels alone say
     tossed: Array  # (k, draws) sums over the rows where the coin says to change places; the same coins for all answers
     of: Callable[[Array, Array], Array]
+
+    @property
+    def width(self) -> float:
+        """From the lowest to the highest score there can be."""
+        return 2.0 if self.paper.split()[1] in SIGNED else 1.0
 
 
 def draws(name: str, rows: int, count: int) -> Iterator[tuple[Array, Array]]:
@@ -185,6 +190,18 @@ def probability(values: Array, observed: float) -> float:
     reached = int(np.sum(np.abs(known) >= abs(observed) - ROUNDING))
     counted = (1 + reached) / (len(known) + 1)
     return counted if reached or not len(known) else min(counted, tail(known, observed))
+
+
+def of_other_rows(redrawn: Array, observed: float) -> float:
+    """How probable it is that other rows move a difference this far, by how much redrawn ones spread (Efron and
+    Tibshirani 1993, chapter 16).
+
+    Exchanged answers ask whether two methods answer alike. Two of the same F1 may not: one says yes often, the other
+    seldom. Mixtures of both spread less than each on other rows, so who asked them alone would call one of two equals
+    better in up to a quarter of all cases.
+    """
+    known = redrawn[~np.isnan(redrawn)]
+    return probability(known - known.mean(), observed) if len(known) else 1.0
 
 
 def tail(values: Array, observed: float) -> float:

@@ -1,10 +1,11 @@
 """How far one contender stands above another, and whether that is more than chance.
 
-Two chances are told apart. *Rows*: which of two methods got which test row right; a paired randomisation test, the
-models as they are. *Replicates*: models trained again, the test set as it is; Student's t of the differences per set of
-members. A difference counts as real only if it survives both, where both can be asked. The interval is plain: what 95 %
-of other test sets would give, and with three replicates or more as wide as Student's, where that is wider. It is shown,
-it decides nothing.
+Two chances are told apart. *Rows*: which of two methods got which test row right; a paired randomisation test and the
+spread over redrawn rows, the models as they are. *Replicates*: models trained again, the test set as it is; Student's t
+of the differences per set of members. A difference counts as real only if it survives each, and both *together*: luck
+with rows, which all sets of members share, adds to luck with training. Their variances are added, with the degrees of
+freedom of Satterthwaite (1946). The interval is plain: what 95 % of other test sets would give, and with three
+replicates or more as wide as Student's and as that of both, where those are wider. It is shown, it decides nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from harness.judging.rowwise import Array
-from leaderboard.stats.chance import Sheet, exchanged, interval, probability
+from leaderboard.stats.chance import Sheet, exchanged, interval, of_other_rows, probability
 from leaderboard.stats.holm import LEVEL
-from leaderboard.stats.interval import chance_of, half_width, mean
+from leaderboard.stats.interval import Spread, chance_of, half_width, mean, with_rows
 
 Verdict = Literal["above", "below", "undecided"]
 Seeds = tuple[int, ...]  # those that share a set of members
@@ -75,6 +78,7 @@ class Difference:
     exchanged: Array | None = None  # (draws,) after both changed places by chance
     doubt: float | None = None  # the largest chance over replicates of the parts that do not match
     rivals: int = 1  # of how many the other one was taken since it scored highest: being above had so many chances
+    width: float = 1.0  # of the scale: no difference is larger
 
     @cached_property
     def rows(self) -> Interval | None:
@@ -88,18 +92,44 @@ class Difference:
         half = half_width(values) if len(values) >= FEWEST else None
         return None if half is None else (self.mean - half, self.mean + half)
 
+    @cached_property
+    def together(self) -> Spread | None:
+        """Rows and replicates at once; None where one of them cannot be asked."""
+        values = list((self.by_replicate or {}).values())
+        return None if self.redrawn is None else with_rows(values, float(np.nanvar(self.redrawn)))
+
     @property
     def span(self) -> Interval | None:
         """The hull of the intervals that are known, cut where the scale ends; None where nothing is known."""
         known = [i for i in (self.rows, self.replicates) if i is not None]
-        return (max(-1.0, min(low for low, _ in known)), min(1.0, max(high for _, high in known))) if known else None
+        if self.replicates is not None and self.together is not None:
+            known.append((self.mean - self.together.half, self.mean + self.together.half))
+        if not known:
+            return None
+        return max(-self.width, min(low for low, _ in known)), min(self.width, max(high for _, high in known))
+
+    @cached_property
+    def chance_of_rows(self) -> float | None:
+        """The larger of what exchanged answers and redrawn rows say; None without predictions."""
+        if self.exchanged is None or self.redrawn is None:
+            return None
+        return max(probability(self.exchanged, self.mean), of_other_rows(self.redrawn, self.mean))
+
+    @cached_property
+    def chance_of_replicates(self) -> float | None:
+        """By Student's t; None for one replicate."""
+        return chance_of(list(self.by_replicate.values())) if self.by_replicate else self.doubt
+
+    @cached_property
+    def chance_of_both(self) -> float | None:
+        """Of rows and replicates at once."""
+        return None if self.together is None else self.together.chance(self.mean)
 
     @cached_property
     def chance(self) -> float | None:
-        """The larger of the two chances, where they can be asked; None where neither can."""
-        rows = None if self.exchanged is None else probability(self.exchanged, self.mean)
-        again = chance_of(list(self.by_replicate.values())) if self.by_replicate else self.doubt
-        known = [c for c in (rows, again) if c is not None]
+        """The largest of the three, where they can be asked; None where none can."""
+        asked = (self.chance_of_rows, self.chance_of_replicates, self.chance_of_both)
+        known = [c for c in asked if c is not None]
         if not known:
             return None
         return min(1.0, self.rivals * max(known)) if self.mean < 0 else max(known)
@@ -127,6 +157,7 @@ def difference(one: Contender, other: Contender) -> Difference:
         {seeds: a - other.means[seeds] for seeds, a in one.means.items()},
         _sum([(weight, a.redrawn - b.redrawn) for (weight, a), (_, b) in pairs]),
         _sum([(weight, exchanged(a, b)) for (weight, a), (_, b) in pairs]),
+        width=max((a.width for (_, a), _ in pairs), default=1.0),
     )
 
 
@@ -152,6 +183,7 @@ def _together(parts: Sequence[tuple[float, Difference]]) -> Difference:
         _sum([(w, d.exchanged) for w, d in parts]),
         _doubt(parts) if shared is None else None,
         max((d.rivals for _, d in parts), default=1),
+        math.fsum(abs(w) * d.width for w, d in parts),
     )
 
 

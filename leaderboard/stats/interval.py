@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from scipy.special import stdtr, stdtrit  # Student's t, without the weight of scipy.stats
+
+ENDLESS = 1e6  # degrees of freedom of a normal distribution
 
 
 def mean(values: Sequence[float]) -> float:
@@ -27,6 +30,39 @@ def chance_of(values: Sequence[float]) -> float | None:
     if error < 1e-12:  # all the same
         return 0.0 if centre > 1e-12 else 1.0
     return float(2 * stdtr(len(values) - 1, -centre / error))
+
+
+class Spread(NamedTuple):
+    """How sure a mean is of which two things are uncertain at once."""
+
+    error: float  # standard error
+    freedom: float  # degrees of freedom
+
+    @property
+    def half(self) -> float:
+        """Half the 95 % interval."""
+        return float(stdtrit(self.freedom, 0.975)) * self.error
+
+    def chance(self, centre: float) -> float:
+        """How probable a mean at least this far from 0 is if the values come from around 0."""
+        if self.error < 1e-12:
+            return 0.0 if abs(centre) > 1e-12 else 1.0
+        return float(2 * stdtr(self.freedom, -abs(centre) / self.error))
+
+
+def with_rows(values: Sequence[float], of_rows: float) -> Spread | None:
+    """The spread of a mean over replicates that all answered the same rows: luck with rows does not average out.
+
+    None for fewer than two values. Degrees of freedom after Satterthwaite (1946), those of the rows without end.
+
+    Args:
+        of_rows: the variance of the mean over other rows.
+    """
+    error = _error(values) if values else None
+    if error is None:
+        return None
+    both, own = error**2 + of_rows, error**4 / (len(values) - 1)
+    return Spread(math.sqrt(both), min(both**2 / own, ENDLESS) if own > 0 else ENDLESS)
 
 
 def _error(values: Sequence[float]) -> float | None:

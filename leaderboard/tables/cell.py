@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from harness.judging.rowwise import SIGNED
 from harness.records.record import RunRecord, canonical
 from harness.suites.paper import Published
 from leaderboard import words
@@ -22,7 +23,6 @@ from leaderboard.tables.searches import part
 
 Value = Callable[[RunRecord], float | None]
 Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
-SIGNED = ("matthews", "pearson")  # metrics that go down to -1
 MEMBER, ANCESTOR = "best", "base"  # the yardsticks that every merge is held against
 
 

@@ -80,7 +80,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         }[verdict]
         yield to_choose(decision)
     if verdict == "undecided" and (evidence := more(found, rows, "test")):
-        yield f"To be sure of the difference would take {evidence}."
+        yield f"If it is as large as it looks, to be sure of it would take {evidence}."
     if sets == 1:
         yield "What other trainings of the members would give is not known: that takes several seeds."
 

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from harness.records.record import RunRecord
 from leaderboard import text
 from leaderboard.tables.group import Group
-from leaderboard.tables.searches import part
 
-SIZES = {  # of those whose records were made before an ensemble's said what it stores, by their weights' fingerprints
-    "ed2ccafcf754fa3a": 1_500_000,  # examples/pretrain_small.py decoder, which prints it
-    "3368c681290497e0": 2_400_000,  # examples/pretrain_small.py encoder_decoder
-}
 ENSEMBLE = "ensemble"  # the row that stores every member whole
 
 
@@ -76,8 +71,7 @@ def _parameters(records: Sequence[RunRecord]) -> float | None:
         stored, models = record.cost.get("stored_parameters"), record.cost.get("inference_models")
         if record.method == ENSEMBLE and isinstance(stored, int) and isinstance(models, int) and models > 0:
             found.append(stored / models)
-    known = (SIZES.get(str(part(record.recipe, "model").get("fingerprint"))) for record in records)
-    return statistics.median(found) if found else next(filter(None, known), None)
+    return statistics.median(found) if found else None
 
 
 def _day(record: RunRecord) -> str:

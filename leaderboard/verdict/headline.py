@@ -57,7 +57,7 @@ def advice(found: Sequence[Group], name: Name, whole: bool = True) -> list[str]:
     members = tallies(found)
     if not any(tally.asked for tally in members.values()):
         return []
-    without = _without_rows(members, tallies(found, ANY), _worlds(found), name)
+    without = _without_rows(members, tallies(found, ANY), name)
     return [*_with_rows(members, found, name, whole), *without]
 
 
@@ -70,19 +70,18 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
         told = f": {'; '.join([*where[:MOST], *more])}" if where else ""
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
-            "highest merge was above the best member by more than having been picked explains, and above the ancestor, "
-            f"where that is known{told}."
+            "highest merge beat the best member even after correcting for having been picked from all merges, and beat "
+            f"the ancestor too, where that was asked{told}."
         )
 
 
 def _paid_in(one: Asked, name: Name) -> str:
     """`roberta-base, GLUE, cross-task (emr by 10.56; ties_evolver by 7.85)`; "" where none was worth it."""
-    merges = [
-        f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}"
-        for m in (one.free, one.tuned)
-        if m and one.paid(m)
-    ]
-    notes = ["one set of members"] * (one.sets == 1) + ["the ancestor is not known"] * (one.floor is None)
+    paid = [m for m in (one.free, one.tuned) if m and one.paid(m)]
+    merges = [f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}" for m in paid]
+    notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
+    if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
+        notes.append(f"who knows each row's task scores {text.percent(one.own.mean)} without merging")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
 
@@ -107,32 +106,40 @@ def _beyond_luck(members: Mapping[Merge, Tally]) -> list[Merge]:
 def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> Iterator[str]:
     every = sum(members.values(), Tally())
     if every.asked:
+        idle = f"; in {every.idle} more they were better than it and no higher than the ancestor" if every.idle else ""
         yield (
-            f"**Held against the best single member**, {len({m for m, _ in members})} merges were really better in "
-            f"{every.better} of {every.asked} comparisons, really worse in {every.worse}, and could not be told from "
-            f"it in {every.alike}. Each is judged by itself at 5 %, so about one in forty is called better by chance."
+            f"**Held against the best single member**, {len(members)} merges, each extent of tuning by itself, were "
+            f"better in {every.better} of {every.asked} comparisons, worse in {every.worse}, and could not be told "
+            f"from it in {every.alike}{idle}. Each is judged by itself at 5 %, so about one in forty is called better "
+            "by chance."
         )
         where = [f"{text.sentence(title)} {tally.better} of {tally.asked}" for title, tally in settings.items()]
-        yield f"**Where a merge was really better:** {text.joined(where, 12)}."
+        yield f"**Where a merge was better:** {text.joined(where, 12)}."
 
 
 def _ranked(one: Overall, name: Name) -> str:
     first, *others = one.ranking.ranks
-    close = [m for m in others if one.ranking.ranks[m] - one.ranking.ranks[first] <= one.ranking.critical]
-    alike = others if one.ranking.chance > LEVEL else close
+    kind, asked_of = of_several(one.kind).capitalize(), f"{len(others) + 1} merges that answered the same "
+    if one.ranking.chance > LEVEL or one.ranking.critical >= len(others):
+        return f"**{kind}, nobody ranks best:** the {asked_of}{one.questions} questions cannot be told apart by rank."
+    alike = [m for m in others if one.ranking.ranks[m] - one.ranking.ranks[first] <= one.ranking.critical]
     told = f"it cannot be told from {text.joined([name(m) for m in alike])}" if alike else "all others are behind it"
-    told = "no other can be told from it" if alike == others and len(others) > 5 else told
+    told = "all others may be as good" if alike == others and len(others) > 5 else told
     return (
-        f"**{of_several(one.kind).capitalize()}, {name(first)} ranks best** of {len(others) + 1} merges that answered "
-        f"the same {one.questions} questions (mean rank {one.ranking.ranks[first]:.2f}); {told}."
+        f"**{kind}, {name(first)} ranks best** of {asked_of}{one.questions} questions (mean rank "
+        f"{one.ranking.ranks[first]:.2f}); {told}."
     )
 
 
 def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name, whole: bool) -> Iterator[str]:
     merge = advised(members)
     if merge is None:
+        judged = {m: tally for m, tally in members.items() if tally.asked >= FEWEST}
+        if 2 * len(judged) < len(members):
+            yield _too_little(members, judged)
+            return
         more = _hardly_asked(members) if whole else ""
-        yield "**With development rows: keep the best single member.**" + _as_lucky(members) + more
+        yield "**With development rows: keep the best single member.**" + _as_lucky(judged) + more
         return
     tally, (method, kind) = members[merge], merge
     how = "at its defaults" if kind == DEFAULT else kind
@@ -142,11 +149,18 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
     )
 
 
-def _as_lucky(members: Mapping[Merge, Tally]) -> str:
+def _too_little(members: Mapping[Merge, Tally], judged: Mapping[Merge, Tally]) -> str:
+    """Where most merges answered too few questions to advise any, or to advise against them."""
+    every = sum(members.values(), Tally())
+    return (
+        f"**With development rows: too little was asked to advise.** {len(judged) or 'None'} of {len(members)} merges "
+        f"answered {FEWEST} questions or more. In {every.better} of {every.asked} comparisons a merge was better than "
+        f"the best member, in {every.worse} worse."
+    )
+
+
+def _as_lucky(judged: Mapping[Merge, Tally]) -> str:
     """That no merge stands out, of those that answered enough questions to be advised."""
-    judged = {merge: tally for merge, tally in members.items() if tally.asked >= FEWEST}
-    if not judged:
-        return f" No merge was asked {FEWEST} questions yet."
     who = f"None of {len(judged)} merges" if len(judged) > 1 else "The one merge that was asked often enough never"
     still = " without losing to it at least as often" if _beyond_luck(judged) else ""
     return f" {who} beat it more often than luck explains{still}."
@@ -158,7 +172,7 @@ def _hardly_asked(members: Mapping[Merge, Tally]) -> str:
     if not few:
         return ""
     them, were = ("Another was", "it was") if few == 1 else (f"Another {few} were", "they were")
-    return f" {them} really better somewhere, but {were} asked fewer than {FEWEST} questions, too few to advise one."
+    return f" {them} better somewhere, but {were} asked fewer than {FEWEST} questions, too few to advise one."
 
 
 def _where(merge: Merge, found: Sequence[Group]) -> str:
@@ -167,33 +181,32 @@ def _where(merge: Merge, found: Sequence[Group]) -> str:
     return text.joined([f"{text.escaped(m)} ({n} question{'s' if n > 1 else ''})" for m, n in counted])
 
 
-def _without_rows(
-    members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally], worlds: Sequence[Overall], name: Name
-) -> Iterator[str]:
+def _without_rows(members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally], name: Name) -> Iterator[str]:
     free = {merge: tally for merge, tally in members.items() if tally.free}
     if not free:
         return
     every, safe = sum(free.values(), Tally()), advised(free)
-    ranks = next((one.ranking.ranks for one in worlds if one.kind == DEFAULT), {})
-    first = next((m for m in ranks if (m, DEFAULT) in free and (m, DEFAULT) in anybody), "")
     what = f"try {name(safe[0])}." if safe else "nothing is a safe choice."
     yield (
-        f"**Without development rows: {what}** Merges that need none were really better than the best member in "
-        f"{every.better} of {every.asked} comparisons and really worse in {every.worse}."
+        f"**Without development rows: {what}** Merges that need none were better than the best member in "
+        f"{every.better} of {every.asked} comparisons and worse in {every.worse}."
     )
-    if first:
-        yield (
-            f"{name(first)} ranks best among those that need none. Against a member that nobody chose it was "
-            f"{told(anybody[first, DEFAULT])}."
+    if unchosen := {merge: tally for merge, tally in anybody.items() if merge in free}:
+        first = advised(unchosen)
+        yield "Against a member picked without looking at scores, " + (
+            f"{name(first[0])} is the safest: {told(unchosen[first])}."
+            if first
+            else f"too, none of {len(unchosen)} was better more often than luck explains."
         )
 
 
 def told(tally: Tally) -> str:
-    """`really better in 4 of 13 questions, really worse in none, and could not be told apart in 9`."""
-    counts = f"really better in {tally.better} of {tally.asked} questions, really worse in {tally.worse or 'none'}"
+    """`better in 4 of 13 questions, worse in none, and could not be told apart in 9`."""
+    counts = f"better in {tally.better} of {tally.asked} questions, worse in {tally.worse or 'none'}"
+    idle = f", better and no higher than the ancestor in {tally.idle}" if tally.idle else ""
     rest = f", and could not be told apart in {tally.alike}" if tally.alike else ""
     same = f" ({tally.equal} of them with the very same score)" if tally.equal else ""
-    return counts + rest + same
+    return counts + idle + rest + same
 
 
 def _cost(merge: Merge, found: Sequence[Group]) -> str:

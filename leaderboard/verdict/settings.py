@@ -55,8 +55,9 @@ class Asked(NamedTuple):
 
     def paid(self, one: Highest) -> bool:
         """Whether this merge is above the best member by more than having been picked explains, and above the ancestor,
-        where that is known."""
-        return one.lead.verdict == "above" and (self.floor is None or (one.cell.mean or 0.0) > self.floor)
+        where that was asked, by the same test."""
+        over = one.cell.to_ancestor
+        return one.lead.verdict == "above" and (self.floor is None or (over is not None and over.verdict == "above"))
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:

@@ -1,19 +1,20 @@
-"""How often each merge is really better than the best single member, cannot be told from it, or is really worse.
+"""How often each merge is better than the best single member, cannot be told from it, or is worse.
 
 Each comparison is judged by itself at 5 %. Corrected for all merges of a table, a newcomer would make older ones
 undecided, and who asks whether to merge would read "cannot tell" where a merge is far below. So now and then one is
-called better by chance, which `beyond_chance` allows for.
+called better by chance, which `Tally.chance` allows for. What is better than the best member and no higher than the
+ancestor, which nobody fine-tuned, gained nothing by merging and counts apart.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from scipy.special import bdtrc  # the binomial's upper tail, without the weight of scipy.stats
+import numpy as np
 
 from harness.records.record import RunRecord
 from leaderboard import words
@@ -25,6 +26,7 @@ from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.searches import part
 
+ANCESTOR = "base"
 MEMBER, ANY = "best", "avg"  # the best single member, chosen on development rows; a member without choosing, on average
 Merge = tuple[str, str]  # a method, and by how much it was tuned; "" at its defaults
 Place = tuple[str, str, Question, str]  # model, suite, question, heads: under whatever protocol
@@ -39,6 +41,15 @@ class Beside(NamedTuple):
     member: str  # "best", or "avg" for one that nobody chose
     told: Told
     free: bool  # whether it asked for no development row
+    idle: bool  # whether the ancestor, where it was asked, scores as high
+    sets: int  # of members, that both are means over
+
+
+class Trials(NamedTuple):
+    """How many questions of one model and suite were asked of several sets of members, and whether any says better."""
+
+    asked: int = 0
+    better: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,24 +57,47 @@ class Tally:
     """What all columns say of one merge; each question counts once."""
 
     better: int = 0
+    idle: int = 0  # better than the member, and no higher than the ancestor
     alike: int = 0  # cannot be told apart
     worse: int = 0
     equal: int = 0  # of those alike, with the very same score
     free: bool = True  # whether it asked for no development row anywhere
+    trials: Mapping[tuple[str, str], Trials] = field(default_factory=dict, compare=False)  # of each model and suite
 
     @property
     def asked(self) -> int:
         """How many questions were asked."""
-        return self.better + self.alike + self.worse
+        return self.better + self.idle + self.alike + self.worse
 
     @property
     def chance(self) -> float:
-        """How probable so many better ones are if the merge is as good as the member everywhere."""
-        return float(bdtrc(self.better - 1, self.asked, LEVEL / 2)) if self.better else 1.0
+        """At most how probable so many better ones are if the merge is as good as the member everywhere.
+
+        Questions of one model and suite share members and rows, so together they are one trial, which says better with
+        a chance of at most that of all its questions (Boole). One set of members is none: what is so of it may be luck
+        with its training. Trials are independent; how many say better is the sum of coins that are not alike.
+        """
+        better = sum(trial.better for trial in self.trials.values())
+        counts = np.ones(1)  # the probability of each number of trials that say better
+        for trial in self.trials.values():
+            says = min(1.0, trial.asked * LEVEL / 2)
+            counts = np.convolve(counts, [1 - says, says])
+        return min(1.0, float(counts[better:].sum())) if better else 1.0
 
     def __add__(self, other: Tally) -> Tally:
-        better, alike, worse = self.better + other.better, self.alike + other.alike, self.worse + other.worse
-        return Tally(better, alike, worse, self.equal + other.equal, self.free and other.free)
+        trials = dict(self.trials)
+        for place, trial in other.trials.items():
+            own = trials.get(place, Trials())
+            trials[place] = Trials(own.asked + trial.asked, own.better or trial.better)
+        return Tally(
+            self.better + other.better,
+            self.idle + other.idle,
+            self.alike + other.alike,
+            self.worse + other.worse,
+            self.equal + other.equal,
+            self.free and other.free,
+            trials,
+        )
 
 
 @lru_cache(maxsize=64)
@@ -78,12 +112,15 @@ def beside(group: Group) -> tuple[Beside, ...]:
         )
         place = (group.key.model, group.key.suite, block.question, block.heads)
         setting = group.said(block.question).title
+        ancestor = known.get(usual.get(ANCESTOR, ""))
         for member in (MEMBER, ANY):
             other = known.get(usual.get(member, ""))
             for method, row in usual.items() if other is not None else ():
                 if row in known and not words.yardstick(row):
-                    free = needs_none(block.rows[row])
-                    found.append(Beside(place, setting, (method, told[row]), member, _told(known[row], other), free))
+                    own, free = known[row], needs_none(block.rows[row])
+                    idle = ancestor is not None and own.mean <= ancestor.mean + ZERO
+                    lead = _told(own, other)
+                    found.append(Beside(place, setting, (method, told[row]), member, lead, free, idle, len(own.means)))
     return tuple(found)
 
 
@@ -107,7 +144,7 @@ def by_setting(groups: Iterable[Group]) -> Mapping[str, Tally]:
 
 
 def better_on(groups: Iterable[Group], merge: Merge) -> Mapping[str, int]:
-    """Model -> in how many of its questions this merge is really better than the best member, the most often first."""
+    """Model -> in how many of its questions this merge is better than the best member, the most often first."""
     counted = Counter(one.place[0] for one in _first(groups, MEMBER) if one.merge == merge and _counted(one).better)
     return dict(counted.most_common())
 
@@ -124,8 +161,16 @@ def _first(groups: Iterable[Group], member: str) -> Iterable[Beside]:
 
 def _counted(one: Beside) -> Tally:
     said = one.told.verdict
-    equal = int(abs(one.told.mean) <= ZERO)
-    return Tally(int(said == "above"), int(said == "undecided"), int(said == "below"), equal, one.free)
+    better = said == "above" and not one.idle
+    return Tally(
+        better=int(better),
+        idle=int(said == "above" and one.idle),
+        alike=int(said == "undecided"),
+        worse=int(said == "below"),
+        equal=int(abs(one.told.mean) <= ZERO),
+        free=one.free,
+        trials={one.place[:2]: Trials(1, better)} if one.sets > 1 else {},
+    )
 
 
 def _told(one: Contender, other: Contender | None) -> Told:

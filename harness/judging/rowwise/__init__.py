@@ -18,6 +18,7 @@ from harness.judging.rowwise.marks import mean_mark
 __all__ = [
     "METRICS",
     "OF_KIND",
+    "SIGNED",
     "Array",
     "Rowwise",
     "accuracy",
@@ -49,3 +50,4 @@ METRICS: Mapping[str, Callable[..., Rowwise]] = {  # (gold, said[, how many clas
     "spearman": spearman,
     "mean_mark": mean_mark,
 }
+SIGNED = ("matthews", "pearson", "spearman")  # metrics that go down to -1
