@@ -73,6 +73,8 @@ def drawn() -> dict[str, str]:
 def test_of_a_crowd_the_best_are_named_and_the_others_counted() -> None:
     crowd = pareto("x", [Spent(f"m{k}", 1.0, k / 100, None, 1) for k in range(40)])
     few = pareto("x", [Spent(f"m{k}", 1.0, k / 100, None, 1) for k in range(20)])
+    held = pareto("x", [Spent("ties", 1.0, 0.2, None, 1)], levels={"best member": 0.7})
+    assert "best member 70.0" in held and "best member" not in few, "it stands above all merges, and on the scale"
     said = re.findall(r"<text[^>]*>([^<]*)</text>", crowd)
     assert [f"m{k} {k}.0" in said for k in (39, 28, 27)] == [True, True, False]
     assert "and 28 with lower scores, in the tables" in said and "with lower scores" not in few

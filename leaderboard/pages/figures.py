@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from harness.records.record import RunRecord
-from leaderboard import words
+from leaderboard import text, words
 from leaderboard.pages import prose, routes
 from leaderboard.plots import curves as curve
 from leaderboard.plots import heat as heats
@@ -18,8 +18,9 @@ from leaderboard.plots.pareto import Spent, pareto
 from leaderboard.plots.races import Course, Race, together
 from leaderboard.plots.races import races as races_of
 from leaderboard.stats.interval import mean
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.budgets import SameBudget, same_budget
-from leaderboard.tables.cell import Column
+from leaderboard.tables.cell import ANCESTOR, MEMBER, Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.rows import label
 from leaderboard.tables.searches import MARKS, best_so_far, by_generation, is_named, part, searcher_of
@@ -59,7 +60,12 @@ def figures(group: Group) -> Iterator[Figure]:
         spent = _spent(group, block, column)
         if len(spent) > 1:
             where = ", ".join([place, *map(words.option, headline(group).shared)])
-            yield figure("cost", f"{costs.TITLE}, {column.title}", pareto(where, spent, metric), costs.CAPTION)
+            yield figure(
+                "cost",
+                f"{costs.TITLE}, {column.title}",
+                pareto(where, spent, metric, _held(block, column)),
+                costs.CAPTION,
+            )
         yield from (race for table in budgets if table.block is block for race in _races(of, place, table))
         if ways := routes.ways(block):
             says = f"The routes through the models' blocks, {column.title}"
@@ -74,6 +80,13 @@ def figures(group: Group) -> Iterator[Figure]:
             title = f"Score {table.title.partition(',')[0].lower()}"  # `Score per corpus`
             svg = heat(title, table.methods, scores, place=place, base=base)
             yield figure("corpora", table.title, svg, heats.CAPTION if base else "")
+
+
+def _held(block: Block, column: Column) -> dict[str, float]:
+    """The best member and the ancestor, where they were asked."""
+    usual = usual_rows(block.rows)
+    found = {text.plain(words.shown(m)): column.cells.get(usual.get(m, "")) for m in (MEMBER, ANCESTOR)}
+    return {name: cell.mean for name, cell in found.items() if cell is not None and cell.mean is not None}
 
 
 def _spent(group: Group, block: Block, column: Column) -> list[Spent]:

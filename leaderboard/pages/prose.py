@@ -36,17 +36,18 @@ HOW_TO_READ = """\
   evolution, or `calibrated`. Empty is a method at its defaults. Rows are held against those of their kind alone: what
   was tuned beside what was not would say nothing of the methods.
 - **Bold** is the best merged model of its kind in a column. `≈` marks those that cannot be told from it, `?` those of
-  which nothing is known: no predictions, and one replicate. Two chances are asked: which of two methods is right in
-  which test row (a paired randomisation test of 1,000 exchanges; a bound by their moments where none is as large) and,
-  with two replicates or more, other trainings (Student's t of the differences). *p* is the larger of both, in each
-  column of differences corrected for their number (Holm). A difference counts as real where *p* is at most 0.05.
+  which nothing is known: no predictions, and one set of members. A difference must hold on three counts: other test
+  rows (1,000 exchanges of answers, a bound by their moments where none is as large, and 1,000 resamples), other sets
+  of members, with two or more (Student's t), and both together. *p* is the largest, in each column of differences
+  corrected for their number (Holm). A difference counts as real where *p* is at most 0.05.
 - *minus best merge*, *minus base method*, *minus best member* and *minus ancestor* are such differences: to the best
   merge of its kind, to what is tuned, to the single member that does best on development rows, and to the model that
   all members were fine-tuned from. The base method of `ties_evolver` and of `ties_cma`, a search, is `ties`, with the
   same options. So *minus base method* is what tuning adds to one method, and *minus best member* what merging adds.
   Their brackets are plain 95 % intervals: what other test rows would give (percentiles of 1,000 resamples), with three
-  replicates or more as wide as Student's where that is wider. They show how large a difference may be and decide
-  nothing: *p* asks another question, for many comparisons at once, so now and then it doubts an interval without 0.
+  sets of members or more as wide as Student's, and as that of both, where those are wider. They show how large a
+  difference may be and decide nothing: *p* asks another question, for many comparisons at once, so now and then it
+  doubts an interval without 0.
 - *recovery* is the score as a share of *each on its own*: each member on its own corpus. It is left out where members
   score no more than the best answer that reads no text.
 - `ties k=0.4` is `ties` with an option that its protocol sets otherwise, and `ties_grid (30 % of development rows)`

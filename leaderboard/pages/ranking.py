@@ -27,8 +27,8 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
         yield markdown.table(grids.ranks(each, NAME))
         yield (
             f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
-            f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}; "
-            f"{each.left_out} questions left out for a gap.\n"
+            f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}"
+            + (f"; {each.left_out} questions left out for a gap.\n" if each.left_out else ".\n")
         )
         if each.waiting:
             waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from leaderboard import words
@@ -19,10 +19,10 @@ GREY = "#8b949e"  # of the lines, and of merges that are not named
 HIGH, MORE = 280, 20  # pixels: inside the axes; of the line below a crowd's legend
 TITLE = "Score against the time to merge"
 CAPTION = """\
-Each mark is a merge, filled where it was evolved or searched, with its 95 % interval over sets of members where there
-are three or more (an arrow: it goes on); the dashed line joins those that no merge of their kind beats in both, and a
-ring marks what runs several models at inference. Of many merges the best and those on a line have marks of their own,
-and the others are small circles.
+Each mark is a merge, filled where it was evolved or searched; the dashed line joins those that no merge of their kind
+beats in both, and a ring marks what runs several models at inference. Level lines are what merges are held against. Up
+to 24 merges have their 95 % interval over three sets of members or more (an arrow: it goes on). Of more, the best and
+those on a line have marks of their own, and the others are small circles.
 """
 
 
@@ -46,26 +46,35 @@ def frontier(spent: Sequence[Spent]) -> list[Spent]:
     return best
 
 
-def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
-    """The figure; an outer ring marks what runs several models at inference."""
+def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Mapping[str, float] | None = None) -> str:
+    """The figure; an outer ring marks what runs several models at inference.
+
+    Args:
+        levels: what merges are held against, each by its name, with its score from 0 to 1.
+    """
+    held = {f"{name} {100 * score:.1f}": 100 * score for name, score in (levels or {}).items()}
     scores = [100 * s.score for s in spent]
-    listed = _listed(spent)
     edges = [frontier([s for s in spent if s.kind == kind]) for kind in dict.fromkeys(s.kind for s in spent)]
+    listed = _listed(spent, {s.method for edge in edges for s in edge})
     looks = _looks(spent, dict.fromkeys(s.method for some in (listed, *edges) for s in some))
     frame = Frame(
         HIGH,
         TITLE,
         place,
         "Score of each merge against the seconds that it took; "
-        + ", ".join(f"{words.shown(s.method)} {100 * s.score:.1f} in {s.seconds:.2g} s" for s in spent),
+        + ", ".join(f"{words.shown(s.method)} {100 * s.score:.1f} in {s.seconds:.2g} s" for s in spent)
+        + "".join(f"; {said}" for said in held),
         decades([max(s.seconds, LEAST) for s in spent]),
-        around(scores, 0.1),
+        around([*scores, *held.values()], 0.1),
         ("seconds to merge, with statistics and search (log scale)", f"{metric} x 100"),
         log_x=True,
         entries=[Entry(_said(s), *looks[s.method]) for s in listed],
         below=MORE if len(spent) > CROWD else 0,
     )
     draw, where = frame.drawing, {s.method: frame.at(max(s.seconds, LEAST), 100 * s.score) for s in spent}
+    left, _, right, _ = frame.inside
+    for level in held.values():
+        draw.line((left, frame.y(level)), (right, frame.y(level)), "axis")
     for edge in edges:
         draw.path([where[s.method] for s in edge], GREY, dashed=True)
     for s in (s for s in spent if s.method not in looks):
@@ -77,17 +86,22 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score") -> str:
         if s.models > 1:
             draw.dot(where[s.method], mark, False, 9)
         draw.dot(where[s.method], mark, full, shape=form)
+    for said, level in held.items():
+        draw.text((right - 4, frame.y(level) - 4), said, "end", "soft")
     beside = Beside(frame.inside, where.values())
     for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
         beside.put(draw, where[method], name)
     if len(spent) > CROWD:
-        draw.text((MARGIN, frame.end - 10), f"and {len(spent) - NAMED} with lower scores, in the tables", kind="soft")
+        draw.text(
+            (MARGIN, frame.end - 10), f"and {len(spent) - len(listed)} with lower scores, in the tables", kind="soft"
+        )
     return str(draw)
 
 
-def _listed(spent: Sequence[Spent]) -> Sequence[Spent]:
-    """Who stands in the legend: all, or the best of a crowd."""
-    return spent if len(spent) <= CROWD else sorted(spent, key=lambda s: -s.score)[:NAMED]
+def _listed(spent: Sequence[Spent], edges: Collection[str]) -> Sequence[Spent]:
+    """Who stands in the legend: all, or of a crowd the best and those on a line."""
+    down = sorted(spent, key=lambda s: -s.score)
+    return spent if len(spent) <= CROWD else [s for k, s in enumerate(down) if k < NAMED or s.method in edges]
 
 
 def _looks(spent: Sequence[Spent], named: Iterable[str]) -> dict[str, tuple[str, bool, str]]:

@@ -104,18 +104,18 @@ def _explored(row: Row) -> str:
 
 
 def _traced(row: Row) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("population", "seed", "score", "record", "commit"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("members", "seed", "score", "record", "commit"))
     body = "\n".join(map(_record, sorted(row.records, key=lambda r: (r.population, r.seed))))
     commands = dict.fromkeys(str(r.environment.get("command") or "not recorded") for r in row.records)
     facts = [
         ("score", text.score(row.cell)),
         ("recovery", text.share(row.cell.recovery)),
-        (BEST, _to_best(row)),
+        ("the best merge of its kind", " ") if row.best else (BEST, _to_best(row)),
         (BASE, text.difference(row.cell.to_base)),
         (grids.MEMBER, text.difference(row.cell.to_member)),
         (grids.ANCESTOR, text.difference(row.cell.to_ancestor)),
     ]
-    told = " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
+    told = " · ".join(f"{name} {_text(value)}".strip() for name, value in facts if value)
     return (
         f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_about(row.method, "../")}</h2>\n<p>{told}</p>\n'
         f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'

@@ -57,7 +57,7 @@ def advice(found: Sequence[Group], name: Name, whole: bool = True) -> list[str]:
     members = tallies(found)
     if not any(tally.asked for tally in members.values()):
         return []
-    without = _without_rows(members, tallies(found, ANY), name)
+    without = _without_rows(members, tallies(found, ANY), found, name)
     return [*_with_rows(members, found, name, whole), *without]
 
 
@@ -181,7 +181,9 @@ def _where(merge: Merge, found: Sequence[Group]) -> str:
     return text.joined([f"{text.escaped(m)} ({n} question{'s' if n > 1 else ''})" for m, n in counted])
 
 
-def _without_rows(members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally], name: Name) -> Iterator[str]:
+def _without_rows(
+    members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally], found: Sequence[Group], name: Name
+) -> Iterator[str]:
     free = {merge: tally for merge, tally in members.items() if tally.free}
     if not free:
         return
@@ -194,7 +196,7 @@ def _without_rows(members: Mapping[Merge, Tally], anybody: Mapping[Merge, Tally]
     if unchosen := {merge: tally for merge, tally in anybody.items() if merge in free}:
         first = advised(unchosen)
         yield "Against a member picked without looking at scores, " + (
-            f"{name(first[0])} is the safest: {told(unchosen[first])}."
+            f"{name(first[0])} stands best: {told(unchosen[first])}.{_by_task(first, found)}"
             if first
             else f"too, none of {len(unchosen)} was better more often than luck explains."
         )
@@ -211,12 +213,7 @@ def told(tally: Tally) -> str:
 
 def _cost(merge: Merge, found: Sequence[Group]) -> str:
     """What it took on the real model that was asked most, as medians."""
-    own: dict[str, list[Cost]] = {}
-    for group in found:
-        for block in () if group.synthetic else group.blocks():
-            row = usual_rows(block.rows).get(merge[0], "")
-            if row and kind_of(block.rows[row][0]) == merge[1]:
-                own.setdefault(group.key.model, []).append(spent_on(block.rows[row]))
+    own = _spent(merge, found)
     if not own:
         return ""
     model = max(own, key=lambda m: len(own[m]))
@@ -224,6 +221,23 @@ def _cost(merge: Merge, found: Sequence[Group]) -> str:
     calls = sorted(c.dev_calls for c in own[model] if c.dev_calls is not None)
     asked = f" and {_span(calls)} scores on development rows" if calls and calls[-1] else ""
     return f" On {text.escaped(model)} it takes {_span(seconds)} s{asked}." if seconds else ""
+
+
+def _by_task(merge: Merge, found: Sequence[Group]) -> str:
+    """What a merge asks for that is another model for each task."""
+    several = any(cost.tasks is not None for own in _spent(merge, found).values() for cost in own)
+    return " It is another model for each task, so each row's task must be known." if several else ""
+
+
+def _spent(merge: Merge, found: Sequence[Group]) -> Mapping[str, list[Cost]]:
+    """Real model -> what the merge cost in each of its columns."""
+    own: dict[str, list[Cost]] = {}
+    for group in found:
+        for block in () if group.synthetic else group.blocks():
+            row = usual_rows(block.rows).get(merge[0], "")
+            if row and kind_of(block.rows[row][0]) == merge[1]:
+                own.setdefault(group.key.model, []).append(spent_on(block.rows[row]))
+    return own
 
 
 def _span(values: Sequence[float]) -> str:
