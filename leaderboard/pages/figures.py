@@ -93,7 +93,7 @@ def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
     found, short = [], headline(group).short  # what all rows share stands below the title
     for method, cell in column.cells.items():
         cost = spent_on(block.rows[method])
-        if words.yardstick(method) or cell.mean is None or cost.merge_seconds is None:
+        if words.yardstick(method) or cell.variant or cell.mean is None or cost.merge_seconds is None:
             continue
         seconds = cost.merge_seconds + (cost.statistics_seconds or 0.0)
         found.append(Spent(short(method), seconds, cell.mean, cell.half, cost.inference_models or 1, cell.kind))

@@ -30,6 +30,8 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
             f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}"
             + (f"; {each.left_out} questions left out for a gap.\n" if each.left_out else ".\n")
         )
+        if each.ranking.critical >= len(each.ranking.ranks) - 1:
+            yield "So few models and suites cannot tell any two of these apart.\n"
         if each.waiting:
             waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
             yield f"Without a rank until complete: {text.escaped(text.listed(waiting, 12))}.\n"

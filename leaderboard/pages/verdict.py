@@ -64,7 +64,7 @@ def by_setting(found: Sequence[Group], name: Name, page: Callable[[str], str]) -
         for one in asked(found)
     ]
     merges = [f"highest {rows} development rows, {grids.MEMBER}" for rows in ("without", "with")]
-    head = ["asked", *merges, "best member", "ancestor", "each on its own", "sets of members"]
+    head = ["setting", *merges, "best member", "ancestor", "each on its own", "sets of members"]
     return markdown.table((head, rows), words=1 + len(merges)) if rows else ""
 
 
