@@ -173,6 +173,8 @@ def test_more_development_rows() -> None:
     (found,) = asked("more_dev_rows_help[simple_evolver]", some, fewer(0.5, 0.49), fewer(0.25, 0.47))
     assert found.verdict == "holds" and found.difference is not None
     assert found.difference.mean == pytest.approx(0.03)
+    (place,) = asked("more_dev_rows_help[simple_evolver]", fewer(0.5, 0.49), fewer(0.25, 0.47))
+    assert not place.asked and place.reason == "simple_evolver was not run on both", "so it leaves nothing undecided"
     (alone,) = asked("evolver_above_base[simple]", some, fewer(0.25, 0.47))
     assert alone.difference is not None and alone.difference.mean == pytest.approx(0.1), "asked of all rows alone"
 

@@ -108,11 +108,17 @@ def dev_size(where: Where | None, method: str) -> Measure:
         pairs = [(b, _columns(group)[b], rows[least]) for b, rows in columns.items() if least in rows]
         whole = [(b, c, fewer) for b, c, fewer in pairs if {method, fewer} <= set(c)]
         if not whole:
-            return f"{method} was not run on both"
+            told = f"{method} was not run on both"
+            return told if any(map(_has_whole(method), columns)) else Alone(told)
         both = tuple((_kind(b, method), _kind(b, fewer)) for b, _, fewer in whole)
         return Compared(pooled([difference(c[method], c[fewer]) for _, c, fewer in whole]), both)
 
     return measure
+
+
+def _has_whole(method: str) -> Callable[[Block], bool]:
+    """Whether a column has a row of the method that was given all development rows."""
+    return lambda block: any(own[0].method == method and FEWER not in own[0].knobs for own in block.rows.values())
 
 
 def _fewer(block: Block, method: str) -> dict[float, str]:
