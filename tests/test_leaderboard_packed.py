@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from harness.judging.rowwise import accuracy, level, macro_f1, middle, pearson
+from harness.judging.rowwise import accuracy, macro_f1, pearson
 from leaderboard.audit.once import Once
-from leaderboard.stats.chance import draws, exchanged, sheets
+from leaderboard.stats.chance import exchanged, sheets
 from leaderboard.stats.packed import Columns, together
 from leaderboard.tables.group import groups
 from tests.test_leaderboard_table import record
@@ -62,15 +62,17 @@ def test_what_the_coin_made_of_two_sheets_is_kept_until_their_answers_are_let_go
     assert exchanged.cache_info().currsize == 0
 
 
-def test_numbers_are_mixed_about_one_centre() -> None:
+@pytest.mark.parametrize(("away", "times"), [(5000, 1), (0, 0.01), (-3, 40)])
+def test_on_which_scale_a_method_answers_changes_nothing_that_is_told_of_a_correlation(
+    away: float, times: float
+) -> None:
     rng = np.random.default_rng(3)
     gold = rng.random(30)
-    near, far = (pearson(gold, gold + rng.random(30) + away) for away in (0, 5000))
-    a, b = sheets("6", "pearson", [near, far], 4)
-    ((_, coins),) = draws("6", 30, 4)
-    centre = middle([near, far])
-    picked = coins @ (level(near, centre) - level(far, centre)) + b.own
-    assert exchanged(a, b) == pytest.approx(a.of(picked, a.shared) - a.of(a.own + b.own - picked, a.shared), abs=1e-9)
+    one, other = gold + rng.random(30), gold + 2 * rng.random(30)
+    plain = sheets("6", "pearson", [pearson(gold, one), pearson(gold, other)], 50)
+    moved = sheets("6", "pearson", [pearson(gold, one), pearson(gold, times * other + away)], 50)
+    assert exchanged(*plain) == pytest.approx(exchanged(*moved), abs=1e-9)
+    assert plain[1].redrawn == pytest.approx(moved[1].redrawn, abs=1e-6)
 
 
 def test_a_thousand_sets_of_answers_are_held_in_a_few_megabytes() -> None:

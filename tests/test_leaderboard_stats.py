@@ -171,7 +171,8 @@ def test_exchanged_answers_score_as_if_written_out(kind: str, metric: str) -> No
     shape, values = ((40, 3), 2) if kind == "multi_label" else ((40,), 3)
     gold, one, other = (rng.integers(0, values, shape).astype(float) for _ in range(3))
     if metric == "pearson":
-        one, other = one + 1000 + rng.random(shape), other + rng.random(shape)
+        one, other = (v - v.mean() for v in (one + rng.random(shape), other + rng.random(shape)))
+        one, other = one / one.std(), other / other.std()
     a, b = sheets("5", metric, [METRICS[metric](gold, one, 3), METRICS[metric](gold, other, 3)], 3)
     ((_, coins),) = draws("5", 40, 3)
     for coin, found in zip(coins, exchanged(a, b), strict=True):

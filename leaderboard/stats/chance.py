@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.judging.rowwise import SIGNED, Array, Rowwise, level, middle, sums
+from harness.judging.rowwise import SIGNED, Array, Rowwise, sums
 from leaderboard.stats.packed import Columns, together
 
 DRAWS = 1000
@@ -85,7 +85,6 @@ class Paper:
         shared, scores = sums(self._shared), []
         for one, columns in zip(self._answers, self._columns, strict=True):
             scores.append(float(one.score(sums(columns.numbers), shared)))
-        self._level()
         owns = [sums(columns.numbers).astype(columns.kind) for columns in self._columns]
         redrawn, tossed = self._drawn(count, owns)
         return [
@@ -102,14 +101,6 @@ class Paper:
             )
             for k, one in enumerate(self._answers)
         ]
-
-    def _level(self) -> None:
-        """Answers that are numbers all about one centre, so that mixtures of any two are answers too."""
-        centre = middle(self._answers)
-        for k, one in enumerate(self._answers):
-            if one.centre is not None:
-                own = self._columns[k].numbers
-                self._columns[k] = Columns.of(level(one._replace(own=own, shared=self._shared), centre))
 
     def _drawn(self, count: int, owns: Sequence[Array]) -> tuple[Array, list[Array]]:
         """(answers, count): the scores on other rows; and of each (k, count): its sums where the coins say to change

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.data.task import OF_KIND  # for who has the formulas and needs their names
-from harness.judging.rowwise.base import Array, Rowwise, level, middle, sums, whole
+from harness.judging.rowwise.base import Array, Rowwise, sums, whole
 from harness.judging.rowwise.correlations import matthews, pearson, spearman
 from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
 from harness.judging.rowwise.labels import label_f1
@@ -25,12 +25,10 @@ __all__ = [
     "balanced_accuracy",
     "f1",
     "label_f1",
-    "level",
     "macro_f1",
     "matthews",
     "mean_mark",
     "micro_f1",
-    "middle",
     "pearson",
     "spearman",
     "sums",

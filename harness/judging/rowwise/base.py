@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,19 +25,6 @@ class Rowwise(NamedTuple):
     score: Callable[[Array, Array], Array]  # (..., k) and (..., m) sums -> (...) scores; NaN where there is none
     chance: float = 0.0  # what the best answer that reads no text would score
     constant: bool = False  # a correlation that is undefined, since all answers are the same: it counts 0
-    centre: float | None = None  # what was subtracted from answers that are numbers
-
-
-def middle(answers: Iterable[Rowwise]) -> float:
-    """What to subtract from all answers that are numbers, so that mixtures of any two are answers too."""
-    centres = [a.centre for a in answers if a.centre is not None]
-    return float(np.median(centres)) if centres else 0.0
-
-
-def level(answers: Rowwise, middle: float) -> Array:
-    """The own columns of answers that are numbers, less this one in place of their centre."""
-    y, x = answers.own[:, 0] - (middle - (answers.centre or 0.0)), answers.shared[:, 1]
-    return np.stack([y, y * y, x * y], axis=1)
 
 
 def whole(answers: Rowwise) -> float:

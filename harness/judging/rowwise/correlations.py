@@ -31,14 +31,25 @@ def _matthews_of_sums(own: Array, shared: Array) -> Array:
 
 
 def pearson(gold: NDArray[Any], said: NDArray[Any], classes: int = 0) -> Rowwise:
-    """Pearson's correlation; 0 where a side is constant or not finite. gold, said: (rows,)."""
+    """Pearson's correlation; 0 where a side is constant or not finite. gold, said: (rows,).
+
+    Both are held with a mean of 0 and a spread of 1, which changes no correlation: near 0 squares keep their digits,
+    and a mixture of two methods' answers, of which one may answer on another scale, is an answer too.
+    """
     sound = bool(np.isfinite(gold).all() and np.isfinite(said).all())
-    x, y = (v.astype(np.float64) if sound else np.zeros(len(gold)) for v in (gold, said))
-    centre = float(y.mean()) if len(y) else 0.0
-    x, y = x - x.mean() if len(x) else x, y - centre  # near 0, or the squares lose their digits
+    x, y = (_standard(v.astype(np.float64) if sound else np.zeros(len(gold))) for v in (gold, said))
     own, shared = np.stack([y, y * y, x * y], axis=1), np.stack([np.ones_like(x), x, x * x], axis=1)
     flat = not sound or not len(gold) or min(np.ptp(gold), np.ptp(said)) == 0
-    return Rowwise(own, shared, _correlation_of_sums, constant=bool(flat), centre=centre)
+    return Rowwise(own, shared, _correlation_of_sums, constant=bool(flat))
+
+
+def _standard(values: Array) -> Array:
+    """(rows,): less their mean, and over their spread, if there is any."""
+    if not len(values):
+        return values
+    centred: Array = values - values.mean()
+    spread = float(centred.std())
+    return centred / (spread or 1.0)
 
 
 def spearman(gold: NDArray[Any], said: NDArray[Any], classes: int = 0) -> Rowwise:
