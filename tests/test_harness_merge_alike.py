@@ -288,3 +288,45 @@ def test_statistics_that_lack_some_tensors_are_told_and_one_file_is_not_two_memb
     shutil.rmtree(tmp_path / "out")
     with pytest.raises(MergeboardError, match="--fisher names one file twice"):
         merged(tmp_path, "fisher", base, *members, more=("--fisher", str(files[0])) * 2)
+
+
+NAMES = ("happy", "sad", "angry")
+
+
+def classifier(path: Path, names: Mapping[str, object]) -> Path:
+    config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], **names}
+    return folder_of(
+        path, {"classifier.weight": torch.randn(3, 4), "layer.weight": torch.ones(4, 4)}, {"config.json": config}
+    )
+
+
+def numbered(names: tuple[str, ...]) -> dict[str, object]:
+    return {"id2label": dict(enumerate(names)), "label2id": {name: k for k, name in enumerate(names)}}
+
+
+NAMELESS = {"LABEL_n": numbered(("LABEL_0", "LABEL_1", "LABEL_2")), "no labels": {"num_labels": 3}}
+
+
+@pytest.mark.parametrize("way", NAMELESS)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_head_without_names_is_not_merged_with_one_that_has_some(way: str, first: bool, tmp_path: Path) -> None:
+    base = folder_of(tmp_path / "base", {"layer.weight": torch.zeros(4, 4)}, {"config.json": {"model_type": "bert"}})
+    named, other = classifier(tmp_path / "a", numbered(NAMES)), classifier(tmp_path / "b", NAMELESS[way])
+    said = refused(tmp_path, base, *((other, named) if first else (named, other)))
+    assert "the outputs of a are happy, sad, angry, and those of b have no names" in said and "id2label" in said
+    headless = folder_of(tmp_path / "c", {"layer.weight": torch.ones(4, 4)}, {"config.json": {"model_type": "bert"}})
+    merged(tmp_path, "simple", base, headless)  # has no outputs to be named
+
+
+@pytest.mark.parametrize("way", NAMELESS)
+def test_that_no_head_names_its_labels_is_told(way: str, tmp_path: Path) -> None:
+    base = folder_of(tmp_path / "base", {"layer.weight": torch.zeros(4, 4)}, {"config.json": {"model_type": "bert"}})
+    told = merged(tmp_path, "simple", base, *(classifier(tmp_path / name, NAMELESS[way]) for name in "ab"))
+    assert any(line.startswith("the labels of a, b have no names") for line in told)
+
+
+def test_labels_that_contradict_each_other_are_refused_with_their_members_name(tmp_path: Path) -> None:
+    base = folder_of(tmp_path / "base", {"layer.weight": torch.zeros(4, 4)}, {"config.json": {"model_type": "bert"}})
+    odd = numbered(NAMES) | {"label2id": {"sad": 0, "happy": 1, "angry": 2}}
+    said = refused(tmp_path, base, classifier(tmp_path / "a", numbered(NAMES)), classifier(tmp_path / "b", odd))
+    assert said.startswith("--member b: ") and "contradict" in said

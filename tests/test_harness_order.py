@@ -112,7 +112,7 @@ def test_a_member_in_another_order_is_refused_before_anything_is_trained(
         assert any("no development rows that could tell" in line for line in said) == (turned is None)
 
 
-def test_rows_are_asked_of_a_head_that_names_nothing_and_of_no_other(tmp_path: Path) -> None:
+def test_that_rows_do_not_tell_an_order_is_said_of_a_head_that_names_nothing_alone(tmp_path: Path) -> None:
     members, said = bring(tmp_path, "encoder"), list[str]()
     lab = lab_of(tmp_path, members, "encoder")
     for corpus, path in members.items():
@@ -127,3 +127,23 @@ def test_rows_are_asked_of_a_head_that_names_nothing_and_of_no_other(tmp_path: P
     assert [line for line in said if "tell whether" in line] == [
         "--member tec: development rows of tec do not tell whether that is their order"
     ]
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_labels_that_a_head_names_otherwise_than_it_answers_are_told_and_not_refused(
+    turned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of who numbers labels by the alphabet and names them from another list afterwards."""
+    members, said = bring(tmp_path, "encoder"), list[str]()
+    lab = lab_of(tmp_path, members, "encoder")
+    monkeypatch.setattr(lab.workshop, "_say", said.append)
+    gold, outputs = np.arange(60) % 3, len(lab.rows.task("tec").outputs)
+    labels = np.full((60, outputs), MASKED)
+    labels[:, :3] = np.eye(3)[gold]
+    monkeypatch.setattr(lab.rows, "dev", lambda corpus, draw: Split(("a",) * 60, labels))
+    monkeypatch.setattr(Judges, "asked", lambda *_: torch.eye(outputs)[(gold + turned) % 3])
+    lab.workshop.try_member(("tec", None))
+    told = [line for line in said if "as its config.json names its labels" in line]
+    assert len(told) == turned
+    if turned:
+        assert "0 of 30 development rows are answered rightly" in told[0] and "mend id2label and label2id" in told[0]

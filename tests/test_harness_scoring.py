@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from harness.data.corpus import MASKED, Split
 from harness.data.task import Task
 from harness.families.base import Inputs
-from harness.families.batches import OVERHEAD, Batches, batch_of, cuts, prepare
+from harness.families.batches import OVERHEAD, Batches, batch_of, cuts, prepare, shortened
 from harness.families.encoder import Encoder, EncoderRow, padded
 from harness.judging.live import LiveModel
 from harness.judging.scoring import DevScorer, Examiner
@@ -144,6 +144,17 @@ def test_long_rows_do_not_pad_short_ones() -> None:
 def test_a_row_longer_than_a_batch_has_one_to_itself() -> None:
     rows = prepared(Split(("3 4 5 6", "7"), np.zeros((2, OUTPUTS), dtype=np.int64)), batch_tokens=4)
     assert [batch.index.tolist() for batch in rows] == [[1], [0]]
+
+
+def test_rows_that_are_cut_are_counted() -> None:
+    """Of four texts two are longer than four tokens; a model that reads five at most is told no more of."""
+    split = Split(("3", "3 4", "3 4 5 6 7", "3 4 5 6 7 8 9"), np.zeros((4, OUTPUTS), dtype=np.int64))
+    whole = Encoder(Tokenizer())
+    lengths = [row.tokens for row in whole.encode(TASK, split, 99)]
+    assert shortened(whole, TASK, split, lengths[1]) == (2, lengths[3])
+    assert shortened(whole, TASK, split, lengths[3]) == (0, lengths[3])
+    assert shortened(Encoder(Tokenizer(), limit=lengths[2]), TASK, split, lengths[2]) == (0, lengths[2])
+    assert shortened(whole, TASK, split.take([]), 4) == (0, 0)
 
 
 def test_rows_are_cut_at_the_greatest_length() -> None:

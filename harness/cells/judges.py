@@ -19,7 +19,7 @@ from harness.data.corpus import Split
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.families.asked import Asked
-from harness.families.batches import Batches, prepare
+from harness.families.batches import Batches, prepare, shortened
 from harness.families.subject import Subject
 from harness.judging.chorus import view
 from harness.judging.live import LiveModel
@@ -33,6 +33,7 @@ from harness.spread.limits import WHOLE
 from harness.suites.setting import corpus_of
 from methods import NotApplicable, Weights
 
+FEW = 0.05  # of a split's rows, that may be cut without a word
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -53,6 +54,7 @@ class Judges:
         self._subject, self._rows, self._told, self._say = subject, rows, told, say
         self._prepared: dict[tuple[Task, str], Batches] = {}
         self._live: dict[Task, LiveModel] = {}
+        self._measured: set[tuple[str, str]] = set()  # splits whose cut rows were counted
 
     def prepared(self, task: Task, split: Split) -> Batches:
         """The split's batches; tokenised once in the laboratory's life."""
@@ -97,9 +99,23 @@ class Judges:
         if asker is not None:
             return AskersSheet(live, asker, split, *own)
         rows = self.prepared(task, split)
+        self._tell_cut(corpus_of(corpus), task, split)
         if task.kind == "generation" and isinstance(live.family, Asked):
             return WrittenSheet(live, live.family, rows, split, self._told.protocol.batch_tokens, *own)
         return Sheet(live, rows, self._told.scoring.threshold, *own)
+
+    def _tell_cut(self, corpus: str, task: Task, split: Split) -> None:
+        """Say once of each split how much of it is cut, if that is more than a few rows."""
+        if (corpus, split.fingerprint) in self._measured:
+            return
+        self._measured.add((corpus, split.fingerprint))
+        at = self._told.scoring.max_length
+        cut, longest = shortened(self._subject.family, task, split, at)
+        if cut > FEW * len(split):
+            self._say(
+                f"{corpus}: {cut:,} of {len(split):,} rows have more than {at} tokens (up to {longest:,}) and are cut "
+                f"there; --set max_length={longest} reads them whole, which members that were trained so need"
+            )
 
     def trainer(self, source: Source) -> DevScorer | None:
         """Chooses the weights of a training; None where a corpus has no development rows, and the last are taken."""

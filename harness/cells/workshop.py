@@ -88,27 +88,45 @@ class Workshop:
         self._try(name, taken.module(), task)
         if taken.nameless:
             self._require_order(name, key, task, taken.weights)
+        elif len(task.outputs) > 1 and not self._subject.generative:
+            self._doubt_order(name, key, task, taken.weights)
         earlier, own = takewhile(lambda other: other != key, self._given), self._identity.print_of(key)
         if twin := next((other for other in earlier if self._identity.print_of(other) == own), None):
             self._say(f"{name}: it is the checkpoint that {word_of(twin)} has; merged with itself it stays as it is")
 
     def _require_order(self, name: str, key: Key, task: Task, weights: Weights) -> None:
         """Hold a head whose labels have no names against development rows. Errors: `Misfit` if its order is another."""
-        corpus = corpus_of(key[0])
-        rows = self._rows.dev(corpus, key[1] or 1).first(order.MOST)
-        if not len(rows):
+        corpus, found = corpus_of(key[0]), self._order(key, task, weights)
+        if found is None:
             self._say(f"{name}: {corpus} has no development rows that could tell whether that is their order")
             return
-        found = order.told_by(self._judges.asked(task, rows, weights).numpy(), rows.labels, task)
         if found.order:
-            listed = ", ".join(found.order[:8]) + ", ..." * (len(found.order) > 8)
             raise Misfit(
                 f"{name}: its labels have no names, and in the task's order {found.right} of {found.rows} development "
-                f"rows are answered rightly, as {listed} {found.better}; write id2label and label2id, in the order in "
-                f"which it was trained, into {self._given[key] / 'config.json'}, which config.save_pretrained() makes"
+                f"rows are answered rightly, as {found.listed} {found.better}; write id2label and label2id, in the "
+                f"order in which it was trained, into {self._given[key] / 'config.json'}, which "
+                "config.save_pretrained() makes"
             )
         if not found.sure:
             self._say(f"{name}: development rows of {corpus} do not tell whether that is their order")
+
+    def _doubt_order(self, name: str, key: Key, task: Task, weights: Weights) -> None:
+        """Say where development rows surely fit another order than that in which a head names its labels. A model may
+        be bad at its task, so it is no fault."""
+        found = self._order(key, task, weights)
+        if found is not None and found.order:
+            self._say(
+                f"{name}: as its config.json names its labels, {found.right} of {found.rows} development rows are "
+                f"answered rightly, as {found.listed} (in the task's order) {found.better}; if they were trained in "
+                "another order, mend id2label and label2id there"
+            )
+
+    def _order(self, key: Key, task: Task, weights: Weights) -> order.Told | None:
+        """What development rows say of the order of a head's labels; None where there are none."""
+        rows = self._rows.dev(corpus_of(key[0]), key[1] or 1).first(order.MOST)
+        if not len(rows):
+            return None
+        return order.told_by(self._judges.asked(task, rows, weights).numpy(), rows.labels, task)
 
     def _try(self, name: str, model: nn.Module, task: Task) -> None:
         family = self._subject.family

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from harness.data.corpus import Split
 from harness.data.task import Kind, Task
 from harness.families.base import Family, Inputs, Row
 
+UNCUT = 100_000  # tokens of a text, at most, that is not cut for `max_length`
 OVERHEAD = 64  # what a batch costs besides its tokens, in tokens: between those of large models (30-50) and tiny ones
 
 
@@ -83,6 +85,20 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
         batches.append(batch_of(family, [rows[i] for i in chosen], torch.tensor(chosen, dtype=torch.long)))
     labels = torch.from_numpy(split.labels)
     return Batches(tuple(batches), labels, *family.gold(task, labels))
+
+
+class Short(NamedTuple):
+    """How many rows of a split are cut, and how many tokens the longest of all has."""
+
+    cut: int
+    longest: int
+
+
+def shortened(family: Family, task: Task, split: Split, max_length: int) -> Short:
+    """What `prepare` cuts of a split; a limit of the model's own is none that somebody could raise."""
+    rows, whole = (family.encode(task, split, most) for most in (max_length, max(max_length, UNCUT)))
+    cut = sum(one.tokens < other.tokens for one, other in zip(rows, whole, strict=True))
+    return Short(cut, max((row.tokens for row in whole), default=0))
 
 
 def cuts(lengths: Sequence[int], most: int, overhead: int = OVERHEAD) -> list[tuple[int, int]]:

@@ -27,6 +27,11 @@ class Told(NamedTuple):
     order: tuple[str, ...] = ()  # another one in which surely more are right; empty if there is none
     better: int = 0  # how many are, then
 
+    @property
+    def listed(self) -> str:
+        """That order in words."""
+        return ", ".join(self.order[:8]) + ", ..." * (len(self.order) > 8)
+
 
 def told_by(logits: npt.NDArray[np.floating], labels: Labels, task: Task) -> Told:
     """Find the order that half the rows fit best, and ask the other half whether it is really better.

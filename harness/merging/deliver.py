@@ -17,7 +17,7 @@ from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton, tied, ways_of
 from harness.merging.beside import copy, listed
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers
+from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers, unnamed
 from harness.merging.statistics import statistics
 from harness.merging.whole import require_whole
 from harness.merging.words import Order
@@ -44,7 +44,7 @@ def deliver(order: Order, say: Say = print) -> Path:
     folders = {name: folder_of((name, None), where, f"--member {name}") for name, where in order.members.items()}
     require_kin(folders, base, order.any_config)
     models = _opened(order, folders, base, say)
-    if line := other_labels(folders, base):
+    for line in filter(None, (other_labels(folders, base), unnamed(folders))):
         say(line)
     notes = (repeated(folders, base), other_readings(folders), strangers(models))
     for name, line in (pair for told in notes for pair in told.items()):

@@ -94,8 +94,19 @@ def _require_same_config(name: str, folder: Path, against: Path, any_config: boo
         raise Misfit(f"--member {name}: {error}") from None
 
 
+def unnamed(members: Mapping[str, Path]) -> str:
+    """A line where several members have heads whose labels nobody names; else ""."""
+    heads = [name for name, folder in members.items() if _outputs(folder) > 1]
+    if len(heads) < 2 or any(_labels(name, members[name]) for name in heads):
+        return ""
+    return (
+        f"the labels of {', '.join(heads)} have no names; their heads are merged output by output, which is right only "
+        "if all were trained with their labels in one order"
+    )
+
+
 def _require_same_labels(members: Mapping[str, Path]) -> None:
-    said = {name: labels for name, folder in members.items() if (labels := labels_of(config_of(folder)))}
+    said = {name: labels for name, folder in members.items() if (labels := _labels(name, folder))}
     names = list(said)
     for name in names[1:]:
         if said[name] != said[names[0]]:
@@ -104,6 +115,32 @@ def _require_same_labels(members: Mapping[str, Path]) -> None:
                 f"{', '.join(said[name])} (id2label in config.json); heads whose labels differ, or their order, cannot "
                 "be merged: bring members with the same labels"
             )
+    for name, folder in members.items():
+        if said and name not in said and _outputs(folder) > 1:
+            raise Misfit(
+                f"the outputs of {names[0]} are {', '.join(said[names[0]])}, and those of {name} have no names, so "
+                f"nobody knows whether they stand in that order; write id2label and label2id, in the order in which it "
+                f"was trained, into {folder / 'config.json'}"
+            )
+
+
+def _labels(name: str, folder: Path) -> list[str] | None:
+    try:
+        return labels_of(config_of(folder))
+    except Misfit as error:
+        raise Misfit(f"--member {name}: {error}") from None
+
+
+def _outputs(folder: Path) -> int:
+    """How many outputs a classifier has; 0 of what is none, or does not say what it is."""
+    if not (folder / "config.json").is_file():
+        return 0
+    config = config_of(folder)
+    kinds, labels = config.get("architectures") or (), config.get("id2label")
+    if kinds and not any(str(kind).endswith("Classification") for kind in kinds):
+        return 0
+    count = len(labels) if isinstance(labels, Mapping) else config.get("num_labels", 2 if kinds else 0)
+    return count if isinstance(count, int) else 0
 
 
 def _require_same_words(folders: Mapping[str, Path], any_config: bool) -> None:
