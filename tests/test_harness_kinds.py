@@ -177,6 +177,19 @@ def test_a_model_for_each_task_is_a_folder_for_each(
     assert "A model for each of 2 tasks" in page and "| parameters kept |" in page
 
 
+@pytest.mark.parametrize("kind", ["decoder", "encoder_decoder"])
+def test_the_card_of_a_model_that_is_asked_in_words_has_a_prompt_and_how_it_is_read(
+    kind: str, labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
+) -> None:
+    lab, record = labs[kind], ask(kind, "simple")
+    page = (written(record, lab, store, tmp_path / "out") / "README.md").read_text()
+    task = lab.rows.task(TWO[0])
+    first = task.asked[0]
+    wanted = f"{{text}} {task.statements[first]}" if kind == "decoder" else f"{task.questions[first]} "
+    assert wanted in page and "logit of the token of yes minus that of no" in page
+    assert "An output is said where that is at least" in page, "these tasks have several labels to a row"
+
+
 def test_an_ensemble_of_others_than_the_members_is_a_folder_for_each_part(
     labs: Mapping[str, Lab], store: Store, ask: Ask, tmp_path: Path
 ) -> None:

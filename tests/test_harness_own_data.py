@@ -351,6 +351,18 @@ def test_rows_without_a_value_are_left_out_where_one_says_so(tmp_path: Path) -> 
     assert len(found["de"].everything) == 50 and "de: 3 rows without a text or a label are left out" in said
 
 
+@pytest.mark.parametrize(("times", "told"), [(1, 0), (5, 80)])
+def test_rows_that_stand_in_a_test_file_again_are_told(times: int, told: int, tmp_path: Path) -> None:
+    """Five times the same twenty rows are no hundred rows, and intervals reckon with a hundred."""
+    table(tmp_path, "a.csv", made(60))
+    table(tmp_path, "b.csv", made(20, start=60) * times)
+    _, said = load(tmp_path, HEAD + '[corpora.de]\nfiles = {train = "a.csv", test = "b.csv"}\n')
+    lines = [line for line in said if "repeat the text" in line]
+    assert len(lines) == bool(told)
+    if told:
+        assert lines[0].startswith(f"de: {told} of 100 test rows repeat the text of another test row; ")
+
+
 def test_a_hundred_thousand_rows_of_many_classes_are_read_in_seconds(tmp_path: Path) -> None:
     rows = made(100_000, [f"c{k}" for k in range(77)])
     pq.write_table(pa.table({"text": [t for t, _ in rows], "label": [x for _, x in rows]}), tmp_path / "de.parquet")

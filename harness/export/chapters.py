@@ -139,7 +139,7 @@ def _how_read(facts: Facts) -> str:
     if task.kind == "generation":
         return _written(task, reading)
     if reading.family != "encoder":
-        return f"{_asked(reading)} Outputs, in order: {labels}."
+        return f"{_asked(task, reading)} Outputs, in order: {labels}."
     if task.kind == "multi_label":
         return f"Labels, in order: {labels}. A label is said where its raw logit is at least {reading.threshold:g}."
     if task.kind == "classification":
@@ -147,12 +147,26 @@ def _how_read(facts: Facts) -> str:
     return f"The logit is the score ({labels}), in the units of its labels."
 
 
-def _asked(reading: Reading) -> str:
-    """How a model that answers in words was asked."""
+def _asked(task: Task, reading: Reading) -> str:
+    """How a model that answers in words was asked, and how its answers were read."""
     words = "; ".join(f"{name}: {value!r}" for name, value in reading.asked.items())
+    first = next(iter(task.asked), 0)
+    if reading.family == "decoder":
+        prompt, begun = f"{{text}} {task.statements[first]}", "the prompt"
+    else:
+        sentinel = " <extra_id_0>" if reading.asked.get("before both") else ""
+        prompt, begun = f"{task.questions[first]}{sentinel} {{text}}", "the decoder's start token"
+    if task.kind == "multi_label":
+        rule = f"An output is said where that is at least {reading.threshold:g}."
+    elif len(task.asked) < len(task.outputs):
+        rule = f"{task.outputs[first]} is said where that is above 0, the other class elsewhere."
+    else:
+        rule = "The largest decides." if task.kind == "classification" else "The score is made of it."
     return (
-        "The model is asked in words, once for each output, and the answer is the logit of the token of yes minus that "
-        f"of no ({words}). Texts are cut so that everything fits {reading.max_length} tokens."
+        f"The model is asked in words, once for each output that is asked of; of {task.outputs[first]} the prompt is "
+        f"{prompt!r}, and mergeboard.json has the words of all. The answer is the logit of the token of yes minus that "
+        f"of no, behind {begun} and the tokens before both ({words}). {rule} Texts are cut so that everything fits "
+        f"{reading.max_length} tokens."
     )
 
 

@@ -21,6 +21,7 @@ from harness.suites.own.questions import LARGEST, Asked
 from harness.suites.own.rows import Part
 
 NO_CLASSES = ("regression", "generation")  # whose labels no train row has to have
+FEW = 0.01  # of a split's rows, that may repeat another one without a word
 Say = Callable[[str], None]
 
 
@@ -110,12 +111,25 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     if WHOLE not in splits:
         _require_apart(corpus, splits, places)
     splits = _split(corpus, task, splits, say)
+    for name in ("dev", "test"):
+        _tell_repeats(corpus.name, name, splits[name], say)
     _require_sound(corpus, task, splits)
     there = tuple(bool((labels != -100).any()) for labels in np.concatenate([s.labels for s in splits.values()]).T)
     annotated = there if task.kind == "multi_label" else (True,) * len(task.outputs)
     train, dev, test = (splits[name] for name in SPLITS)
     source = corpus.data.removeprefix(HUB) if corpus.data is not None and corpus.data.startswith(HUB) else ""
     return Corpus(corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), source=source)
+
+
+def _tell_repeats(corpus: str, name: str, split: Split, say: Say) -> None:
+    """Say how many rows of a split are another one once more: certainty is reckoned as if each were a new text."""
+    count = len(split)
+    repeats = count - len(np.unique(split.text_hashes))
+    if repeats > FEW * count:
+        say(
+            f"{corpus}: {repeats:,} of {count:,} {name} rows repeat the text of another {name} row; each is counted, "
+            "so scores look surer than they are: leave repeats out of the file"
+        )
 
 
 def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> dict[str, Split]:
