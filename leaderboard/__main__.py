@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     if options.command == "check":
-        return _report(publish.check(root))
+        return _check(root)
     if options.command == "site":
         return _site(root, options.out)
     if options.command == "cite":
@@ -160,6 +160,14 @@ def _absent(root: Path, command: str) -> Path | None:
         return publish.README  # whatever folder one stands in, pages would be strewn there
     wanted = {"check": publish.PUBLISHED, "cite": cite.METADATA}.get(command)
     return None if wanted is None or (root / wanted).exists() else wanted
+
+
+def _check(root: Path) -> int:
+    print("checking every published record and the pages that are made of them ...", flush=True)
+    wrong = publish.check(root)
+    if not wrong:
+        print(f"{len(Store(root / publish.PUBLISHED).paths()):,} records are sound, and the pages say what they say")
+    return _report(wrong)
 
 
 def _site(root: Path, out: Path) -> int:

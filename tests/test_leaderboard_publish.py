@@ -533,3 +533,11 @@ def test_two_runs_of_one_recipe_far_apart_are_reported(root: Path, capsys: pytes
     assert run(root, "check") == 1
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "of the same recipe" in line)
     assert "0.3" in line and "0.6" in line
+
+
+def test_check_says_what_it_does_and_that_all_is_well(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "publish") == 0
+    capsys.readouterr()
+    assert run(root, "check") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("checking every published record") and last.startswith("2 records are sound")
