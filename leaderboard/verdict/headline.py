@@ -138,6 +138,9 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
         if 2 * len(judged) < len(members):
             yield _too_little(members, judged)
             return
+        if not _could_tell(judged):
+            yield _each_by_itself(members)
+            return
         more = _hardly_asked(members) if whole else ""
         yield "**With development rows: keep the best single member.**" + _as_lucky(judged) + more
         return
@@ -156,6 +159,21 @@ def _too_little(members: Mapping[Merge, Tally], judged: Mapping[Merge, Tally]) -
         f"**With development rows: too little was asked to advise.** {len(judged) or 'None'} of {len(members)} merges "
         f"answered {FEWEST} questions or more. In {every.better} of {every.asked} comparisons a merge was better than "
         f"the best member, in {every.worse} worse."
+    )
+
+
+def _could_tell(judged: Mapping[Merge, Tally]) -> bool:
+    """Whether some merge would be advised if it were better everywhere."""
+    return any(tally.least * len(judged) <= LEVEL for tally in judged.values())
+
+
+def _each_by_itself(members: Mapping[Merge, Tally]) -> str:
+    """Of so few models and suites that even a merge which is better in all may be a lucky one."""
+    every = sum(members.values(), Tally())
+    return (
+        "**With development rows: see each setting by itself.** So few models and suites cannot tell a merge that is "
+        f"better everywhere from the luckiest of {len(members)}. In {every.better} of {every.asked} comparisons a "
+        f"merge was better than the best member, in {every.worse} worse."
     )
 
 
@@ -189,11 +207,13 @@ def _without_rows(
         return
     every, safe = sum(free.values(), Tally()), advised(free)
     what = f"try {name(safe[0])}." if safe else "nothing is a safe choice."
+    what = what if safe or _could_tell(free) else "see each setting by itself."
     yield (
         f"**Without development rows: {what}** Merges that need none were better than the best member in "
         f"{every.better} of {every.asked} comparisons and worse in {every.worse}."
     )
-    if unchosen := {merge: tally for merge, tally in anybody.items() if merge in free}:
+    unchosen = {merge: tally for merge, tally in anybody.items() if merge in free}
+    if _could_tell(unchosen):
         first = advised(unchosen)
         yield "Against a member picked without looking at scores, " + (
             f"{name(first[0])} stands best: {told(unchosen[first])}.{_by_task(first, found)}"

@@ -77,7 +77,14 @@ class Tally:
         a chance of at most that of all its questions (Boole). One set of members is none: what is so of it may be luck
         with its training. Trials are independent; how many say better is the sum of coins that are not alike.
         """
-        better = sum(trial.better for trial in self.trials.values())
+        return self._chance_of(sum(trial.better for trial in self.trials.values()))
+
+    @property
+    def least(self) -> float:
+        """The same if every trial said better: where that is no small number, nothing could be told."""
+        return self._chance_of(len(self.trials))
+
+    def _chance_of(self, better: int) -> float:
         counts = np.ones(1)  # the probability of each number of trials that say better
         for trial in self.trials.values():
             says = min(1.0, trial.asked * LEVEL / 2)
