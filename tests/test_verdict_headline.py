@@ -7,8 +7,9 @@ import pytest
 from harness.records.record import RunRecord
 from leaderboard.pages import markdown, verdict
 from leaderboard.tables.group import groups
+from leaderboard.verdict.advice import advised
 from leaderboard.verdict.basis import basis
-from leaderboard.verdict.headline import NOTHING, advised, brief, headline
+from leaderboard.verdict.headline import NOTHING, brief, headline
 from leaderboard.verdict.tally import ANY, Tally, Trials, by_setting, tallies
 from tests.test_leaderboard_table import record
 

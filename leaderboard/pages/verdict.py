@@ -11,7 +11,8 @@ from leaderboard.pages.grids import Name
 from leaderboard.places import page_of, stems
 from leaderboard.stats.difference import ZERO
 from leaderboard.tables.group import Group
-from leaderboard.verdict.headline import FEWEST, brief, headline
+from leaderboard.verdict.advice import FEWEST
+from leaderboard.verdict.headline import brief, headline
 from leaderboard.verdict.settings import Asked, Highest, asked
 from leaderboard.verdict.tally import Tally, tallies
 
