@@ -151,10 +151,12 @@ def test_rows_that_are_cut_are_counted() -> None:
     split = Split(("3", "3 4", "3 4 5 6 7", "3 4 5 6 7 8 9"), np.zeros((4, OUTPUTS), dtype=np.int64))
     whole = Encoder(Tokenizer())
     lengths = [row.tokens for row in whole.encode(TASK, split, 99)]
-    assert shortened(whole, TASK, split, lengths[1]) == (2, lengths[3])
-    assert shortened(whole, TASK, split, lengths[3]) == (0, lengths[3])
-    assert shortened(Encoder(Tokenizer(), limit=lengths[2]), TASK, split, lengths[2]) == (0, lengths[2])
-    assert shortened(whole, TASK, split.take([]), 4) == (0, 0)
+    assert lengths == [3, 4, 7, 9]
+    assert shortened(whole, TASK, split, 4) == (2, 16) and shortened(whole, TASK, split, 5) == (2, 10)
+    assert shortened(whole, TASK, split, 9) == (0, 9)
+    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 7) == (0, 7)
+    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 4) == (2, 8)
+    assert shortened(whole, TASK, split.take([]), 4) == (0, 4)
 
 
 def test_rows_are_cut_at_the_greatest_length() -> None:

@@ -13,9 +13,13 @@ pytestmark = pytest.mark.whole
 
 
 def explore(site: str, browser: Any, chosen: str = "all=1") -> None:
-    """Open the explorer anew; from itself a browser would only change the address."""
+    """Open the explorer anew, until it has drawn; from itself a browser would only change the address."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
     browser.get("about:blank")
     browser.get(f"{site}explore.html{chosen and '#' + chosen}")
+    drawn = "const told = document.querySelector('.explore-count'); return Boolean(told && told.textContent)"
+    WebDriverWait(browser, 20).until(lambda shown: shown.execute_script(drawn))
 
 
 def column(browser: Any, number: int) -> list[str]:

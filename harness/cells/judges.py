@@ -20,6 +20,7 @@ from harness.data.task import Task
 from harness.errors import BadData
 from harness.families.asked import Asked
 from harness.families.batches import Batches, prepare, shortened
+from harness.families.encoder import within
 from harness.families.subject import Subject
 from harness.judging.chorus import view
 from harness.judging.live import LiveModel
@@ -109,12 +110,13 @@ class Judges:
         if (corpus, split.fingerprint) in self._measured:
             return
         self._measured.add((corpus, split.fingerprint))
-        at = self._told.scoring.max_length
-        cut, longest = shortened(self._subject.family, task, split, at)
+        at, limit = self._told.scoring.max_length, self._subject.family.limit
+        cut, enough = shortened(self._subject.family, task, split, at)
         if cut > FEW * len(split):
+            whole = "as much of them as the model can" if limit is not None and enough >= limit else "them whole"
             self._say(
-                f"{corpus}: {cut:,} of {len(split):,} rows have more than {at} tokens (up to {longest:,}) and are cut "
-                f"there; --set max_length={longest} reads them whole, which members that were trained so need"
+                f"{corpus}: {cut:,} of {len(split):,} rows do not fit {at} tokens and are cut; "
+                f"--set max_length={within(enough, limit)} reads {whole}, which members that were trained so need"
             )
 
     def trainer(self, source: Source) -> DevScorer | None:

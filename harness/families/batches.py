@@ -88,17 +88,22 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
 
 
 class Short(NamedTuple):
-    """How many rows of a split are cut, and how many tokens the longest of all has."""
+    """How many rows of a split are cut, and a `max_length` that cuts none: a power of two times the one that does."""
 
     cut: int
-    longest: int
+    enough: int
 
 
 def shortened(family: Family, task: Task, split: Split, max_length: int) -> Short:
     """What `prepare` cuts of a split; a limit of the model's own is none that somebody could raise."""
-    rows, whole = (family.encode(task, split, most) for most in (max_length, max(max_length, UNCUT)))
-    cut = sum(one.tokens < other.tokens for one, other in zip(rows, whole, strict=True))
-    return Short(cut, max((row.tokens for row in whole), default=0))
+
+    def lengths(most: int) -> list[int]:
+        return [row.tokens for row in family.encode(task, split, most)]
+
+    now, whole, enough = lengths(max_length), lengths(max(max_length, UNCUT)), max_length
+    while lengths(enough) != whole:
+        enough *= 2
+    return Short(sum(one < other for one, other in zip(now, whole, strict=True)), enough)
 
 
 def cuts(lengths: Sequence[int], most: int, overhead: int = OVERHEAD) -> list[tuple[int, int]]:

@@ -25,8 +25,9 @@ from leaderboard.findings.says import (
     both,
     is_,
 )
+from leaderboard.tables.cell import MEMBER
 from leaderboard.tables.group import Group
-from leaderboard.verdict.tally import MEMBER, Tally, beside, tallies
+from leaderboard.verdict.tally import Tally, beside, tallies
 
 MINILM, SMOLLM, EMOTION, GLUE = "all-MiniLM-L6-v2", "smollm2-135m", "emotion", "glue"
 INDEX, CLAIMS_PAGE, TALLIES = "leaderboard.md", "claims.md", "against-the-best-single-member"

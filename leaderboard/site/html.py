@@ -110,7 +110,7 @@ def _traced(row: Row) -> str:
     facts = [
         ("score", text.score(row.cell)),
         ("recovery", text.share(row.cell.recovery)),
-        ("the best merge of its kind", " ") if row.best else (BEST, _to_best(row)),
+        ("", "the best merge of its kind") if row.best else (BEST, _to_best(row)),
         (BASE, text.difference(row.cell.to_base)),
         (grids.MEMBER, text.difference(row.cell.to_member)),
         (grids.ANCESTOR, text.difference(row.cell.to_ancestor)),

@@ -38,18 +38,18 @@ def advised(members: Mapping[Merge, Tally]) -> Merge | None:
 
 def _beyond_luck(members: Mapping[Merge, Tally]) -> list[Merge]:
     """Merges that were above the best member more often than chance gives; corrected for their number (Holm)."""
-    chances = holm({merge: tally.chance for merge, tally in members.items() if tally.asked >= FEWEST})
+    chances = holm({merge: tally.chance for merge, tally in _judged(members).items()})
     return [merge for merge, chance in chances.items() if chance <= LEVEL]
 
 
 def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Name, whole: bool) -> Iterator[str]:
     merge = advised(members)
     if merge is None:
-        judged = {m: tally for m, tally in members.items() if tally.asked >= FEWEST}
+        judged = _judged(members)
         if 2 * len(judged) < len(members):
             yield _too_little(members, judged)
             return
-        if not _could_tell(judged):
+        if not _could_tell(members):
             yield _each_by_itself(members)
             return
         more = _hardly_asked(members) if whole else ""
@@ -73,8 +73,14 @@ def _too_little(members: Mapping[Merge, Tally], judged: Mapping[Merge, Tally]) -
     )
 
 
-def _could_tell(judged: Mapping[Merge, Tally]) -> bool:
+def _judged(members: Mapping[Merge, Tally]) -> Mapping[Merge, Tally]:
+    """Merges that answered enough questions to be advised."""
+    return {merge: tally for merge, tally in members.items() if tally.asked >= FEWEST}
+
+
+def _could_tell(members: Mapping[Merge, Tally]) -> bool:
     """Whether some merge would be advised if it were better everywhere."""
+    judged = _judged(members)
     return any(tally.least * len(judged) <= LEVEL for tally in judged.values())
 
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from leaderboard import text
 from leaderboard.stats.difference import Told
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import Cell, Column
+from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.table import Cost, headline, spent_on
-from leaderboard.verdict.tally import MEMBER, Place, needs_none
+from leaderboard.verdict.tally import Place, needs_none
 
-OWN, ANCESTOR = "domain_specific", "base"  # the rows of each member on its own task, and of what all were tuned from
+OWN = "domain_specific"  # the row of each member on its own task
 
 
 class Highest(NamedTuple):

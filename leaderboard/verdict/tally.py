@@ -21,13 +21,12 @@ from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import contenders
+from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.searches import part
 
-ANCESTOR = "base"
-MEMBER, ANY = "best", "avg"  # the best single member, chosen on development rows; a member without choosing, on average
+ANY = "avg"  # a member without choosing, on average; MEMBER is chosen on development rows
 Merge = tuple[str, str]  # a method, and by how much it was tuned; "" at its defaults
 Place = tuple[str, str, Question, str]  # model, suite, question, heads: under whatever protocol
 
