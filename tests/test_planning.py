@@ -253,6 +253,15 @@ def test_a_plan_runs_and_writes_nothing_and_counts_what_is_there(answered: Proje
     assert (answered.contents(), sorted(answered.zoo.rglob("*"))) == before
 
 
+def test_a_plan_counts_as_members_only_what_the_row_waits_for(answered: Project) -> None:
+    """One model for all members' rows needs none of the members; a merge needs them all."""
+    for methods, wanted in ((["mtl"], "1"), (["simple"], "5"), (["mtl", "simple"], "6")):
+        asked = (f"--method={method}" for method in methods)
+        result = answered.run("--heads=same", "-k", "in_domain", "--plan", "--seeds=2", *asked)
+        row = next(line for line in result.stdout.str().splitlines() if line.startswith("tiny-encoder, emotion"))
+        assert row.split()[4] == wanted
+
+
 def test_what_cells_and_members_took_is_kept_where_a_plan_finds_it(answered: Project) -> None:
     answered.run("--heads=same", "-k", "in_domain", "--method=fisher", "--method=regmean", "--rerun")  # another zoo
     for made_ in answered.all_records():

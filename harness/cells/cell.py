@@ -81,6 +81,11 @@ class Cell:
     key: PopulationKey
     method: str
 
+    def sources(self, judged: bool) -> tuple[Source, ...]:
+        """What has to be fine-tuned before it is answered; `judged`: members are looked at whatever the method."""
+        together = (self.key.together,) if self.method == "mtl" else ()
+        return (*(self.key.sources if judged or not together else ()), *together)
+
     def __str__(self) -> str:
         return f"{self.setting.name}[{self.key}-{':'.join((self.method, *self.setting.options))}]"
 

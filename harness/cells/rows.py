@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.cells.cell import Cell, Source
+from harness.cells.cell import Cell
 from harness.judging.meter import Meter
 from harness.suites.setting import corpus_of
 from methods.errors import NotApplicable
@@ -99,12 +99,6 @@ def dev_answers(cell: Cell, lab: Lab) -> dict[str, dict[str, Answers]]:
             known.update({rows[c]: answers for c, answers in scorer.answers(lab.workshop.member(source)).items()})
         table[source.members[0]] = {c: known[f] for c, f in rows.items()}
     return table
-
-
-def sources_of(cell: Cell, judged: bool) -> tuple[Source, ...]:
-    """What has to be fine-tuned before a cell is answered; `judged`: members are looked at whatever the method."""
-    together = (cell.key.together,) if cell.method == "mtl" else ()
-    return (*(cell.key.sources if judged or not together else ()), *together)
 
 
 Row = Callable[[Cell, "Lab", tuple[str, ...]], RowResult]

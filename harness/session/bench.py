@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -113,13 +112,12 @@ class Bench:
         """What a cell that is not stored waits for: an earlier record of its very merge, and the members that are
         not there, by their keys. Errors: `NotApplicable` where it is known before anything is trained."""
         from harness.cells.replayed import before
-        from harness.cells.rows import sources_of
         from harness.cells.run import require_asked
 
         lab = self.lab(cell.key.model, cell.setting)
         require_asked(cell, lab)
         merge = None if self.options.rerun else before(cell, lab, self.store)
-        sources = sources_of(cell, judged=self._judges(cell.setting.suite))
+        sources = cell.sources(judged=resolve(cell.setting.suite).judges)
         missing = {key: source for source in sources if (key := lab.workshop.missing(source))}
         return (() if merge is None else (merge,)), missing
 
@@ -143,17 +141,12 @@ class Bench:
         from harness.cells.gates import dead
 
         suite, key = resolve(cell.setting.suite), cell.key
-        if not self._judges(suite.name):
+        if not suite.judges:
             return
         if key not in self._dead:
             self._dead[key] = dead(suite, key, lab)
         if self._dead[key]:
             raise MergeboardError(self._dead[key])
-
-    def _judges(self, suite: str) -> bool:
-        """Whether members of this suite are looked at before anything is ranked."""
-        asked = resolve(suite)
-        return bool(asked.gates) or asked.farthest < math.inf
 
     def _tell_of_changed_code(self, cell: Cell, lab: Any) -> None:
         """Say once of each method that it answered this very question before its code was edited."""

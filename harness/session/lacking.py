@@ -13,6 +13,7 @@ from harness.planning.holdings import WIDTH
 from harness.planning.jobs import Need
 from harness.planning.sizes import Size
 from harness.session.options import Options
+from harness.suites import resolve
 from harness.suites.setting import corpus_of
 from methods.errors import MergeboardError
 
@@ -36,7 +37,7 @@ class Lacking:
         """
         key = cell.key
         weights = None if size is None else size.parameters * WIDTH
-        for source in (*key.sources, *([key.together] if cell.method == "mtl" else [])):
+        for source in cell.sources(judged=resolve(key.suite).judges):
             yield from self._one("members", key, source, lab, size, weights)
         for kind in reads:
             space = None if size is None else WIDTH * (size.parameters if kind == "fisher" else size.gram)

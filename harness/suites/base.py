@@ -73,6 +73,11 @@ class Suite:
         """What people call it."""
         return self.title or self.name
 
+    @property
+    def judges(self) -> bool:
+        """Whether members are looked at before anything is ranked."""
+        return bool(self.gates) or self.farthest < math.inf
+
     def known(self) -> tuple[str, ...]:
         """All corpora that there may be, in order: those that a member is trained on come first."""
         examined = itertools.chain.from_iterable((*(s.chosen or ()), *(s.examined or ())) for s in self.settings)
