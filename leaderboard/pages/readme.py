@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import Cell, seeds_of
+from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.order import by_score
 from leaderboard.tables.searches import inner_of
@@ -17,7 +17,8 @@ from leaderboard.tables.table import asked, headline, seeds_in_words
 from leaderboard.tables.written import all_or_nothing
 
 ELSEWHERE = "[all pages](docs/leaderboard.md)"
-MOST = 6  # merges at their defaults, and as many that were tuned; a README is read at one go
+MOST = 3  # merges at their defaults, and as many that were tuned; a README is read at one go
+AGAINST = (MEMBER, "domain_specific", ANCESTOR)  # the yardsticks that one asks about first
 RARE = "that no more than half of these models were asked about"
 NAME = markdown.linked(f"docs/{links.FOLDER}")
 
@@ -52,7 +53,7 @@ def _table(found: list[Group]) -> str:
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
     lines = [f"- {text.escaped(ask)}: {text.escaped('; '.join(of))}" for ask, of in _evidence(leading).items()]
-    if left := len(asked_of) - len(methods):
+    if left := sum(not words.yardstick(m) for m in asked_of.keys() - {*methods}):
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
         best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
         more = f"{left} more method{'' if left == 1 else 's'}"
@@ -68,10 +69,11 @@ def _table(found: list[Group]) -> str:
 
 
 def _foremost(methods: Sequence[str], columns: Sequence[Mapping[str, Cell]]) -> list[str]:
-    """All yardsticks, and of merges at their defaults and of tuned ones those that rank best on average over models."""
+    """What merges are held against, and of merges at their defaults and of tuned ones those that rank best on average
+    over models."""
     merges = [m for m in methods if not words.yardstick(m)]
     tuned = {m for m in merges if any(cells[m].kind for cells in columns if m in cells)}
-    shown = {m for m in methods if m not in merges}
+    shown = {m for m in methods if m in AGAINST}
     for like in ([m for m in merges if m not in tuned], [m for m in merges if m in tuned]):
         shown.update(sorted(like, key=lambda m: sum(_place(m, like, cells) for cells in columns))[:MOST])
     return [m for m in methods if m in shown]
