@@ -144,8 +144,8 @@ def test_the_readme_has_the_rows_that_most_of_its_models_were_asked_and_says_how
 
 
 def test_the_readme_shows_the_merges_that_rank_best_over_all_its_models() -> None:
-    """Four methods: one leads on one model alone and is behind all others on two. Of yardsticks those are shown that one
-    asks about first."""
+    """Four methods: one leads on one model alone and is behind all others on two. Of yardsticks those are shown that
+    one asks about first."""
     others, models = ("simple", "ties", "fisher"), ("a", "b", "c")
     records = [record(name, model=model, score=0.5) for model in models for name in others]
     records += [record("cart", model=model, score=score) for model, score in zip(models, (0.9, 0.1, 0.1), strict=True)]
