@@ -14,7 +14,7 @@ YARDSTICKS = "rows-that-are-no-methods"  # a heading of the index
 
 def page_of(row: str) -> str:
     """The file's name below the folder: `ties.md` of `ties_cma k=0.4`; "" of a plug-in, whose page is elsewhere."""
-    method = words.method_of(row)
+    method = row if row == words.CONSTANT else words.method_of(row)
     if words.SOURCE.fullmatch(method):
         return "source.md"
     if words.yardstick(method) and method not in BUILT_IN:

@@ -66,7 +66,7 @@ def score(cell: Cell | None) -> str:
     if cell.mean is None:
         why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
         return f"{GAP} ({why})" if why else GAP
-    return _spread(cell, cell.mean) + _undefined(cell) + (" (answers no to everything)" if cell.silent else "")
+    return _spread(cell, cell.mean) + _undefined(cell) + _alike(cell)
 
 
 def _spread(cell: Cell, mean: float) -> str:
@@ -87,6 +87,11 @@ def _searched(values: Sequence[float]) -> str:
         return ""
     half = half_width(values) if len(values) >= FEWEST else None
     return f", search {' / '.join(map(_percent, values))}" if half is None else f", search ± {_percent(half)}"
+
+
+def _alike(cell: Cell) -> str:
+    """What a model that reads no text says, where it says no other thing."""
+    return f" ({'no' if cell.silent else 'yes'} to all)" if cell.silent or cell.loud else ""
 
 
 def _undefined(cell: Cell) -> str:

@@ -249,14 +249,19 @@ def test_files_of_figures_say_what_is_shown_and_no_two_are_one() -> None:
 def test_every_figure_of_a_page_is_a_file_and_every_file_is_on_a_page() -> None:
     made = [record(m, cost={"merge_seconds": 1.0}, model="roberta-base") for m in ("simple", "ties", "regmean")]
     ood = [record(m, setting="out_of_domain", model="gpt2") for m in ("simple", "ties", "regmean")]
-    files = pages(groups([*made, *ood]), [terrain()])
+    more = [record(m, model="t5") for m in ("simple", "ties", "regmean")]
+    files = pages(groups([*made, *ood, *more]), [terrain()])
     shown = {
         str(path.parent / link)
         for path, text in files.items()
         if path.suffix == ".md"
         for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     }
-    assert shown == {str(path) for path in files if path.suffix == ".svg"} and len(shown) == 5
+    assert shown == {str(path) for path in files if path.suffix == ".svg"} and len(shown) == 6
+    assert any("ranks-" in name for name in shown)
+    few = pages(groups([*made, *ood]))
+    assert not [path for path in few if "ranks-" in path.name], "of two questions a diagram would be one bar over all"
+    assert any("cannot tell any two of these apart" in text for text in few.values())
 
 
 def test_a_difference_lies_on_its_interval_and_right_of_zero_if_it_is_above() -> None:

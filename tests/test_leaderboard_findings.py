@@ -71,10 +71,10 @@ def test_findings_are_two_pages_and_hold_no_number_that_nobody_filled_in() -> No
 
 
 def test_a_number_is_written_with_the_place_where_it_stands(one: None) -> None:
-    page = 'Ties gain [?](# "gain") points, clearly above.\n'
+    page = 'Ties gain [?](# "gain") points, likely above.\n'
     said = rewritten(page, told(0.60, 0.61, 0.62), STEMS)
     (group,) = groups([*runs("simple", 0.5), *runs("ties", 0.6)])
-    assert said == f'Ties gain [+11.0](leaderboard/{MODEL}.md#{group.anchor} "gain") points, clearly above.\n'
+    assert said == f'Ties gain [+11.0](leaderboard/{MODEL}.md#{group.anchor} "gain") points, likely above.\n'
     assert rewritten(said, told(0.60, 0.61, 0.62), STEMS) == said and complaints(said) == []
 
 
@@ -83,7 +83,7 @@ def test_a_sentence_that_records_contradict_is_named(one: None, scores: tuple[fl
     page = '# Findings\n\nThis is so. **Tune.** Ties gain [?](# "gain") points\nby then. That is all.\n'
     said = rewritten(page, told(*scores), STEMS)
     (line,) = complaints(said)
-    assert "no longer clearly above" in line and line.endswith("points by then.") and "Ties gain" in line
+    assert "no longer likely above" in line and line.endswith("points by then.") and "Ties gain" in line
     assert "This is so" not in line and "That is all" not in line
     assert complaints(rewritten(said, told(0.60, 0.61, 0.62), STEMS)) == [], "it is true again"
 

@@ -127,8 +127,8 @@ def test_a_search_that_test_rows_tell_apart_is_told_how_to_be_judged(session: Se
     keep, nearest, how, _ = said(session)
     assert keep.startswith("Keep the best single member: ")
     named = "evolver (tuned on development rows: 40 evaluations)"
-    assert nearest.startswith(f"The test rows find {named} really above it: +15.00 [")
-    assert nearest.endswith(" They choose nothing, though.")
+    assert nearest.startswith(f"On the test rows {named} is above it: +15.00 [")
+    assert nearest.endswith(" Test rows must not choose, though.")
     assert "--set dev_fraction=0.5" in how
 
 

@@ -27,6 +27,7 @@ from leaderboard.findings.says import (
 )
 from leaderboard.tables.cell import MEMBER
 from leaderboard.tables.group import Group
+from leaderboard.verdict import settings
 from leaderboard.verdict.tally import Tally, beside, tallies
 
 MINILM, SMOLLM, EMOTION, GLUE = "all-MiniLM-L6-v2", "smollm2-135m", "emotion", "glue"
@@ -101,6 +102,17 @@ def _bred(worse: bool) -> Callable[[Sequence[Group], Asked], Value | None]:
         own = tallies(found).get(("evolver", "5 generations"), Tally())
         count = own.worse if worse else own.better
         return Value(count, f"{count} of {own.asked}", (INDEX, TALLIES)) if own.asked else None
+
+    return look
+
+
+def _mute(setting: str = "") -> Callable[[Sequence[Group], Asked], Value | None]:
+    """In how many settings even the best member scores no higher than an answer that reads no text."""
+
+    def look(found: Sequence[Group], _: Asked) -> Value | None:
+        known = [one for one in settings.asked(found) if one.unread is not None and one.title.startswith(setting)]
+        low = sum(one.mute(one.member) for one in known)
+        return Value(low, f"{low} of {len(known)}", (INDEX, "each-setting-by-itself")) if known else None
 
     return look
 
@@ -303,6 +315,8 @@ OVER_ALL = (
     OverAll("without development rows: worse", _free(worse=True), at_least(50)),
     OverAll("evolver against the best member: better", _bred(worse=False), at_most(1)),
     OverAll("evolver against the best member: worse", _bred(worse=True), is_(0)),
+    OverAll("settings whose best member is no higher than a constant answer", _mute(), at_least(8)),
+    OverAll("out of domain: best member no higher than a constant answer", _mute("out-of-domain"), at_least(5)),
     OverAll("claims", _verdicts(""), ANYTHING),
     OverAll("claims that fail", _verdicts("fails"), ANYTHING),
     OverAll("claims that hold", _verdicts("holds"), ANYTHING),

@@ -22,7 +22,7 @@ class Value(NamedTuple):
 class Says:
     """One relation."""
 
-    words: str  # "clearly above": what stands in a complaint
+    words: str  # "likely above": what stands in a complaint
     holds: Callable[[Value], bool]
 
 
@@ -30,8 +30,8 @@ def _by_verdict(wanted: Verdict, words: str) -> Says:
     return Says(words, lambda value: value.told is not None and value.told.verdict == wanted)
 
 
-ABOVE = _by_verdict("above", "clearly above")  # beyond chance, taken alone
-BELOW = _by_verdict("below", "clearly below")
+ABOVE = _by_verdict("above", "likely above")  # beyond chance, taken alone
+BELOW = _by_verdict("below", "likely below")
 ALIKE = _by_verdict("undecided", "undecided")
 HIGHER = Says("above 0", lambda value: value.number > 0)  # whether by chance or not
 LOWER = Says("below 0", lambda value: value.number < 0)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from leaderboard import links, text
+from leaderboard import links, text, words
 from leaderboard.manual.standing import Asked, Ranked, Records
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.tables.group import Group
@@ -61,7 +61,7 @@ def index(told: Mapping[str, Manual], records: Records) -> str:
     rows = []
     for name in sorted(told):
         own = [r for r in records.ranks(name) if r.row == name and r.rank]
-        best = {r.world.world: f"{r.place} of {r.of}" for r in reversed(own)}  # on all questions, if it has both
+        best = {r.world.world: _place(r) for r in reversed(own)}  # on all questions, if it has both
         worlds = [best.get(world, text.GAP) for world in ("real models", "synthetic world")]
         one = told[name]
         rows.append([f"[{name}]({name}.md)", text.prose(one.itself), ", ".join(one.needs) or text.GAP, *worlds])
@@ -69,6 +69,12 @@ def index(told: Mapping[str, Manual], records: Records) -> str:
     return "\n".join(
         [f"# Methods\n\n{prose.MADE}\n", prose.METHODS, markdown.table((head, rows), words=3), prose.YARDSTICKS]
     )
+
+
+def _place(one: Ranked) -> str:
+    """`3 of 25`; of a ranking beside the usual one also which: `1 of 5 (5 generations)`, `4 of 30 (13 questions)`."""
+    apart = ", ".join(filter(None, [one.world.kind, f"{one.world.questions} questions" if one.world.most else ""]))
+    return f"{one.place} of {one.of}{f' ({apart})' if apart else ''}"
 
 
 def linked(paper: str) -> str:
@@ -121,7 +127,8 @@ def _ranks(ranked: list[Ranked]) -> Iterator[str]:
         place = f"{one.place} of {one.of}" if one.rank else f"{text.GAP} ({one.lacks} of {world.questions} missing)"
         mean = text.amount(one.rank, 2)
         n = f"{world.ranking.questions} models and suites, {world.questions} questions"
-        rows.append([text.prose(one.row), _world(world.world), of_several(world.kind), place, mean, n])
+        among = f"{of_several(world.kind)}{', most methods' if world.most else ''}"
+        rows.append([text.escaped(words.shown(one.row)), _world(world.world), among, place, mean, n])
     yield markdown.table((["row", "world", "among merges", "rank", "mean rank", "n"], rows), words=3)
     yield "[Who ranks best](../leaderboard.md#who-ranks-best)\n"
 
@@ -135,7 +142,17 @@ def _questions(asked: list[Asked]) -> Iterator[str]:
         model = f"{text.escaped(key.model)}{' (made up)' if one.group.synthetic else ''}"
         place = f"{one.place} of {one.of}"
         where = text.escaped(f"{one.group.heading}: {one.title}")
-        rows.append([text.escaped(one.row), model, where, of_several(one.cell.kind), place, text.score(one.cell), best])
+        rows.append(
+            [
+                text.escaped(words.shown(one.row)),
+                model,
+                where,
+                of_several(one.cell.kind),
+                place,
+                text.score(one.cell),
+                best,
+            ]
+        )
     yield "Question by question, among the rows of its kind:\n"
     head = ["row", "model", "asked", "among merges", "rank", "score", grids.BEST]
     yield markdown.table((head, rows), words=4)

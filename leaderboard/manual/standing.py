@@ -27,7 +27,8 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Asked:
-    """One row in one column of a table: its place among the rows of its kind that have no gap."""
+    """One row in one column of a table: its place among the rows of its kind that have no gap. Points of an ablation
+    have a table of their own."""
 
     group: Group
     title: str  # of the column
@@ -62,9 +63,10 @@ class Records:
         """The rows of a method in each column of scores, real models first."""
         found = []
         for group, column in self._columns:
-            for row, cell in column.cells.items():
-                if _is_of(row, name) and cell.mean is not None and not words.yardstick(row):
-                    alike = [c.mean for r, c in column.cells.items() if c.kind == cell.kind and not words.yardstick(r)]
+            merges = {r: c for r, c in column.cells.items() if not words.yardstick(r) and not c.variant}
+            for row, cell in merges.items():
+                if _is_of(row, name) and cell.mean is not None:
+                    alike = [c.mean for c in merges.values() if c.kind == cell.kind]
                     scores = [mean for mean in alike if mean is not None]
                     place = 1 + sum(mean > cell.mean + ZERO for mean in scores)
                     found.append(Asked(group, column.title, row, cell, place, len(scores)))

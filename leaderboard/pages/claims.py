@@ -16,7 +16,7 @@ from leaderboard.stats.power import needed
 
 Asked = Mapping[str, Sequence[Finding]]  # each claim's name, and what each group of records says of it
 SECTIONS = {"fails": "Fails", "holds": "Holds", "undecided": "Undecided", "": "Asked of no real model yet"}
-MORE = "sets of members that are lacking"
+MORE = "sets of members still needed"
 CORRECTED = "it is below 0, and not beyond chance once corrected for the number of places"
 DIFFERENCE = "Our difference, by model and suite"
 

@@ -17,7 +17,7 @@ from leaderboard.tables.tuned import Calibration, DefaultAndTuned
 
 TUNED = "tuned by"
 BEST = "minus best merge"
-THE_BEST = "best merge"
+THE_BEST = "best of its kind"
 BASE = "minus base method"
 MEMBER, ANCESTOR = "minus best member", "minus ancestor"
 SECONDS, STATISTICS, CALLS, MEMORY, MODELS = (  # what a merge cost, in the words of every table
@@ -47,7 +47,12 @@ def scores(table: Scores, show: Callable[[Cell | None], str], name: Name) -> Gri
         if any(numbers.values()):
             headers.append("paper")
             columns.append([text.paper(numbers.get(m), m) for m in table.methods])
-    return headers, [list(row) for row in zip(*columns, strict=True)]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    found = {head: column.unread for column, head in zip(table.columns, table.heads, strict=True)}
+    if any(value is not None for value in found.values()):
+        shown = [text.percent(found[h]) if h in found else "" for h in headers[1:]]
+        rows.insert(sum(map(words.yardstick, table.methods)), [name(words.CONSTANT), *shown])
+    return headers, rows
 
 
 def _method(table: Scores) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaderboard import links, text, words
-from leaderboard.pages.grids import Grid, Name
+from leaderboard.pages.grids import TUNED, Grid, Name
 from leaderboard.tables.cell import Cell
 
 
 def table(grid: Grid, words: int = 1) -> str:
-    """Rows are safe already, headers are made safe here; the first columns hold words, the others numbers."""
+    """Rows are safe already, headers are made safe here; the first columns hold words, as one that says how much was
+    tuned does, the others numbers."""
     headers, rows = grid
-    sides = ["---" if place < words else "---:" for place in range(len(headers))]
+    sides = ["---" if place < words or head == TUNED else "---:" for place, head in enumerate(headers)]
     lines = [_row([text.escaped(h) for h in headers]), _row(sides)]
     return "\n".join([*lines, *map(_row, rows)]) + "\n"
 

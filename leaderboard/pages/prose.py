@@ -54,7 +54,11 @@ HOW_TO_READ = """\
   is one that was shown fewer rows: rows of their own. Beside `ties` itself the first stands under *Ablation* alone.
 - Rows that do not compete stand first. Merges stand below them, kind by kind, the highest score of the first column on
   top. The head of a column names its seeds.
-- `(answers no to everything)` says why a score is 0: no row was given any label.
+- `(no to all)` says why a score is 0: no row was given any label. `(yes to all)` may be a high one: every row was given
+  every label, which macro-F1 rewards where labels are frequent.
+- *constant answer* is what the best answer that is the same for every row would score on these test rows: yes to every
+  label for macro-F1, the most frequent class for accuracy, 0 for a correlation. What scores no more may not have read
+  its texts.
 - `(constant)` is a correlation of answers that are all the same: it is undefined and counts 0.
 - *25 % seen*: a quarter of these test rows have their text in a member's training rows; beside it, the score without
   them.
@@ -90,7 +94,8 @@ In how many questions each merge was better than the best single member, could n
 question is one model asked in one setting; each counts once, whatever protocols asked it. The best member is chosen on
 development rows. Every comparison is judged by itself (*p* of at most 0.05), so one in forty is called better by
 chance; tables of *How sure* correct for all their rows. *No gain* counts merges that were better than it and no higher
-than the ancestor, which nobody fine-tuned; *same score* those that gave the best member back. Merges that answered
+than the ancestor, which nobody fine-tuned, or than the *constant answer*, which reads no text; *same score* those that
+gave the best member back. Merges that answered
 fewer than three questions are left out. To be advised, a merge must be better for more models and suites than chance
 gives. Each of them counts once, as its questions share members and rows, and only with two sets of members or more.
 
@@ -102,7 +107,8 @@ and how far it is from the best single member. *Of 31* says how many were asked;
 budgets are left to tables of their own. The top merge of many is partly lucky: *p* is corrected for all merges of the
 setting, as in *How sure*, and so are *above*, *below* and *not certain*; the lead itself is not. Brackets are plain
 95 % intervals, with fewer than three sets of members of the test rows alone. *Each on its own* is what all members
-reach together when somebody knows which of them to ask. Where the *ancestor* is as high, merging gained nothing.
+reach together when somebody knows which of them to ask. Where the *ancestor* or the *constant answer* is as high,
+merging gained nothing.
 
 """
 
@@ -315,6 +321,7 @@ They stand in italics, say what a merge is held against, and do not compete.
 | *[random mix](random_convex.md)* | `random_convex` | the members' mean, with weights drawn at random |
 | *each on its own* | `domain_specific` | each member on its own corpus: the score of whoever keeps them all |
 | *multi-task* | `mtl` | one model trained on all members' rows together |
+| *constant answer* | always shown | the best answer that is the same for every row: it reads no text |
 """
 
 DOWNLOAD = """\

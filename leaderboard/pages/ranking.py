@@ -22,15 +22,16 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
         yield prose.RANKS
     for each in worlds:
         yield f"### {_ranked(each).capitalize()}\n"
-        yield f"![Mean ranks, {_ranked(each)}]({pictures}/{_diagram_of(each)})\n"
-        yield CAPTION
+        if _tells(each):
+            yield f"![Mean ranks, {_ranked(each)}]({pictures}/{_diagram_of(each)})\n"
+            yield CAPTION
         yield markdown.table(grids.ranks(each, NAME))
         yield (
             f"{each.ranking.questions} models and suites, {each.questions} questions; Friedman's test "
             f"{text.chance(each.ranking.chance)}; critical difference {each.ranking.critical:.2f}"
-            + (f"; {each.left_out} questions left out for a gap.\n" if each.left_out else ".\n")
+            + (f"; {_left_out(each.left_out)}.\n" if each.left_out else ".\n")
         )
-        if each.ranking.critical >= len(each.ranking.ranks) - 1:
+        if not _tells(each):
             yield "So few models and suites cannot tell any two of these apart.\n"
         if each.waiting:
             waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
@@ -39,7 +40,17 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
 
 def diagrams(found: list[Group]) -> dict[str, str]:
     """Every diagram by its file's name."""
-    return {_diagram_of(each): diagram(_ranked(each), each.ranking) for each in overall(found)}
+    return {_diagram_of(each): diagram(_ranked(each), each.ranking) for each in overall(found) if _tells(each)}
+
+
+def _tells(one: Overall) -> bool:
+    """Whether any two of these ranks could be told apart: else a diagram would be one bar over all."""
+    return one.ranking.critical < len(one.ranking.ranks) - 1
+
+
+def _left_out(questions: int) -> str:
+    """Why fewer count than were asked."""
+    return f"{questions} question{'s' if questions > 1 else ''} left out, as not all methods answered"
 
 
 def _ranked(one: Overall) -> str:

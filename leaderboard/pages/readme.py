@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of
+from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of, unread_of
 from leaderboard.tables.group import Group, by_model
 from leaderboard.tables.order import by_score
 from leaderboard.tables.searches import inner_of
@@ -52,6 +52,10 @@ def _table(found: list[Group]) -> str:
     kinds = {m: dict.fromkeys(cells[m].kind for cells in columns.values() if m in cells) for m in methods}
     tuned = {m: [" or ".join(own)] if any(map(any, kinds.values())) else [] for m, own in kinds.items()}
     rows = [[NAME(m), *tuned[m], *(markdown.score(cells.get(m)) for cells in columns.values())] for m in methods]
+    if any(floors := [unread_of(cells.values()) for cells in columns.values()]):
+        empty = [""] if any(tuned.values()) else []
+        shown = [NAME(words.CONSTANT), *empty, *map(text.percent, floors)]
+        rows.insert(sum(map(words.yardstick, methods)), shown)
     lines = [f"- {text.escaped(ask)}: {text.escaped('; '.join(of))}" for ask, of in _evidence(leading).items()]
     if left := sum(not words.yardstick(m) for m in asked_of.keys() - {*methods}):
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]

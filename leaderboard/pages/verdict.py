@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.grids import Name
 from leaderboard.places import page_of, stems
@@ -58,14 +58,15 @@ def by_setting(found: Sequence[Group], name: Name, page: Callable[[str], str]) -
     rows = [
         [
             f"{_model(one) if several else ''}{_linked(one, page)}",
-            *(_highest(merge, name) for merge in (one.free, one.tuned)),
+            *(_highest(one, merge, name) for merge in (one.free, one.tuned)),
             *map(text.score, (one.member, one.ancestor, one.own)),
+            text.percent(one.unread),
             str(one.sets),
         ]
         for one in asked(found)
     ]
     merges = [f"highest {rows} development rows, {grids.MEMBER}" for rows in ("without", "with")]
-    head = ["setting", *merges, "best member", "ancestor", "each on its own", "sets of members"]
+    head = ["setting", *merges, "best member", "ancestor", "each on its own", words.CONSTANT, "sets of members"]
     return markdown.table((head, rows), words=1 + len(merges)) if rows else ""
 
 
@@ -78,21 +79,23 @@ def _linked(one: Asked, page: Callable[[str], str]) -> str:
     return f"[{said}]({page(one.group.key.model)}#{one.group.anchor})"
 
 
-def _highest(one: Highest | None, name: Name) -> str:
+def _highest(asked_of: Asked, one: Highest | None, name: Name) -> str:
     """`emr (of 31; models at inference: 1 of 2, by task) above: +10.56 [7.80, 13.32] p = 0.031`, the number below."""
     if one is None:
         return text.GAP
     told = "; ".join(filter(None, [f"of {one.of}", text.escaped(one.cell.kind), one.runs]))
     number = text.difference(one.lead).replace(" ", "&nbsp;")  # with its interval in one line
-    lead = SAME if abs(one.lead.mean) <= ZERO else f"{_says(one)}: {number}"
+    lead = SAME if abs(one.lead.mean) <= ZERO else f"{_says(asked_of, one)}: {number}"
     return f"{name(one.method)} ({told})<br>{lead}"
 
 
-def _says(one: Highest) -> str:
+def _says(asked_of: Asked, one: Highest) -> str:
     """`above`; of what beats the best member alone, that it is no gain; `not certain`, and why where that is plain."""
     over, sets = one.cell.to_ancestor, len(one.cell.values)
     if one.lead.verdict == "above" and over is not None and over.verdict != "above":
         return "above, and not above the ancestor"
+    if one.lead.verdict == "above" and asked_of.mute(one.cell):
+        return f"above, and no higher than a {words.CONSTANT}"
     return (
         f"{SAYS['undecided']}, {sets} sets" if one.lead.verdict == "undecided" and sets == 2 else SAYS[one.lead.verdict]
     )

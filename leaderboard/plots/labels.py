@@ -10,7 +10,7 @@ from leaderboard.plots.svg import LETTER, WIDE, Drawing, Point
 from leaderboard.text import plain
 
 MARGIN, LINE = 14, 18  # pixels: beside the words, and from one line to the next
-NAMES = 160  # pixels, at most, of the names beside rows
+NAMES = 200  # pixels, at most, of the names beside rows
 MARK = 16  # pixels between a mark of the legend and its name
 ANGLES = (("start", 11, 4), ("end", -11, 4), ("middle", 0, -11), ("middle", 0, 19))  # right, left, above, below
 

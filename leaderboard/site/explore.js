@@ -33,7 +33,8 @@ function explore(root) {
   rest.type = "button";
   rest.className = "explore-rest";
   rest.addEventListener("click", () => show(true, Infinity));
-  root.append(rest);
+  const alike = document.createElement("style"); // hides columns of one value: what a filter says
+  root.append(rest, alike);
 
   const choices = root.dataset.filters.split(",").map((name) => {
     const select = document.createElement("select");
@@ -61,7 +62,10 @@ function explore(root) {
     word.value = chosen.get("contains") || "";
     order = place.has(chosen.get("sort")) ? chosen.get("sort") : "";
     down = chosen.get("down") === "1";
-    if (!location.hash && rows.length) toTable(0);
+    if (!location.hash && rows.length) {
+      toTable(0);
+      [order, down] = ["score", true];
+    }
     show(Boolean(location.hash));
   }
 
@@ -149,6 +153,9 @@ function explore(root) {
       if (order && i === place.get(order)) head.setAttribute("aria-sort", down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     });
+    const one = active.filter(([k]) => named.includes(heads[k].textContent)).map(([k]) => `.explore-rows tr > :nth-child(${k + 1})`);
+    const rule = one.length ? `${one.join(", ")} { display: none; }` : "";
+    if (alike.textContent !== rule) alike.textContent = rule;
     count.textContent = `${left.length} of ${rows.length} results`;
     rest.hidden = drawn.length === left.length;
     rest.textContent = `Show all ${left.length}`;

@@ -22,6 +22,7 @@ from leaderboard.places import FOLDER
 from leaderboard.publish import PUBLISHED
 from leaderboard.site import examples, html
 from leaderboard.site.rows import page_of, rows
+from leaderboard.site.traced import traced
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
 
@@ -98,9 +99,9 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     found = _groups(_root(config) / PUBLISHED)
     if page.file.src_uri == EXPLORE:
         return content + html.explorer([row for group in found for row in rows(group)])
-    traced = {f"runs/{page_of(group)}.md": group for group in found}
-    group = traced.get(page.file.src_uri)
-    return content if group is None else content + html.traced(rows(group))
+    pages = {f"runs/{page_of(group)}.md": group for group in found}
+    group = pages.get(page.file.src_uri)
+    return content if group is None else content + traced(list(rows(group)))
 
 
 def _root(config: MkDocsConfig) -> Path:

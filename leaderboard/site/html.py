@@ -1,15 +1,13 @@
-"""Rows as HTML. Whatever stands in a record is escaped here, in one place: `_text`."""
+"""The table of everything as HTML. Whatever stands in a record is escaped in one place: `escaped`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-from harness.records.record import RunRecord
 from leaderboard import links, text, words
-from leaderboard.joined.told import command_of
 from leaderboard.pages import grids
 from leaderboard.pages.grids import BASE, BEST, THE_BEST, TUNED
 from leaderboard.site.rows import Row, page_of
@@ -32,7 +30,7 @@ COLUMNS = (
     _Column("model", lambda r: r.group.key.model),
     _Column("setting", lambda r: r.title),
     _Column("recovery", lambda r: text.share(r.cell.recovery), lambda r: r.cell.recovery),
-    _Column(BEST, lambda r: _to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
+    _Column(BEST, lambda r: to_best(r), lambda r: _mean(r.cell.to_best) if not r.best else 0.0),
     _Column(BASE, lambda r: text.difference(r.cell.to_base), lambda r: _mean(r.cell.to_base)),
     _Column(grids.MEMBER, lambda r: text.difference(r.cell.to_member), lambda r: _mean(r.cell.to_member)),
     _Column(grids.ANCESTOR, lambda r: text.difference(r.cell.to_ancestor), lambda r: _mean(r.cell.to_ancestor)),
@@ -71,7 +69,7 @@ def lazy(content: str) -> str:
 
 def explorer(rows: Sequence[Row]) -> str:
     """The table of everything; explore.js makes it sortable and filterable, without it the table is still whole."""
-    head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{_text(c.title)}</th>' for c in COLUMNS)
+    head = "".join(f'<th scope="col" data-kind="{_kind(c)}">{escaped(c.title)}</th>' for c in COLUMNS)
     body = "\n".join(map(_explored, rows))
     return (
         f'<div class="explore" data-filters="{",".join(FILTERS)}" data-table="{",".join(TABLE)}">\n'
@@ -80,21 +78,16 @@ def explorer(rows: Sequence[Row]) -> str:
     )
 
 
-def traced(rows: Iterable[Row]) -> str:
-    """Each row's numbers, and every record behind it with its command and commit."""
-    return "\n".join(_traced(row) for row in rows)
-
-
 def _explored(row: Row) -> str:
     cells = []
     for column in COLUMNS:
-        shown = _text(column.show(row))
+        shown = escaped(column.show(row))
         if column.title == "method":
-            shown = _about(row.method, "", f' title="{shown}"')
+            shown = about(row.method, "", f' title="{shown}"')
         if column.title == "score":
             if row.cell.mark:
                 shown = f"<strong>{shown}</strong>" if row.best else shown + text.mark(row.cell)
-            shown = f'<a href="runs/{_address(page_of(row.group))}.html#{_address(row.anchor)}">{shown}</a>'
+            shown = f'<a href="runs/{address(page_of(row.group))}.html#{address(row.anchor)}">{shown}</a>'
         value = column.value(row) if column.value else None
         kind = ' class="number"' if column.value else ""
         data = "" if value is None else f' data-value="{value:.8g}"'
@@ -103,53 +96,17 @@ def _explored(row: Row) -> str:
     return f"<tr{row_kind}>{''.join(cells)}</tr>"
 
 
-def _traced(row: Row) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("members", "seed", "score", "record", "commit"))
-    body = "\n".join(map(_record, sorted(row.records, key=lambda r: (r.population, r.seed))))
-    commands = dict.fromkeys(str(r.environment.get("command") or "not recorded") for r in row.records)
-    facts = [
-        ("score", text.score(row.cell)),
-        ("recovery", text.share(row.cell.recovery)),
-        ("", "the best merge of its kind") if row.best else (BEST, _to_best(row)),
-        (BASE, text.difference(row.cell.to_base)),
-        (grids.MEMBER, text.difference(row.cell.to_member)),
-        (grids.ANCESTOR, text.difference(row.cell.to_ancestor)),
-    ]
-    told = " · ".join(f"{name} {_text(value)}".strip() for name, value in facts if value)
-    return (
-        f'<h2 id="{_text(row.anchor)}">{_text(row.title)}: {_about(row.method, "../")}</h2>\n<p>{told}</p>\n'
-        f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
-        + "\n".join(f"<pre><code>{_text(command)}</code></pre>" for command in commands)
-        + _answers(row)
-    )
-
-
-def _answers(row: Row) -> str:
-    """How to see the answers of its first record beside one's own rows, which no page may hold."""
-    shown = next(filter(None, map(command_of, row.records)), "")
-    said = "<p>What a record answered to each row, beside your own data; put another key in for another record:</p>"
-    return f"\n{said}\n<pre><code>{_text(shown)}</code></pre>" if shown else ""
-
-
-def _record(record: RunRecord) -> str:
-    commit = str(record.environment.get("commit") or "not recorded")
-    link = f'<a href="../records/{_address(record.path.as_posix())}">{_text(record.key)}</a>'
-    cells = (_text(record.population), str(record.seed), f"{100 * record.score:.2f}", link, _text(commit[:12]))
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _about(method: str, up: str, told: str = "") -> str:
+def about(method: str, up: str, told: str = "") -> str:
     """A method's name as a link to its page, below `up`; a plug-in's has none."""
     page, _, heading = links.page_of(method).partition("#")
     if not page:
-        return _text(words.shown(method))
+        return escaped(words.shown(method))
     name = "index" if page == links.INDEX.name else page.removesuffix(".md")
-    place = f"{up}{links.FOLDER}/{_address(name)}.html{'#' if heading else ''}{heading}"
-    return f'<a{told} href="{place}">{_text(words.shown(method))}</a>'
+    place = f"{up}{links.FOLDER}/{address(name)}.html{'#' if heading else ''}{heading}"
+    return f'<a{told} href="{place}">{escaped(words.shown(method))}</a>'
 
 
-def _to_best(row: Row) -> str:
+def to_best(row: Row) -> str:
     return THE_BEST if row.best else text.difference(row.cell.to_best)
 
 
@@ -165,9 +122,9 @@ def _kind(column: _Column) -> str:
     return "number" if column.value else "text"
 
 
-def _text(words_: str) -> str:
+def escaped(words_: str) -> str:
     return escape(text.plain(words_))
 
 
-def _address(path: str) -> str:
+def address(path: str) -> str:
     return quote(path)

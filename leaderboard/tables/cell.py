@@ -6,9 +6,9 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.judging.rowwise import SIGNED
+from harness.judging.rowwise import OF_KIND, SIGNED
 from harness.records.record import RunRecord, canonical
 from harness.suites.paper import Published
 from leaderboard import words
@@ -40,6 +40,8 @@ class Cell:
     constant: int = 0  # of its correlations, those that are undefined and count 0
     correlations: int = 0
     silent: bool = False  # whether it said no to every row and label, which is a score of 0
+    loud: bool = False  # whether it said yes to every row and label, which may be a high one
+    unread: float | None = None  # what the best answer that reads no text scores on the same rows; None: not known
     kind: str = ""  # what it may be held against: see kinds.py
     mark: str = ""  # "best" of its kind, "tied" with that, "unknown" or ""
     note: str = ""  # why there is a gap although all records are there
@@ -59,6 +61,11 @@ class Column:
 
     title: str
     cells: Mapping[str, Cell]  # row -> cell
+
+    @property
+    def unread(self) -> float | None:
+        """What the best answer that reads no text scores here; None where no row tells."""
+        return unread_of(self.cells.values())
 
 
 def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
@@ -143,14 +150,37 @@ def _shown(
         want=have,
         constant=sum(correlations),
         correlations=len(correlations),
-        silent=bool(records) and all(map(_silent, records)),
+        silent=bool(records) and all(_said(r, lambda _: 0) for r in records),
+        loud=bool(records) and all(_said(r, _everything) for r in records),
+        unread=unread(contender),
     )
 
 
-def _silent(record: RunRecord) -> bool:
-    """Whether it said no to every row and label of each of its corpora."""
+def _said(record: RunRecord, times: Callable[[Mapping[str, Any]], int | None]) -> bool:
+    """Whether it said yes so often, of all rows and labels, on each of its corpora."""
     told = part(record.details, "exams")
-    return bool(record.scores) and all(part(told, c).get("predicted_positive") == 0 for c in record.scores)
+    exams = [part(told, corpus) for corpus in record.scores]
+    return bool(exams) and all("predicted_positive" in e and e["predicted_positive"] == times(e) for e in exams)
+
+
+def _everything(exam: Mapping[str, Any]) -> int | None:
+    """How often yes can be said where every row annotates every label; more often than any other corpus has it."""
+    rows = exam.get("rows")
+    return rows * len(part(exam, "f1")) if isinstance(rows, int) and part(exam, "f1") else None
+
+
+def unread_of(column: Iterable[Cell]) -> float | None:
+    """What the best answer that reads no text scores in a column; None where no row tells."""
+    return next((cell.unread for cell in column if cell.unread is not None), None)
+
+
+def unread(contender: Contender) -> float | None:
+    """What the best answer that reads no text would score in a contender's place: yes to every label, the most frequent
+    class, 0 of a correlation. None where nobody knows, as of texts that are written."""
+    asked = contender.sheets or ()
+    if not asked or any(OF_KIND["generation"][0] in s.paper.split() for _, s in asked):
+        return None
+    return math.fsum(weight * sheet.chance for weight, sheet in asked)
 
 
 def _sheets(
@@ -264,5 +294,5 @@ def _recovery(cell: Cell, own: Cell, contenders: Iterable[Contender]) -> float |
     """The share of the members' own score; None where they score no more than an answer that reads no text."""
     if own.mean is None or cell.mean is None or cell.mean < 0:
         return None
-    asked = next((c.sheets for c in contenders if c.sheets), ())
-    return cell.mean / own.mean if own.mean > max(0.0, math.fsum(w * s.chance for w, s in asked)) else None
+    floor = next((found for c in contenders if (found := unread(c)) is not None), 0.0)
+    return cell.mean / own.mean if own.mean > max(0.0, floor) else None

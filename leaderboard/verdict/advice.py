@@ -12,7 +12,9 @@ from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import DEFAULT, kind_of
 from leaderboard.tables.table import Cost, spent_on
 from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, tallies
+from leaderboard.words import CONSTANT
 
+FLOOR = f"the ancestor or a {CONSTANT}"  # what merging has to beat to have gained anything
 FEWEST = 3  # questions that a merge must have answered before it can be advised
 Name = Callable[[str], str]  # a method's name as a page shows it
 
@@ -68,8 +70,8 @@ def _too_little(members: Mapping[Merge, Tally], judged: Mapping[Merge, Tally]) -
     every = sum(members.values(), Tally())
     return (
         f"**With development rows: too little was asked to advise.** {len(judged) or 'None'} of {len(members)} merges "
-        f"answered {FEWEST} questions or more. In {every.better} of {every.asked} comparisons a merge was better than "
-        f"the best member, in {every.worse} worse."
+        f"answered {FEWEST} questions or more. In {every.better} of {every.asked} comparisons a merge, tuned or not, "
+        f"was better than the best member, in {every.worse} worse."
     )
 
 
@@ -90,13 +92,15 @@ def _each_by_itself(members: Mapping[Merge, Tally]) -> str:
     return (
         "**With development rows: see each setting by itself.** So few models and suites cannot tell a merge that is "
         f"better everywhere from the luckiest of {len(members)}. In {every.better} of {every.asked} comparisons a "
-        f"merge was better than the best member, in {every.worse} worse."
+        f"merge, tuned or not, was better than the best member, in {every.worse} worse."
     )
 
 
 def _as_lucky(judged: Mapping[Merge, Tally]) -> str:
     """That no merge stands out, of those that answered enough questions to be advised."""
-    who = f"None of {len(judged)} merges" if len(judged) > 1 else "The one merge that was asked often enough never"
+    who = (
+        f"None of {len(judged)} merges, tuned or not," if len(judged) > 1 else "The one merge asked often enough never"
+    )
     still = " without losing to it at least as often" if _beyond_luck(judged) else ""
     return f" {who} beat it more often than luck explains{still}."
 
@@ -132,7 +136,7 @@ def _without_rows(
     unchosen = {merge: tally for merge, tally in anybody.items() if merge in free}
     if _could_tell(unchosen):
         first = advised(unchosen)
-        yield "Against a member picked without looking at scores, " + (
+        yield "Against the *mean member*, one picked without looking at scores, " + (
             f"{name(first[0])} stands best: {told(unchosen[first])}.{_by_task(first, found)}"
             if first
             else f"too, none of {len(unchosen)} was better more often than luck explains."
@@ -142,7 +146,7 @@ def _without_rows(
 def told(tally: Tally) -> str:
     """`better in 4 of 13 questions, worse in none, and could not be told apart in 9`."""
     counts = f"better in {tally.better} of {tally.asked} questions, worse in {tally.worse or 'none'}"
-    idle = f", better and no higher than the ancestor in {tally.idle}" if tally.idle else ""
+    idle = f", better and no higher than {FLOOR} in {tally.idle}" if tally.idle else ""
     rest = f", and could not be told apart in {tally.alike}" if tally.alike else ""
     same = f" ({tally.equal} of them with the very same score)" if tally.equal else ""
     return counts + idle + rest + same

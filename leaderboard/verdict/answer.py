@@ -74,7 +74,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         }[verdict]
     else:
         yield {
-            "above": f"The test rows find {named} really above it: {told} They choose nothing, though.",
+            "above": f"On the test rows {named} is above it: {told} Test rows must not choose, though.",
             "undecided": f"The nearest, {named}, cannot be told from it on the test rows: {told}",
             "below": f"The nearest, {named}, is really below it on the test rows: {told}",
         }[verdict]

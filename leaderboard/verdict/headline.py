@@ -5,6 +5,7 @@ All of them stand on the leaderboard, the advice and what it rests on in the REA
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard import text
@@ -12,10 +13,12 @@ from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import of_several
 from leaderboard.tables.overall import Overall, overall
-from leaderboard.verdict.advice import Name, advice
+from leaderboard.verdict.advice import FLOOR, Name, advice
 from leaderboard.verdict.basis import basis
+from leaderboard.verdict.price import price
 from leaderboard.verdict.settings import Asked, asked
 from leaderboard.verdict.tally import Merge, Tally, by_setting, tallies
+from leaderboard.words import CONSTANT
 
 REAL = "real models"
 MOST = 6  # settings that are named where merging paid; the table has all
@@ -31,6 +34,8 @@ def headline(found: Sequence[Group], name: Name) -> list[str]:
     return [
         *advice(found, name),
         *_paid(found, name),
+        *_mute(found),
+        *price(found),
         *_overall(tallies(found), by_setting(found)),
         *ranked,
         text.sentence(rests.said),
@@ -42,7 +47,13 @@ def brief(found: Sequence[Group], name: Name) -> list[str]:
     rests = basis(found)
     if rests is None:
         return [NOTHING]
-    return [*advice(found, name, whole=False), *_paid(found, name), text.sentence(rests.shortly)]
+    return [
+        *advice(found, name, whole=False),
+        *_paid(found, name),
+        *_mute(found),
+        *price(found),
+        text.sentence(rests.shortly),
+    ]
 
 
 def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
@@ -55,7 +66,7 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
             "highest merge beat the best member even after correcting for having been picked from all merges, and beat "
-            f"the ancestor too, where that was asked{told}."
+            f"the ancestor, where that was asked, and a {CONSTANT}{told}."
         )
 
 
@@ -65,9 +76,22 @@ def _paid_in(one: Asked, name: Name) -> str:
     merges = [f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}" for m in paid]
     notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
-        notes.append(f"who knows each row's task scores {text.percent(one.own.mean)} without merging")
+        notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
+
+
+def _mute(found: Sequence[Group]) -> Iterator[str]:
+    """Where the members are worth so little that a lead over the best of them says little."""
+    known = [one for one in asked(found) if one.unread is not None]
+    low = [one for one in known if one.mute(one.member)]
+    if low:
+        every, own = (Counter(one.group.key.model for one in some) for some in (known, low))
+        where = text.joined([f"{text.escaped(model)} {own[model]} of {every[model]}" for model in own])
+        yield (
+            f"**A low bar:** in {len(low)} of {len(known)} settings even the best member scores no higher than a "
+            f"{CONSTANT}, which reads no text: {where}. A lead there says little about merging."
+        )
 
 
 def _worlds(found: Sequence[Group]) -> list[Overall]:
@@ -78,12 +102,12 @@ def _worlds(found: Sequence[Group]) -> list[Overall]:
 def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> Iterator[str]:
     every = sum(members.values(), Tally())
     if every.asked:
-        idle = f"; in {every.idle} more they were better than it and no higher than the ancestor" if every.idle else ""
+        idle = f"; in {every.idle} more they were better than it and no higher than {FLOOR}" if every.idle else ""
         yield (
-            f"**Held against the best single member**, {len(members)} merges, each extent of tuning by itself, were "
-            f"better in {every.better} of {every.asked} comparisons, worse in {every.worse}, and could not be told "
-            f"from it in {every.alike}{idle}. Each is judged by itself at 5 %, so about one in forty is called better "
-            "by chance."
+            f"**Held against the best single member**, {len(members)} merges, each amount of tuning counted apart, "
+            f"were better in {every.better} of {every.asked} comparisons, worse in {every.worse}, and could not be "
+            f"told from it in {every.alike}{idle}. Each is judged by itself at 5 %, so about one in forty is called "
+            "better by chance."
         )
         where = [f"{text.sentence(title)} {tally.better} of {tally.asked}" for title, tally in settings.items()]
         yield f"**Where a merge was better:** {text.joined(where, 12)}."
@@ -97,7 +121,8 @@ def _ranked(one: Overall, name: Name) -> str:
     alike = [m for m in others if one.ranking.ranks[m] - one.ranking.ranks[first] <= one.ranking.critical]
     told = f"it cannot be told from {text.joined([name(m) for m in alike])}" if alike else "all others are behind it"
     told = "all others may be as good" if alike == others and len(others) > 5 else told
+    best = "leads without being clearly best" if alike == others else "ranks best"
     return (
-        f"**{kind}, {name(first)} ranks best** of {asked_of}{one.questions} questions (mean rank "
+        f"**{kind}, {name(first)} {best}** of {asked_of}{one.questions} questions (mean rank "
         f"{one.ranking.ranks[first]:.2f}); {told}."
     )

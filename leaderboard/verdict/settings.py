@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from leaderboard import text
-from leaderboard.stats.difference import Told
+from leaderboard.stats.difference import ZERO, Told
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
 from leaderboard.tables.group import Block, Group
@@ -40,6 +40,7 @@ class Asked(NamedTuple):
     member: Cell  # the best single member, which development rows chose
     ancestor: Cell | None  # that all members were fine-tuned from, where it was run
     own: Cell | None  # each member on its own task, where that was run
+    unread: float | None  # what the best answer scores that is alike everywhere and reads no text
     free: Highest | None  # of the merges that need no development rows
     tuned: Highest | None  # of those that need some
 
@@ -54,10 +55,15 @@ class Asked(NamedTuple):
         return None if self.ancestor is None else self.ancestor.mean
 
     def paid(self, one: Highest) -> bool:
-        """Whether this merge is above the best member by more than having been picked explains, and above the ancestor,
-        where that was asked, by the same test."""
+        """Whether this merge is above the best member by more than having been picked explains, above the ancestor,
+        where that was asked, by the same test, and higher than an answer that reads no text."""
         over = one.cell.to_ancestor
-        return one.lead.verdict == "above" and (self.floor is None or (over is not None and over.verdict == "above"))
+        beyond = self.floor is None or (over is not None and over.verdict == "above")
+        return one.lead.verdict == "above" and beyond and not self.mute(one.cell)
+
+    def mute(self, cell: Cell) -> bool:
+        """Whether an answer that reads no text scores as high."""
+        return self.unread is not None and cell.mean is not None and cell.mean <= self.unread + ZERO
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:
@@ -79,7 +85,7 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
         return None
     free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
-    return Asked(group, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), *highest)
+    return Asked(group, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest)
 
 
 def _highest(merges: Mapping[str, Cell], block: Block) -> Highest | None:

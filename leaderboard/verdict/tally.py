@@ -3,7 +3,7 @@
 Each comparison is judged by itself at 5 %. Corrected for all merges of a table, a newcomer would make older ones
 undecided, and who asks whether to merge would read "cannot tell" where a merge is far below. So now and then one is
 called better by chance, which `Tally.chance` allows for. What is better than the best member and no higher than the
-ancestor, which nobody fine-tuned, gained nothing by merging and counts apart.
+ancestor, which nobody fine-tuned, or than an answer that reads no text, gained nothing by merging and counts apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders
+from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders, unread
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.searches import part
@@ -40,7 +40,7 @@ class Beside(NamedTuple):
     member: str  # "best", or "avg" for one that nobody chose
     told: Told
     free: bool  # whether it asked for no development row
-    idle: bool  # whether the ancestor, where it was asked, scores as high
+    idle: bool  # whether the ancestor, where it was asked, or an answer that reads no text scores as high
     sets: int  # of members, that both are means over
 
 
@@ -56,7 +56,7 @@ class Tally:
     """What all columns say of one merge; each question counts once."""
 
     better: int = 0
-    idle: int = 0  # better than the member, and no higher than the ancestor
+    idle: int = 0  # better than the member, and no higher than the ancestor or an answer that reads no text
     alike: int = 0  # cannot be told apart
     worse: int = 0
     equal: int = 0  # of those alike, with the very same score
@@ -124,7 +124,8 @@ def beside(group: Group) -> tuple[Beside, ...]:
             for method, row in usual.items() if other is not None else ():
                 if row in known and not words.yardstick(row):
                     own, free = known[row], needs_none(block.rows[row])
-                    idle = ancestor is not None and own.mean <= ancestor.mean + ZERO
+                    floors = (None if ancestor is None else ancestor.mean, unread(own))
+                    idle = any(floor is not None and own.mean <= floor + ZERO for floor in floors)
                     lead = _told(own, other)
                     found.append(Beside(place, setting, (method, told[row]), member, lead, free, idle, len(own.means)))
     return tuple(found)
