@@ -356,8 +356,24 @@ def test_half_an_adapter_is_refused(base: given.Base, adapter: Path) -> None:
     assert f"lacks lora_A and lora_B of {QUERY.replace('query', 'value')}, which its" in refusal(base, adapter)
     write(adapter, {**held, "classifier.bias": torch.tensor([0.0, math.nan, 0.0])})
     assert "classifier.bias holds numbers that are not finite" in refusal(base, adapter)
-    shutil.copy(base.folder / "model.safetensors", adapter)
-    assert "holds a whole model beside an adapter" in refusal(base, adapter)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+def test_a_whole_model_beside_an_adapter_is_refused_by_whatever_name_it_comes(
+    kind: str, base: given.Base, adapter: Path
+) -> None:
+    stem = {"safetensors": "model", "bin": "pytorch_model"}[kind]
+    names = (f"{stem}.{kind}", f"{stem}.{kind}.index.json", f"{stem}-00001-of-00002.{kind}", "own.safetensors")
+    (adapter / "config.json").write_text((base.folder / "config.json").read_text())
+    configure(adapter, transformers_weights="own.safetensors")
+    for name in names:
+        (adapter / name).write_bytes(b"{}")
+        assert f"holds a whole model beside an adapter ({name} beside adapter_config.json)" in refusal(base, adapter)
+        (adapter / name).unlink()
+    (adapter / "config.json").unlink()
+    for name in ("training_args.bin", "optimizer.pt", f"my_{stem}.{kind}"):
+        (adapter / name).write_bytes(b"{}")
+    take(base, adapter)
 
 
 def test_a_tokenizer_beside_an_adapter_must_read_as_the_models(base: given.Base, adapter: Path) -> None:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.checkpoints.checkpoint import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SAFE, files, require_whole, weight_files
+from harness.checkpoints.checkpoint import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    files,
+    require_whole,
+    weight_files,
+    whole_files,
+)
 from harness.checkpoints.folders import one_line
 from harness.checkpoints.written import json_of
 from harness.errors import BadModel
@@ -99,10 +106,10 @@ def read(folder: Path) -> Adapter:
     except (OSError, ValueError) as error:
         raise BadModel(f"{folder}: {ADAPTER_CONFIG} cannot be read ({one_line(error)}); copy it again") from None
     names = files(folder)
-    if SAFE in names or f"{SAFE}.index.json" in names:
+    if whole := whole_files(folder, names):
         raise BadModel(
-            f"{folder} holds a whole model beside an adapter ({ADAPTER_CONFIG}); keep the one that is meant, and move "
-            "the other to a folder of its own"
+            f"{folder} holds a whole model beside an adapter ({whole[0]} beside {ADAPTER_CONFIG}); keep the one that "
+            "is meant, and move the other to a folder of its own"
         )
     _require_lora(folder, config)
     if not set(ADAPTER_WEIGHTS) & set(names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from harness.errors import BadWeights, no_memory
 
 SAFE, PICKLE = ("model.safetensors", "pytorch_model.bin")  # in the order in which they are looked for
 INDEX = ".index.json"  # of weights in several files
+_WHOLE = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)(\.index\.json)?")
 OWN_NAME = "transformers_weights"  # a field of config.json: another name of the file of weights
 ADAPTER_CONFIG = "adapter_config.json"  # where it is, the folder holds no model but what PEFT changes of one
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -128,6 +130,12 @@ def weight_files(folder: Path, names: Collection[str]) -> tuple[str, ...]:
         f"{folder} holds no {wanted}{f', only {sorted(others)[0]}' if others else ''}; "
         "save the model with save_pretrained and name that folder"
     )
+
+
+def whole_files(folder: Path, names: Collection[str]) -> list[str]:
+    """Those among a folder's files that transformers reads a whole model from, or that are a part of one."""
+    own = _own_name(folder)
+    return sorted(name for name in names if name == own or _WHOLE.fullmatch(name))
 
 
 def held(folder: Path) -> dict[str, str]:
