@@ -84,6 +84,11 @@ class Adapter:
         rank, alpha = self.rank_of(layer), _by_pattern(self.alphas, layer, self.alpha)
         return alpha / math.sqrt(rank) if self.rslora else alpha / rank
 
+    def copies(self, parameter: str) -> bool:
+        """Whether PEFT trained a copy of it, as of all in modules that are saved whole; they are named by ends."""
+        *above, _ = parameter.split(".")
+        return any(".".join(above[: k + 1]).endswith(self.saved) for k in range(len(above)))
+
     def changes(self, layer: str) -> bool:
         """Whether its configuration names this layer, as PEFT reads it."""
         if _named(self.left_out, layer) or any(re.match(rf"(^|.*\.){name}($|\..*)", layer) for name in self.saved):

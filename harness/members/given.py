@@ -21,7 +21,8 @@ from harness.families.head import begun
 from harness.members import lora
 from harness.members.descent import Descents, require_same_base
 from harness.members.distance import strange
-from harness.members.laid import changes_of, tied
+from harness.members.laid import changes_of
+from harness.members.places import Places
 from harness.storage.zoo import Zoo, require_finite
 from methods import Weights
 from methods.errors import Misfit
@@ -164,8 +165,10 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
     """What an adapter, or several on top of each other, make of the model."""
     descent, loaded = base.descents.of(folder), model()
     changes: dict[str, list[lora.Change]] = {}
+    plain = {name: parameter.detach() for name, parameter in loaded.model.named_parameters()}
     for adapter in descent.adapters:
-        for name, own in changes_of(adapter, loaded.model).items():
+        beneath = lora.ChangedWeights(plain, {name: [*own] for name, own in changes.items()})
+        for name, own in changes_of(adapter, loaded.model, beneath.__getitem__).items():
             changes.setdefault(name, []).extend(own)
     saved = {name for name, own in changes.items() if any(isinstance(change, lora.Whole) for change in own)}
     if random := loaded.fresh - saved:  # also where a product would be added to them
@@ -174,14 +177,14 @@ def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> T
             f"not saved; a member needs a head with the {len(task.outputs)} {task.name} labels: train it again with "
             f"that module in modules_to_save, or {MERGE}"
         )
-    if both := min(tied(loaded.model) & changes.keys(), default=None):
-        say(f"it changes {both}, which the model has in two places; both change, as by peft's merge_and_unload()")
+    if line := Places(loaded.model).line(changes):
+        say(line)
     naming = _naming(folder, base, task)
     if not base.family.generative and (places := labels.order_of(naming, task, say)):
         for name in _output_layer(loaded):
             changes.setdefault(name, []).append(lora.Rows(places))
     _say_of_halves({kind for adapter in descent.adapters for kind in held(adapter.folder).values()}, say)
-    weights = lora.ChangedWeights({name: p.detach() for name, p in loaded.model.named_parameters()}, changes)
+    weights = lora.ChangedWeights(plain, changes)
 
     def module() -> nn.Module:
         found = base.load(task).model

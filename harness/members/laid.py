@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from harness.checkpoints.adapters import Adapter
@@ -14,32 +14,37 @@ from harness.families.door import is_of_a_head
 from harness.families.layout import conv1d
 from harness.members.factors import read
 from harness.members.lora import Change, Product, Shift, Whole
+from harness.members.places import Places, apart, in_all
 from methods.errors import Misfit
 
 _OTHER = "it belongs to another model: name its own with --model"
 
 
-def changes_of(adapter: Adapter, model: nn.Module) -> dict[str, list[Change]]:
+def changes_of(adapter: Adapter, model: nn.Module, own: Callable[[str], Tensor]) -> dict[str, list[Change]]:
     """Parameter -> what the adapter makes of it, in order.
+
+    Args:
+        own: gives what a parameter is without the adapter. The model's may be empty.
 
     Errors: `Misfit` where the adapter changes what the model does not have, in this shape or apart from what it is tied
     to; `BadWeights` where it is not whole.
     """
     layers, whole = read(adapter)
-    names = _Names(adapter, model)
+    names, places = _Names(adapter, model), Places(model)
     every, found = names.every, dict[str, list[Change]]()
     placed = {names.find(name): tensor for name, tensor in whole.items()}
     for name, tensor in placed.items():
         _require_shape(adapter, name, tensor.shape, every[name].shape)
-        if (first := names.first(name)) == name:
-            found[name] = [Whole(tensor)]
-        elif not torch.equal(tensor.to(every[name].dtype), placed.get(first, every[name]).to(every[name].dtype)):
-            raise names.tied(name)
+    for first in dict.fromkeys(map(places.first, placed)):
+        alike = places.of(first)
+        saved = {name: placed[name] for name in alike if name in placed}
+        if (settled := in_all(adapter, alike, saved, partial(own, first))) is not None:
+            found[first] = [Whole(settled)]
     modules = dict(model.named_modules(remove_duplicate=False))
     for name, layer in layers.items():
         weight = names.find(f"{name}.weight")
-        if names.first(weight) != weight:
-            raise names.tied(weight)
+        if places.first(weight) != weight:
+            raise apart(adapter, weight, places.first(weight))
         module = modules[weight.removesuffix(".weight")]
         a, b = layer.parts["A"], layer.parts["B"]
         scale = adapter.scale_of(name)
@@ -48,18 +53,10 @@ def changes_of(adapter: Adapter, model: nn.Module) -> dict[str, list[Change]]:
         _require_shape(adapter, weight, shape[::-1] if turned else shape, every[weight].shape)
         found.setdefault(weight, []).append(Product(a, b, scale, turned))
         if (bias := layer.parts.get("bias")) is not None:
-            found.setdefault(names.find(f"{name}.bias"), []).append(Shift(bias, scale))
+            found.setdefault(places.first(names.find(f"{name}.bias")), []).append(Shift(bias, scale))
     _require_every_layer(adapter, layers.keys(), modules)
     _require_every_module(adapter, placed.keys(), modules)
     return found
-
-
-def tied(model: nn.Module) -> frozenset[str]:
-    """Parameters that the model has in two places or more, by the first name of each."""
-    names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
-    first = {id(p): name for name, p in model.named_parameters()}
-    every = dict(model.named_parameters(remove_duplicate=False))
-    return frozenset(first[id(every[name])] for name in names if first[id(every[name])] != name)
 
 
 class _Names:
@@ -69,7 +66,6 @@ class _Names:
         self._adapter, self._kind = adapter, type(model).__name__
         self._prefix = f"{getattr(model, 'base_model_prefix', '')}."
         self.every = dict(model.named_parameters(remove_duplicate=False))
-        self._first = {id(parameter): name for name, parameter in model.named_parameters()}
 
     def find(self, name: str) -> str:
         """The parameter of this name, also where the adapter was trained on the trunk alone."""
@@ -82,17 +78,6 @@ class _Names:
         if there is None:
             raise Misfit(f"{self._adapter.folder} changes {name}, which the model has no place for; {_OTHER}")
         return there
-
-    def first(self, name: str) -> str:
-        """The name under which a parameter that has several is merged."""
-        return self._first[id(self.every[name])]
-
-    def tied(self, name: str) -> Misfit:
-        """What to say of a change to one of two places that are one."""
-        return Misfit(
-            f"{self._adapter.folder} changes {name} apart from {self.first(name)}, and config.json ties the two; save "
-            'the model with "tie_word_embeddings": false, or train the adapter without it'
-        )
 
 
 def _require_shape(adapter: Adapter, name: str, met: Sequence[int], wanted: Sequence[int]) -> None:

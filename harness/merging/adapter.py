@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from harness.checkpoints.adapters import Adapter
 from harness.checkpoints.folders import because, config_of
 from harness.errors import BadModel
 from harness.members.descent import Descent
 from harness.members.laid import changes_of
 from harness.members.lora import Change
+from harness.members.places import Places
 from harness.streaming.header import Form
 from harness.streaming.shards import Shards
 from methods.errors import Misfit
@@ -26,18 +29,19 @@ class Adapted:
     """A base with an adapter, or several on top of each other."""
 
     def __init__(self, base: Shards, descent: Descent, model: nn.Module) -> None:
-        """`model`: of the base's configuration, for its names; its weights are not looked at.
+        """`model`: of the base's configuration, for its names and for what is tied; its weights are not looked at.
 
         Errors: `Misfit` or `BadWeights` in one line for an adapter of another model.
         """
-        self._base, self._model = base, model
+        self._base, self._model, self._places = base, model, Places(model)
         self._changes: dict[str, Sequence[Change]] = {}
-        every = dict(model.named_parameters(remove_duplicate=False))
+        changes: dict[str, Sequence[Change]] = {}
         for adapter in descent.adapters:
-            for name, own in changes_of(adapter, model).items():
-                alike = [other for other, parameter in every.items() if parameter is every[name]]
-                for called in self._called(alike, str(adapter.folder)):  # tied ones may be saved twice
-                    self._changes[called] = (*self._changes.get(called, ()), *own)
+            for name, own in changes_of(adapter, model, partial(self._beneath, adapter)).items():
+                changes[name] = (*changes.get(name, ()), *own)
+                for called in self._called(adapter, name):  # tied ones may be saved twice
+                    self._changes[called] = changes[name]
+        self.line = self._places.line(changes)  # what is to be said of it
 
     @property
     def forms(self) -> Mapping[str, Form]:
@@ -65,12 +69,18 @@ class Adapted:
         """Raise `BadWeights` if the base's files are not as they were; the adapter was read at the beginning."""
         self._base.require_unchanged()
 
-    def _called(self, names: Sequence[str], who: str) -> list[str]:
-        """What the base's files call a parameter that has these names, with or without the trunk's prefix."""
-        ways = dict.fromkeys(way for name in names for way in ways_of(name, self._model))
+    def _beneath(self, adapter: Adapter, name: str) -> Tensor:
+        """What a parameter is without this adapter, which is not laid over the base yet."""
+        return self[self._called(adapter, name)[0]]
+
+    def _called(self, adapter: Adapter, name: str) -> list[str]:
+        """What the base's files call a parameter, in all of its places, with or without the trunk's prefix."""
+        ways = dict.fromkeys(way for place in self._places.of(name) for way in ways_of(place, self._model))
         found = [way for way in ways if way in self._base.forms]
         if not found:
-            raise Misfit(f"{who} changes {names[0]}, which the base's files do not hold; it belongs to another model")
+            raise Misfit(
+                f"{adapter.folder} changes {name}, which the base's files do not hold; it belongs to another model"
+            )
         return found
 
 
@@ -111,6 +121,24 @@ def skeleton(folder: Path) -> nn.Module:
     except Exception as error:  # a configuration may be anything
         raise BadModel(f"{folder}: its config.json cannot be understood ({because(error)})") from None
     return made
+
+
+def untie(model: nn.Module, base: Shards) -> nn.Module:
+    """The model, with a tensor of its own in every place for which the base's files hold numbers of their own.
+
+    transformers loads it so, whatever the configuration ties; that of a T5 always ties its output layer.
+    """
+    places = Places(model)
+    called: dict[str, str] = {}  # first name of a parameter -> the file's name of the first place that is there
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+        way = next((way for way in ways_of(name, model) if way in base.forms), None)
+        if way is None:
+            continue
+        known = called.setdefault(places.first(name), way)
+        if known != way and (base.forms[known].shape != base.forms[way].shape or not base[known].equal(base[way])):
+            module, _, own = name.rpartition(".")
+            model.get_submodule(module).register_parameter(own, nn.Parameter(parameter.clone()))
+    return model
 
 
 def require_base(descent: Descent, base: Path, own: Shards, changed: Collection[str], model: nn.Module) -> str | None:

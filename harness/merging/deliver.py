@@ -14,7 +14,7 @@ from harness.checkpoints.folders import config_of, is_adapter
 from harness.export.place import appearing
 from harness.families.door import require_bare, require_plain
 from harness.members.descent import descent_of
-from harness.merging.adapter import Adapted, require_base, skeleton, tied, ways_of
+from harness.merging.adapter import Adapted, require_base, skeleton, tied, untie, ways_of
 from harness.merging.beside import copy, listed
 from harness.merging.card import Facts, write_card
 from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers, unnamed
@@ -73,11 +73,11 @@ def _opened(order: Order, folders: Mapping[str, Path], base: Path | None, say: S
             continue
         if origin is None or base is None:
             raise Misfit(f"--member {name} is an adapter; name the model that it was trained on, --base BASE")
-        model = model or skeleton(base)
+        model = model or untie(skeleton(base), origin)
         descent = descent_of(folder)
-        sources[name] = Adapted(origin, descent, model)
-        if note := require_base(descent, base, origin, sources[name].wide, model):
-            say(f"--member {name}: {note}")
+        sources[name] = adapted = Adapted(origin, descent, model)
+        for line in filter(None, (require_base(descent, base, origin, adapted.wide, model), adapted.line)):
+            say(f"--member {name}: {line}")
     dtype = None if order.dtype is None else getattr(torch, order.dtype)
     plain = _plain(folders, base)
     models = agreed(sources, origin, _prefix(plain), dtype, lambda names: tied(plain, names))
