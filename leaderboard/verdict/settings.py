@@ -10,6 +10,7 @@ from leaderboard.stats.difference import ZERO, Told
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import Cost, headline, spent_on
 from leaderboard.verdict.tally import Place, needs_none
 
@@ -69,9 +70,11 @@ class Asked(NamedTuple):
 def asked(groups: Iterable[Group]) -> list[Asked]:
     """In the order of the page. A question that several protocols asked is shown once, as in their first table."""
     first: dict[Place, Asked] = {}
-    for group in (group for group in groups if not group.synthetic):
+    real = [group for group in groups if not group.synthetic]
+    names = one_name(real)
+    for group in real:
         for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-            place = (group.key.model, group.key.suite, block.question, block.heads)
+            place = (names[group.key.model], group.key.suite, block.question, block.heads)
             if place not in first and (found := _asked(group, block, column)):
                 first[place] = found
     return list(first.values())
