@@ -9,7 +9,7 @@ from leaderboard import text
 from leaderboard.stats.difference import ZERO, Told
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
-from leaderboard.tables.group import Block, Group
+from leaderboard.tables.group import Block, Group, Question
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import Cost, headline, spent_on
 from leaderboard.verdict.tally import Place, needs_none
@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     """One column of scores, read for its answer."""
 
     group: Group
+    question: Question
     title: str  # "in-domain"
     member: Cell  # the best single member, which development rows chose
     ancestor: Cell | None  # that all members were fine-tuned from, where it was run
@@ -88,7 +89,9 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
         return None
     free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
-    return Asked(group, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest)
+    return Asked(
+        group, block.question, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest
+    )
 
 
 def _highest(merges: Mapping[str, Cell], block: Block) -> Highest | None:

@@ -151,6 +151,14 @@ def by_setting(groups: Iterable[Group]) -> Mapping[str, Tally]:
     return dict(sorted(found.items(), key=lambda item: (-item[1].asked, item[0])))
 
 
+def by_model(groups: Iterable[Group]) -> Mapping[str, Tally]:
+    """Model -> what all merges together say there, beside the best member; the most often asked first."""
+    found: dict[str, Tally] = defaultdict(Tally)
+    for one in _first(groups, MEMBER):
+        found[one.place[0]] += _counted(one)
+    return dict(sorted(found.items(), key=lambda item: (-item[1].asked, item[0])))
+
+
 def better_on(groups: Iterable[Group], merge: Merge) -> Mapping[str, int]:
     """Model -> in how many of its questions this merge is better than the best member, the most often first."""
     counted = Counter(one.place[0] for one in _first(groups, MEMBER) if one.merge == merge and _counted(one).better)
