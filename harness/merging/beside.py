@@ -13,6 +13,7 @@ import torch
 
 from harness.checkpoints.checkpoint import ADAPTER_CONFIG, OWN_NAME, decides, files, weight_files
 from harness.checkpoints.folders import config_of
+from harness.streaming.agreed import is_merged
 from harness.streaming.header import Form
 
 _BELONGS = (  # names that transformers and sentence-transformers read; a folder may hold what is nobody's business
@@ -42,8 +43,8 @@ def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form]) -> li
     config = config_of(target)
     config.pop(OWN_NAME, None)  # the weights have their usual name here
     widths = Counter[torch.dtype]()
-    for form in forms.values():
-        widths[form.dtype] += form.size if form.dtype.is_floating_point else 0
+    for name, form in forms.items():
+        widths[form.dtype] += form.size if is_merged(name, form) else 0
     word = str(widths.most_common(1)[0][0]).removeprefix("torch.")
     config["torch_dtype" if "torch_dtype" in config and "dtype" not in config else "dtype"] = word
     (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
