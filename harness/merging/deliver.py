@@ -17,7 +17,8 @@ from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton, tied, ways_of
 from harness.merging.beside import copy, listed
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers, unnamed
+from harness.merging.kin import other_labels, other_readings, require_kin, strangers, unnamed
+from harness.merging.repeated import repeated
 from harness.merging.statistics import statistics
 from harness.merging.whole import require_whole
 from harness.merging.words import Order
@@ -46,7 +47,7 @@ def deliver(order: Order, say: Say = print) -> Path:
     models = _opened(order, folders, base, say)
     for line in filter(None, (other_labels(folders, base), unnamed(folders))):
         say(line)
-    notes = (repeated(folders, base), other_readings(folders), strangers(models))
+    notes = (repeated(folders, base, models), other_readings(folders), strangers(models))
     for name, line in (pair for told in notes for pair in told.items()):
         say(f"--member {name}: {line}")
     beside = Beside(statistics(order.statistics, models, say), _turned(_plain(folders, base), models), order.seed)

@@ -32,16 +32,6 @@ def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool
     _require_same_words({**members, **({"the base": base} if base is not None else {})}, any_config)
 
 
-def repeated(members: Mapping[str, Path], base: Path | None) -> dict[str, str]:
-    """Member -> a line, where it is the base or another member once more."""
-    seen = {} if base is None else {base.resolve(): "the base itself"}
-    told = {}
-    for name, folder in members.items():
-        if (other := seen.setdefault(folder.resolve(), f"{name} once more")) != f"{name} once more":
-            told[name] = f"it is {other}, and counts as a member of its own"
-    return told
-
-
 def other_labels(members: Mapping[str, Path], base: Path | None) -> str:
     """A line where the base has a head of other labels than the members, which is then no start of theirs; else ""."""
     known = [f for f in members.values() if (f / "config.json").is_file()]
