@@ -13,6 +13,7 @@ import torch
 
 from harness.checkpoints.checkpoint import ADAPTER_CONFIG, OWN_NAME, decides, files, weight_files
 from harness.checkpoints.folders import config_of
+from harness.merging.modules import LIST, are_alike, modules_of, weights_of
 from harness.streaming.agreed import is_merged
 from harness.streaming.header import Form
 
@@ -23,19 +24,31 @@ _BELONGS = (  # names that transformers and sentence-transformers read; a folder
 )
 
 
-def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form]) -> list[str]:
+def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form], members: Sequence[Path] = ()) -> list[str]:
     """Copy what the first of these folders has, and the tokenizer of the first one that has any.
 
     Gives lines for what stayed behind, and for code that came along.
+
+    Args:
+        members: those that are whole models, whose modules behind the model must be the same to come along.
     """
     said = []
+    modules = weights_of(folders[0])
+    if apart := modules and not are_alike([folders[0], *members]):
+        places = dict.fromkeys(str(PurePosixPath(name).parent) for name in modules)
+        said.append(
+            f"{LIST} of {folders[0]} names {listed([*places])}, whose weights cannot be merged and are not the same in "
+            f"all members: not copied, nor is {LIST}; what is written is the model before them"
+        )
     for folder in folders:
         if any(target.glob("token*")) or any(target.glob("vocab*")):
             break
         names = files(folder)
         left = {*weight_files(folder, names), ADAPTER_CONFIG}
+        if apart or folder != folders[0]:  # whose list would name what is not there
+            left |= {LIST, *modules_of(folder)}
         others = [name for name in names if decides(name) and name not in left and not (target / name).exists()]
-        for name in filter(_belongs, others):
+        for name in (*filter(_belongs, others), *(modules if not apart and folder == folders[0] else ())):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, target / name)
         if folder == folders[0] and (behind := [name for name in others if not _belongs(name)]):

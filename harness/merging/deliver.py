@@ -56,7 +56,7 @@ def deliver(order: Order, say: Say = print) -> Path:
         made = merge(method, models, target, beside, say)
         plain = _plain(folders, base)
         whole = [folder for folder in folders.values() if not is_adapter(folder)]
-        for line in copy(list(dict.fromkeys((plain, *([base] if base else []), *whole))), target, models.forms):
+        for line in copy(list(dict.fromkeys((plain, *([base] if base else []), *whole))), target, models.forms, whole):
             say(line)
         write_card(target, Facts(order.said, describe(method), order.base, order.members, models, made, order.seed))
     return order.target
