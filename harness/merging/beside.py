@@ -40,9 +40,7 @@ def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form], membe
             f"{LIST} of {folders[0]} names {listed([*places])}, whose weights cannot be merged and are not the same in "
             f"all members: not copied, nor is {LIST}; what is written is the model before them"
         )
-    for folder in folders:
-        if any(target.glob("token*")) or any(target.glob("vocab*")):
-            break
+    for folder in read_from(folders):
         names = files(folder)
         left = {*weight_files(folder, names), ADAPTER_CONFIG}
         if apart or folder != folders[0]:  # whose list would name what is not there
@@ -64,6 +62,17 @@ def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form], membe
     if "auto_map" in config:
         said.append(f"the model has code of its own, which was copied from {folders[0]} and not run: read it first")
     return said
+
+
+def read_from(folders: Sequence[Path]) -> list[Path]:
+    """Those of them that anything is copied from: up to the first one that has a tokenizer."""
+    found = next((i for i, folder in enumerate(folders) if has_words(folder)), len(folders))
+    return list(folders[: found + 1])
+
+
+def has_words(folder: Path) -> bool:
+    """Whether there is a tokenizer, of whatever kind."""
+    return any(_belongs(name) and name.startswith(("token", "vocab")) for name in files(folder) if decides(name))
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

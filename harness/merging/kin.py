@@ -57,19 +57,6 @@ def strangers(models: Agreed) -> dict[str, str]:
     return {who: line for who, line in told.items() if line}
 
 
-def other_readings(members: Mapping[str, Path]) -> dict[str, str]:
-    """Member -> a line, where its tokenizer changes or parts a text otherwise than the first one's does."""
-    told = {name: _told(folder / "tokenizer.json") for name, folder in members.items()}
-    having = {name: found for name, found in told.items() if isinstance(found, dict)}
-    first = next(iter(having), "")
-    lines = {}
-    for name, found in having.items():
-        part = next((p for p in ("normalizer", "pre_tokenizer") if found.get(p) != having[first].get(p)), None)
-        if part is not None:
-            lines[name] = f"its tokenizer reads texts otherwise than {first}'s ({part} in tokenizer.json)"
-    return lines
-
-
 def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:
     """Refuse a field that changes what the same numbers compute, such as how positions are told."""
     if folder == against or not all((f / "config.json").is_file() for f in (folder, against)):
