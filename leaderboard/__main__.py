@@ -56,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "show":
         store = Store(results)
         found, gold = audit.load(store), gold_of(store)
-        edited = {record.path: lines for record in found.records if (lines := audit.contradictions(record, gold))}
-        shown = groups([record for record in found.records if record.path not in edited], gold)
-        left_out = [f"{line}; left out" for lines in edited.values() for line in lines]
+        kept, edited = audit.believed(found, gold)
+        shown, left_out = groups(kept, gold), [f"{line}; left out" for line in edited]
         if wrong := show.wrong(shown, options):
             _report([wrong, *left_out])
             return 2

@@ -88,8 +88,9 @@ def _tell_records(reporter: pytest.TerminalReporter, config: pytest.Config, sess
     root = results_root(config)
     store = Store(root)
     found, gold = audit.load(store, store.paths_beside(map(Path, session))), gold_of(store)
-    shown = [r for r in found.records if r.path.as_posix() in session]
-    touched = [g for g in groups(found.records, gold) if any(r.path.as_posix() in session for r in g.records)]
+    kept, edited = audit.believed(found, gold)
+    shown = [r for r in kept if r.path.as_posix() in session]
+    touched = [g for g in groups(kept, gold) if any(r.path.as_posix() in session for r in g.records)]
     page = pages.session(touched)  # first: it takes what each group needs at once, and the terminal then finds it made
 
     reporter.section("leaderboard")
@@ -99,11 +100,12 @@ def _tell_records(reporter: pytest.TerminalReporter, config: pytest.Config, sess
         reporter.write_line(brief.LEGEND if whole else "-v has differences, corpora and costs too.")
         if said := brief.verdict(own):
             reporter.write_line(f"\n{said}")
-        if said := brief.more(shown, found.records, f"{COMMAND} --results={root}"):
+        if said := brief.more(shown, kept, f"{COMMAND} --results={root}"):
             reporter.write_line(text.plain(said))
     below = [left] if left else []
     below += repeats.lines(shown)
     below += text.few([f"damaged, not averaged: {root}/{line}" for line in found.damaged], 5)
+    below += text.few([f"edited, not averaged: {root}/{line}; --rerun answers it anew" for line in edited], 5)
     for line in below:
         reporter.write_line(text.plain(line))
     for path in sorted({*session} - {r.path.as_posix() for r in found.records}):

@@ -29,7 +29,7 @@ from methods.base import DevScore, PerMember, Population, Statistics, Weights, w
 from methods.catalogue import register
 from methods.errors import Misfit, NotApplicable
 from methods.heads import label_aware
-from methods.knobs import require_number, require_numbers
+from methods.knobs import require_number, require_numbers, require_sum
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
 from methods.simple import average, require_one_each
@@ -64,8 +64,9 @@ class Fisher(Stepwise, Tensorwise, PerMember):
         require_number("fisher.floor", self.floor, 0)
 
     def require_fits(self, members: int) -> None:
-        """One coefficient for each member."""
+        """One coefficient for each member, and a sum: where nothing else is known, it weighs a mean."""
         require_one_each("fisher.coefficients", self.coefficients, members)
+        require_sum("fisher.coefficients", self.coefficients)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         out, shares = blank_like(population.members[0]), self._shares(population)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from methods.errors import MergeboardError, UnknownName
 
+NOTHING = 1e-8  # a sum that nobody divides by
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -131,6 +132,12 @@ def require_numbers(knob: str, values: Sequence[float] | None, least: float = -m
     """The same of every one of several values."""
     for value in values or ():
         require_number(knob, value, least)
+
+
+def require_sum(knob: str, values: Sequence[float] | None) -> None:
+    """Raise where the weights of a mean sum to nothing: what they make of models is no model."""
+    if values is not None and abs(math.fsum(values)) < NOTHING:
+        raise MergeboardError(f"{knob} are {tuple(values)}, which sum to nothing, and so no model is left; change one")
 
 
 def require_density(knob: str, density: float) -> None:

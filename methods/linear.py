@@ -3,7 +3,7 @@
     merged = sum_i w_i x_i / sum_i w_i,    w_i = weights[i], 1 each when none are given
 
 `simple` with coefficients is the same without the division; with `normalize=false` so is this. Weights that sum to
-nothing cannot be divided by and are refused.
+nothing are refused, divided by or not.
 
 Elsewhere: mergekit's `linear` is this one, `normalize` too. peft's `linear` adds up the two factors of adapters each by
 itself, whose product is no weighted mean of what the adapters change.
@@ -23,8 +23,7 @@ import torch
 
 from methods.base import DevScore, PerMember, Population, Weights
 from methods.catalogue import register
-from methods.errors import MergeboardError
-from methods.knobs import require_numbers
+from methods.knobs import require_numbers, require_sum
 from methods.simple import Simple, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, Stepwise
@@ -45,15 +44,13 @@ class Linear(Stepwise, Tensorwise, PerMember):
 
     def __post_init__(self) -> None:
         require_numbers("linear.weights", self.weights)
-        if self.normalize and self.weights is not None and abs(math.fsum(self.weights)) < 1e-8:
-            raise MergeboardError(
-                f"linear.weights are {self.weights}, whose sum is nothing to divide by; change one, or write "
-                "linear.normalize=false"
-            )
+        if self.normalize:
+            require_sum("linear.weights", self.weights)
 
     def require_fits(self, members: int) -> None:
-        """One weight for each member."""
+        """One weight for each member, and a sum, as `simple` wants it."""
         require_one_each("linear.weights", self.weights, members)
+        require_sum("linear.weights", self.weights)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         return self._simple(population).merge(population, score, rng)
@@ -63,7 +60,7 @@ class Linear(Stepwise, Tensorwise, PerMember):
         return self._simple(population).candidates(population)
 
     def _simple(self, population: Population) -> Simple:
-        self.require_fits(len(population))
+        require_one_each("linear.weights", self.weights, len(population))
         given = self.weights if self.weights is not None or self.normalize else (1.0,) * len(population)
         if given is None:
             return Simple()

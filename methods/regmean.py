@@ -32,7 +32,7 @@ from methods.base import DevScore, PerMember, Population, Replayable, Traced, We
 from methods.catalogue import register
 from methods.errors import MergeboardError, Misfit, NotApplicable
 from methods.heads import label_aware
-from methods.knobs import require_number, require_numbers
+from methods.knobs import require_number, require_numbers, require_sum
 from methods.simple import average, require_one_each
 from methods.space import Gene
 from methods.tensors.candidates import Candidates, Stepwise
@@ -62,8 +62,9 @@ class RegMean(Stepwise, Tensorwise, Replayable, PerMember):
         require_numbers("regmean.coefficients", self.coefficients, 0)
 
     def require_fits(self, members: int) -> None:
-        """One coefficient for each member."""
+        """One coefficient for each member, and a sum: where nothing else is known, it weighs a mean."""
         require_one_each("regmean.coefficients", self.coefficients, members)
+        require_sum("regmean.coefficients", self.coefficients)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         systems = _Systems(self, population)

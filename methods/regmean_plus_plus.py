@@ -36,7 +36,7 @@ from methods.base import DevScore, PerMember, Population, Replayable, Traced, We
 from methods.catalogue import register
 from methods.errors import NotApplicable
 from methods.heads import label_aware
-from methods.knobs import require_number, require_numbers
+from methods.knobs import require_number, require_numbers, require_sum
 from methods.merged import trace_of
 from methods.regmean import RegMean
 from methods.simple import average_all, require_one_each
@@ -63,8 +63,9 @@ class RegMeanPlusPlus(Replayable, PerMember):
         require_numbers("regmean_plus_plus.coefficients", self.coefficients, 0)
 
     def require_fits(self, members: int) -> None:
-        """One coefficient for each member."""
+        """One coefficient for each member, and a sum: where nothing else is known, it weighs a mean."""
         require_one_each("regmean_plus_plus.coefficients", self.coefficients, members)
+        require_sum("regmean_plus_plus.coefficients", self.coefficients)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
         self.require_fits(len(population))

@@ -3,8 +3,9 @@
     merged = sum_i c_i x_i,    c_i = coefficients[i], 1/N each when none are given
 
 It costs nothing and is hard to beat while members stay in one loss basin (one ancestor, small learning rate).
-Coefficients are used as they are: give ones that sum to 1 unless a scaled model is what you want. Sums are held in
-float32 (float64 stays float64) and rounded once; integer and bool tensors are the first member's.
+Coefficients are used as they are: give ones that sum to 1 unless a scaled model is what you want; ones that sum to
+nothing are refused. Sums are held in float32 (float64 stays float64) and rounded once; integer and bool tensors are the
+first member's.
 
 Elsewhere: mergekit's `linear` with equal weights, fusion_bench's simple_average and the uniform soup of Model Soups are
 this.
@@ -29,7 +30,7 @@ from methods.base import DevScore, PerMember, Population, Weights, working_dtype
 from methods.catalogue import register
 from methods.errors import Misfit
 from methods.heads import label_aware
-from methods.knobs import require_numbers
+from methods.knobs import require_numbers, require_sum
 from methods.loops import averages
 from methods.loops.sweep import suited, sweep
 from methods.space import Gene
@@ -105,18 +106,19 @@ class Simple(Stepwise, Tensorwise, PerMember):
         require_numbers("simple.coefficients", self.coefficients)
 
     def require_fits(self, members: int) -> None:
-        """One coefficient for each member."""
+        """One coefficient for each member, and a sum. A search may try what has none: it is a candidate like others."""
         require_one_each("simple.coefficients", self.coefficients, members)
+        require_sum("simple.coefficients", self.coefficients)
 
     def merge(self, population: Population, score: DevScore, rng: torch.Generator) -> Weights:
-        self.require_fits(len(population))
+        require_one_each("simple.coefficients", self.coefficients, len(population))
         merged = blank_like(population.members[0])
         average_all(merged, population.members, self.coefficients)
         return label_aware(population, merged)
 
     def candidates(self, population: Population) -> Candidates:
         """Merges like any other, bit for bit."""
-        self.require_fits(len(population))
+        require_one_each("simple.coefficients", self.coefficients, len(population))
         return _Candidates(self, population)
 
 

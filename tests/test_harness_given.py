@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     AutoTokenizer,
+    BartConfig,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -26,7 +27,7 @@ from transformers import (
 
 from harness.data.task import Task
 from harness.errors import BadModel, BadWeights
-from harness.families import family_of, limit_of, trial
+from harness.families import family_of, likeness, limit_of, trial
 from harness.members import given
 from harness.storage.zoo import Zoo
 from methods.errors import MergeboardError, Misfit
@@ -107,6 +108,8 @@ def test_an_honest_member_is_taken_as_it_is(base: given.Base, tmp_path: Path) ->
         ("pad_token_id", 1),
         ("is_decoder", True),
         ("something_of_its_own", 3),
+        ("token_dropout", True),
+        ("moe_token_dropout", 0.2),
     ],
 )
 def test_a_config_that_differs_is_refused_unless_told_otherwise(
@@ -129,6 +132,32 @@ def test_a_config_that_differs_is_refused_unless_told_otherwise(
 def test_what_cannot_matter_may_differ(field: dict[str, Any], base: given.Base, tmp_path: Path) -> None:
     configure(tmp_path / "member", **field)
     take(base, tmp_path / "member")
+
+
+@pytest.mark.parametrize(("architecture", "matters"), [("Sequence", True), ("Conditional", False)])
+def test_the_end_of_a_text_matters_where_a_text_is_classified_by_it(
+    architecture: str, matters: bool, tmp_path: Path
+) -> None:
+    kind = "BartForSequenceClassification" if architecture == "Sequence" else "BartForConditionalGeneration"
+    for name, end in (("a", 2), ("b", 3)):
+        BartConfig(eos_token_id=end, architectures=[kind]).save_pretrained(tmp_path / name)
+    found = likeness.other_fields("encoder_decoder", tmp_path / "a", tmp_path / "b", ())
+    assert ("eos_token_id" in found) == matters
+
+
+def test_a_configuration_that_cannot_be_understood_is_named_and_not_the_tokenizer(
+    base: given.Base, tmp_path: Path
+) -> None:
+    member = tmp_path / "member"
+    configure(member, problem_type="single_label_classification", id2label={"0": "joy"}, label2id={"joy": 0})
+    with pytest.raises(Misfit, match=r"its config\.json cannot be understood \(.*num_labels > 1"):
+        likeness.require_same_words(base.family.tokenizer, member, TASK, False, False)
+    words(member)
+    named(member, *LABELS)
+    configure(member, problem_type=None)
+    (member / "tokenizer.json").write_text("{}")
+    with pytest.raises(Misfit, match="its tokenizer cannot be loaded"):
+        likeness.require_same_words(base.family.tokenizer, member, TASK, False, False)
 
 
 def test_a_tokenizer_that_reads_the_same_words_otherwise_is_refused(base: given.Base, tmp_path: Path) -> None:

@@ -232,6 +232,28 @@ def test_a_model_that_comes_twice_is_told(tmp_path: Path) -> None:
     assert "--member itself: it is the base itself, and counts as a member of its own" in said
 
 
+@pytest.mark.parametrize("way", ["a folder", "other files", "a wider type"])
+def test_a_copy_of_a_model_in_another_folder_is_told(way: str, tmp_path: Path) -> None:
+    weights = {"norm.bias": torch.ones(2), "layer.weight": torch.eye(2), "wide.weight": torch.ones(3, 3)}
+    changed = {**weights, "layer.weight": torch.eye(2) * 2}
+    other = {**changed, "wide.weight": torch.zeros(3, 3)}  # which differs in its last tensor alone
+    base, a, b = (folder_of(tmp_path / n, own) for n, own in (("base", weights), ("a", changed), ("b", other)))
+    kind = torch.float64 if way == "a wider type" else torch.float32
+    again, itself = ({name: x.to(kind) for name, x in own.items()} for own in (changed, weights))
+    twins = folder_of(tmp_path / "again", again), folder_of(tmp_path / "itself", itself)
+    if way == "other files":
+        for folder, own in zip(twins, (again, itself), strict=True):
+            (folder / "model.safetensors").unlink()
+            save_file(own, folder / "model-1.safetensors")
+            index = {"metadata": {}, "weight_map": dict.fromkeys(own, "model-1.safetensors")}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    told = [line for line in merged(tmp_path, "simple", base, a, b, *twins) if "counts as a member" in line]
+    assert told == [
+        "--member again: number by number it is a once more, and counts as a member of its own",
+        "--member itself: number by number it is the base itself, and counts as a member of its own",
+    ]
+
+
 def test_a_name_neither_breaks_a_card_nor_runs_in_it(tmp_path: Path) -> None:
     base, a, b = (folder_of(tmp_path / name, {"layer.weight": torch.eye(2)}) for name in ("base", "a", "b"))
     merged(tmp_path, "simple", base, f"x|y<script>alert(1)={a}", f"\u202eevil={b}")

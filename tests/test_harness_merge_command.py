@@ -80,6 +80,15 @@ def test_an_adapter_is_merged_as_the_model_that_it_makes_of_the_base(models: Pat
     assert {x.dtype for x in found.values()} == {torch.bfloat16}, "as the base is"
 
 
+def test_a_copy_of_an_adapter_is_told(models: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(models / "lora", tmp_path / "copied")
+    said: list[str] = []
+    order = [*words(models, "simple", "lora", "a", "c"), "--member", str(copied)]
+    deliver(asked(order, tmp_path), said.append)
+    told = [line for line in said if "counts as a member" in line]
+    assert told == ["--member copied: number by number it is lora once more, and counts as a member of its own"]
+
+
 def test_an_adapter_of_another_base_is_refused(models: Path, tmp_path: Path) -> None:
     order = asked(["simple", "--base", str(models / "a"), "--member", str(models / "lora"), "--out", "out"], tmp_path)
     with pytest.raises(Misfit, match=r"whose .* is not the base's"):

@@ -143,7 +143,55 @@ def test_a_tokenizer_of_any_member_is_taken_and_one_that_reads_otherwise_is_said
     assert (folder / "tokenizer.json").is_file() and not any("otherwise" in line for line in said)
     shutil.rmtree(folder)
     (pair / "a" / "tokenizer.json").write_text(json.dumps({**vocabulary, "normalizer": None}))
-    assert "--member b: its tokenizer reads texts otherwise than a's (normalizer in tokenizer.json)" in merged(pair)[1]
+    wanted = (
+        "--member b: it reads or writes texts otherwise than a, whose files are taken: normalizer in tokenizer.json"
+    )
+    assert wanted in merged(pair)[1]
+
+
+def sentence_transformer(folder: Path, dense: float, bare: bool = False) -> None:
+    """As sentence-transformers saves a model with a pooling and, unless it is bare, a Dense behind it."""
+    names = ["", "1_Pooling", *([] if bare else ["2_Dense"])]
+    (folder / "modules.json").write_text(json.dumps([{"idx": k, "path": path} for k, path in enumerate(names)]))
+    for name in filter(None, names):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text("{}")
+    if not bare:
+        save_file({"linear.weight": torch.full((2, 16), dense)}, folder / "2_Dense" / WEIGHTS)
+
+
+@pytest.mark.parametrize(("other", "come"), [(1.0, True), (2.0, False), (None, False)])
+def test_modules_behind_a_model_come_along_where_all_have_the_same_and_else_nothing_names_them(
+    other: float | None, come: bool, pair: Path
+) -> None:
+    sentence_transformer(pair / "a", 1.0)
+    if other is not None:
+        sentence_transformer(pair / "b", other)
+    folder, said = merged(pair)
+    told = [line for line in said if "modules.json" in line]
+    assert (folder / "modules.json").is_file() == come == (not told)
+    listed = json.loads((folder / "modules.json").read_text()) if come else [{"path": ""}]
+    assert {p.name for p in folder.iterdir() if p.is_dir()} == {module["path"] for module in listed} - {""}
+    if come:
+        assert torch.equal(load_file(folder / "2_Dense" / WEIGHTS)["linear.weight"], torch.full((2, 16), 1.0))
+    else:
+        assert "names 2_Dense, whose weights cannot be merged and are not the same in all members" in told[0]
+    AutoModelForSequenceClassification.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("tokenizer", [True, False])
+def test_modules_without_weights_are_the_first_members_and_nobody_elses(tokenizer: bool, pair: Path) -> None:
+    """What is looked through for a tokenizer gives no list of modules that the first one does not have."""
+    if tokenizer:
+        (pair / "b" / "vocab.txt").write_text("a")
+    sentence_transformer(pair / "b", 2.0)
+    folder, said = merged(pair)
+    assert not (folder / "modules.json").exists() and not any(p.is_dir() for p in folder.iterdir())
+    shutil.rmtree(folder)
+    sentence_transformer(pair / "a", 0.0, bare=True)
+    folder, said = merged(pair)
+    assert (folder / "modules.json").is_file() and (folder / "1_Pooling" / "config.json").is_file()
+    assert not (folder / "2_Dense").exists() and not any("modules.json" in line for line in said)
 
 
 def test_code_of_a_models_own_is_never_run_and_said_to_come_along(pair: Path) -> None:

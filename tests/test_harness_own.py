@@ -366,3 +366,12 @@ def test_a_folder_that_may_not_be_read_is_one_line(where: str, tmp_path: Path, m
     with pytest.raises(MergeboardError, match=r"^--member de: .*[Pp]ermission denied") as error:
         brought.require_readable("--member de", tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_plan_counts_what_is_answered_of_an_own_task_without_another_folder(own: Project) -> None:
+    text = TICKETS + corpora("de", "fr")
+    run(own, text, "--method=simple", "--seeds=1").assert_outcomes(passed=1)
+    result = run(own, text, "--method=simple", "--method=ties", "--seeds=1", "--plan")
+    row = next(line for line in result.stdout.str().splitlines() if line.startswith("small, tickets"))
+    assert row.split()[2:5] == ["2", "1", "0"], "tests, answered ones, members to train"
+    result.stdout.no_fnmatch_line("*--data*")

@@ -460,6 +460,10 @@ PLAIN: Mapping[str, list[tuple[Any, ...]]] = {
     "gap.csv": [*made(5), ("", "yes")],
     "gap2.csv": [*made(5), ("x", "")],
     "more.csv": made(20, start=35),
+    "scores.csv": made(60, (1, 2.5)),
+    "scores2.csv": made(9, (1, 2), start=300),
+    "level.csv": made(9, (2,), start=200),
+    "yes.csv": made(9, ("yes",), start=200),
     "same.csv": made(40),
     "half.csv": [*made(20, ("no", "yes"), start=100), ("x", "rare")],
 }
@@ -515,6 +519,17 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
         (HEAD + DE.replace("de.csv", "tiny.csv"), "dev would have no rows|test would have no rows"),
         (HEAD + DE.replace("de.csv", "gap.csv"), 'gap.csv, line 7: no text in column text; .*missing = "skip"'),
         (HEAD + DE.replace("de.csv", "gap2.csv"), "gap2.csv, line 7: no label in column label"),
+        (
+            'name = "t"\nkind = "regression"\n'
+            + FILES.replace('"de.csv"', '"scores.csv", dev = "scores2.csv"') % "level.csv",
+            "test: all 9 rows have the same label, so no answer has a pearson there; give rows that differ",
+        ),
+        (
+            'name = "t"\nkind = "regression"\nmetric = "spearman"\n'
+            + FILES.replace('"de.csv"', '"scores.csv", dev = "level.csv"') % "scores2.csv",
+            "dev: all 9 rows have the same label, so no answer has a spearman there",
+        ),
+        (HEAD + 'metric = "matthews"\n' + FILES % "yes.csv", "test: all 9 rows have the same label, so no .* matthews"),
         (HEAD + FILES % "half.csv", "test has labels that no train row has: rare; add such train rows"),
         (
             HEAD + FILES.replace('"de.csv"', '"de.csv", dev = "more.csv"') % "same.csv",

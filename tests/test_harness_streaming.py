@@ -272,6 +272,17 @@ def test_what_is_not_finite_is_refused_by_the_name_of_its_owner(tmp_path: Path) 
         )
 
 
+@pytest.mark.parametrize("name", [name for name in STREAMED if "ancestor" in getattr(resolve(name), "needs", ())])
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf])
+def test_a_base_that_is_not_finite_is_named(name: str, odd: float, tmp_path: Path) -> None:
+    some = population(torch.float32)
+    some.ancestor["layer.weight"][0, 0] = odd
+    members, base = on_disk(tmp_path, some, (1, 1, 1, 1))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BadWeights, match=r"^the base: layer.weight is not finite; such a model cannot be merged$"):
+        merge(resolve(name), agreed(members, base), tmp_path / "out", Beside(some.statistics, some.transposed))
+
+
 @pytest.mark.parametrize("name", ["greedy_soup", "pcb", "ensemble"])
 def test_a_method_that_needs_more_than_tensors_says_so(name: str, tmp_path: Path) -> None:
     members, base = on_disk(tmp_path, population(torch.float32), (1, 1, 1))

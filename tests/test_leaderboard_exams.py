@@ -109,6 +109,23 @@ def test_a_model_that_a_reference_row_trained_for_each_seed_is_no_knob() -> None
     }
 
 
+def test_a_model_of_all_rows_together_stands_beside_merges_of_whatever_members() -> None:
+    def mtl(seed: int, **other: Any) -> RunRecord:
+        members = {"members": [f"isear-{seed}-of-another-machine", f"tec-{seed}-of-another-machine"]}
+        return sat("mtl", seed, 0.8, recipe={**members, **other})
+
+    merges = [sat(method, seed) for method in ("simple", "ties") for seed in (1, 2, 3)]
+    for own in ([*merges, *map(mtl, (1, 2, 3))], [*map(mtl, (3, 2, 1)), *merges]):
+        (rows,) = table(*own).values()
+        assert rows == {"simple": pytest.approx(0.5), "ties": pytest.approx(0.5), "mtl": pytest.approx(0.8)}
+    others = {"isear": "e1", "tec": "e9"}
+    rows_apart = mtl(1, data={"dev": {"isear": "d1", "tec": "d2"}, "exam": others})
+    assert len(table(*merges, rows_apart)) == 2, "of other test rows it is another column"
+    own, apart = table(*merges, *map(mtl, (1, 2, 3)), *(sat("mtl", s, 0.4) for s in (1, 2, 3))).values()
+    assert own == {"simple": pytest.approx(0.5), "ties": pytest.approx(0.5), "mtl": pytest.approx(0.4)}
+    assert apart == {"mtl": pytest.approx(0.8)}, "two of one seed are not averaged"
+
+
 def test_rows_that_each_seed_draws_anew_tear_no_column_apart() -> None:
     def part(method: str, seed: int, **drawn: Any) -> RunRecord:
         data = {"dev": {"cola": "d"}, "exam": {"cola": "e"}, "tasks": {"cola": "t"}, **drawn}

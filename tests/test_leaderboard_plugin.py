@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from harness.records.record import RunRecord, Store
 from leaderboard.generated import DOCS
 from leaderboard.publish import LOCAL, PUBLISHED
 from tests.test_leaderboard_table import record
+from tests.verdict_world import Session, right
 
 CONFTEST = """
 def pytest_addoption(parser):
@@ -144,6 +146,17 @@ def test_a_damaged_record_is_reported_and_not_averaged(session: pytest.Pytester)
     result.stdout.fnmatch_lines(
         ["simple*60.00 (n=1) *", "damaged, not averaged: *simple-s2-*: not a whole JSON record*"]
     )
+
+
+def test_an_edited_record_that_a_session_reused_is_reported_and_not_averaged(session: pytest.Pytester) -> None:
+    made = Session(Store(session.path / LOCAL), suite="tickets")
+    made.store.put(made.add("simple", right(200, 60)))
+    made.store.put(replace(made.add("ties", right(200, 50)), score=0.99, scores={"tickets": 0.99}))
+    cell_for(session, *made.records)
+    result = session.runpytest("-p", "leaderboard.plugin")
+    wanted = "edited, not averaged: *ties-s1-*give 0.750000, the record says 0.99; --rerun answers it anew"
+    result.stdout.fnmatch_lines(["simple*70.00 (n=1) *", wanted])
+    result.stdout.no_fnmatch_line("*99.00*")
 
 
 def test_a_thousand_damaged_records_are_a_few_lines(session: pytest.Pytester) -> None:

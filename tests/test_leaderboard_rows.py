@@ -240,7 +240,7 @@ def test_what_a_store_cannot_tell_is_refused(tmp_path: Path, capsys: pytest.Capt
     }
     exam = {"data": {"exam": {ISEAR: "0" * 16}}}
     several = [record("simple", 1, predictions=kept, recipe=exam, **real), record("avg", **real)]
-    several += [record(method, suite="tickets", predictions=kept, **real) for method in ("ties", "fisher")]
+    several += [record(method, suite="unheard_of", predictions=kept, **real) for method in ("ties", "fisher")]
     several += [record("ties", suite="lm_eval", predictions=kept, **real)]
     for one in several:
         store.put(one)
@@ -249,7 +249,7 @@ def test_what_a_store_cannot_tell_is_refused(tmp_path: Path, capsys: pytest.Capt
         (there.key,): "say where the rows of emotion lie: --data FOLDER, with ",
         (there.key, "--data", str(tmp_path)): "docs/usage.md says where to get it",
         (bare.key,): "keeps no answers",
-        (own.key,): "suite tickets; name the file that describes it: --task FILE.toml",
+        (own.key,): "suite unheard_of; name the file that describes it: --task FILE.toml",
         (own.key, "--against", there.key): "it was not asked about the same rows of isear",
         (foreign.key,): "the rows of lm_eval are read by that package alone",
     }

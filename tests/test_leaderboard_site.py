@@ -23,8 +23,15 @@ def explore(site: str, browser: Any, chosen: str = "all=1") -> None:
 
 
 def column(browser: Any, number: int) -> list[str]:
-    """The shown texts of a column of the explorer."""
-    return [cell.text for cell in browser.find_elements("css selector", f".explore-rows tbody td:nth-child({number})")]
+    """The texts of a column of the explorer, also where it is hidden since a filter says it."""
+    cells = browser.find_elements("css selector", f".explore-rows tbody td:nth-child({number})")
+    return [cell.get_attribute("textContent") for cell in cells]
+
+
+def hidden(browser: Any) -> list[str]:
+    """The columns that are not shown."""
+    heads = browser.find_elements("css selector", ".explore-rows thead th")
+    return [head.get_attribute("textContent") for head in heads if not head.is_displayed()]
 
 
 def choose(browser: Any, name: str, value: str) -> None:
@@ -64,7 +71,7 @@ def test_filters_keep_what_is_asked_for_and_the_address_remembers(site: str, bro
     assert column(browser, 1) == ["ties_cma"]
     choose(browser, "searched by", "all")
     choose(browser, "model", "small-gpt2")
-    assert set(column(browser, 3)) == {"small-gpt2"}
+    assert set(column(browser, 3)) == {"small-gpt2"} and hidden(browser) == ["model"], "the filter says it"
     assert browser.find_element("css selector", ".explore-count").text == f"4 of {total} results"
     choose(browser, "method", "ties")
     assert column(browser, 1) == ["ties"]
@@ -77,12 +84,17 @@ def test_one_table_is_shown_at_first_and_of_several_each_stands_under_its_name(s
     explore(site, browser, "")
     assert len(set(zip(column(browser, 3), column(browser, 4), strict=True))) == 1, "one model, one setting"
     assert not browser.find_elements("css selector", ".explore-name")
+    assert hidden(browser) == ["model", "setting", "suite", "protocol"]
+    head = next(
+        h for h in browser.find_elements("css selector", ".explore-rows thead th") if h.get_attribute("aria-sort")
+    )
+    assert head.get_attribute("textContent") == "score" and head.get_attribute("aria-sort") == "descending"
     other = min({"small-gpt2", "searched-gpt2"} - set(column(browser, 3)))
     choose(browser, "model", other)
     assert set(column(browser, 3)) == {other}, "its own table, though the filters were another's"
     for name in ("model", "suite", "protocol", "setting"):
         choose(browser, name, "all")
-    assert browser.current_url.endswith("#all=1")
+    assert browser.current_url.endswith("#sort=score&down=1")
     heads = [head.text for head in browser.find_elements("css selector", ".explore-name")]
     assert len(heads) == len(set(heads)) > 2
     sort = next(h for h in browser.find_elements("css selector", ".explore-rows th button") if h.text == "score")
@@ -139,10 +151,12 @@ def test_a_row_leads_to_its_record_command_and_commit(site: str, browser: Any) -
     place = browser.current_url.partition("#")[2]
     heading = browser.find_element("id", place)
     assert heading.text == "in-domain: simple"
-    assert EVIL in browser.find_element("css selector", f"#{place} ~ pre").text
     rows = browser.find_elements("css selector", f"#{place} + p + .explore-table tbody tr")
     assert [row.text.split()[:3] for row in rows] == [["all", "1", "41.00"], ["all", "2", "42.00"]]
     assert "0123456789ab" in rows[0].text
+    link = rows[0].find_element("css selector", "td:last-child a").get_attribute("href")
+    command = browser.find_element("id", link.partition("#")[2])
+    assert EVIL in command.find_element("xpath", "following-sibling::pre").text
     rows[0].find_element("css selector", "a").click()
     shown = json.loads(browser.find_element("css selector", "pre").text)
     assert (shown["method"], shown["seed"], shown["score"]) == ("simple", 1, 0.41)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import Misfit, NotApplicable, Population, Weights
+from methods import MergeboardError, Misfit, NotApplicable, Population, Weights, resolve
 from methods.ensemble import combine, vote
 from methods.fisher import Fisher
 from methods.greedy_soup import GreedySoup
 from methods.heads import label_aware
+from methods.linear import Linear
 from methods.reference import Best
 from methods.simple import Simple
 
@@ -155,3 +156,28 @@ def test_an_ensemble_does_not_depend_on_the_order_of_its_members() -> None:
 def test_a_vote_goes_to_the_majority_and_a_tie_to_the_earliest() -> None:
     ballots: Tensor = torch.tensor([[3, 1], [2, 2], [2, 3]])
     assert vote(ballots).tolist() == [2, 1]
+
+
+MEANS = {  # what weighs a mean, and weights that sum to nothing
+    **{f"{name}.coefficients": ((0.0, 0.0), (1.0, -1.0), (0.1, 0.2, -0.3)) for name in ("simple", "fisher")},
+    **{f"{name}.coefficients": ((0.0, 0.0),) for name in ("regmean", "regmean_plus_plus")},  # none below 0 anyhow
+    "linear.weights": ((0.0, 0.0), (1.0, -1.0), (0.1, 0.2, -0.3)),
+    **{f"{name}.weights": ((0.0, 0.0),) for name in ("karcher", "multislerp")},
+}
+
+
+@pytest.mark.parametrize(("knob", "numbers"), [(knob, some) for knob, own in MEANS.items() for some in own])
+def test_weights_of_a_mean_that_sum_to_nothing_are_refused(knob: str, numbers: tuple[float, ...]) -> None:
+    name, _, field = knob.partition(".")
+    with pytest.raises(MergeboardError, match=f"^{knob} are .*change one$|^{knob} .*one must be above$"):
+        resolve(name, {name: {field: numbers}}).require_fits(len(numbers))  # type: ignore[attr-defined]
+
+
+def test_weights_that_nobody_divides_by_make_no_model_either() -> None:
+    with pytest.raises(MergeboardError, match="sum to nothing"):
+        Linear((1, -1), normalize=False).require_fits(2)
+
+
+def test_a_search_may_try_what_has_no_sum_as_any_other_candidate() -> None:
+    assert merge(Simple((0.0, 0.0)), population(1, 2))["w"].item() == 0
+    resolve("simple_cma", {"search": {"bounds": ("coefficients:0:2",)}})

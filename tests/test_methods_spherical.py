@@ -62,7 +62,7 @@ def test_linear_divides_by_what_its_weights_sum_to() -> None:
     assert near(merged(Linear((1, 0.6, 0.4)), three()), *wanted)
     assert near(merged(Linear((1, 0.6, 0.4), normalize=False), three()), *(2 * w for w in wanted))
     assert torch.equal(merged(Linear(), three()), merged(Simple(), three()))
-    with pytest.raises(MergeboardError, match="nothing to divide by"):
+    with pytest.raises(MergeboardError, match="sum to nothing"):
         Linear((1, -1))
 
 

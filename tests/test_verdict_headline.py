@@ -84,7 +84,10 @@ def test_a_merge_that_is_often_better_and_more_often_worse_is_not_called_lucky()
     wins = [r for m in (REAL, "gpt2", "t5") for r in asked(SETTINGS[:1], model=m, best=0.5, simple=0.4, ties=0.6)]
     losses = [r for m in (REAL, "gpt2", "t5") for r in asked(SETTINGS[1:], model=m, best=0.5, simple=0.4, ties=0.4)]
     told = said([*wins, *losses])
-    assert "None of 2 merges, tuned or not, beat it more often than luck explains without losing to it at least as often." in told
+    assert (
+        "None of 2 merges, tuned or not, beat it more often than luck explains without losing to it at least as often."
+        in told
+    )
 
 
 def trials(*better: bool, asked: int = 1) -> dict[tuple[str, str], Trials]:
@@ -141,7 +144,7 @@ def test_where_most_merges_were_asked_little_nothing_is_advised() -> None:
 def test_without_development_rows_merges_are_held_against_a_member_that_nobody_chose() -> None:
     told = said(everywhere(best=0.5, avg=0.35, greedy_soup=0.6, simple=0.4, ties=0.3))
     assert "Merges that need none were better than the best member in 0 of 24 comparisons and worse in 24." in told
-    assert "Against the *mean member*, one picked without looking at scores, simple stands best: better in 12 of 12 question" in told
+    assert "one picked without looking at scores, simple stands best: better in 12 of 12 question" in told
     luck = said(everywhere(best=0.5, avg=0.45, simple=0.4, ties=0.3))
     assert "too, none of 2 was better more often than luck explains." in luck
 

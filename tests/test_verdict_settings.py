@@ -101,19 +101,36 @@ def test_a_merge_below_the_ancestor_paid_nothing_however_far_it_is_above_the_bes
     assert "ties by 20.00" in told(records_of(("out_of_domain",), **scores)), "where it was not asked, none is held up"
 
 
+def test_where_several_protocols_asked_the_protocol_is_told() -> None:
+    scores = {"best": 0.5, "ties": 0.6}
+    other = {"name": "quick", "epochs": 9}
+    again = [record(m, s, x + s / 100, model=REAL, protocol=other) for m, x in scores.items() for s in (1, 2, 3)]
+    both = [*records_of(("in_domain",), **scores), *again]
+    assert "under protocol quick, the first of 2 that asked it" in told(both)
+    assert "protocol" not in told(records_of(("in_domain",), **scores))
+
+
+def test_each_model_is_counted_by_itself() -> None:
+    tops = {"a": 0.6, "b": 0.4}
+    made = [r for model, top in tops.items() for r in records_of(("in_domain",), model=model, best=0.5, ties=top)]
+    said = " ".join(headline(groups(made), markdown.name))
+    assert "each comparison taken alone: a 1 and 0 of 1 and b 0 and 1 of 1." in said
+    assert "By model" not in " ".join(headline(groups(made[: len(made) // 2]), markdown.name))
+
+
 def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets_it_rests_on() -> None:
     several = records_of(("in_domain", "pairwise"), best=0.5, ties=0.6, greedy_soup=0.4)
     assert told(several).startswith("**Where merging paid:** in 2 of 2 settings, each judged by itself, the")
     note = "(ties by 10.00; the ancestor was not asked)"
-    assert f"{REAL}, emotion, in-domain {note}; {REAL}, emotion, pairwise {note}." in told(several)
-    assert "(ties by 10.00)." in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
+    assert told(several).endswith(f":\n  - {REAL}, emotion, in-domain {note}\n  - {REAL}, emotion, pairwise {note}")
+    assert "(ties by 10.00)" in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
 
 
 def test_of_many_settings_where_merging_paid_the_first_are_named() -> None:
     models = [f"model-{n}" for n in range(MOST + 3)]
     said = told([r for m in models for r in records_of(("in_domain",), model=m, best=0.5, ties=0.6, base=0.1)])
-    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00); 3 more.")
+    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00)\n  - 3 more")
     assert said.count("ties by 10.00") == MOST
 
 

@@ -37,6 +37,7 @@ FORMATS: Mapping[str, Format] = {  # a file's ending -> who reads it
     ".json": jsonlines,
     ".parquet": parquet,
 }
+UNNAMED = "(one without a name)"  # as tables that were saved with their row numbers have
 PACKED = (".gz", ".bz2", ".zst")  # of which the ending before says the format
 
 
@@ -90,16 +91,18 @@ def _named_there(path: Path, wanted: Sequence[str], style: Style | None) -> dict
     """Column -> what the file calls it: the same, but that accents may be signs of their own, as some systems write."""
     there = list(format_of(path).columns_of(path, style or style_of(path)))
     alike = {normalize("NFC", name): name for name in there}
-    found = {name: name if name in there else alike.get(normalize("NFC", name), "") for name in wanted}
+    found: dict[str, str] = {}
     for name in wanted:
-        if found[name] not in there:
-            said = str(UnknownName("column", name, [shown(column) for column in there]))
+        own = name if name in there else alike.get(normalize("NFC", name))
+        if own is None:  # and not "", as a column without a name is called
+            said = str(UnknownName("column", name, [shown(column) or UNNAMED for column in there]))
             alone = there[0] if len(there) == 1 else ""
             other = next((sign for sign in (";", "\t", "|", ",") if sign in alone), "")
             cure = f"; if {other!r} stands between its cells, write delimiter = {json.dumps(other)}" if other else ""
             raise BadData(f"{path}: {said}{cure}")
-        if there.count(found[name]) > 1:
-            raise BadData(f"{path}: column {name} is there {there.count(found[name])} times; rename one of them")
+        if there.count(own) > 1:
+            raise BadData(f"{path}: column {name} is there {there.count(own)} times; rename one of them")
+        found[name] = own
     return found
 
 

@@ -17,15 +17,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from harness.checkpoints.buffers import is_buffer
 from harness.checkpoints.checkpoint import files, weight_files
 from harness.checkpoints.checkpoint import held as held_by
 from harness.checkpoints.folders import because, quantised, require_whole
 from harness.errors import BadModel
 
-_BUFFERS = re.compile(  # saved by old versions, made anew by every model
-    r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|final_logits_bias|num_batches_tracked)$"
-    r"|\.attn\.bias$|\.attention\.bias$|(^|\.)embed_positions\.weights$"
-)
 _HEADS = re.compile(  # of pre-training, or of another task than is asked for
     r"^(cls|lm_head|mlm|predictions|sop_classifier|vocab_(transform|layer_norm|projector)|generator_(predictions|lm_head)"
     r"|discriminator_predictions|lm_predictions|mask_predictions|lm_loss|pred_layer|qa_outputs|v_head"
@@ -113,7 +110,7 @@ def require_plain(folder: Path, held: Mapping[str, str]) -> None:
             )
         if _PACKED.search(name):
             raise BadModel(quantised(folder, name))
-        if kind not in _FLOATS and not _BUFFERS.search(name):
+        if kind not in _FLOATS and not is_buffer(name):
             raise BadModel(quantised(folder, f"{name} is {kind.lower()}"))
 
 
@@ -204,8 +201,8 @@ def head_names(model: Any) -> frozenset[str]:
 def _left_over(model: Any, unused: frozenset[str], head: bool) -> set[str]:
     """What a checkpoint has besides and cannot do without."""
     if not head:  # its own output layer decides its answers, whole
-        return {name for name in unused if not (_BUFFERS.search(name) or _TRAINED.match(name))}
-    odd = {n for n in unused if not (_BUFFERS.search(n) or _HEADS.match(n) or _POOLER.match(n))}
+        return {name for name in unused if not (is_buffer(name) or _TRAINED.match(name))}
+    odd = {n for n in unused if not (is_buffer(n) or _HEADS.match(n) or _POOLER.match(n))}
     return odd - _other_heads(model) if odd else odd
 
 

@@ -22,6 +22,7 @@ _NAMES = (  # of fields that change no answer of a model that is only asked
     *("output_attentions", "output_hidden_states", "router_aux_loss_coef", "keys_to_ignore_at_inference"),
 )
 _DECIDE = ("decoder_start_token_id", "pad_token_id", "tie_word_embeddings")  # among what generation is told by
+_ACT = ("token_dropout", "prenet_dropout")  # without training too, whatever their names say: in ESM, NLLB's experts
 _SUFFIXES = ("dropout", "_pdrop", "dropout_prob", "layerdrop", "_attn_implementation", "attn_implementation")
 _TEXTS = (
     *("plain words, and no more", "CAPITALS, Titled Words and mIxEd", "naïve café Übermut straße"),
@@ -87,6 +88,10 @@ def _fields(folder: Path, trust: bool) -> dict[str, Any]:
     except Exception as error:  # a configuration may bring code of its own, which may raise anything
         raise Misfit(f"{folder}: its config.json cannot be understood ({one_line(error)})") from None
     spoken = set(GenerationConfig().to_dict()) - set(_DECIDE)
+    if content.get("is_encoder_decoder") and any(
+        "Classification" in str(x) for x in content.get("architectures") or ()
+    ):
+        spoken -= {"eos_token_id"}  # BART and its kin classify a text by what they see at this token
     return {name: value for name, value in _flat(content, "") if not _harmless(name.rpartition(".")[2], spoken)}
 
 
@@ -99,12 +104,12 @@ def _flat(content: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
 
 
 def _harmless(name: str, spoken: Collection[str]) -> bool:
-    return name in _NAMES or name in spoken or name.endswith(_SUFFIXES)
+    return name in _NAMES or name in spoken or (name.endswith(_SUFFIXES) and not name.endswith(_ACT))
 
 
 def require_same_words(own: Any, folder: Path, task: Task, trust: bool, generative: bool) -> None:
     """Raise `Misfit` if a checkpoint has a tokenizer that numbers words or cuts texts otherwise than the model's."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     there = [path.name for pattern in _FILES for path in folder.glob(pattern)]
     if not any(part in name for name in there for part in _OWN):
@@ -112,6 +117,10 @@ def require_same_words(own: Any, folder: Path, task: Task, trust: bool, generati
     try:
         theirs: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
     except Exception as error:  # it may bring code of its own, which may raise anything
+        try:  # which a tokenizer reads too, to know its kind
+            AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+        except Exception as fault:
+            raise Misfit(f"{folder}: its config.json cannot be understood ({because(fault)})") from None
         raise Misfit(f"{folder}: its tokenizer cannot be loaded ({because(error)})") from None
     mine, others = own.get_vocab(), theirs.get_vocab()
     for word in sorted({*mine, *others}):

@@ -15,9 +15,11 @@ from harness.export.place import appearing
 from harness.families.door import require_bare, require_plain
 from harness.members.descent import descent_of
 from harness.merging.adapter import Adapted, require_base, skeleton, tied, untie, ways_of
-from harness.merging.beside import copy, listed
+from harness.merging.beside import copy, listed, read_from
 from harness.merging.card import Facts, write_card
-from harness.merging.kin import other_labels, other_readings, repeated, require_kin, strangers, unnamed
+from harness.merging.kin import other_labels, require_kin, strangers, unnamed
+from harness.merging.readings import other_readings
+from harness.merging.repeated import repeated
 from harness.merging.statistics import statistics
 from harness.merging.whole import require_whole
 from harness.merging.words import Order
@@ -46,16 +48,16 @@ def deliver(order: Order, say: Say = print) -> Path:
     models = _opened(order, folders, base, say)
     for line in filter(None, (other_labels(folders, base), unnamed(folders))):
         say(line)
-    notes = (repeated(folders, base), other_readings(folders), strangers(models))
+    whole = [folder for folder in folders.values() if not is_adapter(folder)]
+    places = list(dict.fromkeys((_plain(folders, base), *([base] if base else []), *whole)))
+    notes = (repeated(folders, base, models), other_readings(folders, read_from(places)), strangers(models))
     for name, line in (pair for told in notes for pair in told.items()):
         say(f"--member {name}: {line}")
     beside = Beside(statistics(order.statistics, models, say), _turned(_plain(folders, base), models), order.seed)
     with appearing(order.target) as target:
         _require_room(target, models)
         made = merge(method, models, target, beside, say)
-        plain = _plain(folders, base)
-        whole = [folder for folder in folders.values() if not is_adapter(folder)]
-        for line in copy(list(dict.fromkeys((plain, *([base] if base else []), *whole))), target, models.forms):
+        for line in copy(places, target, models.forms, whole):
             say(line)
         write_card(target, Facts(order.said, describe(method), order.base, order.members, models, made, order.seed))
     return order.target

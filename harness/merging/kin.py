@@ -32,16 +32,6 @@ def require_kin(members: Mapping[str, Path], base: Path | None, any_config: bool
     _require_same_words({**members, **({"the base": base} if base is not None else {})}, any_config)
 
 
-def repeated(members: Mapping[str, Path], base: Path | None) -> dict[str, str]:
-    """Member -> a line, where it is the base or another member once more."""
-    seen = {} if base is None else {base.resolve(): "the base itself"}
-    told = {}
-    for name, folder in members.items():
-        if (other := seen.setdefault(folder.resolve(), f"{name} once more")) != f"{name} once more":
-            told[name] = f"it is {other}, and counts as a member of its own"
-    return told
-
-
 def other_labels(members: Mapping[str, Path], base: Path | None) -> str:
     """A line where the base has a head of other labels than the members, which is then no start of theirs; else ""."""
     known = [f for f in members.values() if (f / "config.json").is_file()]
@@ -65,19 +55,6 @@ def strangers(models: Agreed) -> dict[str, str]:
         for who, member in zip(models.names, models.members, strict=True)
     }
     return {who: line for who, line in told.items() if line}
-
-
-def other_readings(members: Mapping[str, Path]) -> dict[str, str]:
-    """Member -> a line, where its tokenizer changes or parts a text otherwise than the first one's does."""
-    told = {name: _told(folder / "tokenizer.json") for name, folder in members.items()}
-    having = {name: found for name, found in told.items() if isinstance(found, dict)}
-    first = next(iter(having), "")
-    lines = {}
-    for name, found in having.items():
-        part = next((p for p in ("normalizer", "pre_tokenizer") if found.get(p) != having[first].get(p)), None)
-        if part is not None:
-            lines[name] = f"its tokenizer reads texts otherwise than {first}'s ({part} in tokenizer.json)"
-    return lines
 
 
 def _require_same_config(name: str, folder: Path, against: Path, any_config: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.errors import BadWeights
-from harness.streaming.agreed import Agreed
+from harness.streaming.agreed import Agreed, is_merged
 from harness.streaming.shards import Shards
 from methods.errors import MergeboardError, Misfit
 
@@ -53,7 +53,7 @@ def statistics(
             if not one.keys() & models.forms.keys():
                 raise Misfit(f"--{kind} {file}: none of its tensors is named as one of the members is")
         least = 1 if kind == "fisher" else 2  # dimensions: Gram matrices are those of linear layers
-        wanted = [n for n, form in models.forms.items() if form.dtype.is_floating_point and len(form.shape) >= least]
+        wanted = [n for n, form in models.forms.items() if is_merged(n, form) and len(form.shape) >= least]
         if gaps := [name for name in wanted if not all(name in one for one in found[kind])]:
             more = f" and {len(gaps) - 1} more of {len(wanted)}" if len(gaps) > 1 else ""
             say(f"--{kind}: not every member has it of {gaps[0]}{more}: merged without")

@@ -17,6 +17,7 @@ from harness.planning.costs import Asked, Costs
 from harness.planning.holdings import WIDTH, Holding, holding
 from harness.planning.jobs import Job
 from harness.session.lacking import Lacking
+from harness.suites import resolve
 from harness.suites.setting import Setting
 from methods.catalogue import RESERVED
 from methods.errors import MergeboardError
@@ -53,7 +54,7 @@ class Survey:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._sizes: dict[ModelName, sizes.Size | None] = {}
-        self._at_hand: dict[ModelName, bool] = {}
+        self._at_hand: dict[tuple[ModelName, str], bool] = {}
         self._known: dict[tuple[object, ...], _Told] = {}
         self._protocols: dict[tuple[ModelName, Setting], Protocol] = {}
         self._lacking = Lacking(bench.options)
@@ -139,27 +140,28 @@ class Survey:
 
     def _lab(self, cell: Cell) -> Lab | None:
         """The laboratory that knows the cell's recipe; None where it cannot be had without making something."""
-        model = cell.key.model
-        if not self._can_tell(model):
+        model, suite = cell.key.model, cell.setting.suite
+        if not self._can_tell(model, suite):
             return None
         try:
             found: Lab = self._bench.lab(model, cell.setting)
             _ = found.subject.identity  # which reads its files
             return found
         except (MergeboardError, OSError):
-            self._at_hand[model] = False
+            self._at_hand[model, suite] = False
             return None
 
-    def _can_tell(self, model: ModelName) -> bool:
-        if model not in self._at_hand:
+    def _can_tell(self, model: ModelName, suite: str) -> bool:
+        place = model, suite
+        if place not in self._at_hand:
             size, folder = self.size(model), self._folder(model)
-            rows = model.tiny or not self._bench.has.where(model).nowhere
+            rows = model.tiny or resolve(suite).at_hand or not self._bench.has.where(model).nowhere
             rows = rows and self._members_at_hand() and (folder is not None and not self._would_fetch(model))
             safe = folder is not None and any(folder.glob("*.safetensors"))
-            self._at_hand[model] = rows and safe and size is not None and size.file_bytes <= LARGEST
-            if not self._at_hand[model] and not model.tiny:
+            self._at_hand[place] = rows and safe and size is not None and size.file_bytes <= LARGEST
+            if not self._at_hand[place] and not model.tiny:
                 self.unseen[model] = None
-        return self._at_hand[model]
+        return self._at_hand[place]
 
     def _would_fetch(self, model: ModelName) -> bool:
         """Whether to look at this model would ask the hub, which a plan does not."""

@@ -2,7 +2,8 @@
 
 Members must have the same tensors in the same shapes; in how many files and in which types does not matter: where types
 differ, the widest holds all of them exactly. A second name of one tensor, as of tied embeddings, is left out. The base
-may have its names with or without the trunk's prefix.
+may have its names with or without the trunk's prefix. Buffers that were saved among the parameters are the first
+member's, and no formula sees them: one that looks at the whole model would find another threshold.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from harness.checkpoints.buffers import is_buffer
 from harness.streaming.header import Form
 from methods.errors import Misfit
 
@@ -50,7 +52,7 @@ class Agreed:
     @property
     def averaged(self) -> list[str]:
         """Tensors that can be merged and that the base does not have."""
-        return [name for name, form in self.forms.items() if form.dtype.is_floating_point and name not in self.in_base]
+        return [name for name, form in self.forms.items() if is_merged(name, form) and name not in self.in_base]
 
     def member(self, i: int, names: Collection[str]) -> dict[str, Tensor]:
         """These tensors of one member."""
@@ -83,6 +85,11 @@ class Agreed:
         return (*self.members, *([self.base] if self.base is not None else []))
 
 
+def is_merged(name: str, form: Form) -> bool:
+    """Whether a formula sees this tensor: whole numbers and buffers are the first member's."""
+    return form.dtype.is_floating_point and not is_buffer(name, form.shape)
+
+
 def agreed(
     members: Mapping[str, Source],
     base: Source | None,
@@ -104,9 +111,9 @@ def agreed(
     if loose := {name for name in twice if not _TABLE.search(name)}:
         twice -= loose.difference(ties(loose))  # the same numbers by chance: both are wanted
     names, sources = tuple(members), tuple(members.values())
-    own = {name: form for name, form in sources[0].forms.items() if name not in twice}
-    for who, source in zip(names[1:], sources[1:], strict=True):
-        _require_same(names[0], own, who, {n: f for n, f in source.forms.items() if n not in twice})
+    own, *others = ({n: form for n, form in _parameters(source).items() if n not in twice} for source in sources)
+    for who, other in zip(names[1:], others, strict=True):
+        _require_same(names[0], own, who, other)
     in_base = _found_in(own, base.forms, prefix) if base is not None else {}
     works, forms = {}, {}
     for name, form in own.items():
@@ -119,7 +126,15 @@ def agreed(
         types += [torch.float32 for source in sources if name in source.wide]
         works[name] = reduce(torch.promote_types, types, asked) if floating else wide
         forms[name] = Form(asked, form.shape)
+    for name, form in sources[0].forms.items():
+        if name not in own and name not in twice:  # a buffer, which need not be in all of them
+            works[name], forms[name] = form.dtype, form
     return Agreed(names, sources, base, works, forms, in_base, tuple(sorted(twice)))
+
+
+def _parameters(source: Source) -> dict[str, Form]:
+    """A model without the buffers that were saved with it."""
+    return {name: form for name, form in source.forms.items() if not is_buffer(name, form.shape)}
 
 
 def _require_same(first: str, a: Mapping[str, Form], second: str, b: Mapping[str, Form]) -> None:
@@ -164,7 +179,7 @@ def _second_names(sources: Sequence[Source]) -> set[str]:
     They are looked for where a model lacks one of the two, which it could not be loaded without otherwise, and where
     one is named after embeddings and the other is not.
     """
-    every = set[str]().union(*(source.forms for source in sources))
+    every = set[str]().union(*map(_parameters, sources))
     common = {name for name in every if all(name in source.forms for source in sources)}
     tables = {name for name in common if _TABLE.search(name)}
     found = {name for name in every - common if any(_is_twin(name, other, sources) for other in sorted(common))}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.streaming.agreed import Agreed
+from harness.streaming.agreed import Agreed, is_merged
 from harness.streaming.header import Form
 
 Group = tuple[str, ...]
@@ -23,7 +23,7 @@ def groups_of(models: Agreed, most: int) -> list[Group]:
     held = 0
     for name in order_of(models.forms):
         size = models.forms[name].size * models.works[name].itemsize
-        if not models.forms[name].dtype.is_floating_point:
+        if not is_merged(name, models.forms[name]):
             continue
         if found[-1] and held + size > most:
             found.append([])
@@ -50,5 +50,5 @@ def in_turn(groups: Sequence[Group], forms: Mapping[str, Form], backward: bool) 
 
 
 def loose(forms: Mapping[str, Form]) -> list[str]:
-    """Tensors that no formula merges: whole numbers, which are the first member's."""
-    return [name for name, form in forms.items() if not form.dtype.is_floating_point]
+    """Tensors that no formula merges: whole numbers and buffers, which are the first member's."""
+    return [name for name, form in forms.items() if not is_merged(name, form)]

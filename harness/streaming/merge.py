@@ -9,7 +9,7 @@ back where the last one came from, so that it begins with what the page cache st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.errors import BadWeights
 from harness.streaming.agreed import Agreed
 from harness.streaming.groups import Group, groups_of, in_turn, loose, order_of
 from harness.streaming.writer import SHARD, Writer
-from methods import Population
+from methods import Population, Weights
 from methods.base import MergeMethod, PerMember, Statistics, tensor_is_finite
 from methods.catalogue import name_of
 from methods.errors import NotApplicable
@@ -63,8 +63,8 @@ def merge(
     Args:
         group, shard: bytes of what is merged at a time, and of a file.
 
-    Errors: `NotApplicable` for a method that needs the whole model, or more than models; `BadWeights` for a member
-    that is not finite or changes meanwhile, and for a merge that is not finite; `OSError` where the disk is full.
+    Errors: `NotApplicable` for a method that needs the whole model, or more than models; `BadWeights` for a model that
+    is not finite or changes meanwhile, and for a merge that is not finite; `OSError` where the disk is full.
     """
     stream = _Stream(method, models, beside or Beside(), groups_of(models, group))
     passes, hashes = list[Pass](), dict[str, str]()
@@ -136,16 +136,23 @@ class _Stream:
     def _population(self, group: Group, look_through: bool) -> Population:
         models = self._models
         members = tuple(models.member(i, group) for i in range(len(models.members)))
+        ancestor = models.ancestor(group)
         if look_through:
-            jobs = [(i, name) for i in range(len(members)) for name in group]
-            sound = shared_out(lambda job: tensor_is_finite(members[job[0]][job[1]]), jobs)
-            for (i, name), fine in zip(jobs, sound, strict=True):
-                if not fine:
-                    raise BadWeights(f"{models.names[i]}: {name} is not finite; such a model cannot be merged")
+            read = [("the base", ancestor)] if self._of_base else []  # first: an adapter's numbers are the base's
+            _require_sound([*read, *zip(models.names, members, strict=True)])
         return Population(
             members,
             models.names,
-            models.ancestor(group),
+            ancestor,
             self._beside.statistics,
             self._beside.transposed & set(group),
         )
+
+
+def _require_sound(models: Sequence[tuple[str, Weights]]) -> None:
+    """Raise `BadWeights` for the first of these models' tensors that is not finite."""
+    jobs = [(who, name, tensor) for who, weights in models for name, tensor in weights.items()]
+    sound = shared_out(lambda job: tensor_is_finite(job[2]), jobs)
+    for (who, name, _), fine in zip(jobs, sound, strict=True):
+        if not fine:
+            raise BadWeights(f"{who}: {name} is not finite; such a model cannot be merged")

@@ -21,6 +21,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from harness.checkpoints.buffers import is_buffer
 from harness.checkpoints.checkpoint import INDEX, SAFE
 from harness.errors import BadWeights
 from harness.streaming import header
@@ -78,7 +79,7 @@ class Writer:
     def _take(self, name: str, tensor: Tensor) -> None:
         form = self._forms[name]
         assert (tensor.dtype, tuple(tensor.shape)) == (form.dtype, form.shape)
-        if not tensor_is_finite(tensor):
+        if not tensor_is_finite(tensor) and not is_buffer(name, form.shape):  # a mask may be of infinities
             raise BadWeights(f"the merge of {name} is not finite; look at the members and at the method's numbers")
         if name in self._starts:
             self._end()

@@ -89,6 +89,11 @@ class Suite:
         members = itertools.chain(*(s.members for s in self.settings), *listed)
         return tuple(dict.fromkeys(map(corpus_of, members)))
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether its rows need neither the user's folder nor the hub."""
+        return False
+
     def lies_in(self, folder: Path) -> bool:
         """Whether the user's folder holds its data."""
         place = folder / self.data

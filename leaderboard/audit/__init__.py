@@ -20,7 +20,7 @@ from leaderboard.audit.marks import misgraded
 from leaderboard.audit.once import Once
 from leaderboard.audit.routes import astray
 from leaderboard.audit.searches import contradiction
-from leaderboard.tables.answers import gold_of
+from leaderboard.tables.answers import Gold, gold_of
 from leaderboard.tables.said import told_of
 from leaderboard.tables.searches import shown_of
 
@@ -71,6 +71,13 @@ def load(store: Store, paths: Iterable[Path] | None = None) -> Loaded:
             said = " ".join(str(error).split()).replace(f"{path}: ", "").removeprefix(f"{place}: ")
             found.damaged.append(f"{place}: {said}")
     return found
+
+
+def believed(found: Loaded, gold: Gold) -> tuple[list[RunRecord], list[str]]:
+    """The records whose answers do not contradict their scores, and a line on each of the others."""
+    edited = {record.path: lines for record in found.records if (lines := contradictions(record, gold))}
+    kept = [record for record in found.records if record.path not in edited]
+    return kept, [line for lines in edited.values() for line in lines]
 
 
 def faults(store: Store, loaded: Loaded | None = None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -30,6 +30,7 @@ from leaderboard.stats.difference import Difference, pooled
 from leaderboard.stats.holm import holm
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import beside
+from leaderboard.tables.namesakes import one_name
 
 Outcome = Literal["holds", "fails", "undecided"]
 _OF_RULES: tuple[Outcome, ...] = ("holds", "fails")
@@ -104,9 +105,12 @@ class Claim:
 def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
     """Every claim asked of every group, real models first; group by group, since one group's answers fill memory."""
     found: dict[str, list[Finding]] = {name: [] for name in CLAIMS}
-    for group in groups:
-        for name, finding in _of(group).items():
-            found[name].append(finding)
+    asked = [(group, _of(group)) for group in groups]
+    names = {made_up: one_name(g for g, _ in asked if g.synthetic == made_up) for made_up in (False, True)}
+    for group, own in asked:
+        block = names[group.synthetic][group.key.model], group.key.suite
+        for name, finding in own.items():
+            found[name].append(replace(finding, block=block))
     return {name: sorted(own, key=lambda f: f.synthetic) for name, own in found.items()}
 
 

@@ -23,6 +23,7 @@ from leaderboard.tables.searches import part
 
 Value = Callable[[RunRecord], float | None]
 Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
+WHOLE = ("simple", "linear", "task_arithmetic", "ties", "fisher", "regmean", "karcher", "model_stock")  # see `_sets`
 MEMBER, ANCESTOR = "best", "base"  # the yardsticks that every merge is held against
 
 
@@ -200,12 +201,17 @@ def _sheets(
 def _sets(records: Collection[RunRecord], seeds: Iterable[int]) -> tuple[Seeds, ...]:
     """Seeds by the members that they merged: those of one set are one experiment, searched several times."""
     members: dict[int, set[str]] = defaultdict(set)
+    first: dict[tuple[str, str, str], str] = {}  # a merge that took every member, by its weights -> its members
+    same: dict[str, str] = {}
     for record in records:
         told = record.recipe.get("members")
-        members[record.seed].add(canonical([record.population, told if told is not None else record.seed]))
+        own = canonical([record.population, told if told is not None else record.seed])
+        members[record.seed].add(own)
+        if record.method in WHOLE and record.weights_sha256 and not record.knobs:
+            same[own] = first.setdefault((record.population, record.method, record.weights_sha256), own)
     found: dict[str, list[int]] = defaultdict(list)
     for seed in seeds:
-        found[canonical(sorted(members[seed]))].append(seed)
+        found[canonical(sorted({same.get(own, own) for own in members[seed]}))].append(seed)
     return tuple(map(tuple, found.values()))
 
 

@@ -13,6 +13,7 @@ from leaderboard.tables.searches import part
 
 Place = tuple[str, int]  # population and seed
 ROWS = ("dev", "exam", "tasks")  # kinds of data that all methods of a column share
+TOGETHER = "mtl"  # the row of one model that is trained on all members' rows
 PART = "#"  # in a member's name: a part of a corpus, which each seed draws anew
 
 
@@ -33,21 +34,34 @@ class Exam:
 
     def takes(self, place: Place, fixed: Mapping[str, str]) -> bool:
         """Whether an exam of this place may belong to the sitting."""
-        return place not in self.keys and all(self.fixed.get(name, told) == told for name, told in fixed.items())
+        return place not in self.keys and self._agrees(fixed)
+
+    def hosts(self, place: Place, fixed: Mapping[str, str]) -> bool:
+        """Whether it lacks a model of all rows together at a place where the others sat these very rows."""
+        there = any((r.population, r.seed) == place and r.method == TOGETHER for r in self.records)
+        return place in self.keys and not there and self._agrees(fixed)
+
+    def _agrees(self, fixed: Mapping[str, str]) -> bool:
+        return all(self.fixed.get(name, told) == told for name, told in fixed.items())
 
 
 def exams(records: Iterable[RunRecord]) -> list[Exam]:
     """Those of one setting, the one with most records first.
 
-    Where a place has several exams, each joins the sitting whose methods and members it shares.
+    Where a place has several exams, each joins the sitting whose methods and members it shares. A model of all members'
+    rows together asks no member, so whoever they are it stands beside merges that sat the same rows.
     """
     strands: dict[tuple[Place, str], list[RunRecord]] = defaultdict(list)
     for record in records:
         strands[(record.population, record.seed), record.exam_key].append(record)
     found: list[Exam] = []
-    for place, key in sorted(strands, key=lambda s: (-len(strands[s]), s)):
+    for place, key in sorted(strands, key=lambda s: (_alone(strands[s]), -len(strands[s]), s)):
         own = strands[place, key]
         fixed, methods, members = _fixed(own[0]) | _trained(own[0]), {r.method for r in own}, _members(own[0])
+        host = next((e for e in found if _alone(own) and e.hosts(place, fixed)), None)
+        if host is not None:
+            host.records += own
+            continue
         open_ = [e for e in found if e.takes(place, fixed)]
         exam = max(open_, key=lambda e: (len(e.members & members), len(e.methods & methods)), default=None)
         if exam is None:
@@ -102,6 +116,11 @@ def _drawn(record: RunRecord) -> set[str]:
     seen = part(record.details, "seen")
     left_out = any(part(seen, corpus).get("left_out") for corpus in seen)
     return {"dev", "exam"} if left_out else {"dev"}
+
+
+def _alone(records: Iterable[RunRecord]) -> bool:
+    """Whether nothing here was made of members."""
+    return all(record.method == TOGETHER for record in records)
 
 
 def _members(record: RunRecord) -> set[str]:

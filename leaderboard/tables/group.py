@@ -20,6 +20,7 @@ from leaderboard.tables.exams import exams
 from leaderboard.tables.naming import TRAINED, names, sittings
 from leaderboard.tables.rows import Rows, rows_of
 from leaderboard.tables.said import Said, said
+from leaderboard.tables.searches import part
 
 USED = ("search", "heads", "fisher", "gram")  # parts of a protocol that some cells of a table use and others do not
 
@@ -94,6 +95,12 @@ class Group:
     def synthetic(self) -> bool:
         """Whether its model was made with the synthetic world, and says nothing about real ones."""
         return synthetic(self.records[0])
+
+    @cached_property
+    def fingerprints(self) -> frozenset[str]:
+        """What its model's checkpoints are known by, whatever name was given to them."""
+        told = (part(record.recipe, "model").get("fingerprint") for record in self.records)
+        return frozenset(one for one in told if isinstance(one, str))
 
     @property
     def called(self) -> str:
@@ -196,13 +203,13 @@ def _asked(record: RunRecord) -> Key:
 
 def _trains(record: RunRecord) -> bool:
     protocol = record.recipe.get("protocol")
-    return isinstance(protocol, Mapping) and any(part in protocol for part in TRAINED)
+    return isinstance(protocol, Mapping) and any(name in protocol for name in TRAINED)
 
 
 def _key(record: RunRecord, without: tuple[str, ...]) -> Key:
     told = record.recipe.get("protocol")
     protocol = told if isinstance(told, Mapping) else {}
-    shared = {name: part for name, part in protocol.items() if name not in without}
+    shared = {name: value for name, value in protocol.items() if name not in without}
     digest = hashlib.sha256(canonical(shared).encode()).hexdigest()[:8]
     return Key(record.model, record.suite, str(protocol.get("name", "unnamed")), digest)
 

@@ -16,6 +16,7 @@ from leaderboard.stats.ranks import Ranking, of_blocks, within
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import each
+from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import headline
 
 Place = tuple[str, str]  # model and suite: one block, however many settings, protocols and knobs were tried
@@ -84,9 +85,11 @@ def _widest(asked: Sequence[_Asked], than: int) -> tuple[list[str], list[_Asked]
 def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked]]]:
     """What is ranked together: the columns of one world, and in each the rows of one kind."""
     for world, made_up in (("real models", False), ("synthetic world", True)):
-        columns = [(c, column) for g in groups if g.synthetic == made_up for c, column in _columns(g)]
+        own = [group for group in groups if group.synthetic == made_up]
+        names = one_name(own)
+        columns = [(c, column) for g in own for c, column in _columns(g, names[g.key.model])]
         for kind in each({kind for kind, _ in columns}):
-            yield world, kind, [column for own, column in columns if own == kind]
+            yield world, kind, [column for its, column in columns if its == kind]
 
 
 def _complete(asked: Sequence[_Asked]) -> tuple[list[str], list[_Asked]]:
@@ -132,7 +135,7 @@ def _blocks(counted: Sequence[_Asked], ranked: Sequence[str]) -> list[dict[str, 
     return blocks
 
 
-def _columns(group: Group) -> Iterator[tuple[str, _Asked]]:
+def _columns(group: Group, model: str) -> Iterator[tuple[str, _Asked]]:
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         setting = (*block.question, block.heads)
         scores: dict[str, dict[str, float]] = defaultdict(dict)
@@ -141,4 +144,4 @@ def _columns(group: Group) -> Iterator[tuple[str, _Asked]]:
             if cell.mean is not None and not words.yardstick(method):
                 scores[cell.kind][method] = cell.mean
         for kind, merges in scores.items():
-            yield kind, _Asked(((group.key.model, group.key.suite), setting), merges)
+            yield kind, _Asked(((model, group.key.suite), setting), merges)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.records.record import RunRecord
 from leaderboard import text
 from leaderboard.tables.group import Group
+from leaderboard.tables.namesakes import one_name
 
 ENSEMBLE = "ensemble"  # the row that stores every member whole
 
@@ -50,11 +51,13 @@ class Basis:
 
 def basis(groups: Iterable[Group]) -> Basis | None:
     """What the real models among these were asked; None where there are none."""
-    real = [record for group in groups if not group.synthetic for record in group.records]
+    every = list(groups)
+    real = [record for group in every if not group.synthetic for record in group.records]
     if not real:
         return None
-    counted = Counter(record.model for record in real)
-    own = {model: [r for r in real if r.model == model] for model, _ in counted.most_common()}
+    names = one_name(group for group in every if not group.synthetic)
+    counted = Counter(names[record.model] for record in real)
+    own = {model: [r for r in real if names[r.model] == model] for model, _ in counted.most_common()}
     return Basis(
         models={model: _parameters(records) for model, records in own.items()},
         corpora=tuple(sorted({corpus for record in real for corpus in record.scores})),

@@ -17,7 +17,7 @@ from leaderboard.verdict.advice import FLOOR, Name, advice
 from leaderboard.verdict.basis import basis
 from leaderboard.verdict.price import price
 from leaderboard.verdict.settings import Asked, asked
-from leaderboard.verdict.tally import Merge, Tally, by_setting, tallies
+from leaderboard.verdict.tally import Merge, Tally, by_model, by_setting, tallies
 from leaderboard.words import CONSTANT
 
 REAL = "real models"
@@ -34,6 +34,7 @@ def headline(found: Sequence[Group], name: Name) -> list[str]:
     return [
         *advice(found, name),
         *_paid(found, name),
+        *_by_model(found),
         *_mute(found),
         *price(found),
         *_overall(tallies(found), by_setting(found)),
@@ -50,6 +51,7 @@ def brief(found: Sequence[Group], name: Name) -> list[str]:
     return [
         *advice(found, name, whole=False),
         *_paid(found, name),
+        *_by_model(found),
         *_mute(found),
         *price(found),
         text.sentence(rests.shortly),
@@ -59,26 +61,40 @@ def brief(found: Sequence[Group], name: Name) -> list[str]:
 def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
     """Where the highest merge was worth it, although it was picked from many."""
     every = asked(found)
-    where = [line for one in every if (line := _paid_in(one, name))]
+    where = [line for one in every if (line := _paid_in(one, name, found))]
     if every:
         more = [f"{len(where) - MOST} more"] if len(where) > MOST else []
-        told = f": {'; '.join([*where[:MOST], *more])}" if where else ""
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
             "highest merge beat the best member even after correcting for having been picked from all merges, and beat "
-            f"the ancestor, where that was asked, and a {CONSTANT}{told}."
+            f"the ancestor, where that was asked, and a {CONSTANT}{':' if where else '.'}"
+            + "".join(f"\n  - {line}" for line in [*where[:MOST], *more])
         )
 
 
-def _paid_in(one: Asked, name: Name) -> str:
+def _paid_in(one: Asked, name: Name, found: Sequence[Group]) -> str:
     """`roberta-base, GLUE, cross-task (emr by 10.56; ties_evolver by 7.85)`; "" where none was worth it."""
     paid = [m for m in (one.free, one.tuned) if m and one.paid(m)]
     merges = [f"{name(m.method)} by {text.percent(m.lead.mean)}{f', {m.runs}' if m.runs else ''}" for m in paid]
     notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
         notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
+    several = [g for g in found if g.key[:2] == one.group.key[:2] and one.question in {b.question for b in g.blocks()}]
+    if len(several) > 1:
+        notes.append(f"under protocol {text.escaped(one.group.name)}, the first of {len(several)} that asked it")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
+
+
+def _by_model(found: Sequence[Group]) -> Iterator[str]:
+    """How often merges were better on each model, and worse: one model's many questions hide another's few."""
+    each = by_model(found)
+    if len(each) > 1:
+        told = [f"{text.escaped(m)} {t.better} and {t.worse} of {t.asked}" for m, t in each.items()]
+        yield (
+            "**By model,** merges were better than the best member and worse, each comparison taken alone: "
+            f"{text.joined(told, 12)}."
+        )
 
 
 def _mute(found: Sequence[Group]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from leaderboard import text
 from leaderboard.stats.difference import ZERO, Told
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
-from leaderboard.tables.group import Block, Group
+from leaderboard.tables.group import Block, Group, Question
+from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import Cost, headline, spent_on
 from leaderboard.verdict.tally import Place, needs_none
 
@@ -36,6 +37,7 @@ class Asked(NamedTuple):
     """One column of scores, read for its answer."""
 
     group: Group
+    question: Question
     title: str  # "in-domain"
     member: Cell  # the best single member, which development rows chose
     ancestor: Cell | None  # that all members were fine-tuned from, where it was run
@@ -69,9 +71,11 @@ class Asked(NamedTuple):
 def asked(groups: Iterable[Group]) -> list[Asked]:
     """In the order of the page. A question that several protocols asked is shown once, as in their first table."""
     first: dict[Place, Asked] = {}
-    for group in (group for group in groups if not group.synthetic):
+    real = [group for group in groups if not group.synthetic]
+    names = one_name(real)
+    for group in real:
         for block, column in zip(group.blocks(), headline(group).columns, strict=True):
-            place = (group.key.model, group.key.suite, block.question, block.heads)
+            place = (names[group.key.model], group.key.suite, block.question, block.heads)
             if place not in first and (found := _asked(group, block, column)):
                 first[place] = found
     return list(first.values())
@@ -85,7 +89,9 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
         return None
     free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
-    return Asked(group, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest)
+    return Asked(
+        group, block.question, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest
+    )
 
 
 def _highest(merges: Mapping[str, Cell], block: Block) -> Highest | None:

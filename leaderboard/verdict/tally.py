@@ -24,6 +24,7 @@ from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders, unread
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
+from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.searches import part
 
 ANY = "avg"  # a member without choosing, on average; MEMBER is chosen on development rows
@@ -150,6 +151,14 @@ def by_setting(groups: Iterable[Group]) -> Mapping[str, Tally]:
     return dict(sorted(found.items(), key=lambda item: (-item[1].asked, item[0])))
 
 
+def by_model(groups: Iterable[Group]) -> Mapping[str, Tally]:
+    """Model -> what all merges together say there, beside the best member; the most often asked first."""
+    found: dict[str, Tally] = defaultdict(Tally)
+    for one in _first(groups, MEMBER):
+        found[one.place[0]] += _counted(one)
+    return dict(sorted(found.items(), key=lambda item: (-item[1].asked, item[0])))
+
+
 def better_on(groups: Iterable[Group], merge: Merge) -> Mapping[str, int]:
     """Model -> in how many of its questions this merge is better than the best member, the most often first."""
     counted = Counter(one.place[0] for one in _first(groups, MEMBER) if one.merge == merge and _counted(one).better)
@@ -159,10 +168,13 @@ def better_on(groups: Iterable[Group], merge: Merge) -> Mapping[str, int]:
 def _first(groups: Iterable[Group], member: str) -> Iterable[Beside]:
     """Of each merge and question the first table that has it, of real models."""
     first: dict[tuple[Place, Merge], Beside] = {}
-    for group in groups:
-        for one in () if group.synthetic else beside(group):
-            if one.member == member:
-                first.setdefault((one.place, one.merge), one)
+    real = [group for group in groups if not group.synthetic]
+    names = one_name(real)
+    for one in (one for group in real for one in beside(group)):
+        if one.member == member:
+            model, suite, question, heads = one.place
+            place = (names[model], suite, question, heads)
+            first.setdefault((place, one.merge), one._replace(place=place))
     return first.values()
 
 

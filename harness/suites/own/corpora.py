@@ -13,6 +13,7 @@ from harness.data.repositories import WHOLE
 from harness.data.task import Task
 from harness.errors import BadData
 from harness.grading.named import graders_of
+from harness.judging.rowwise import SIGNED
 from harness.suites.own import draw, rows
 from harness.suites.own.answers import references
 from harness.suites.own.described import HUB, SPLITS, Described, File
@@ -173,6 +174,7 @@ def _require_sound(corpus: Described, task: Task, splits: Mapping[str, Split]) -
             )
     learned = splits["train"] if len(splits["train"]) else splits["test"]
     require_learnable(f"{corpus.where}: {'train' if len(splits['train']) else 'test'}", learned)
+    _require_ranked(corpus, task, splits)
     if task.kind in NO_CLASSES or not len(splits["train"]):
         return
     known = _met(task, splits["train"])
@@ -186,6 +188,20 @@ def _require_sound(corpus: Described, task: Task, splits: Mapping[str, Split]) -
                 else "add such rows, or try another seed in split"
             )
             raise BadData(f"{corpus.where}: {name} has labels that no train row has: {listed}; {cure}")
+
+
+def _require_ranked(corpus: Described, task: Task, splits: Mapping[str, Split]) -> None:
+    """Refuse rows of one value where a correlation judges them: it is undefined whatever is answered, and a mean over
+    corpora would count it as 0."""
+    if task.metric not in SIGNED:
+        return
+    for name in ("dev", "test"):
+        labels = splits[name].labels
+        if len(labels) and labels.min() == labels.max():
+            raise BadData(
+                f"{corpus.where}: {name}: all {len(labels)} rows have the same label, so no answer has a {task.metric} "
+                "there; give rows that differ, or another metric"
+            )
 
 
 def _met(task: Task, split: Split) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from harness.data import tables
 from harness.data.corpus import Corpus
 from harness.suites.base import Suite, Where
 from harness.suites.own import aims, corpora, reading
-from harness.suites.own.described import File
+from harness.suites.own.described import HUB, File
 from harness.suites.registry import SUITES, register
 from harness.suites.setting import VARIANT, Setting
 from methods.errors import MergeboardError
@@ -44,6 +44,11 @@ class OwnSuite(Suite):
     def find(self, where: Where, knobs: Any, seed: int) -> Mapping[str, Corpus]:
         """All corpora, wherever the file says that they lie; splits are drawn by the file's own seeds."""
         return corpora.load(self.file, lambda line: self._notes.setdefault(line))
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether all rows lie in files of this machine."""
+        return not any((own.data or "").startswith(HUB) for own in self.file.corpora.values())
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,0 +1,74 @@
+"""A copy is no further witness: of a model under another name, and of a set of members whose files differ in a note."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.records.record import RunRecord
+from leaderboard.claims.claims import findings, votes
+from leaderboard.pages import markdown
+from leaderboard.tables.group import Group, groups
+from leaderboard.tables.namesakes import one_name
+from leaderboard.tables.overall import overall
+from leaderboard.tables.table import headline
+from leaderboard.verdict.basis import basis
+from leaderboard.verdict.headline import headline as sentences
+from leaderboard.verdict.settings import asked
+from leaderboard.verdict.tally import tallies
+from tests.test_leaderboard_table import record
+
+METHODS = {"best": 0.4, "simple": 0.5, "fisher": 0.45, "ties": 0.6, "ties_evolver": 0.7, "evolver": 0.3}
+
+
+def under(names: dict[str, str], seeds: int = 2) -> list[Group]:
+    """Name of a model -> its fingerprint; all of them answer alike."""
+    made = [
+        record(method, seed, score + seed / 100, model=name, recipe={"model": {"name": name, "fingerprint": print_}})
+        for name, print_ in names.items()
+        for method, score in METHODS.items()
+        for seed in range(1, seeds + 1)
+    ]
+    return groups(made)
+
+
+@pytest.mark.parametrize("names", [{"a": "f1", "b": "f1"}, {"b": "f1", "a": "f1"}])
+def test_one_checkpoint_under_two_names_is_one_model(names: dict[str, str]) -> None:
+    twice, alone, two = under(names), under({"a": "f1"}), under({"a": "f1", "b": "f2"})
+    assert overall(twice) == [] and overall(two) != [], "one block ranks nothing"
+    for found, models in ((twice, 1), (two, 2)):
+        rests = basis(found)
+        assert rests is not None and len(rests.models) == models
+        assert len(asked(found)) == models
+        assert len(votes(findings(found)["evolver_above_base[ties]"])) == models
+        assert len({place for tally in tallies(found).values() for place in tally.trials}) == models
+    assert {m: t.asked for m, t in tallies(twice).items()} == {m: t.asked for m, t in tallies(alone).items()}
+    assert "1 real model," in " ".join(sentences(twice, markdown.name))
+
+
+def test_names_are_one_where_any_of_their_checkpoints_is_the_same() -> None:
+    chain = under({"a": "f1"}) + under({"b": "f2"})
+    assert set(one_name(chain).values()) == {"a", "b"}
+    both = [*chain, *groups([record(model="c", recipe={"model": {"fingerprint": f}}) for f in ("f1", "f2")])]
+    assert len(set(one_name(both).values())) == 1
+    assert set(one_name(groups([record(model=m) for m in ("x", "y")])).values()) == {"x", "y"}, "nothing is known"
+
+
+def of(seed: int, members: str, weights: str, method: str = "simple") -> RunRecord:
+    return record(method, seed, 0.5, recipe={"members": [f"{members}1", f"{members}2"]}, weights_sha256=weights)
+
+
+@pytest.mark.parametrize(
+    "made, sets",
+    [
+        ([of(1, "a", "w"), of(2, "b", "w"), of(3, "c", "w")], 1),
+        ([of(1, "a", "w"), of(2, "b", "w"), of(3, "c", "v")], 2),
+        ([of(1, "a", "w"), of(2, "b", "v"), of(3, "c", "u")], 3),
+        ([of(1, "a", ""), of(2, "b", ""), of(3, "c", "")], 3),
+        ([of(s, m, "w", "greedy_soup") for s, m in enumerate("abc", 1)], 3),
+    ],
+    ids=["one", "two", "three", "not known", "a soup of the one member that all have"],
+)
+def test_sets_of_members_whose_merge_is_the_same_to_the_bit_are_one(made: list[RunRecord], sets: int) -> None:
+    (group,) = groups([*made, *(of(r.seed, str(r.recipe["members"][0])[0], "", "ties") for r in made)])
+    cells = headline(group).columns[0].cells
+    assert {len(cells[m].values) for m in (made[0].method, "ties")} == {sets}
