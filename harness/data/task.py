@@ -15,6 +15,7 @@ OF_KIND: Mapping[Kind, tuple[str, ...]] = {  # what each kind of task can be mea
     "regression": ("pearson", "spearman"),
     "generation": ("mean_mark",),
 }
+SIGNED = ("matthews", "pearson", "spearman")  # metrics that go down to -1; undefined where all rows are alike
 MOST_CLASSES = 1000  # outputs of a task: where answers are judged row by row, each is a column
 
 

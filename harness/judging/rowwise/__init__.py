@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.data.task import OF_KIND  # for who has the formulas and needs their names
+from harness.data.task import OF_KIND, SIGNED  # for who has the formulas and needs their names
 from harness.judging.rowwise.base import Array, Rowwise, sums, whole
 from harness.judging.rowwise.correlations import matthews, pearson, spearman
 from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
@@ -48,4 +48,3 @@ METRICS: Mapping[str, Callable[..., Rowwise]] = {  # (gold, said[, how many clas
     "spearman": spearman,
     "mean_mark": mean_mark,
 }
-SIGNED = ("matthews", "pearson", "spearman")  # metrics that go down to -1

@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from harness.data.corpus import Corpus, Split, require_learnable
 from harness.data.repositories import WHOLE
-from harness.data.task import Task
+from harness.data.task import SIGNED, Task
 from harness.errors import BadData
 from harness.grading.named import graders_of
-from harness.judging.rowwise import SIGNED
 from harness.suites.own import draw, rows
 from harness.suites.own.answers import references
 from harness.suites.own.described import HUB, SPLITS, Described, File
