@@ -79,7 +79,7 @@ def test_a_session_ends_with_its_verdict_in_a_few_lines() -> None:
     assert len(said) == 2 and said[1] == "On 12 records of this session, 3 seeds: 1-3."
     assert said[0].startswith(
         "tiny-encoder, in-domain: ties scores highest of 3 merges at their defaults; it cannot be told from simple. "
-        "It is really better than the best member: +11.00 ["
+        "It is, on the test rows, above the best member: +11.00 ["
     )
 
 
@@ -90,7 +90,7 @@ def test_no_one_of_several_that_score_the_same_is_called_the_highest(top: tuple[
     said = brief.verdict(groups(own)).splitlines()[0]
     names = sorted(top, key=lambda name: said.index(name))
     together = f"{', '.join(names[:-1])} and {names[-1]} score the same and highest of {len(top) + 1} merges"
-    assert together in said and f"Of these, {names[0]} is really worse than the best member: -10.00" in said
+    assert together in said and f"Of these, {names[0]} is, on the test rows, below the best member: -10.00" in said
 
 
 def test_a_verdict_claims_nothing_of_one_seed_without_predictions_and_leaves_many_columns_to_the_tables() -> None:

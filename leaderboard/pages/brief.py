@@ -86,8 +86,9 @@ def _beside_member(told: Told | None, it: str, judged: int) -> str:
     of = f", corrected for {judged} merges" if judged > 1 else ""
     if told.chance is None:
         return f" {'Minus' if it == 'It' else f'{it} minus'} the best member: {text.difference(told)}."
-    verdict = {"above": "really better than", "below": "really worse than", "undecided": "not to be told from"}
-    return f" {it} is {verdict[told.verdict]} the best member: {text.difference(told)}{of}."
+    verdict = {"above": "above", "below": "below", "undecided": "not to be told from"}
+    number = f"{text.difference(told)}{of}"
+    return f" {it} is, on the test rows, {verdict[told.verdict]} the best member: {number}."
 
 
 def ranking(found: Iterable[Group]) -> str:
