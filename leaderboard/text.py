@@ -91,7 +91,7 @@ def _searched(values: Sequence[float]) -> str:
 
 def _alike(cell: Cell) -> str:
     """What a model that reads no text says, where it says no other thing."""
-    return f" ({'no' if cell.silent else 'yes'} to all)" if cell.silent or cell.loud else ""
+    return f" (answers {'no' if cell.silent else 'yes'} to everything)" if cell.silent or cell.loud else ""
 
 
 def _undefined(cell: Cell) -> str:

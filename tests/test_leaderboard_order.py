@@ -79,12 +79,12 @@ def test_a_score_of_nothing_says_that_everything_was_answered_no() -> None:
         exams = {"isear": {"predicted_positive": isear}, "tec": {"predicted_positive": tec}}
         return terminal.tables([group_of({"simple": 0.0}, details={"exams": exams})])
 
-    assert "0.00 (n=1) (no to all) *" in told(0, 0)
-    assert "to all" not in told(0, 3)
-    assert "to all" not in terminal.tables([group_of({"simple": 0.0})]), "a record that does not say"
+    assert "0.00 (n=1) (answers no to everything) *" in told(0, 0)
+    assert "answers no" not in told(0, 3)
+    assert "answers no" not in terminal.tables([group_of({"simple": 0.0})]), "a record that does not say"
     exams = {c: {"predicted_positive": 0} for c in ("isear", "tec")}
     both = [record(seed=1, score=0.0, details={"exams": exams}), record(seed=2, score=0.0)]
-    assert "to all" not in terminal.tables(groups(both)), "of seed 2 nothing is known"
+    assert "answers no" not in terminal.tables(groups(both)), "of seed 2 nothing is known"
 
 
 def test_what_all_rows_share_of_development_rows_stands_in_the_head_and_in_no_row() -> None:

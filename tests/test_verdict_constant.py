@@ -96,4 +96,4 @@ def test_it_is_what_the_gold_labels_say_whatever_was_answered(
 )
 def test_who_says_yes_to_everything_is_told(exam: Mapping[str, object], says: bool) -> None:
     told = terminal.tables([group_of({"simple": 0.4}, details={"exams": dict.fromkeys(("isear", "tec"), exam)})])
-    assert ("(yes to all)" in told) is says
+    assert ("(answers yes to everything)" in told) is says
