@@ -42,7 +42,8 @@ def own(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
         draw = random.Random(name)
         texts = [" ".join(draw.choices(WORDS, k=5)) for _ in range(30)]
         table(project.path, f"{name}.csv", [(t, LABELS[len(set(t)) % 3]) for t in texts], ("body", "tag"))
-        table(project.path, f"{name}.tsv", [(t, t[::-1], len(t) / 10) for t in texts], ("one", "other", "much"))
+        scored = [(text, text[::-1], n / 10) for n, text in enumerate(texts)]
+        table(project.path, f"{name}.tsv", scored, ("one", "other", "much"))
     return project
 
 

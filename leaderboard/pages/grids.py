@@ -193,7 +193,8 @@ def findings(found: list[Finding], name: Name) -> Grid:
         ]
         for f in found
     ]
-    return ["where we looked", "verdict", "our difference", "sets of members", "rows that were compared"], rows
+    head = ["where we looked", "verdict, taken alone", "our difference", "sets of members", "rows that were compared"]
+    return head, rows
 
 
 def _sets(found: Finding) -> str:
