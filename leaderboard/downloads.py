@@ -56,6 +56,7 @@ def line(row: Row) -> Line:
         "by_members": [_rounded(value) for value in cell.values],
         "best": row.best,
         "recovery": _rounded(cell.recovery),
+        "constant_answer": _rounded(cell.unread),
     }
     for name in DIFFERENCES:
         found |= _difference(name, getattr(cell, name))

@@ -187,11 +187,13 @@ def test_modules_without_weights_are_the_first_members_and_nobody_elses(tokenize
     sentence_transformer(pair / "b", 2.0)
     folder, said = merged(pair)
     assert not (folder / "modules.json").exists() and not any(p.is_dir() for p in folder.iterdir())
+    assert any("2_Dense of" in line and "not copied, nor merged" in line for line in said)
     shutil.rmtree(folder)
     sentence_transformer(pair / "a", 0.0, bare=True)
     folder, said = merged(pair)
     assert (folder / "modules.json").is_file() and (folder / "1_Pooling" / "config.json").is_file()
     assert not (folder / "2_Dense").exists() and not any("modules.json" in line for line in said)
+    assert any("2_Dense of" in line and "not copied, nor merged" in line for line in said), "it is lost in no silence"
 
 
 def test_code_of_a_models_own_is_never_run_and_said_to_come_along(pair: Path) -> None:

@@ -522,14 +522,14 @@ FILES = '[corpora.de]\nfiles = {train = "de.csv", test = "%s"}\n'
         (
             'name = "t"\nkind = "regression"\n'
             + FILES.replace('"de.csv"', '"scores.csv", dev = "scores2.csv"') % "level.csv",
-            "test: all 9 rows have the same label, so no answer has a pearson there; give rows that differ",
+            "test: 9 rows, all of one label, so no answer has a pearson; give rows that differ",
         ),
         (
             'name = "t"\nkind = "regression"\nmetric = "spearman"\n'
             + FILES.replace('"de.csv"', '"scores.csv", dev = "level.csv"') % "scores2.csv",
-            "dev: all 9 rows have the same label, so no answer has a spearman there",
+            "dev: 9 rows, all of one label, so no answer has a spearman",
         ),
-        (HEAD + 'metric = "matthews"\n' + FILES % "yes.csv", "test: all 9 rows have the same label, so no .* matthews"),
+        (HEAD + 'metric = "matthews"\n' + FILES % "yes.csv", "test: 9 rows, all of one label, so no .* matthews"),
         (HEAD + FILES % "half.csv", "test has labels that no train row has: rare; add such train rows"),
         (
             HEAD + FILES.replace('"de.csv"', '"de.csv", dev = "more.csv"') % "same.csv",

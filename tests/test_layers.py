@@ -41,7 +41,12 @@ OF_METHODS = {  # what leaderboard/ may know of them where it tells about method
     *("methods.catalogue", "methods.naming.manual", "methods.naming.values", "methods.needs", "methods.space"),
 }
 TO_JOIN = {"harness.data", "methods.errors"}  # what leaderboard/joined/ needs to find a user's own rows again
-THE_READERS = {"leaderboard.stats", "leaderboard.tables", "leaderboard.verdict"}  # what export/ alone knows of it
+THE_READERS = {
+    "leaderboard.audit",
+    "leaderboard.stats",
+    "leaderboard.tables",
+    "leaderboard.verdict",
+}  # what export/ alone knows of it
 PARTS_OF_THE_READER = {  # of leaderboard/: what each folder may know
     "stats": {"stats"},
     "audit": {"audit", "stats", "tables"},

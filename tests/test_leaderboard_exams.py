@@ -124,6 +124,29 @@ def test_a_model_of_all_rows_together_stands_beside_merges_of_whatever_members()
     own, apart = table(*merges, *map(mtl, (1, 2, 3)), *(sat("mtl", s, 0.4) for s in (1, 2, 3))).values()
     assert own == {"simple": pytest.approx(0.5), "ties": pytest.approx(0.5), "mtl": pytest.approx(0.4)}
     assert apart == {"mtl": pytest.approx(0.8)}, "two of one seed are not averaged"
+    with_, left = table(*merges, *map(mtl, (1, 2, 3, 4))).values()
+    assert with_["simple"] == pytest.approx(0.5), "a seed that no merge was asked of makes no gap"
+    assert left == {"mtl": pytest.approx(0.8)}
+
+
+def test_a_model_of_all_rows_together_makes_no_further_sets_of_members() -> None:
+    brought = [sat(m, s, recipe={"members": ["A", "B"]}) for m in ("simple", "ties") for s in (1, 2, 3)]
+    together = [sat("mtl", s, 0.8, recipe={"members": [f"isear-{s}", f"tec-{s}"]}) for s in (1, 2, 3)]
+    (group,) = groups([*brought, *together])
+    (column,) = headline(group).columns
+    assert [len(column.cells[m].values) for m in ("simple", "ties", "mtl")] == [1, 1, 1]
+
+
+def test_a_model_of_all_rows_together_is_chosen_and_examined_on_the_same_rows_or_stands_apart() -> None:
+    """Of parts of a corpus rows are drawn for each seed, and no column is torn apart by that."""
+
+    def part(method: str, dev: str, members: str) -> RunRecord:
+        data = {"dev": {"cola": dev}, "exam": {"cola": "e"}, "tasks": {"cola": "t"}}
+        recipe = {"data": data, "members": [f"{members}1", f"{members}2"]}
+        return sat(method, 1, 0.5, recipe=recipe, members=("cola#1", "cola#2"))
+
+    assert len(table(part("simple", "d", "a"), part("mtl", "d", "b"))) == 1
+    assert len(table(part("simple", "d", "a"), part("mtl", "other", "b"))) == 2
 
 
 def test_rows_that_each_seed_draws_anew_tear_no_column_apart() -> None:

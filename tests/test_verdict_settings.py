@@ -106,7 +106,7 @@ def test_where_several_protocols_asked_the_protocol_is_told() -> None:
     other = {"name": "quick", "epochs": 9}
     again = [record(m, s, x + s / 100, model=REAL, protocol=other) for m, x in scores.items() for s in (1, 2, 3)]
     both = [*records_of(("in_domain",), **scores), *again]
-    assert "under protocol quick, the first of 2 that asked it" in told(both)
+    assert "under protocol quick, one of 2 that asked it" in told(both)
     assert "protocol" not in told(records_of(("in_domain",), **scores))
 
 
@@ -114,7 +114,7 @@ def test_each_model_is_counted_by_itself() -> None:
     tops = {"a": 0.6, "b": 0.4}
     made = [r for model, top in tops.items() for r in records_of(("in_domain",), model=model, best=0.5, ties=top)]
     said = " ".join(headline(groups(made), markdown.name))
-    assert "each comparison taken alone: a 1 and 0 of 1 and b 0 and 1 of 1." in said
+    assert "taken alone: a, better in 1 and worse in 0 of 1; b, better in 0 and worse in 1 of 1." in said
     assert "By model" not in " ".join(headline(groups(made[: len(made) // 2]), markdown.name))
 
 

@@ -91,13 +91,16 @@ class Exporter:
         return Order(choice.record, f"{choice.reason}{which}", member), others
 
     def _records(self) -> list[RunRecord]:
-        found = []
+        from leaderboard.audit import contradictions
+        from leaderboard.tables.answers import gold_of
+
+        found, gold = [], gold_of(self._bench.store)
         for path in self._answered:
             try:
                 record = read(self._bench.store.root / path)
             except BadRecord:
                 continue  # the table reports it
-            found += [record] if record is not None else []
+            found += [record] if record is not None and not contradictions(record, gold) else []
         return found
 
 

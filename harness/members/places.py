@@ -33,14 +33,15 @@ class Places:
 
     def line(self, changes: Mapping[str, Sequence[Change]]) -> str:
         """What is to be said of sums that are added to a tensor in several places; empty where there are none."""
+        told = []
         for name, own in changes.items():
             others = [other for other in self.of(name) if other != name]
             if others and not all(isinstance(change, Whole) for change in own):
-                return (
+                told.append(
                     f"it adds to {name}, which is {', '.join(others)} too: they change together, as by peft's "
                     f"merge_and_unload(); in training {name} alone did, so it may answer otherwise now"
                 )
-        return ""
+        return "; ".join(told)
 
 
 def in_all(

@@ -24,6 +24,10 @@ _BELONGS = (  # names that transformers and sentence-transformers read; a folder
 )
 
 
+def _folders(names: Sequence[str]) -> str:
+    return listed([*dict.fromkeys(str(PurePosixPath(name).parent) for name in names)])
+
+
 def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form], members: Sequence[Path] = ()) -> list[str]:
     """Copy what the first of these folders has, and the tokenizer of the first one that has any.
 
@@ -35,11 +39,15 @@ def copy(folders: Sequence[Path], target: Path, forms: Mapping[str, Form], membe
     said = []
     modules = weights_of(folders[0])
     if apart := modules and not are_alike([folders[0], *members]):
-        places = dict.fromkeys(str(PurePosixPath(name).parent) for name in modules)
         said.append(
-            f"{LIST} of {folders[0]} names {listed([*places])}, whose weights cannot be merged and are not the same in "
+            f"{LIST} of {folders[0]} names {_folders(modules)}, whose weights cannot be merged and are not the same in "
             f"all members: not copied, nor is {LIST}; what is written is the model before them"
         )
+    for other in members if not modules else ():
+        if own := weights_of(other):
+            said.append(
+                f"{_folders(own)} of {other} has weights, and {folders[0]} has none there: not copied, nor merged"
+            )
     for folder in read_from(folders):
         names = files(folder)
         left = {*weight_files(folder, names), ADAPTER_CONFIG}

@@ -103,7 +103,8 @@ class Claim:
 
 
 def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
-    """Every claim asked of every group, real models first; group by group, since one group's answers fill memory."""
+    """Every claim asked of every group, real models first. Groups are asked as they come: one group's answers fill
+    memory, and who prepares one does so just before."""
     found: dict[str, list[Finding]] = {name: [] for name in CLAIMS}
     asked = [(group, _of(group)) for group in groups]
     names = {made_up: one_name(g for g, _ in asked if g.synthetic == made_up) for made_up in (False, True)}

@@ -61,7 +61,8 @@ def _table(found: list[Group]) -> str:
         hidden = [m for m, cells in columns.items() if any(cells[k].mark == "best" for k in cells.keys() - {*methods})]
         best = f"; of {text.escaped(text.joined(hidden))} a best merge is among them" if hidden else ""
         more = f"{left} more method{'' if left == 1 else 's'}"
-        lower = [f"that rank{'s' if left == 1 else ''} lower on average"] if len(methods) < len(known) else []
+        hides = any(not words.yardstick(m) for m in {*known} - {*methods})
+        lower = [f"that rank{'s' if left == 1 else ''} lower on average"] if hides else []
         rare = [RARE] if len(known) < len(asked_of) else []
         lines.append(f"- {more}, {' or '.join([*lower, *rare])}{best}: {ELSEWHERE}")
     one = next(iter(leading.values()))

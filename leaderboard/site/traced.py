@@ -15,6 +15,10 @@ from leaderboard.site.rows import Row
 
 SEEDS = re.compile(r"(?<= --seeds=)\d{1,9}(?= |$)")  # of a run of one seed
 UNKNOWN = "not recorded"
+MADE = (
+    "What made these records, by the numbers in their tables. Those that differ in their seed alone are shown as one."
+)
+_Parts = tuple[str, ...]  # of a command: before its seed and behind it
 
 
 def traced(rows: Sequence[Row]) -> str:
@@ -29,34 +33,41 @@ class _Commands:
     """The commands of a page, by the numbers that they bear there. Those that differ in one seed are one."""
 
     def __init__(self, records: Iterable[RunRecord]) -> None:
-        self._seeds: dict[str, dict[str, None]] = {}  # what a command says but for its seed -> its seeds
+        self._seeds: dict[_Parts, set[int]] = {}  # what a command says but for its seed -> its seeds
         for record in records:
-            command, seed = self._parts(record)
-            self._seeds.setdefault(command, {})[seed] = None
-        self._numbers = {command: number for number, command in enumerate(self._seeds, 1)}
+            if (told := _parts(record)) is not None:
+                parts, seed = told
+                self._seeds.setdefault(parts, set()).update(seed)
+        self._numbers = {parts: number for number, parts in enumerate(self._seeds, 1)}
 
     def link(self, record: RunRecord) -> str:
         """A record's command, by its number."""
-        command, _ = self._parts(record)
-        return f'<a href="#command-{self._numbers[command]}">{self._numbers[command]}</a>' if command else UNKNOWN
+        told = _parts(record)
+        if told is None:
+            return UNKNOWN
+        number = self._numbers[told[0]]
+        return f'<a href="#command-{number}">{number}</a>'
 
     def told(self) -> Iterator[str]:
         """All of them."""
-        if any(self._seeds):
-            yield '<h2 id="commands">Commands</h2>\n<p>What made these records, by the numbers in their tables.</p>'
-        for command, seeds in self._seeds.items():
-            if command:
-                number, asked = self._numbers[command], ",".join(sorted(filter(None, seeds), key=int))
-                lines = "\n".join(
-                    map(escaped, wrapped(command.replace("=*", f"={asked}") if asked else command).split("\n"))
-                )
-                yield f'<h3 id="command-{number}">{number}</h3>\n<pre><code>{lines}</code></pre>'
+        if self._seeds:
+            yield f'<h2 id="commands">Commands</h2>\n<p>{MADE}</p>'
+        for parts, seeds in self._seeds.items():
+            command = wrapped(",".join(map(str, sorted(seeds))).join(parts))
+            lines = "\n".join(map(escaped, command.split("\n")))
+            number = self._numbers[parts]
+            yield f'<h3 id="command-{number}">{number}</h3>\n<pre><code>{lines}</code></pre>'
 
-    @staticmethod
-    def _parts(record: RunRecord) -> tuple[str, str]:
-        command = text.plain(str(record.environment.get("command") or ""))
-        found = SEEDS.findall(command)
-        return (SEEDS.sub("*", command), found[0]) if len(found) == 1 else (command, "")
+
+def _parts(record: RunRecord) -> tuple[_Parts, list[int]] | None:
+    """What a record's command says before its seed and behind it; the whole of it where it names none or several.
+    None where it is not recorded."""
+    command = text.plain(str(record.environment.get("command") or ""))
+    found = list(SEEDS.finditer(command))
+    if len(found) != 1:
+        return ((command,), []) if command else None
+    (seed,) = found
+    return (command[: seed.start()], command[seed.end() :]), [int(seed[0])]
 
 
 def _row(row: Row, commands: _Commands) -> str:

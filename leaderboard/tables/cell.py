@@ -17,9 +17,11 @@ from leaderboard.stats.difference import FEWEST, ZERO, Contender, Difference, Se
 from leaderboard.stats.holm import LEVEL, Name, holm
 from leaderboard.stats.interval import half_width, mean
 from leaderboard.tables.ablations import usual_rows, variants
+from leaderboard.tables.exams import TOGETHER
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import Rows, base_of, once
 from leaderboard.tables.searches import part
+from leaderboard.tables.unions import Unions
 
 Value = Callable[[RunRecord], float | None]
 Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
@@ -202,16 +204,17 @@ def _sets(records: Collection[RunRecord], seeds: Iterable[int]) -> tuple[Seeds, 
     """Seeds by the members that they merged: those of one set are one experiment, searched several times."""
     members: dict[int, set[str]] = defaultdict(set)
     first: dict[tuple[str, str, str], str] = {}  # a merge that took every member, by its weights -> its members
-    same: dict[str, str] = {}
-    for record in records:
+    same = Unions()
+    made_of_members = [record for record in records if record.method != TOGETHER] or records
+    for record in made_of_members:
         told = record.recipe.get("members")
         own = canonical([record.population, told if told is not None else record.seed])
         members[record.seed].add(own)
         if record.method in WHOLE and record.weights_sha256 and not record.knobs:
-            same[own] = first.setdefault((record.population, record.method, record.weights_sha256), own)
+            same.join(own, first.setdefault((record.population, record.method, record.weights_sha256), own))
     found: dict[str, list[int]] = defaultdict(list)
     for seed in seeds:
-        found[canonical(sorted({same.get(own, own) for own in members[seed]}))].append(seed)
+        found[canonical(sorted({same.of(own) for own in members[seed]}))].append(seed)
     return tuple(map(tuple, found.values()))
 
 

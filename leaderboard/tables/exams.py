@@ -36,10 +36,11 @@ class Exam:
         """Whether an exam of this place may belong to the sitting."""
         return place not in self.keys and self._agrees(fixed)
 
-    def hosts(self, place: Place, fixed: Mapping[str, str]) -> bool:
-        """Whether it lacks a model of all rows together at a place where the others sat these very rows."""
-        there = any((r.population, r.seed) == place and r.method == TOGETHER for r in self.records)
-        return place in self.keys and not there and self._agrees(fixed)
+    def hosts(self, place: Place, fixed: Mapping[str, str], record: RunRecord) -> bool:
+        """Whether it lacks a model of all rows together at a place where the others sat this one's very rows."""
+        there = [other for other in self.records if (other.population, other.seed) == place]
+        alone = all(other.method != TOGETHER and _rows(other) == _rows(record) for other in there)
+        return bool(there) and alone and self._agrees(fixed)
 
     def _agrees(self, fixed: Mapping[str, str]) -> bool:
         return all(self.fixed.get(name, told) == told for name, told in fixed.items())
@@ -58,11 +59,11 @@ def exams(records: Iterable[RunRecord]) -> list[Exam]:
     for place, key in sorted(strands, key=lambda s: (_alone(strands[s]), -len(strands[s]), s)):
         own = strands[place, key]
         fixed, methods, members = _fixed(own[0]) | _trained(own[0]), {r.method for r in own}, _members(own[0])
-        host = next((e for e in found if _alone(own) and e.hosts(place, fixed)), None)
+        host = next((e for e in found if _alone(own) and e.hosts(place, fixed, own[0])), None)
         if host is not None:
             host.records += own
             continue
-        open_ = [e for e in found if e.takes(place, fixed)]
+        open_ = [e for e in found if e.takes(place, fixed) and _alone(own) == _alone(e.records)]
         exam = max(open_, key=lambda e: (len(e.members & members), len(e.methods & methods)), default=None)
         if exam is None:
             found.append(exam := Exam())
@@ -87,8 +88,7 @@ def alike(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> bool:
             found["populations"].add(record.population)
             for name, value in _fixed(record).items():
                 found[name].add(value)
-            data = part(record.recipe, "data")
-            by_place[record.population, record.seed].add(canonical([data.get(kind) for kind in ROWS]))
+            by_place[record.population, record.seed].add(_rows(record))
         told.append(found)
         drawn.append(by_place)
     return told[0] == told[1] and all(drawn[0][p] == drawn[1][p] for p in drawn[0].keys() & drawn[1].keys())
@@ -116,6 +116,11 @@ def _drawn(record: RunRecord) -> set[str]:
     seen = part(record.details, "seen")
     left_out = any(part(seen, corpus).get("left_out") for corpus in seen)
     return {"dev", "exam"} if left_out else {"dev"}
+
+
+def _rows(record: RunRecord) -> str:
+    """The rows that it was chosen by and examined on."""
+    return canonical([part(record.recipe, "data").get(kind) for kind in ROWS])
 
 
 def _alone(records: Iterable[RunRecord]) -> bool:

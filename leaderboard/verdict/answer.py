@@ -76,7 +76,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
         yield {
             "above": f"On the test rows {named} is above it: {told} Test rows must not choose, though.",
             "undecided": f"The nearest, {named}, cannot be told from it on the test rows: {told}",
-            "below": f"The nearest, {named}, is really below it on the test rows: {told}",
+            "below": f"The nearest, {named}, is below it on the test rows: {told}",
         }[verdict]
         yield to_choose(decision)
     if verdict == "undecided" and (evidence := more(found, rows, "test")):

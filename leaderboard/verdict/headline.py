@@ -12,6 +12,7 @@ from leaderboard import text
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import of_several
+from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.overall import Overall, overall
 from leaderboard.verdict.advice import FLOOR, Name, advice
 from leaderboard.verdict.basis import basis
@@ -67,7 +68,7 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
             "highest merge beat the best member even after correcting for having been picked from all merges, and beat "
-            f"the ancestor, where that was asked, and a {CONSTANT}{':' if where else '.'}"
+            f"the ancestor and a {CONSTANT}, where those are known{':' if where else '.'}"
             + "".join(f"\n  - {line}" for line in [*where[:MOST], *more])
         )
 
@@ -79,9 +80,9 @@ def _paid_in(one: Asked, name: Name, found: Sequence[Group]) -> str:
     notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
         notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
-    several = [g for g in found if g.key[:2] == one.group.key[:2] and one.question in {b.question for b in g.blocks()}]
-    if len(several) > 1:
-        notes.append(f"under protocol {text.escaped(one.group.name)}, the first of {len(several)} that asked it")
+    places = [(g.key[:2], block.question, block.heads) for g in found for block in g.blocks() if not block.exam]
+    if (several := places.count((one.group.key[:2], *one.asked))) > 1:
+        notes.append(f"under protocol {text.escaped(one.group.name)}, one of {several} that asked it")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
 
@@ -90,11 +91,8 @@ def _by_model(found: Sequence[Group]) -> Iterator[str]:
     """How often merges were better on each model, and worse: one model's many questions hide another's few."""
     each = by_model(found)
     if len(each) > 1:
-        told = [f"{text.escaped(m)} {t.better} and {t.worse} of {t.asked}" for m, t in each.items()]
-        yield (
-            "**By model,** merges were better than the best member and worse, each comparison taken alone: "
-            f"{text.joined(told, 12)}."
-        )
+        told = [f"{text.escaped(m)}, better in {t.better} and worse in {t.worse} of {t.asked}" for m, t in each.items()]
+        yield f"**By model,** each comparison with the best member taken alone: {'; '.join(told)}."
 
 
 def _mute(found: Sequence[Group]) -> Iterator[str]:
@@ -102,7 +100,8 @@ def _mute(found: Sequence[Group]) -> Iterator[str]:
     known = [one for one in asked(found) if one.unread is not None]
     low = [one for one in known if one.mute(one.member)]
     if low:
-        every, own = (Counter(one.group.key.model for one in some) for some in (known, low))
+        names = one_name(found)
+        every, own = (Counter(names[one.group.key.model] for one in some) for some in (known, low))
         where = text.joined([f"{text.escaped(model)} {own[model]} of {every[model]}" for model in own])
         yield (
             f"**A low bar:** in {len(low)} of {len(known)} settings even the best member scores no higher than a "

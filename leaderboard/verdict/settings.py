@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     """One column of scores, read for its answer."""
 
     group: Group
-    question: Question
+    asked: tuple[Question, str]  # and heads
     title: str  # "in-domain"
     member: Cell  # the best single member, which development rows chose
     ancestor: Cell | None  # that all members were fine-tuned from, where it was run
@@ -90,7 +90,14 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
     free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
     return Asked(
-        group, block.question, column.title, cells[MEMBER], cells.get(ANCESTOR), cells.get(OWN), column.unread, *highest
+        group,
+        (block.question, block.heads),
+        column.title,
+        cells[MEMBER],
+        cells.get(ANCESTOR),
+        cells.get(OWN),
+        column.unread,
+        *highest,
     )
 
 

@@ -198,8 +198,8 @@ def _require_ranked(corpus: Described, task: Task, splits: Mapping[str, Split]) 
         labels = splits[name].labels
         if len(labels) and labels.min() == labels.max():
             raise BadData(
-                f"{corpus.where}: {name}: all {len(labels)} rows have the same label, so no answer has a {task.metric} "
-                "there; give rows that differ, or another metric"
+                f"{corpus.where}: {name}: {len(labels)} rows, all of one label, so no answer has a {task.metric}; give "
+                "rows that differ, or another metric"
             )
 
 
