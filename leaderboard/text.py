@@ -11,6 +11,7 @@ from leaderboard.stats.interval import half_width
 from leaderboard.tables.cell import Cell
 
 GAP = "—"
+LONG = 100  # seconds that are told as minutes
 _SPECIAL = re.compile(r"[&<>{}|`\[\]\\*~$!\"']|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _OF_OURS = re.compile(r"[<>|\[\]\\*~$]")  # what our own prose must not mean outside its code
 _TO_FULL_WIDTH = 0xFEE0  # from a sign to its other form, which spreadsheets in some languages take for the same
@@ -138,6 +139,13 @@ def _percent(value: float) -> str:
 def percent(value: float | None) -> str:
     """A number on the scale of scores, or `—`."""
     return GAP if value is None else _percent(value)
+
+
+def seconds(value: float) -> str:
+    """`12.0 s`, `3 min`, `less than 0.1 s`."""
+    if value < 0.1:
+        return "less than 0.1 s"
+    return f"{value:.1f} s" if value < LONG else f"{value / 60:.0f} min"
 
 
 def count(value: float | None) -> str:

@@ -121,6 +121,15 @@ def test_quotation_marks_in_a_cell_and_rows_of_several_lines_are_what_they_are(t
     ]
 
 
+def test_a_column_without_a_name_is_read_where_it_is_asked_for_and_there_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ",body\n7,x\n")
+    assert tables.read([path], ["", "body"]).columns == {"": ["7"], "body": ["x"]}
+    path = write(tmp_path / "b.csv", ",,body\n7,8,x\n")
+    assert tables.read([path], ["body"]).columns == {"body": ["x"]}
+    with pytest.raises(BadData, match=r"column .one without a name. is there 2 times"):
+        tables.read([path], ["", "body"])
+
+
 def test_a_row_that_names_the_columns_once_more_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "body,tag\nbody,x\n\nbody,tag\ny,tag\n")
     with pytest.raises(BadData, match=f"^{path}, line 4: it names the columns once more; take this line out$"):

@@ -155,6 +155,7 @@ def test_the_readme_shows_the_merges_that_rank_best_over_all_its_models() -> Non
         names = [cells[0].split("]")[0].lstrip("[*") for cells in rows(shown)[2:]]
         assert sorted(names) == sorted([*others, "best member*", "ties_evolver"])
         assert "- 1 more method, that ranks lower on average; of a a best merge is among them: [all pages]" in shown
+    assert "multi-task" in block([record("mtl", model="a", score=0.5)]), "all that there is"
     both = "- 2 more methods, that rank lower on average or that no more than half of these models were asked about"
     assert both in block([*records, record("magmax", model="a", score=0.3)])
 

@@ -101,7 +101,7 @@ def _named_there(path: Path, wanted: Sequence[str], style: Style | None) -> dict
             cure = f"; if {other!r} stands between its cells, write delimiter = {json.dumps(other)}" if other else ""
             raise BadData(f"{path}: {said}{cure}")
         if there.count(own) > 1:
-            raise BadData(f"{path}: column {name} is there {there.count(own)} times; rename one of them")
+            raise BadData(f"{path}: column {name or UNNAMED} is there {there.count(own)} times; rename one of them")
         found[name] = own
     return found
 

@@ -81,7 +81,7 @@ def _foremost(methods: Sequence[str], columns: Sequence[Mapping[str, Cell]]) -> 
     shown = {m for m in methods if m in AGAINST}
     for like in ([m for m in merges if m not in tuned], [m for m in merges if m in tuned]):
         shown.update(sorted(like, key=lambda m: sum(_place(m, like, cells) for cells in columns))[:MOST])
-    return [m for m in methods if m in shown]
+    return [m for m in methods if m in shown] or list(methods)  # a store may hold other yardsticks alone
 
 
 def _place(method: str, like: Sequence[str], cells: Mapping[str, Cell]) -> float:

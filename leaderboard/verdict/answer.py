@@ -20,7 +20,6 @@ from leaderboard.verdict.winner import member_of
 
 MADE_UP = "Made-up data: this shows that the system runs, and answers nothing about real models."
 SCOPE = "Each answer is about its own model, data and setting, and says nothing about others."
-LONG = 100  # seconds that are told as minutes
 
 
 @lru_cache(maxsize=64)
@@ -108,11 +107,10 @@ def _spent(cost: Cost) -> str:
     if cost.merge_seconds is None or cost.inference_models is None:
         return ""
     seconds, statistics = cost.merge_seconds + (cost.statistics_seconds or 0.0), cost.statistics_seconds or 0.0
-    of_which = f", {_time(statistics)} of it for statistics" if statistics >= 0.1 else ""
+    of_which = f", {text.seconds(statistics)} of it for statistics" if statistics >= 0.1 else ""
     tasks = "" if cost.tasks is None else f", another for each of {cost.tasks:.0f} tasks: a row's must be known"
-    return (
-        f"It costs {_time(seconds)} to merge{of_which}, and runs {_models(cost.inference_models)} at inference{tasks}."
-    )
+    runs = _models(cost.inference_models)
+    return f"It costs {text.seconds(seconds)} to merge{of_which}, and runs {runs} at inference{tasks}."
 
 
 def _models(count: float) -> str:
@@ -120,9 +118,3 @@ def _models(count: float) -> str:
     if count == int(count):
         return "one model" if count == 1 else f"{count:.0f} models"
     return f"{text.times(count)} times the blocks of one model"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 0.1:
-        return "less than 0.1 s"
-    return f"{seconds:.1f} s" if seconds < LONG else f"{seconds / 60:.0f} min"

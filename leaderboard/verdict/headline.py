@@ -81,7 +81,7 @@ def _paid_in(one: Asked, name: Name, found: Sequence[Group]) -> str:
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
         notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
     places = [(g.key[:2], block.question, block.heads) for g in found for block in g.blocks() if not block.exam]
-    if (several := places.count((one.group.key[:2], *one.asked))) > 1:
+    if (several := places.count((one.group.key[:2], one.question, one.heads))) > 1:
         notes.append(f"under protocol {text.escaped(one.group.name)}, one of {several} that asked it")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""

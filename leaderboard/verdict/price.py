@@ -22,7 +22,7 @@ def price(found: Sequence[Group]) -> Iterator[str]:
     group = max(real, key=lambda g: len(g.records))
     block, where = group.blocks()[0], f"{group.key.model}, {group.called}, {group.said(group.questions()[0]).title},"
     if seconds := _by_kind(block):
-        told = [f"{_time(median(seconds[kind]))} {_how(kind)}" for kind in each(seconds)]
+        told = [f"{text.seconds(median(seconds[kind]))} {_how(kind)}" for kind in each(seconds)]
         yield (
             f"**What it costs:** on {text.escaped(where)} a merge takes {text.joined(told, 12)}: medians over methods "
             "of a kind. `--export=FOLDER` writes the model that development rows choose."
@@ -44,7 +44,3 @@ def _how(kind: str) -> str:
     if kind == DEFAULT:
         return "at its defaults"
     return kind if kind == CONTROL else f"with {kind}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -37,7 +37,8 @@ class Asked(NamedTuple):
     """One column of scores, read for its answer."""
 
     group: Group
-    asked: tuple[Question, str]  # and heads
+    question: Question
+    heads: str
     title: str  # "in-domain"
     member: Cell  # the best single member, which development rows chose
     ancestor: Cell | None  # that all members were fine-tuned from, where it was run
@@ -91,7 +92,8 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
     return Asked(
         group,
-        (block.question, block.heads),
+        block.question,
+        block.heads,
         column.title,
         cells[MEMBER],
         cells.get(ANCESTOR),
