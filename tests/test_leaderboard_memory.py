@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import subprocess
 import sys
 import tracemalloc
@@ -16,8 +17,10 @@ from harness.records.bits import pack, pack_marks
 from harness.records.record import Store
 from harness.records.uncollected import uncollected
 from leaderboard import audit
+from leaderboard.audit.once import Once
 from leaderboard.manual import page as manual
 from leaderboard.pages import pages, readme
+from leaderboard.stats.chance import exchanged
 from leaderboard.tables import group
 from leaderboard.tables.answers import decoded, drawn_for
 from suites.workbench_records import multiply
@@ -53,6 +56,31 @@ def test_the_answers_of_a_table_are_drawn_for_once_however_many_pages_show_it(mo
     pages.pages(found)
     manual.pages(found), readme.block(found), readme.home(found)
     assert len(found) > 1 and len(asked) == len(found)
+
+
+def test_the_answers_of_no_table_stay_in_memory_when_its_pages_are_made() -> None:
+    """What comes after them, the manual and the downloads, would stand on top of the largest table's answers."""
+    pages.pages(some_groups())
+    assert not group._LAST and exchanged.cache_info().currsize == 0
+
+
+def test_equal_parts_of_records_are_held_once_however_deep_they_lie() -> None:
+    """Read from files of their own, as texts, lists and words of the same letters are other objects there."""
+    kept = {"gold": "0" * 16, "outputs": ["anger", "joy"], "classes": "01" * 500}
+    told = {"predictions": {"one": kept, "two": {**kept, "rows": 4}}, "dev": {"predictions": {"one": kept}}}
+    once, read = Once(), [record(**json.loads(json.dumps(told))) for _ in range(2)]
+    one, other = map(once.shared, read)
+    assert one == other == read[0]
+    answers = [a for r in (one, other) for a in (*r.predictions.values(), *r.dev["predictions"].values())]
+    assert len(answers) == 6 and len({id(a["outputs"]) for a in answers}) == 1
+    assert one.predictions is other.predictions and one.dev["predictions"]["one"] is one.predictions["one"]
+
+
+def test_what_is_equal_and_not_the_same_stays_apart() -> None:
+    once = Once()
+    values = [{"at": [one]} for one in (1, 1.0, True, "1")]
+    found = [once.shared(record(details=value)).details for value in values]
+    assert [type(one["at"][0]) for one in found] == [int, float, bool, str]
 
 
 def test_methods_that_answer_alike_share_a_sheet_and_others_do_not() -> None:

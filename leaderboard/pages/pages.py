@@ -27,7 +27,7 @@ from leaderboard.pages.repeat import repeat
 from leaderboard.places import FOLDER, Stems, page_of, stems
 from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
-from leaderboard.tables.group import Group, by_model
+from leaderboard.tables.group import Group, by_model, let_go
 from leaderboard.tables.table import headline, per_corpus, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import answer
@@ -90,11 +90,12 @@ def _index(found: list[Group], stem: Stems) -> str:
 
 
 def _prepared(found: Iterable[Group]) -> Iterator[Group]:
-    """Each group with its tables made, while its answers are in memory."""
+    """Each group with its tables made, while its answers are in memory; what is made after them needs the room."""
     for group in found:
         headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
         same_budget(group), beside(group), unseen(group), in_group(group), [*varied.of_answers(group)]
         yield group
+        let_go()
 
 
 def _model(name: str, own: Sequence[Group]) -> str:

@@ -170,10 +170,15 @@ _LAST: dict[Group, Sheets] = {}  # one at a time: the answers of two groups toge
 
 def _sheets(group: Group) -> Sheets:
     if group not in _LAST:
-        _LAST.clear()
-        exchanged.cache_clear()
+        let_go()
         _LAST[group] = {} if group.gold is None else sheets_of(group.records, group.gold)
     return _LAST[group]
+
+
+def let_go() -> None:
+    """Forget the answers of the group that was asked last: of many methods they are a hundred MiB."""
+    _LAST.clear()
+    exchanged.cache_clear()
 
 
 def synthetic(record: RunRecord) -> bool:

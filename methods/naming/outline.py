@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,9 @@ def class_in(tree: ast.Module, name: str) -> ast.ClassDef:
     return next(n for n in tree.body if isinstance(n, ast.ClassDef) and _registers(n, name))
 
 
-@cache
+@lru_cache(maxsize=16)  # methods are asked one after the other; all trees together weigh 20 MiB
 def tree_of(module: str) -> ast.Module:
-    """A file of this package, read once: who gets it cuts nothing."""
+    """A file of this package, read once for what is asked together: who gets it cuts nothing."""
     return ast.parse("\n".join(lines_of(module)))
 
 
