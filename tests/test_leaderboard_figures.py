@@ -21,10 +21,12 @@ from leaderboard.plots.colours import apart, ramp
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
 from leaderboard.plots.intervals import Between, intervals
+from leaderboard.plots.labels import HEIGHT
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.pareto import Spent, frontier, pareto
 from leaderboard.plots.races import races, together
 from leaderboard.plots.ranks import diagram
+from leaderboard.plots.svg import LETTER
 from leaderboard.stats.ranks import Ranking
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -138,6 +140,25 @@ def test_of_a_crowd_no_two_named_marks_are_alike_and_the_others_are_small() -> N
     assert len(small) > 20 and {m.attrib["class"] for m in small} == {"open"}
     names = [s.method for s in spent][:40]
     assert len(set(apart(names).values())) == len(names), "as of the others, which have colours and shapes"
+
+
+@pytest.mark.parametrize("places", ["right", "left", "both", "above", "nowhere"])
+def test_the_words_of_a_level_line_cover_no_mark_where_there_is_room(places: str) -> None:
+    """Its own line crosses none of a merge's name either, unless that has no other place."""
+    right = [Spent("ties", 99.0, 0.52, None, 1), Spent("simple", 1.0, 0.2, None, 1)]
+    left = [Spent("ties", 1.0, 0.52, None, 1), Spent("simple", 99.0, 0.2, None, 1)]
+    high = [Spent(f"m{k}", 10 ** (k / 4), 0.52, None, 1) for k in range(9)]
+    spent = {"right": right, "left": left, "both": right[:1] + left[:1], "above": high, "nowhere": []}[places]
+    crowd = [Spent(f"n{k}", 10 ** (k / 4), 0.5 + (k % 2 - 0.5) / 20, None, 1) for k in range(18)]
+    spent = spent or [*crowd, Spent("simple", 1.0, 0.05, None, 1)]
+    tree = ElementTree.fromstring(pareto("x", spent, levels={"best member": 0.5}))
+    (said,) = [text for text in tree.iter(f"{SVG}text") if (text.text or "").startswith("best member 50")]
+    x, y = float(said.attrib["x"]), float(said.attrib["y"])
+    size = LETTER * len(said.text or "")
+    start = x - size if said.attrib["text-anchor"] == "end" else x
+    marks = [middle(m) for m in tree.iter() if m.tag in (f"{SVG}circle", f"{SVG}polygon")]
+    covered = [m for m in marks if start - 6 < m[0] < start + size + 6 and y - HEIGHT - 6 < m[1] < y + 9]
+    assert bool(covered) == (places == "nowhere"), (places, covered)
 
 
 def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:

@@ -12,7 +12,10 @@ from leaderboard.text import plain
 MARGIN, LINE = 14, 18  # pixels: beside the words, and from one line to the next
 NAMES = 200  # pixels, at most, of the names beside rows
 MARK = 16  # pixels between a mark of the legend and its name
-ANGLES = (("start", 11, 4), ("end", -11, 4), ("middle", 0, -11), ("middle", 0, 19))  # right, left, above, below
+HEIGHT = 11  # pixels of a word above the line that it stands on
+Angle = tuple[str, float, float]  # where a name stands: its anchor, pixels to the right, pixels down
+Box = tuple[float, float, float, float]  # left, top, right and bottom
+RIGHT, LEFT, ABOVE, BELOW = ("start", 11.0, 4.0), ("end", -11.0, 4.0), ("middle", 0.0, -11.0), ("middle", 0.0, 19.0)
 
 
 class Entry(NamedTuple):
@@ -104,30 +107,32 @@ def legend(draw: Drawing, entries: Sequence[Entry], y: float, width: float = WID
 class Beside:
     """Puts names beside points, each where it covers nothing; a name without room is left to the legend."""
 
-    def __init__(self, inside: tuple[float, float, float, float], points: Iterable[Point]) -> None:
-        """`inside`: left, top, right and bottom of what may be written on; `points`: what no name may cover."""
-        self._inside = inside
+    def __init__(self, inside: Box, points: Iterable[Point], lines: Iterable[Box] = ()) -> None:
+        """`inside`: what may be written on; `points`: what no name may cover; `lines`: what it covers if it must."""
+        self._inside, self._lines = inside, list(lines)
         self._taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
 
-    def put(self, draw: Drawing, at: Point, name: str) -> bool:
+    def put(
+        self, draw: Drawing, at: Point, name: str, kind: str = "", angles: Sequence[Angle] = (RIGHT, LEFT, ABOVE, BELOW)
+    ) -> bool:
         """Whether there was room."""
         size = LETTER * len(plain(name))
-        for anchor, right, down in ANGLES:
-            x, y = at[0] + right, at[1] + down
-            left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
-            box = (left, y - 11, left + size, y + 3)
-            if self._outside(box) or any(_overlap(box, other) for other in self._taken):
-                continue
-            self._taken.append(box)
-            for kind in ("halo", ""):
+        for lines in (self._lines, []):
+            for anchor, right, down in angles:
+                x, y = at[0] + right, at[1] + down
+                left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
+                box = (left, y - HEIGHT, left + size, y + 3)
+                if self._outside(box) or any(_overlap(box, other) for other in (*self._taken, *lines)):
+                    continue
+                self._taken.append(box)
                 draw.text((x, y), name, anchor, kind)
-            return True
+                return True
         return False
 
-    def _outside(self, box: tuple[float, float, float, float]) -> bool:
+    def _outside(self, box: Box) -> bool:
         left, top, right, bottom = self._inside
         return box[0] < left or box[1] < top or box[2] > right or box[3] > bottom
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -45,7 +45,6 @@ def landscape(place: str, terrain: Terrain) -> str:
     for a, b, name in ((0, 0, "ancestor"), (1, 0, first), (0, 1, second)):
         x, y = frame.at(a, b)
         draw.dot((x, y), "#1f2328", False, 4)
-        draw.text((x + 7, y - 7), name, kind="halo")
         draw.text((x + 7, y - 7), name)
     for method, where in terrain.places.items():
         inside = [min(high, max(low, v)) for v in (where.a, where.b)]

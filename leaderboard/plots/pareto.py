@@ -9,7 +9,7 @@ from typing import NamedTuple
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
 from leaderboard.plots.colours import apart, colour, filled, shape
-from leaderboard.plots.labels import MARGIN, Beside, Entry
+from leaderboard.plots.labels import MARGIN, Angle, Beside, Entry
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
@@ -86,9 +86,12 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Ma
         if s.models > 1:
             draw.dot(where[s.method], mark, False, 9)
         draw.dot(where[s.method], mark, full, shape=form)
+    lines = [(left, frame.y(level) - 1, right, frame.y(level) + 1) for level in held.values()]
+    beside = Beside(frame.inside, where.values(), lines)
     for said, level in held.items():
-        draw.text((right - 4, frame.y(level) - 4), said, "end", "soft")
-    beside = Beside(frame.inside, where.values())
+        ends = _ends(left, right)
+        if not beside.put(draw, (0, frame.y(level)), said, "soft", ends):
+            draw.text((ends[0][1], frame.y(level) + ends[0][2]), said, ends[0][0], "soft")
     for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
         beside.put(draw, where[method], name)
     if len(spent) > CROWD:
@@ -96,6 +99,11 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Ma
             (MARGIN, frame.end - 10), f"and {len(spent) - len(listed)} with lower scores, in the tables", kind="soft"
         )
     return str(draw)
+
+
+def _ends(left: float, right: float) -> list[Angle]:
+    """Where the words of a level line may stand: at its right end or its left one, above or below."""
+    return [end for down in (-4.0, 15.0) for end in (("end", right - 4, down), ("start", left + 4, down))]
 
 
 def _listed(spent: Sequence[Spent], edges: Collection[str]) -> Sequence[Spent]:
