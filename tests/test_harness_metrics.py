@@ -27,7 +27,7 @@ from harness.judging.metrics import (
     official,
     score,
 )
-from harness.judging.rowwise import METRICS, OF_KIND
+from harness.judging.rowwise import METRICS, OF_KIND, unread
 from harness.suites.emotion.labels import BASIC, TASK
 from harness.suites.glue.tasks import TASKS
 from methods.errors import UnknownName
@@ -229,20 +229,36 @@ def test_labels_are_averaged_as_scikit_learn_does(average: str, seed: int) -> No
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_chance_of_a_metric_is_what_the_best_answer_without_reading_scores(metric: str) -> None:
+def test_no_answer_that_is_the_same_for_every_row_scores_higher_than_the_one_that_reads_no_text(metric: str) -> None:
     _, gold = answers(metric, 0)
-    if metric in (*OF_KIND["regression"], *OF_KIND["generation"]):  # no constant is right for a second row
-        assert METRICS[metric](gold, gold).chance == 0
+    said = unread(metric, gold)
+    if metric in OF_KIND["generation"]:
+        assert said is None, "no text is right for a second row"
         return
-    constant = [score(metric, np.full_like(gold, k), gold) for k in (0, 1)]
-    assert METRICS[metric](gold, gold).chance == pytest.approx(0 if metric == "matthews" else max(constant))
+    assert said is not None and said.shape == gold.shape and (said == said[0]).all()
+    assert score(metric, said, gold) == pytest.approx(max(score(metric, np.full_like(gold, k), gold) for k in (0, 1)))
+    assert unread(metric, gold[:0]) is None
 
 
+@pytest.mark.parametrize("asked", [1.0, 0.6])
 @pytest.mark.parametrize("metric", OF_KIND["multi_label"])
-def test_the_chance_of_labels_is_the_best_of_all_answers_that_are_the_same_for_every_row(metric: str) -> None:
-    gold = (np.random.default_rng(1).random((40, 3)) < [0.7, 0.4, 0.1]).astype(np.int64)
+def test_of_labels_it_is_the_best_of_all_that_can_be_said_to_every_row(metric: str, asked: float) -> None:
+    rng = np.random.default_rng(1)
+    gold = (rng.random((40, 3)) < [0.7, 0.4, 0.1]).astype(np.int64)
+    if metric != "accuracy":  # of which a row that is annotated in part is met by more than one
+        gold[rng.random(gold.shape) > asked] = MASKED
+    said = unread(metric, gold)
     same = [np.tile(row, (40, 1)) for row in np.ndindex(2, 2, 2)]
-    assert METRICS[metric](gold, gold).chance == pytest.approx(max(score(metric, said, gold) for said in same))
+    assert said is not None
+    assert score(metric, said, gold) == pytest.approx(max(score(metric, one, gold) for one in same))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "matthews"])
+def test_of_many_classes_it_is_the_best_of_all_that_are_gold(metric: str) -> None:
+    gold = np.random.default_rng(2).choice([0, 3, 4, 9], 50, p=[0.2, 0.45, 0.3, 0.05])
+    said = unread(metric, gold)
+    assert said is not None
+    assert score(metric, said, gold) == pytest.approx(max(score(metric, np.full(50, k), gold) for k in range(10)))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -440,8 +440,12 @@ def test_matthews_of_several_classes_is_scikit_learns() -> None:
     assert matthews(gold, np.zeros(90)).constant and not matthews(gold, said).constant
 
 
-def test_the_score_of_answers_that_read_no_text() -> None:
+def test_an_answer_that_reads_no_text_is_drawn_for_beside_all_others_and_is_nobodys() -> None:
     gold = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
-    # always yes: 2 x 1 / (1 + 4) and 2 x 2 / (2 + 4)
-    assert macro_f1(gold, gold).chance == pytest.approx((2 / 5 + 4 / 6) / 2)
-    assert accuracy(gold[:, 1], gold[:, 1]).chance == 0.5 and pearson(gold[:, 0], gold[:, 0]).chance == 0.0
+    yes = macro_f1(gold, np.ones_like(gold))
+    first, second = sheets("a1", "macro_f1", [macro_f1(gold, gold), macro_f1(gold, 1 - gold)], 50, yes)
+    assert first.unread is second.unread is not None and first.unread.unread is None
+    assert first.unread.score == pytest.approx((2 / 5 + 4 / 6) / 2)  # 2 x 1 / (1 + 4) and 2 x 2 / (2 + 4)
+    (alone,) = sheets("a1", "macro_f1", [yes], 50)
+    assert np.array_equal(alone.redrawn, first.unread.redrawn) and alone.unread is None
+    assert sheets("a1", "macro_f1", [], 50, yes) == []

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.judging.rowwise import METRICS
+from harness.judging import rowwise
+from harness.judging.rowwise import METRICS, Rowwise, accuracy
 from harness.records.record import Store
 from leaderboard.pages import markdown, readme, terminal
 from leaderboard.stats.chance import sheets
-from leaderboard.stats.difference import Contender
+from leaderboard.stats.difference import Contender, difference
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.cell import unread
 from leaderboard.tables.group import Group, groups
@@ -34,7 +35,7 @@ def found_in(folder: Path, **wrong: int) -> list[Group]:
     return groups(session.records, gold_of(session.store))
 
 
-@pytest.mark.parametrize("wrong, paid", [(104, False), (100, False), (90, True)])
+@pytest.mark.parametrize("wrong, paid", [(104, False), (100, False), (92, False), (60, True)])
 def test_a_merge_far_above_the_best_member_gained_nothing_where_it_answers_no_better_than_blindly(
     tmp_path: Path, wrong: int, paid: bool
 ) -> None:
@@ -45,7 +46,7 @@ def test_a_merge_far_above_the_best_member_gained_nothing_where_it_answers_no_be
     tally = tallies(found)["ties", ""]
     assert (tally.better, tally.idle) == (int(paid), int(not paid))
     said = " ".join(headline(found, markdown.name))
-    assert "in 1 of 1 settings even the best member scores no higher than a constant answer" in said
+    assert "in 1 of 1 settings even the best member is below a constant answer, which reads no text, or cannot" in said
     assert f"in {'1' if paid else 'none'} of 1 settings, each" in said
 
 
@@ -76,12 +77,53 @@ def test_every_table_of_scores_has_it_below_the_other_yardsticks(tmp_path: Path)
 def test_it_is_what_the_gold_labels_say_whatever_was_answered(
     metric: str, gold: np.ndarray, wanted: float | None
 ) -> None:
+    blind = said_blindly(metric, gold)
     for said in (gold, gold[::-1]):
-        (sheet,) = sheets("00ff", metric, [METRICS[metric](gold, said)])
-        assert unread(Contender({(1,): sheet.score}, sheets=((1.0, sheet),))) == (
-            None if wanted is None else pytest.approx(wanted)
-        )
+        (sheet,) = sheets("00ff", metric, [METRICS[metric](gold, said)], unread=blind)
+        contender = Contender({(1,): sheet.score}, sheets=((1.0, sheet),), owners=((1,),))
+        assert unread(contender) == (None if wanted is None else pytest.approx(wanted))
     assert unread(Contender({(1,): 0.5})) is None, "no predictions"
+
+
+def said_blindly(metric: str, gold: np.ndarray) -> Rowwise | None:
+    """The best answer that reads no text, as it is drawn for."""
+    said = rowwise.unread(metric, gold)
+    return None if said is None else METRICS[metric](gold, said)
+
+
+def test_of_several_sets_of_members_each_is_held_against_the_constant_answer_to_its_own_rows() -> None:
+    golds = {(1,): CLASSES, (2, 3): np.array([0, 1, 1, 1, 1, 1, 1, 1])}
+    made = {
+        own: sheets("0f", "accuracy", [accuracy(g, g)], unread=said_blindly("accuracy", g)) for own, g in golds.items()
+    }
+    (one,), (two,) = made.values()
+    whole = Contender(
+        dict.fromkeys(golds, 1.0), sheets=((0.5, one), (0.25, two), (0.25, two)), owners=((1,), (2, 3), (2, 3))
+    )
+    assert whole.unread is not None and whole.unread.means == pytest.approx({(1,): 5 / 8, (2, 3): 7 / 8})
+    assert difference(whole, whole.unread).by_replicate == pytest.approx({(1,): 3 / 8, (2, 3): 1 / 8})
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_who_answers_by_a_coin_is_seldom_above_a_constant_answer_and_who_reads_is(metric: str) -> None:
+    """The constant answer is the best that test rows know of, so a coin is above it by luck alone."""
+    rng, above = np.random.default_rng(5), []
+    for share, worlds in ((0.5, 150), (0.75, 10)):
+        for k in range(worlds):
+            gold = (
+                (rng.random((300, 3)) < [0.5, 0.3, 0.2]).astype(int)
+                if metric == "macro_f1"
+                else rng.integers(0, 2, 300)
+            )
+            said = np.where(rng.random(gold.shape) < share, gold, 1 - gold)
+            if metric == "macro_f1" and share == 0.5:
+                said = (rng.random(gold.shape) < 0.95).astype(int)  # nearly as good as yes to everything
+            (sheet,) = sheets(f"{k:04x}", metric, [METRICS[metric](gold, said)], unread=said_blindly(metric, gold))
+            one = Contender({(1,): sheet.score}, sheets=((1.0, sheet),), owners=((1,),))
+            assert one.unread is not None
+            above.append((share, difference(one, one.unread).verdict == "above"))
+    assert np.mean([said for share, said in above if share == 0.5]) <= 0.05
+    assert all(said for share, said in above if share > 0.5)
 
 
 @pytest.mark.parametrize(

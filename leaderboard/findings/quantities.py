@@ -107,7 +107,7 @@ def _bred(worse: bool) -> Callable[[Sequence[Group], Asked], Value | None]:
 
 
 def _mute(setting: str = "") -> Callable[[Sequence[Group], Asked], Value | None]:
-    """In how many settings even the best member scores no higher than an answer that reads no text."""
+    """In how many settings even the best member is not above an answer that reads no text."""
 
     def look(found: Sequence[Group], _: Asked) -> Value | None:
         known = [one for one in settings.asked(found) if one.unread is not None and one.title.startswith(setting)]
@@ -315,8 +315,8 @@ OVER_ALL = (
     OverAll("without development rows: worse", _free(worse=True), at_least(50)),
     OverAll("evolver against the best member: better", _bred(worse=False), at_most(1)),
     OverAll("evolver against the best member: worse", _bred(worse=True), is_(0)),
-    OverAll("settings whose best member is no higher than a constant answer", _mute(), at_least(8)),
-    OverAll("out of domain: best member no higher than a constant answer", _mute("out-of-domain"), at_least(5)),
+    OverAll("settings whose best member is not above a constant answer", _mute(), at_least(8)),
+    OverAll("out of domain: best member not above a constant answer", _mute("out-of-domain"), at_least(5)),
     OverAll("claims", _verdicts(""), ANYTHING),
     OverAll("claims that fail", _verdicts("fails"), ANYTHING),
     OverAll("claims that hold", _verdicts("holds"), ANYTHING),

@@ -93,11 +93,11 @@ TALLIED = """\
 In how many questions each merge was better than the best single member, could not be told from it, or was worse. A
 question is one model asked in one setting; each counts once, whatever protocols asked it. The best member is chosen on
 development rows. Every comparison is judged by itself (*p* of at most 0.05), so one in forty is called better by
-chance; tables of *How sure* correct for all their rows. *No gain* counts merges that were better than it and no higher
-than the ancestor, which nobody fine-tuned, or than the *constant answer*, which reads no text; *same score* those that
-gave the best member back. Merges that answered
-fewer than three questions are left out. To be advised, a merge must be better for more models and suites than chance
-gives. Each of them counts once, as its questions share members and rows, and only with two sets of members or more.
+chance; tables of *How sure* correct for all their rows. *No gain* counts merges that were better than it and not, by
+the same test, better than the ancestor, which nobody fine-tuned, or than the *constant answer*, which reads no text;
+*same score* those that gave the best member back. Merges that answered fewer than three questions are left out. To be
+advised, a merge must be better for more models and suites than chance gives. Each of them counts once, as its questions
+share members and rows, and only with two sets of members or more.
 
 """
 
@@ -107,8 +107,8 @@ and how far it is from the best single member. *Of 31* says how many were asked;
 budgets are left to tables of their own. The top merge of many is partly lucky: *p* is corrected for all merges of the
 setting, as in *How sure*, and so are *above*, *below* and *not certain*; the lead itself is not. Brackets are plain
 95 % intervals, with fewer than three sets of members of the test rows alone. *Each on its own* is what all members
-reach together when somebody knows which of them to ask. Where the *ancestor* or the *constant answer* is as high,
-merging gained nothing.
+reach together when somebody knows which of them to ask. A lead is no gain where the merge is not above the *ancestor*
+and the *constant answer* too, by the same test.
 
 """
 

@@ -95,7 +95,7 @@ def _says(asked_of: Asked, one: Highest) -> str:
     if one.lead.verdict == "above" and over is not None and over.verdict != "above":
         return "above, and not above the ancestor"
     if one.lead.verdict == "above" and asked_of.mute(one.cell):
-        return f"above, and no higher than a {words.CONSTANT}"
+        return f"above, and not above a {words.CONSTANT}"
     return (
         f"{SAYS['undecided']}, {sets} sets" if one.lead.verdict == "undecided" and sets == 2 else SAYS[one.lead.verdict]
     )

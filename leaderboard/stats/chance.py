@@ -9,7 +9,7 @@ seeds and members are judged on the same draws, and no record, order or machine 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -32,13 +32,13 @@ class Sheet:
 
     paper: str  # what was asked: gold file and metric
     score: float  # of all rows
-    chance: float  # the score of the best answer that reads no text
     constant: bool  # a correlation that counts 0 since all answers are the same
     redrawn: Array  # (draws,) the score on other rows
     own: Array  # (k,) sums over all rows
     shared: Array  # (m,) of what the gold labels alone say
     tossed: Array  # (k, draws) sums over the rows where the coin says to change places; the same coins for all answers
     of: Callable[[Array, Array], Array]
+    unread: Sheet | None = None  # of the best answer that reads no text, in the place of these; None: not known
 
     @property
     def width(self) -> float:
@@ -64,13 +64,20 @@ def draws(name: str, rows: int, count: int) -> Iterator[tuple[Array, Array]]:
 
 
 class Paper:
-    """Answers to the same rows by the same metric, held small until all are there; draws are made for all of them."""
+    """Answers to the same rows by the same metric, held small until all are there; draws are made for all of them.
 
-    def __init__(self, name: str, metric: str) -> None:
+    Args:
+        unread: the best of those that read no text, which all others are held against.
+    """
+
+    def __init__(self, name: str, metric: str, unread: Rowwise | None = None) -> None:
         self._name, self._metric = name, metric
         self._shared: Array = NOTHING
         self._answers: list[Rowwise] = []  # without their columns
         self._columns: list[Columns] = []
+        self._unread = 0 if unread is None else 1  # how many of them, the first, are nobody's
+        if unread is not None:
+            self.add(unread)
 
     def add(self, answers: Rowwise) -> None:
         """Keep what the draws need of a set of answers."""
@@ -80,18 +87,17 @@ class Paper:
 
     def sheets(self, count: int = DRAWS) -> list[Sheet]:
         """A sheet for each, in the order in which they came."""
-        if not self._answers:
+        if len(self._answers) == self._unread:
             return []
         shared, scores = sums(self._shared), []
         for one, columns in zip(self._answers, self._columns, strict=True):
             scores.append(float(one.score(sums(columns.numbers), shared)))
         owns = [sums(columns.numbers).astype(columns.kind) for columns in self._columns]
         redrawn, tossed = self._drawn(count, owns)
-        return [
+        made = [
             Sheet(
                 paper=f"{self._name} {self._metric} {len(owns[k])}",
                 score=scores[k],
-                chance=one.chance,
                 constant=one.constant,
                 redrawn=redrawn[k],
                 own=owns[k],
@@ -101,6 +107,8 @@ class Paper:
             )
             for k, one in enumerate(self._answers)
         ]
+        unread, own = made[: self._unread], made[self._unread :]
+        return [replace(sheet, unread=unread[0]) for sheet in own] if unread else own
 
     def _drawn(self, count: int, owns: Sequence[Array]) -> tuple[Array, list[Array]]:
         """(answers, count): the scores on other rows; and of each (k, count): its sums where the coins say to change
@@ -141,9 +149,11 @@ def _kind(columns: Columns, own: Array) -> np.dtype[Any]:
     return np.min_scalar_type(int(own.max(initial=0))) if columns.bits else own.dtype
 
 
-def sheets(name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAWS) -> list[Sheet]:
-    """The sheets of answers to the same rows by the same metric."""
-    paper = Paper(name, metric)
+def sheets(
+    name: str, metric: str, answers: Iterable[Rowwise], count: int = DRAWS, unread: Rowwise | None = None
+) -> list[Sheet]:
+    """The sheets of answers to the same rows by the same metric; `unread` as of a `Paper`."""
+    paper = Paper(name, metric, unread)
     for one in answers:
         paper.add(one)
     return paper.sheets(count)

@@ -41,6 +41,7 @@ class Contender:
     means: Mapping[Seeds, float]  # for each set of members the mean over its search seeds and over populations
     exams: frozenset[str] = frozenset()  # what was sat: model, members, rows; of each population and seed
     sheets: tuple[tuple[float, Sheet], ...] | None = None  # each with its weight; in one order for all; None: not kept
+    owners: tuple[Seeds, ...] = ()  # whose each sheet is: one of the sets of members
 
     @cached_property
     def mean(self) -> float:
@@ -51,6 +52,19 @@ class Contender:
     def papers(self) -> tuple[str, ...]:
         """The gold files, in order."""
         return tuple(sheet.paper for _, sheet in self.sheets or ())
+
+    @cached_property
+    def unread(self) -> Contender | None:
+        """The best answer that reads no text, in the same place: yes to every label, the most frequent class, 0 of a
+        correlation. None where nobody knows, as of texts that are written."""
+        asked = [(weight, sheet.unread) for weight, sheet in self.sheets or () if sheet.unread is not None]
+        if not asked or len(asked) < len(self.sheets or ()):
+            return None
+        parts: dict[Seeds, list[tuple[float, float]]] = {own: [] for own in self.means}
+        for owner, (weight, sheet) in zip(self.owners, asked, strict=True):
+            parts[owner].append((weight, sheet.score))
+        means = {own: math.fsum(w * s for w, s in told) / math.fsum(w for w, _ in told) for own, told in parts.items()}
+        return Contender(means, self.exams, tuple(asked), self.owners)
 
 
 class Told(NamedTuple):

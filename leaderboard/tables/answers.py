@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from harness.judging.rowwise import METRICS, OF_KIND, Array, Rowwise
+from harness.judging.rowwise import METRICS, OF_KIND, Array, Rowwise, unread
 from harness.records.record import BadRecord, RunRecord, Store
 from leaderboard.stats.chance import Paper, Sheet
 
@@ -158,16 +158,33 @@ def drawn_for(kept: Iterable[tuple[Name, Any]], gold: Gold, without: float = 0.0
         if answers is not None and first < len(answers.own):
             paper, metric = _named(str(told["gold"]), first), metric_of(told)
             asked = (paper, metric, answers.own.shape[1])
-            sets, papers = found.setdefault(asked, ([], Paper(paper, metric)))
+            if asked not in found:
+                found[asked] = [], Paper(paper, metric, without_reading(told, gold, first))
+            sets, papers = found[asked]
             sets.append(names)
-            left = answers._replace(own=answers.own[first:], shared=answers.shared[first:]) if first else answers
-            papers.add(left)
+            papers.add(behind(answers, first))
     sheets: dict[Name, Sheet] = {}
     while found:  # each paper is let go as soon as it is drawn for: all of them weigh as much as their sheets
         sets, whole = found.pop(next(iter(found)))
         for names, sheet in zip(sets, whole.sheets(), strict=True):
             sheets.update(dict.fromkeys(names, sheet))
     return sheets
+
+
+def behind(answers: Rowwise, first: int) -> Rowwise:
+    """The same answers, but for those to the first rows."""
+    return answers._replace(own=answers.own[first:], shared=answers.shared[first:]) if first else answers
+
+
+def without_reading(kept: Mapping[str, Any], gold: Gold, first: int = 0) -> Rowwise | None:
+    """The best answer that reads no text, in the place of predictions that can be read, to the rows behind the first
+    ones; None where none serves two rows."""
+    labels, metric = gold(str(kept["gold"])), metric_of(kept)
+    wanted = labels if "bits" in kept else labels[:, 0]
+    if "marks" in kept or (said := unread(metric, wanted[first:])) is None:
+        return None
+    every = np.broadcast_to(said[0], wanted.shape)
+    return behind(METRICS[metric](wanted, every, *([] if "bits" in kept else [len(kept["outputs"])])), first)
 
 
 def _digest(told: Any) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from harness.judging.rowwise import OF_KIND, SIGNED
+from harness.judging.rowwise import SIGNED
 from harness.records.record import RunRecord, canonical
 from harness.suites.paper import Published
 from leaderboard import words
@@ -56,6 +56,7 @@ class Cell:
     to_default: Told | None = None  # this variant minus the row that stands for its method
     to_member: Told | None = None  # this merge minus the best single member, which development rows chose
     to_ancestor: Told | None = None  # this merge minus the model that all members were fine-tuned from
+    to_unread: Told | None = None  # this one minus the best answer that reads no text; see `_beside_yardsticks`
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cel
         by_seed = {s: mean([scored[p, s] for p in populations]) for s in seeds}
         means = {own: mean([by_seed[s] for s in own]) for own in sets}
         exams = frozenset(r.exam_key for r in mine)
-        complete[row] = Contender(means, exams, _sheets(whole, answers, sets, len(populations)))
+        complete[row] = Contender(means, exams, *_sheets(whole, answers, sets, len(populations)))
         shown[row] = _shown(means, by_seed, complete[row], whole, have)
     return _of_one_paper(shown, complete)
 
@@ -178,26 +179,25 @@ def unread_of(column: Iterable[Cell]) -> float | None:
 
 
 def unread(contender: Contender) -> float | None:
-    """What the best answer that reads no text would score in a contender's place: yes to every label, the most frequent
-    class, 0 of a correlation. None where nobody knows, as of texts that are written."""
-    asked = contender.sheets or ()
-    if not asked or any(OF_KIND["generation"][0] in s.paper.split() for _, s in asked):
-        return None
-    return math.fsum(weight * sheet.chance for weight, sheet in asked)
+    """What the best answer that reads no text would score in a contender's place; None where nobody knows."""
+    return None if contender.unread is None else contender.unread.mean
 
 
 def _sheets(
     records: Iterable[RunRecord], answers: Answers, sets: Collection[Seeds], populations: int
-) -> tuple[tuple[float, Sheet], ...] | None:
-    """Every answer with its weight in the mean; None where one is not kept."""
-    share = {seed: 1 / (len(sets) * len(own) * populations) for own in sets for seed in own}
+) -> tuple[tuple[tuple[float, Sheet], ...] | None, tuple[Seeds, ...]]:
+    """Every answer with its weight in the mean, and whose it is; None and nobody's where one is not kept."""
+    share = {seed: (own, 1 / (len(sets) * len(own) * populations)) for own in sets for seed in own}
     found: list[tuple[float, Sheet]] = []
+    owners: list[Seeds] = []
     for record in sorted(records, key=lambda r: (r.seed, r.population)):
         sheets = answers(record)
         if not sheets:
-            return None
-        found += [(share[record.seed] / len(sheets), sheet) for sheet in sheets]
-    return tuple(found)
+            return None, ()
+        own, weight = share[record.seed]
+        found += [(weight / len(sheets), sheet) for sheet in sheets]
+        owners += [own] * len(sheets)
+    return tuple(found), tuple(owners)
 
 
 def _sets(records: Collection[RunRecord], seeds: Iterable[int]) -> tuple[Seeds, ...]:
@@ -268,7 +268,8 @@ def _compared(
 def _beside_yardsticks(
     shown: Mapping[str, Cell], complete: Mapping[str, Contender], usual: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """The same cells, each merge also beside the best member and the ancestor, where those were asked."""
+    """The same cells, each merge also beside the best member and the ancestor, where those were asked; the best member,
+    and what is above it, also beside the best answer that reads no text: of others nobody asks that."""
 
     def minus(yardstick: str) -> dict[str, Told]:
         other = complete.get(usual.get(yardstick, ""))
@@ -276,7 +277,24 @@ def _beside_yardsticks(
         return _apart({m: difference(*pair) for m, pair in merges.items()}, [m for m in merges if shown[m].variant])
 
     members, ancestors = minus(MEMBER), minus(ANCESTOR)
-    return {m: replace(c, to_member=members.get(m), to_ancestor=ancestors.get(m)) for m, c in shown.items()}
+    above = {m for m, told in members.items() if told.verdict == "above"}
+    alike = Counter(shown[m].variant for m in members)
+    floors = {m: _over_unread(complete[m], alike[shown[m].variant]) for m in above}
+    if (member := usual.get(MEMBER, "")) in complete:
+        floors[member] = _over_unread(complete[member])
+    return {
+        m: replace(c, to_member=members.get(m), to_ancestor=ancestors.get(m), to_unread=floors.get(m))
+        for m, c in shown.items()
+    }
+
+
+def _over_unread(one: Contender, of: int = 1) -> Told | None:
+    """How far above the best answer that reads no text; of so many that it was picked from, each had the same chance
+    (Bonferroni). None where that answer is not known."""
+    if one.unread is None:
+        return None
+    found = difference(one, one.unread)
+    return found.told(None if found.chance is None else min(1.0, of * found.chance))
 
 
 def _apart(differences: Mapping[str, Difference], variants: Collection[str]) -> dict[str, Told]:

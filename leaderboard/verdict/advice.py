@@ -146,7 +146,7 @@ def _without_rows(
 def told(tally: Tally) -> str:
     """`better in 4 of 13 questions, worse in none, and could not be told apart in 9`."""
     counts = f"better in {tally.better} of {tally.asked} questions, worse in {tally.worse or 'none'}"
-    idle = f", better and no higher than {FLOOR} in {tally.idle}" if tally.idle else ""
+    idle = f", better and not better than {FLOOR} in {tally.idle}" if tally.idle else ""
     rest = f", and could not be told apart in {tally.alike}" if tally.alike else ""
     same = f" ({tally.equal} of them with the very same score)" if tally.equal else ""
     return counts + idle + rest + same

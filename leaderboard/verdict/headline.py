@@ -104,8 +104,8 @@ def _mute(found: Sequence[Group]) -> Iterator[str]:
         every, own = (Counter(names[one.group.key.model] for one in some) for some in (known, low))
         where = text.joined([f"{text.escaped(model)} {own[model]} of {every[model]}" for model in own])
         yield (
-            f"**A low bar:** in {len(low)} of {len(known)} settings even the best member scores no higher than a "
-            f"{CONSTANT}, which reads no text: {where}. A lead there says little about merging."
+            f"**A low bar:** in {len(low)} of {len(known)} settings even the best member is below a {CONSTANT}, "
+            f"which reads no text, or cannot be told from it: {where}. A lead there says little about merging."
         )
 
 
@@ -117,7 +117,7 @@ def _worlds(found: Sequence[Group]) -> list[Overall]:
 def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> Iterator[str]:
     every = sum(members.values(), Tally())
     if every.asked:
-        idle = f"; in {every.idle} more they were better than it and no higher than {FLOOR}" if every.idle else ""
+        idle = f"; in {every.idle} more they were better than it and not better than {FLOOR}" if every.idle else ""
         yield (
             f"**Held against the best single member**, {len(members)} merges, each amount of tuning counted apart, "
             f"were better in {every.better} of {every.asked} comparisons, worse in {every.worse}, and could not be "

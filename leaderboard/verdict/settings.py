@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from leaderboard import text
-from leaderboard.stats.difference import ZERO, Told
+from leaderboard.stats.difference import Told
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, Column
 from leaderboard.tables.group import Block, Group, Question
@@ -58,15 +58,15 @@ class Asked(NamedTuple):
         return None if self.ancestor is None else self.ancestor.mean
 
     def paid(self, one: Highest) -> bool:
-        """Whether this merge is above the best member by more than having been picked explains, above the ancestor,
-        where that was asked, by the same test, and higher than an answer that reads no text."""
+        """Whether this merge is above the best member by more than having been picked explains, and by the same test
+        above the ancestor, where that was asked, and above an answer that reads no text, where that is known."""
         over = one.cell.to_ancestor
         beyond = self.floor is None or (over is not None and over.verdict == "above")
         return one.lead.verdict == "above" and beyond and not self.mute(one.cell)
 
     def mute(self, cell: Cell) -> bool:
-        """Whether an answer that reads no text scores as high."""
-        return self.unread is not None and cell.mean is not None and cell.mean <= self.unread + ZERO
+        """Whether an answer that reads no text may be as good as the best member, or as a merge above it."""
+        return self.unread is not None and (cell.to_unread is None or cell.to_unread.verdict != "above")
 
 
 def asked(groups: Iterable[Group]) -> list[Asked]:

@@ -2,7 +2,7 @@
 
 Each comparison is judged by itself at 5 %. Corrected for all merges of a table, a newcomer would make older ones
 undecided, and who asks whether to merge would read "cannot tell" where a merge is far below. So now and then one is
-called better by chance, which `Tally.chance` allows for. What is better than the best member and no higher than the
+called better by chance, which `Tally.chance` allows for. What is better than the best member and not better than the
 ancestor, which nobody fine-tuned, or than an answer that reads no text, gained nothing by merging and counts apart.
 """
 
@@ -21,7 +21,7 @@ from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders, unread
+from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders
 from leaderboard.tables.group import Group, Question
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.namesakes import one_name
@@ -41,7 +41,7 @@ class Beside(NamedTuple):
     member: str  # "best", or "avg" for one that nobody chose
     told: Told
     free: bool  # whether it asked for no development row
-    idle: bool  # whether the ancestor, where it was asked, or an answer that reads no text scores as high
+    idle: bool  # better, and not better than the ancestor, where it was asked, or than an answer that reads no text
     sets: int  # of members, that both are means over
 
 
@@ -57,7 +57,7 @@ class Tally:
     """What all columns say of one merge; each question counts once."""
 
     better: int = 0
-    idle: int = 0  # better than the member, and no higher than the ancestor or an answer that reads no text
+    idle: int = 0  # better than the member, and not than the ancestor or an answer that reads no text
     alike: int = 0  # cannot be told apart
     worse: int = 0
     equal: int = 0  # of those alike, with the very same score
@@ -125,9 +125,9 @@ def beside(group: Group) -> tuple[Beside, ...]:
             for method, row in usual.items() if other is not None else ():
                 if row in known and not words.yardstick(row):
                     own, free = known[row], needs_none(block.rows[row])
-                    floors = (None if ancestor is None else ancestor.mean, unread(own))
-                    idle = any(floor is not None and own.mean <= floor + ZERO for floor in floors)
                     lead = _told(own, other)
+                    floors = [floor for floor in (ancestor, own.unread) if floor is not None]
+                    idle = lead.verdict == "above" and any(_told(own, floor).verdict != "above" for floor in floors)
                     found.append(Beside(place, setting, (method, told[row]), member, lead, free, idle, len(own.means)))
     return tuple(found)
 

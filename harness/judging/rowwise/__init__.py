@@ -14,6 +14,7 @@ from harness.judging.rowwise.correlations import matthews, pearson, spearman
 from harness.judging.rowwise.hits import accuracy, balanced_accuracy, f1, macro_f1, micro_f1, weighted_f1
 from harness.judging.rowwise.labels import label_f1
 from harness.judging.rowwise.marks import mean_mark
+from harness.judging.rowwise.unread import unread
 
 __all__ = [
     "METRICS",
@@ -32,6 +33,7 @@ __all__ = [
     "pearson",
     "spearman",
     "sums",
+    "unread",
     "weighted_f1",
     "whole",
 ]

@@ -23,7 +23,6 @@ class Rowwise(NamedTuple):
     own: Array  # (rows, k), what was answered
     shared: Array  # (rows, m), what the gold labels alone say: the same for all answers to them
     score: Callable[[Array, Array], Array]  # (..., k) and (..., m) sums -> (...) scores; NaN where there is none
-    chance: float = 0.0  # what the best answer that reads no text would score
     constant: bool = False  # a correlation that is undefined, since all answers are the same: it counts 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.task import MOST_CLASSES
-from harness.judging.rowwise.base import Array, share, sums
+from harness.judging.rowwise.base import Array, share
 
 
 def one_hot(gold: NDArray[Any], said: NDArray[Any], classes: int) -> tuple[Array, Array, Array]:
@@ -50,9 +50,3 @@ def second_f1(own: Array, shared: Array) -> Array:
     each, _ = _class_f1(own, shared)
     found: Array = each[..., 1] if each.shape[-1] > 1 else np.zeros(each.shape[:-1])
     return found
-
-
-def classes_in(wanted: Array) -> tuple[int, float]:
-    """How many classes have rows, and the share of the largest."""
-    rows = sums(wanted)
-    return int((rows > 0).sum()), float(rows.max(initial=0.0) / max(1.0, rows.sum()))

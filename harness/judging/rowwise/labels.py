@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.corpus import MASKED
-from harness.judging.rowwise.base import Array, share, sums
+from harness.judging.rowwise.base import Array, share
 
 
 def columns(gold: NDArray[Any], said: NDArray[Any]) -> tuple[Array, Array]:
@@ -54,11 +54,3 @@ def pooled_label_f1(own: Array, shared: Array) -> Array:
     outputs = own.shape[-1] // 2
     twice = 2 * own[..., :outputs]
     return share(twice, twice + own[..., outputs:], (shared > 0).any(axis=-1))
-
-
-def always_yes(shared: Array) -> tuple[Array, Array, Array]:
-    """Of the outputs that are asked: annotated rows, positive ones, and the F1 of always saying yes."""
-    summed, outputs = sums(shared), shared.shape[1] // 2
-    asked, positive = summed[:outputs], summed[outputs:]
-    asked, positive = asked[asked > 0], positive[asked > 0]
-    return asked, positive, 2 * positive / (positive + asked)
