@@ -11,6 +11,8 @@ import pytest
 from harness.records.record import RunRecord, Store
 from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict, votes
 from leaderboard.pages import claims as page
+from leaderboard.stats.holm import LEVEL
+from leaderboard.stats.interval import chance_of
 from leaderboard.stats.power import replicates_needed
 from leaderboard.tables import paper
 from leaderboard.tables.group import groups
@@ -271,6 +273,22 @@ def test_an_undecided_claim_says_how_many_sets_of_members_would_decide_it() -> N
     assert f"**Undecided** in 1 of 1 place. {wanted}" in said
     row = next(line for line in said.splitlines() if line.startswith("| [simple_evolver is above simple"))
     assert f"| 1 undecided | {count - 3:.0f} |" in row
+
+
+def test_of_many_places_a_lower_one_is_told_the_sets_that_decide_it_once_corrected() -> None:
+    """Alone it would be decided already; of five places each had a chance to be below by luck."""
+    below, unclear = [0.45, 0.475, 0.495], [0.60, 0.50, 0.49]
+    wanted = [v - b for v, b in zip(below, (0.50, 0.51, 0.52), strict=True)]
+    alone = chance_of(wanted)
+    assert alone is not None and LEVEL / 5 < alone <= LEVEL
+    said, _ = told_of(three(tuple(below)), *(three(tuple(unclear), model=f"m{k}") for k in range(4)))
+    count = replicates_needed(wanted, LEVEL / 5)
+    assert count is not None and count > 3 and replicates_needed(wanted) != count
+    assert (
+        f"To decide it on {REAL} (emotion) takes {count:.0f} sets of members ({count - 3:.0f} more than now)." in said
+    )
+    other = replicates_needed([0.10, -0.01, -0.03])
+    assert other is not None and f"To decide it on m0 (emotion) takes {other:.0f} sets of members" in said
 
 
 def test_what_rests_on_one_set_of_members_says_so_and_no_records_are_no_evidence() -> None:

@@ -27,7 +27,7 @@ from leaderboard.claims.kinds import KINDS
 from leaderboard.claims.measures import Measure
 from leaderboard.claims.rules import Kept, Rule
 from leaderboard.stats.difference import Difference, pooled
-from leaderboard.stats.holm import holm
+from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import beside
 from leaderboard.tables.namesakes import one_name
@@ -63,6 +63,7 @@ class Vote:
     difference: Difference | None  # None where nothing could be compared
     findings: tuple[Finding, ...]
     synthetic: bool = False
+    level: float = LEVEL  # what its chance must not be above to decide it
 
     @property
     def replicates(self) -> int | None:
@@ -143,10 +144,14 @@ def votes(found: Iterable[Finding]) -> list[Vote]:
             blocks[finding.block].append(finding)
     together = {block: _together(own) for block, own in blocks.items()}
     corrected = holm({block: d.chance for block, d in together.items() if d is not None and d.chance is not None})
-    return [
-        Vote(block, _outcome(own, together[block], corrected.get(block)), together[block], tuple(own), own[0].synthetic)
-        for block, own in blocks.items()
-    ]
+    left = sum(chance > LEVEL for chance in corrected.values())  # places that Holm's procedure has not decided
+    cast: list[Vote] = []
+    for block, own in blocks.items():
+        difference = together[block]
+        outcome = _outcome(own, difference, corrected.get(block))
+        level = LEVEL / max(1, left) if difference is not None and difference.mean < 0 else LEVEL
+        cast.append(Vote(block, outcome, difference, tuple(own), own[0].synthetic, level))
+    return cast
 
 
 def _outcome(found: Sequence[Finding], difference: Difference | None, corrected: float | None) -> Outcome:

@@ -17,7 +17,6 @@ from leaderboard.stats.power import needed
 Asked = Mapping[str, Sequence[Finding]]  # each claim's name, and what each group of records says of it
 SECTIONS = {"fails": "Fails", "holds": "Holds", "undecided": "Undecided", "": "Asked of no real model yet"}
 MORE = "sets of members still needed"
-CORRECTED = "it is below 0, and not beyond chance once corrected for the number of places"
 DIFFERENCE = "Our difference, by model and suite"
 
 
@@ -122,7 +121,7 @@ def _decides(vote: Vote) -> str:
         return f"{where}: {text.escaped(vote.findings[0].reason)}."
     if abs(found.mean) <= ZERO:
         return f"On {where} both score exactly the same: further sets of members may tell, but nobody can say how many."
-    lacks, have, asked = needed(found, 1.0), vote.replicates, []
+    lacks, have, asked = needed(found, 1.0, vote.level), vote.replicates, []
     if lacks.replicates is not None:
         asked.append(_sets(lacks.replicates, have or 0))
     if lacks.rows is not None:
@@ -131,7 +130,7 @@ def _decides(vote: Vote) -> str:
         asked.append("the same sets of members in all its columns, which it has not")
     elif have < FEWEST and lacks.replicates is None:
         asked.append(f"{FEWEST - have} more sets of members to say anything of others")
-    return f"To decide it on {where} takes {' and '.join(asked)}." if asked else f"On {where} {CORRECTED}."
+    return f"To decide it on {where} takes {' and '.join(asked)}."
 
 
 def _more_sets(counted: Iterable[Vote]) -> str:
@@ -141,7 +140,7 @@ def _more_sets(counted: Iterable[Vote]) -> str:
         for vote in counted
         if vote.outcome == "undecided"
         and vote.difference is not None
-        and (found := needed(vote.difference, 1.0)).replicates is not None
+        and (found := needed(vote.difference, 1.0, vote.level)).replicates is not None
     ]
     return "" if not lacks else "over 1,000" if math.isinf(max(lacks)) else f"{max(lacks):,.0f}"
 
