@@ -19,6 +19,7 @@ from harness.cells.rowbook import RowBook
 from harness.checkpoints.names import ModelName
 from harness.data import tables
 from harness.data.corpus import MASKED, Corpus
+from harness.errors import BadData
 from harness.protocol.protocol import Protocol
 from harness.protocol.told import Told
 from harness.suites.own import corpora, reading
@@ -168,6 +169,44 @@ def test_a_data_sets_own_names_of_classes_are_taken(tmp_path: Path) -> None:
     assert by_text(turned)[made(1)[0][0]] == [1], "by its name, whatever the order"
 
 
+NAMED = {"names": ["fear", "joy", "anger"], "_type": "ClassLabel"}
+TEXT = {"dtype": "string", "_type": "Value"}
+
+
+@pytest.mark.parametrize(
+    "feature, other",
+    [
+        (NAMED, TEXT),
+        (NAMED, [{"a": TEXT}]),
+        (NAMED, None),
+        ({"feature": NAMED, "_type": "List"}, TEXT),
+        ({"feature": NAMED, "_type": "LargeList"}, [TEXT]),
+        ({"feature": NAMED, "length": -1, "_type": "Sequence"}, {"feature": [TEXT], "_type": "Sequence"}),
+        ([NAMED], 5),
+    ],
+    ids=str,
+)
+def test_names_of_classes_are_found_in_whatever_form_a_file_has_them(tmp_path: Path, feature: Any, other: Any) -> None:
+    """The file's numbers are places in its own names, whatever the order in which the task has the labels."""
+    several = feature is not NAMED
+    texts, numbers = zip(*made(60, (0, 1, 2)), strict=True)
+    cells = [[k, (k + 1) % 3] for k in numbers] if several else list(numbers)
+    features = {"text": TEXT, "label": feature, "other": other}
+    plain = pa.table({"text": list(texts), "label": cells, "other": ["x"] * 60})
+    told = {b"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(plain.replace_schema_metadata(told), tmp_path / "de.parquet")
+    kind = "multi_label" if several else "classification"
+    asked = f'name = "t"\nkind = "{kind}"\nlabels = ["joy", "anger", "fear"]\n[corpora.de]\ndata = "de.parquet"\n'
+    found, said = load(tmp_path, asked)
+    names = NAMED["names"]
+    for text, own in zip(texts, cells, strict=True):
+        there = {names[k] for k in (own if several else [own])}
+        labels = by_text(found["de"])[text]
+        outputs = found["de"].task.outputs
+        assert there == ({outputs[k] for k, yes in enumerate(labels) if yes} if several else {outputs[labels[0]]})
+    assert not any("taken as places" in line for line in said)
+
+
 def test_several_labels_stand_in_a_cell_in_a_list_or_in_columns_of_their_own(tmp_path: Path) -> None:
     rows = [(text, [name for name, k in (("a", 2), ("b", 3)) if i % k == 0]) for i, (text, _) in enumerate(made(60))]
     table(tmp_path, "de.csv", [(text, "; ".join(names)) for text, names in rows])
@@ -193,6 +232,74 @@ def test_columns_of_labels_are_known_by_name_or_else_by_their_order(tmp_path: Pa
     assert by_text(de)[rows[1][0]] == [1, 0] and by_text(fr)[rows[1][0]] == [0, 1]
     with pytest.raises(MergeboardError, match="no label named 'is_a'"):
         one(tmp_path, head.replace('"a", ', '"a", "c", ') + DE + 'columns = {label = ["is_a", "is_b"]}\n')
+
+
+def test_columns_that_are_named_as_other_labels_are_refused_and_nameless_ones_are_told(tmp_path: Path) -> None:
+    rows = [(text, k % 2, k % 3 == 0) for k, (text, _) in enumerate(made(60))]
+    head = 'name = "t"\nkind = "multi_label"\nlabels = ["joy", "no joy"]\n'
+    for columns, wrong in (
+        (("is_b", "is_a"), True),
+        (("B", "A"), True),
+        (("a_flag", "b_flag"), False),
+        (("x", "y"), False),
+    ):
+        table(tmp_path, "de.csv", rows, ("text", *columns))
+        asked = head.replace('"joy", "no joy"', '"a", "b"') + DE + f"columns = {{label = {json.dumps(columns)}}}\n"
+        if wrong:
+            with pytest.raises(MergeboardError, match=f"{columns[0]} stands in the place of a and is named as b"):
+                one(tmp_path, asked)
+        else:
+            _, said = load(tmp_path, asked)
+            assert f"de: columns are taken as labels by their order: {columns[0]} is a, {columns[1]} is b" in said
+
+
+@pytest.mark.parametrize("sort", [lambda row: row[1], lambda row: row[0], lambda row: 0], ids=["label", "text", "none"])
+def test_the_first_rows_of_a_file_that_is_sorted_are_as_those_of_one_that_is_not(tmp_path: Path, sort: Any) -> None:
+    """By label, by text, by neither: protocols take the first so many rows of each split."""
+    rows = made(900)
+    for name, part in (("train", rows[:400]), ("validation", rows[400:600]), ("test", rows[600:])):
+        table(tmp_path, f"{name}.csv", sorted(part, key=sort))
+    files = 'files = {train = "train.csv", dev = "validation.csv", test = "test.csv"}'
+    corpus = one(tmp_path, HEAD + f"[corpora.de]\n{files}\n")
+    for split, of in ((corpus.train, rows[:400]), (corpus.dev, rows[400:600]), (corpus.test, rows[600:])):
+        assert sorted(split.texts) == sorted(text for text, _ in of)
+        whole, first = split.labels[:, 0], split.first(100).labels[:, 0]
+        shares = [(labels[:, None] == np.arange(len(corpus.task.outputs))).mean(axis=0) for labels in (whole, first)]
+        assert np.abs(shares[0] - shares[1]).max() < 0.15
+        order = [of.index((text, corpus.task.outputs[int(k)])) for text, k in zip(split.texts, whole, strict=True)]
+        assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.25
+    again = one(tmp_path, HEAD + f"[corpora.de]\n{files}\n")
+    assert again.test.fingerprint == corpus.test.fingerprint
+
+
+def test_development_rows_that_are_trained_on_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = made(120)
+    table(tmp_path, "train.csv", rows[:60])
+    table(tmp_path, "test.csv", rows[90:])
+    files = '[corpora.de]\nfiles = {train = "train.csv", dev = "dev.csv", test = "test.csv"}\n'
+    table(tmp_path, "dev.csv", [(text.upper(), label) for text, label in rows[40:60]] + rows[60:90])
+    found, said = load(tmp_path, HEAD + files)
+    assert {*found["de"].dev.texts} == {text for text, _ in rows[60:90]} and len(found["de"].train) == 60
+    assert "de: 20 of 50 development rows have the text of a train row and are left out" in said
+    table(tmp_path, "dev.csv", rows[:20])
+    with pytest.raises(BadData, match="each of its 20 development rows has the text of a train row"):
+        load(tmp_path, HEAD + files)
+
+
+def test_rows_that_two_corpora_share_are_told(tmp_path: Path) -> None:
+    rows = made(160)
+    (
+        table(tmp_path, "de.csv", rows[:60]),
+        table(tmp_path, "de-dev.csv", rows[60:80]),
+        table(tmp_path, "test.csv", rows[100:]),
+    )
+    table(tmp_path, "fr.csv", rows[60:100]), table(tmp_path, "test2.csv", rows[110:])
+    table(tmp_path, "fr-dev.csv", [(f"new {text}", label) for text, label in rows[:20]])
+    files = "[corpora.{0}]\nfiles = {{train = '{0}.csv', dev = '{0}-dev.csv', test = '{1}.csv'}}\n"
+    _, said = load(tmp_path, HEAD + files.format("de", "test") + files.format("fr", "test2"))
+    told = "\n".join(said)
+    assert "de: 50 of 60 test rows have the text of a test row of fr" in told
+    assert "de: 20 of 20 development rows have the text of a train row of fr" in told and "fr: 20 of" not in told
 
 
 def test_columns_of_which_only_some_are_labels_are_not_taken_by_their_order(tmp_path: Path) -> None:
@@ -231,7 +338,7 @@ def test_scores_are_numbers_and_their_span_is_that_of_the_rows_that_are_learned_
     table(tmp_path, "b.csv", made(9, (0, 9.5), start=50))
     corpus = one(tmp_path, 'name = "t"\nkind = "regression"\n[corpora.de]\nfiles = {train = "a.csv", test = "b.csv"}\n')
     assert corpus.task.outputs == ("score",) and corpus.task.metric == "pearson" and corpus.task.span == (1.0, 4.0)
-    assert corpus.test.labels[:2].tolist() == [[0.0], [9.5]] and corpus.test.labels.dtype == np.float64
+    assert {*corpus.test.labels[:, 0].tolist()} == {0.0, 9.5} and corpus.test.labels.dtype == np.float64
 
 
 def test_pairs_have_two_columns_of_texts(tmp_path: Path) -> None:
@@ -310,7 +417,8 @@ def test_a_column_says_which_rows_are_which(tmp_path: Path) -> None:
     corpus = one(tmp_path, HEAD + DE + 'split = "fold"\n')
     assert [len(s) for s in (corpus.train, corpus.dev, corpus.test)] == [40, 20, 20]
     same = one(tmp_path, HEAD + DE + 'columns = {split = "fold"}\n')
-    assert same.test.texts == corpus.test.texts == tuple(text for text, _, fold in rows if fold == "test")
+    assert same.test.texts == corpus.test.texts
+    assert sorted(same.test.texts) == sorted(text for text, _, fold in rows if fold == "test")
     table(tmp_path, "de.csv", [*rows, ("one more", "no", "later")], ("text", "label", "fold"))
     with pytest.raises(MergeboardError, match=r"de.csv, line 82: fold is 'later'; write train, dev or test"):
         one(tmp_path, HEAD + DE + 'split = "fold"\n')

@@ -67,8 +67,8 @@ def test_each_merge_is_held_against_the_best_member_and_the_ancestor_where_those
     assert simple.to_member is not None and simple.to_member.verdict == "below"
     assert best.to_member is None and ties.to_ancestor is None
     headers, rows = grids.certainty(certainty(group)[0], markdown.name)
-    assert headers == ["method", "recovery", grids.BEST, grids.BASE, grids.MEMBER]
-    assert {row[0]: row[-1][:6] for row in rows} == {"*best member*": "", "ties": "+11.00", "simple": "-2.00 "}
+    assert headers == ["method", grids.MEMBER, grids.BEST, grids.BASE, "recovery"]
+    assert {row[0]: row[1][:6] for row in rows} == {"*best member*": "", "ties": "+11.00", "simple": "-2.00 "}
     (with_ancestor,) = groups([record("base", score=0.1), record("ties", score=0.5)])
     assert headline(with_ancestor).columns[0].cells["ties"].to_ancestor is not None
     assert grids.ANCESTOR in grids.certainty(certainty(with_ancestor)[0], markdown.name)[0]

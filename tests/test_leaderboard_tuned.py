@@ -11,7 +11,7 @@ from leaderboard.claims.claims import CLAIMS, findings
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
-from leaderboard.tables.kinds import beside, each, kind_of, named, of_several
+from leaderboard.tables.kinds import OWN, beside, each, kind_of, named, of_several
 from leaderboard.tables.table import headline
 from leaderboard.tables.tuned import calibration, default_and_tuned, root_of
 from leaderboard.verdict.answer import answer
@@ -96,12 +96,27 @@ def test_kinds_stand_in_order_and_have_words() -> None:
 def test_the_best_of_each_kind_is_marked_and_none_is_held_against_another_kind(session: Session) -> None:
     (column,) = headline(group_of(both(session))).columns
     marks = {row: cell.mark for row, cell in column.cells.items()}
-    assert marks["simple"] == marks["ties_grid budget=12"] == marks["ties_grid budget=40"] == "best"
+    assert marks["simple"] == marks["ties_grid budget=12"] == "best"
+    assert marks["ties_grid budget=40"] == "", "the best of one is none"
     assert marks["ties"] == marks["simple_grid budget=12"] == ""  # each .1 or more below the best of its kind
     to_best = {row: cell.to_best.mean for row, cell in column.cells.items() if cell.to_best}
     assert to_best == {"ties": pytest.approx(-0.1), "simple_grid budget=12": pytest.approx(-0.25)}
     simple = column.cells["simple_grid budget=12"].to_base
     assert simple is not None and simple.mean == pytest.approx(-0.05), "tuning is held against its own method"
+
+
+def test_a_method_whose_own_rule_asks_for_scores_does_not_compete_with_those_that_ask_for_none(
+    session: Session,
+) -> None:
+    """A greedy soup may be the best member: bold, it would hide the best merge that needs no development row."""
+    for method, wrong in (("best", 20), ("simple", 60), ("ties", 80)):
+        session.add(method, right(ROWS, wrong))
+    session.add("greedy_soup", right(ROWS, 20), calls=5)
+    (column,) = headline(group_of(session)).columns
+    kinds = {row: (cell.kind, cell.mark) for row, cell in column.cells.items()}
+    assert kinds == {"best": ("", ""), "simple": ("", "best"), "ties": ("", ""), "greedy_soup": (OWN, "")}
+    told = column.cells["ties"].to_best
+    assert told is not None and told.mean == pytest.approx(-20 / ROWS, abs=1e-6)
 
 
 def test_a_table_says_how_much_each_row_was_tuned(session: Session) -> None:

@@ -122,7 +122,7 @@ def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets
     several = records_of(("in_domain", "pairwise"), best=0.5, ties=0.6, greedy_soup=0.4)
     assert told(several).startswith("**Where merging paid:** in 2 of 2 settings, each judged by itself, the")
     note = "(ties by 10.00; the ancestor was not asked)"
-    assert told(several).endswith(f":\n  - {REAL}, emotion, in-domain {note}\n  - {REAL}, emotion, pairwise {note}")
+    assert told(several).endswith(f":\n    - {REAL}, emotion, in-domain {note}\n    - {REAL}, emotion, pairwise {note}")
     assert "(ties by 10.00)" in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
 
@@ -130,7 +130,7 @@ def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets
 def test_of_many_settings_where_merging_paid_the_first_are_named() -> None:
     models = [f"model-{n}" for n in range(MOST + 3)]
     said = told([r for m in models for r in records_of(("in_domain",), model=m, best=0.5, ties=0.6, base=0.1)])
-    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00)\n  - 3 more")
+    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00)\n    - 3 more")
     assert said.count("ties by 10.00") == MOST
 
 
@@ -160,7 +160,7 @@ def test_the_table_names_every_setting_with_a_link_to_its_table() -> None:
     anchors = {group.key.model: group.anchor for group in found}
     assert f"(page-of-12.md#{anchors[REAL]})" in shown and f"(page-of-5.md#{anchors['gpt|2']})" in shown
     assert shown.count("ties (of 1)<br>above: +10.00&nbsp;[") == 2
-    assert "greedy_soup (of 1)<br>the very same score" in shown
+    assert "greedy_soup (of 1; its own rule)<br>the very same score" in shown
     assert verdict.by_setting([], markdown.name, str) == ""
     one = verdict.by_setting([g for g in found if g.key.model == REAL], markdown.name, lambda _: "")
     assert f"| [emotion, in-domain](#{anchors[REAL]})" in one, "a model's own page does not name it in each row"

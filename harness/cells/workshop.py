@@ -118,7 +118,8 @@ class Workshop:
             self._say(
                 f"{name}: as its config.json names its labels, {found.right} of {found.rows} development rows are "
                 f"answered rightly, as {found.listed} (in the task's order) {found.better}; if they were trained in "
-                "another order, mend id2label and label2id there"
+                "another order, mend id2label and label2id there; if the table's labels were read in another order, "
+                "mend the labels of the task"
             )
 
     def _order(self, key: Key, task: Task, weights: Weights) -> order.Told | None:

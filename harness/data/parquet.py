@@ -22,11 +22,22 @@ def _classes(path: Path) -> dict[str, tuple[str, ...]]:
     """Column -> the names of its numbers, where `datasets` wrote them into the file."""
     metadata = _file(path).schema_arrow.metadata or {}
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = {name: of.get("names") for name, of in features.items() if of.get("_type") == "ClassLabel"}
+        features = json.loads(metadata[b"huggingface"])["info"]["features"].items()
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
-    return {name: tuple(map(str, names)) for name, names in found.items() if isinstance(names, list)}
+    return {name: names for name, of in features if (names := _names(of))}
+
+
+def _names(feature: Any) -> tuple[str, ...]:
+    """Of a column of classes, or of lists of classes, as each version of `datasets` writes those; of others none."""
+    if isinstance(feature, list):
+        return _names(feature[0]) if len(feature) == 1 else ()
+    if not isinstance(feature, dict):
+        return ()
+    names = feature.get("names")
+    if feature.get("_type") == "ClassLabel" and isinstance(names, list):
+        return tuple(map(str, names))
+    return _names(feature.get("feature"))
 
 
 def read(path: Path, wanted: Sequence[str], style: Style) -> Rows:

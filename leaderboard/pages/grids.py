@@ -68,8 +68,8 @@ def _untold(row: str, tuned: str) -> str:
 
 
 def certainty(table: Scores, name: Name) -> Grid:
-    """One column of scores, read across: share of the members' own scores, and the distance to the best merge, to the
-    base method and, where they were asked, to the best member and the ancestor."""
+    """One column of scores, read across: the distance to the best member and the ancestor, where they were asked, to
+    the best merge and to the base method, and the share of the members' own scores."""
     (column,) = table.columns
     further = [(MEMBER, [column.cells[m].to_member for m in table.methods])]
     further += [(ANCESTOR, [column.cells[m].to_ancestor for m in table.methods])]
@@ -80,9 +80,9 @@ def certainty(table: Scores, name: Name) -> Grid:
         best = THE_BEST if cell.mark == "best" else text.difference(cell.to_best)
         beside = [text.difference(told[place]) for _, told in asked]
         rows.append(
-            [name(table.short(method)), text.share(cell.recovery), best, text.difference(cell.to_base), *beside]
+            [name(table.short(method)), *beside, best, text.difference(cell.to_base), text.share(cell.recovery)]
         )
-    return [_method(table), "recovery", BEST, BASE, *(title for title, _ in asked)], rows
+    return [_method(table), *(title for title, _ in asked), BEST, BASE, "recovery"], rows
 
 
 def ablations(table: Ablations, show: Callable[[Cell | None], str], name: Name) -> Grid:

@@ -94,21 +94,22 @@ In how many questions each merge was better than the best single member, could n
 question is one model asked in one setting; each counts once, whatever protocols asked it. The best member is chosen on
 development rows. Every comparison is judged by itself (*p* of at most 0.05), so one in forty is called better by
 chance; tables of *How sure* correct for all their rows. *No gain* counts merges that were better than it and not, by
-the same test, better than the ancestor, which nobody fine-tuned, or than the *constant answer*, which reads no text;
-*same score* those that gave the best member back. Merges that answered fewer than three questions are left out. To be
-advised, a merge must be better for more models and suites than chance gives. Each of them counts once, as its questions
-share members and rows, and only with two sets of members or more.
+the same test, better than the ancestor, which nobody fine-tuned, or than the *constant answer*, which reads no text. Of
+the *undecided* ones those in brackets have the very same score, as where a merge gave the best member back. Merges that
+answered fewer than three questions are left out. To be advised, a merge must be better for more models and suites than
+chance gives. Each of them counts once, as its questions share members and rows, and only with two sets of members or
+more.
 
 """
 
 BY_SETTING = """\
 Of the merges that need no development rows, and of those that need some, the one that scores highest in each setting,
 and how far it is from the best single member. *Of 31* says how many were asked; methods with searches of several
-budgets are left to tables of their own. The top merge of many is partly lucky: *p* is corrected for all merges of the
-setting, as in *How sure*, and so are *above*, *below* and *not certain*; the lead itself is not. Brackets are plain
-95 % intervals, with fewer than three sets of members of the test rows alone. *Each on its own* is what all members
-reach together when somebody knows which of them to ask. A lead is no gain where the merge is not above the *ancestor*
-and the *constant answer* too, by the same test.
+budgets are left to tables of their own. The top merge of many is partly lucky: *p* of a lead is corrected for all
+merges of the setting, as in *How sure*; the lead itself is not. Where even the highest is below, *p* is of that
+comparison alone. Brackets are plain 95 % intervals, with fewer than three sets of members of the test rows alone. *Each
+on its own* is what all members reach together when somebody knows which of them to ask. A lead is no gain where the
+merge is not above the *ancestor* and the *constant answer* too, by the same test.
 
 """
 

@@ -84,8 +84,10 @@ def _highest(asked_of: Asked, one: Highest | None, name: Name) -> str:
     if one is None:
         return text.GAP
     told = "; ".join(filter(None, [f"of {one.of}", text.escaped(one.cell.kind), one.runs]))
-    number = text.difference(one.lead).replace(" ", "&nbsp;")  # with its interval in one line
-    lead = SAME if abs(one.lead.mean) <= ZERO else f"{_says(asked_of, one)}: {number}"
+    below = one.lead.mean < 0  # that it was picked as the highest makes it no lower
+    judged = one._replace(lead=one.lead._replace(chance=one.lead.alone)) if below else one
+    number = text.difference(judged.lead).replace(" ", "&nbsp;")  # with its interval in one line
+    lead = SAME if abs(one.lead.mean) <= ZERO else f"{_says(asked_of, judged)}: {number}"
     return f"{name(one.method)} ({told})<br>{lead}"
 
 
@@ -106,12 +108,17 @@ def tallied(found: Sequence[Group], name: Name) -> str:
     known = {merge: tally for merge, tally in tallies(found).items() if tally.asked >= FEWEST}
     order = sorted(known, key=lambda m: (-(known[m].better - known[m].worse) / known[m].asked, m))
     rows = [
-        [name(m), text.escaped(kind), *map(str, (t.better, t.idle, t.alike, t.worse, t.equal)), _needs(t)]
+        [name(m), text.escaped(kind), *map(str, (t.better, t.idle)), _alike(t), str(t.worse), _needs(t)]
         for m, kind in order
         if (t := known[m, kind])
     ]
-    head = ["merge", grids.TUNED, "better", "no gain", "undecided", "worse", "same score", "needs development rows"]
+    head = ["merge", grids.TUNED, "better", "no gain", "undecided", "worse", "needs development rows"]
     return markdown.table((head, rows), words=2) if rows else ""
+
+
+def _alike(tally: Tally) -> str:
+    """`15 (8)`: of those that cannot be told apart, how many gave the best member back."""
+    return f"{tally.alike} ({tally.equal})" if tally.equal else str(tally.alike)
 
 
 def _needs(tally: Tally) -> str:

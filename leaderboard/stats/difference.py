@@ -73,11 +73,20 @@ class Told(NamedTuple):
     mean: float
     span: Interval | None  # 95 %; None where nothing is known
     chance: float | None  # of a difference this large if there is none; None where nothing is known
+    alone: float | None = None  # the same before it was corrected for the comparisons beside it
 
     @property
     def verdict(self) -> Verdict:
         """`above` or `below` only where chance is improbable."""
-        if self.chance is None or self.chance > LEVEL or abs(self.mean) <= ZERO:
+        return self._verdict(self.chance)
+
+    @property
+    def verdict_alone(self) -> Verdict:
+        """The same of this comparison by itself."""
+        return self._verdict(self.alone)
+
+    def _verdict(self, chance: float | None) -> Verdict:
+        if chance is None or chance > LEVEL or abs(self.mean) <= ZERO:
             return "undecided"
         return "above" if self.mean > 0 else "below"
 
@@ -150,7 +159,7 @@ class Difference:
 
     def told(self, chance: float | None = None) -> Told:
         """The numbers alone; `chance` where it was corrected for many comparisons."""
-        return Told(self.mean, self.span, self.chance if chance is None else chance)
+        return Told(self.mean, self.span, self.chance if chance is None else chance, self.chance)
 
     @property
     def verdict(self) -> Verdict:

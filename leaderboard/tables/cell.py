@@ -248,6 +248,8 @@ def _compared(
     for m in sorted((m for m in merges if m not in apart), key=lambda m: -merges[m].mean):
         best.setdefault(shown[m].kind, m)
     of_kind = {m: best[shown[m].kind] for m in merges if m not in apart}
+    counted = Counter(shown[m].kind for m in of_kind)
+    alone = {kind for kind, rows in counted.items() if rows == 1 and len(counted) > 1}  # the best of one is none
     to_best = corrected({m: difference(merges[m], merges[top]) for m, top in of_kind.items() if m != top})
     to_base = _apart({m: difference(c, merges[bases[m]]) for m, c in merges.items() if bases[m] in merges}, apart)
     pairs = {m: stands for m, stands in apart.items() if m in complete and stands in complete}
@@ -260,7 +262,9 @@ def _compared(
             to_best=to_best.get(row),
             to_base=to_base.get(row),
             to_default=to_default.get(row),
-            mark=_mark(to_best.get(row), of_kind[row] == row) if row in of_kind else "",
+            mark=_mark(to_best.get(row), of_kind[row] == row)
+            if row in of_kind and shown[row].kind not in alone
+            else "",
         )
     return {row: replace(cell, variant=True) if row in apart else cell for row, cell in found.items()}
 

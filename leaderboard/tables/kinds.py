@@ -1,8 +1,8 @@
 """Which rows may be held against each other: those at their defaults, and those tuned alike on development rows.
 
-A search, an evolution and a calibration choose by development rows what a method at its defaults does not, so a score
-of the one says nothing about the other method. Rows are compared, marked and ranked within their kind; where two kinds
-meet, what is said names both.
+A search, an evolution and a calibration choose by development rows what a method at its defaults does not, and so does
+a method whose own rule asks for scores, as that of greedy soup. A score of the one says nothing about the other method.
+Rows are compared, marked and ranked within their kind; where two kinds meet, what is said names both.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from leaderboard.tables.searches import EVOLVER, budget_of, is_budgeted, is_cali
 
 DEFAULT = ""  # the kind of what was not tuned; every other kind says by how much it was
 CONTROL = "calibrated"
+OWN = "its own rule"  # of a method that asks for scores on development rows as it merges
 
 
 def kind_of(record: RunRecord) -> str:
-    """ "" of a method at its defaults, `12 evaluations` of a search, `15 generations` of an evolution without a budget,
-    `calibrated` and `12 evaluations, calibrated` of what was calibrated afterwards."""
+    """ "" of a method at its defaults, `its own rule` of one that asks for scores as it merges, `12 evaluations` of a
+    search, `15 generations` of an evolution without a budget, `calibrated` and `12 evaluations, calibrated` of what was
+    calibrated afterwards."""
     if not is_calibrated(record):
-        return _tuned(record)
+        asks = whole(record.dev.get("calls")) and not words.yardstick(record.method)
+        return _tuned(record) or (OWN if asks else DEFAULT)
     inner = _tuned(within(record))
     return f"{inner}, {CONTROL}" if inner else CONTROL
 

@@ -67,9 +67,9 @@ def _paid(found: Sequence[Group], name: Name) -> Iterator[str]:
         more = [f"{len(where) - MOST} more"] if len(where) > MOST else []
         yield (
             f"**Where merging paid:** in {len(where) or 'none'} of {len(every)} settings, each judged by itself, the "
-            "highest merge beat the best member even after correcting for having been picked from all merges, and beat "
+            "highest merge beat the best member by more than luck and its having been picked explain, and beat "
             f"the ancestor and a {CONSTANT}, where those are known{':' if where else '.'}"
-            + "".join(f"\n  - {line}" for line in [*where[:MOST], *more])
+            + "".join(f"\n    - {line}" for line in [*where[:MOST], *more])
         )
 
 

@@ -9,7 +9,7 @@ from statistics import median
 from leaderboard import text, words
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Block, Group
-from leaderboard.tables.kinds import CONTROL, DEFAULT, each, kinds
+from leaderboard.tables.kinds import CONTROL, DEFAULT, OWN, each, kinds
 from leaderboard.tables.table import spent_on
 
 
@@ -22,11 +22,18 @@ def price(found: Sequence[Group]) -> Iterator[str]:
     group = max(real, key=lambda g: len(g.records))
     block, where = group.blocks()[0], f"{group.key.model}, {group.called}, {group.said(group.questions()[0]).title},"
     if seconds := _by_kind(block):
-        told = [f"{text.seconds(median(seconds[kind]))} {_how(kind)}" for kind in each(seconds)]
+        told = [f"{_span(seconds[kind])} {_how(kind)}" for kind in each(seconds)]
         yield (
-            f"**What it costs:** on {text.escaped(where)} a merge takes {text.joined(told, 12)}: medians over methods "
-            "of a kind. `--export=FOLDER` writes the model that development rows choose."
+            f"**What it costs:** on {text.escaped(where)} a merge takes {text.joined(told, 12)}, as a median over "
+            "methods of a kind. `--export=FOLDER` writes the model to use: a merge if one is better beyond luck on "
+            "development rows, else the best member."
         )
+
+
+def _span(seconds: Sequence[float]) -> str:
+    """`1.1 s (0.05 s to 247 s)`."""
+    low, high, middle = (text.seconds(pick(seconds)) for pick in (min, max, median))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def _by_kind(block: Block) -> dict[str, list[float]]:
@@ -43,4 +50,6 @@ def _by_kind(block: Block) -> dict[str, list[float]]:
 def _how(kind: str) -> str:
     if kind == DEFAULT:
         return "at its defaults"
+    if kind == OWN:
+        return f"by {kind}"
     return kind if kind == CONTROL else f"with {kind}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from unicodedata import normalize
 
@@ -48,9 +49,26 @@ def read(table: Entries, asked: Asked, split: str | None, language: str) -> Colu
         for name in labels:  # some by name and some by place would be a guess
             if name not in by_name:
                 raise MergeboardError(f"{said.where}: label: {UnknownName('label', name, asked.labels)}")
+    for place, name in enumerate(labels if len(labels) > 1 and asked.labels and not by_name else ()):
+        if meant := [
+            label for label in asked.labels or () if _names(name, label) and not _names(name, _at(asked, place))
+        ]:
+            raise MergeboardError(
+                f"{said.where}: label: {name} stands in the place of {_at(asked, place)} and is named as {meant[0]}; "
+                "list the columns in the order of labels"
+            )
     if separator is not None and (asked.kind != "multi_label" or len(labels) > 1 or not separator):
         raise MergeboardError(f"{said.where}: separator stands between several labels in one cell; leave it out here")
     return Columns(texts, labels, separator, by or split)
+
+
+def _at(asked: Asked, place: int) -> str:
+    return (asked.labels or ())[place]
+
+
+def _names(column: str, label: str) -> bool:
+    """Whether a column is named as a label: `is_joy` as joy."""
+    return label.casefold() in re.split(r"[\W_]+", column.casefold()) or column.casefold().endswith(label.casefold())
 
 
 def _written(said: Entries, writes: Writes, others: Columns, language: str) -> Columns:

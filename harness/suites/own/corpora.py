@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def load(file: File, say: Say) -> dict[str, Corpus]:
         for corpus in own:
             found[corpus.name] = _corpus(corpus, task, asked, parts.pop(corpus.name), say)
     _require_known(file, found)
+    _tell_shared(found.values(), say)
     given = {name: _without_rows(name, found[file.aims.target[0]]) for name in file.brought}
     return {**{name: found[name] for name in file.corpora}, **given}
 
@@ -105,12 +107,14 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
             raise BadData(f"{corpus.where}: no row of {'its data' if name == WHOLE else name} has a text and {value}")
     if out:
         say(f"{corpus.name}: {out:,} rows without a text or {value} are left out")
+    if reader_flags := _flags_by_place(corpus, task):
+        say(f"{corpus.name}: columns are taken as labels by their order: {reader_flags}")
     if by_place:
         listed = ", ".join(f"{k} is {label}" for k, label in enumerate(task.outputs[:5]))
         say(f"{corpus.name}: {by_place:,} labels are numbers, taken as places: {listed}{', ...' * (task.width > 5)}")
     if WHOLE not in splits:
         _require_apart(corpus, splits, places)
-    splits = _split(corpus, task, splits, say)
+    splits = dict(_without_trained(corpus.name, _split(corpus, task, splits, say), say))
     for name in ("dev", "test"):
         _tell_repeats(corpus.name, name, splits[name], say)
     _require_sound(corpus, task, splits)
@@ -119,6 +123,50 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     train, dev, test = (splits[name] for name in SPLITS)
     source = corpus.data.removeprefix(HUB) if corpus.data is not None and corpus.data.startswith(HUB) else ""
     return Corpus(corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), source=source)
+
+
+def _flags_by_place(corpus: Described, task: Task) -> str:
+    """`is_joy is joy, is_fear is fear`; "" where no column stands for a label of another name."""
+    columns = corpus.columns.labels
+    if len(columns) < 2 or set(columns) <= set(task.outputs):
+        return ""
+    told = [f"{column} is {label}" for column, label in zip(columns, task.outputs, strict=False)]
+    return ", ".join(told[:5]) + ", ..." * (len(told) > 5)
+
+
+def _without_trained(name: str, found: Mapping[str, Split], say: Say) -> Mapping[str, Split]:
+    """Without development rows whose text is trained on: they would choose who learned it by heart.
+
+    Errors: `BadData` where none is left.
+    """
+    met = np.isin(found["dev"].text_hashes, found["train"].text_hashes)
+    if not met.any():
+        return found
+    if met.all():
+        raise BadData(
+            f"{name}: each of its {len(met):,} development rows has the text of a train row, so they would choose who "
+            "learned them by heart; give others, or leave the file out"
+        )
+    say(f"{name}: {met.sum():,} of {len(met):,} development rows have the text of a train row and are left out")
+    return {**found, "dev": found["dev"].take(np.flatnonzero(~met))}
+
+
+def _tell_shared(corpora: Iterable[Corpus], say: Say) -> None:
+    """Say which corpora ask the same test texts, as certainty is reckoned as if each were a new one, and which
+    development rows a member of another corpus is trained on."""
+    for one, other in permutations(corpora, 2):
+        both = int(np.isin(one.test.text_hashes, other.test.text_hashes).sum())
+        if one.name < other.name and both > FEW * len(one.test):
+            say(
+                f"{one.name}: {both:,} of {len(one.test):,} test rows have the text of a test row of {other.name}; "
+                "each is counted twice, so means over both may look surer than they are"
+            )
+        met = int(np.isin(one.dev.text_hashes, other.train.text_hashes).sum())
+        if met > FEW * len(one.dev):
+            say(
+                f"{one.name}: {met:,} of {len(one.dev):,} development rows have the text of a train row of "
+                f"{other.name}, whose member may know by heart what it is chosen by"
+            )
 
 
 def _tell_repeats(corpus: str, name: str, split: Split, say: Say) -> None:
@@ -140,6 +188,7 @@ def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> 
         chosen = draw.drawn(some, task, corpus.name, corpus.shares)
         return {split: some.take(chosen[split]) for split in SPLITS}
     found = {split: given.get(split, none) for split in SPLITS}
+    found = {k: rows.take(draw.shuffled(rows, corpus.name, k, corpus.shares)) for k, rows in found.items()}
     if "train" in given and "dev" not in given and corpus.shares.dev:
         apart = np.isin(given["train"].text_hashes, given["test"].text_hashes)
         train, dev = draw.held_out(given["train"], task, corpus.name, corpus.shares, apart)

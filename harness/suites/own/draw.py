@@ -47,6 +47,12 @@ def held_out(
     return _rng(f"{name} train", shares.seed).permutation(kept), dev
 
 
+def shuffled(rows: Split, name: str, split: str, shares: Shares) -> Integers:
+    """The rows of a split that is given, in random order: the first so many of a file that is sorted, by label or by
+    date, are others than the rest."""
+    return _rng(f"{name} {split}", shares.seed).permutation(len(rows))
+
+
 def _sizes(rows: int, shares: Shares) -> tuple[int, int, int]:
     """Rows of train, dev and test; a share is one of all rows, at cumulative floors."""
     edges, total = [], 0.0
