@@ -105,8 +105,16 @@ def test_where_several_protocols_asked_the_protocol_is_told() -> None:
     scores = {"best": 0.5, "ties": 0.6}
     other = {"name": "quick", "epochs": 9}
     again = [record(m, s, x + s / 100, model=REAL, protocol=other) for m, x in scores.items() for s in (1, 2, 3)]
-    both = [*records_of(("in_domain",), **scores), *again]
-    assert "under protocol quick, one of 2 that asked it" in told(both)
+    first = records_of(("in_domain",), simple=0.3, **scores)  # of two tables the one with more records
+    both = [*first, *again]
+    assert "under protocol quick; under another by +10.00)" in told(both)
+    spread = (0.3, 0.6, 0.92)  # the same mean, and other sets of members say otherwise
+    unsure = [*first, *(r for r in again if r.method == "best")]
+    unsure += [record("ties", s, x, model=REAL, protocol=other) for s, x in zip((1, 2, 3), spread, strict=True)]
+    assert "; under another by +8.67, not certain)" in told(unsure)
+    worse = [*first, *(r for r in again if r.method == "best")]
+    worse += [record("ties", s, 0.4 + s / 100, model=REAL, protocol=other) for s in (1, 2, 3)]
+    assert "; under another -10.00, so not above)" in told(worse)
     assert "protocol" not in told(records_of(("in_domain",), **scores))
 
 

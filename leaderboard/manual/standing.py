@@ -73,8 +73,13 @@ class Records:
         return found
 
     def costs(self, name: str) -> list[tuple[Group, str, Cost]]:
-        """What the method spent at its protocol's own values, for each model and suite: its title beside it."""
-        return [(group, spent.title, spent.rows[name]) for group, spent in self._costs if name in spent.rows]
+        """What the method spent, for each model and suite, its title beside it: at its protocol's own values, or at
+        some that were run."""
+        found = []
+        for group, spent in self._costs:
+            own = sorted((row for row in spent.rows if row.split()[0] == name), key=len)
+            found += [(group, spent.title, spent.rows[row]) for row in own[:1]]
+        return found
 
 
 def _is_of(row: str, name: str) -> bool:

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard import text
 from leaderboard.stats.holm import LEVEL
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import of_several
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.overall import Overall, overall
+from leaderboard.tables.table import headline as headline_of
 from leaderboard.verdict.advice import FLOOR, Name, advice
 from leaderboard.verdict.basis import basis
 from leaderboard.verdict.price import price
@@ -80,11 +82,23 @@ def _paid_in(one: Asked, name: Name, found: Sequence[Group]) -> str:
     notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
         notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
-    places = [(g.key[:2], block.question, block.heads) for g in found for block in g.blocks() if not block.exam]
-    if (several := places.count((one.group.key[:2], one.question, one.heads))) > 1:
-        notes.append(f"under protocol {text.escaped(one.group.name)}, one of {several} that asked it")
+    if others := [told for m in paid for told in _elsewhere(one, m.method, found)]:
+        notes.append(f"under protocol {text.escaped(one.group.name)}; {text.joined(others, MOST)}")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""
+
+
+def _elsewhere(one: Asked, method: str, found: Sequence[Group]) -> Iterator[str]:
+    """`under another by +2.71, not certain`: the same merge's lead in other tables that ask the same."""
+    for group in found:
+        if group is one.group or group.key[:2] != one.group.key[:2]:
+            continue
+        for block, column in zip(group.blocks(), headline_of(group).columns, strict=True):
+            row = usual_rows(block.rows).get(method, "")
+            lead = column.cells[row].to_member if row else None
+            if (block.question, block.heads, block.exam) == (one.question, one.heads, "") and lead is not None:
+                sure = "" if lead.verdict == "above" else ", not certain" if lead.mean > 0 else ", so not above"
+                yield f"under another {'by ' if lead.mean > 0 else ''}{100 * lead.mean:+.2f}{sure}"
 
 
 def _by_model(found: Sequence[Group]) -> Iterator[str]:
