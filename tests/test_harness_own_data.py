@@ -18,7 +18,7 @@ from harness.cells.cell import Cell, PopulationKey
 from harness.cells.rowbook import RowBook
 from harness.checkpoints.names import ModelName
 from harness.data import tables
-from harness.data.corpus import MASKED, Corpus
+from harness.data.corpus import MASKED, Corpus, Split
 from harness.errors import BadData
 from harness.protocol.protocol import Protocol
 from harness.protocol.told import Told
@@ -261,15 +261,29 @@ def test_the_first_rows_of_a_file_that_is_sorted_are_as_those_of_one_that_is_not
         table(tmp_path, f"{name}.csv", sorted(part, key=sort))
     files = 'files = {train = "train.csv", dev = "validation.csv", test = "test.csv"}'
     corpus = one(tmp_path, HEAD + f"[corpora.de]\n{files}\n")
-    for split, of in ((corpus.train, rows[:400]), (corpus.dev, rows[400:600]), (corpus.test, rows[600:])):
+    cell = Cell(
+        Setting("t", "s", ("de",), "all"),
+        PopulationKey(ModelName("m", "m"), "t", ("de",), ("de",), 1, "same"),
+        "simple",
+    )
+
+    def asked(rows: int | None, **protocol: Any) -> Split:
+        return RowBook({"de": corpus}, Protocol(test_rows=rows, **protocol)).exam(cell, "de")
+
+    assert asked(None).texts == asked(300).texts == tuple(text for text, _ in sorted(rows[600:], key=sort)), (
+        "as in the file"
+    )
+    assert {*asked(50).texts} < {*asked(100).texts} and len(asked(100)) == 100, "smaller exams lie within larger ones"
+    firsts = ((corpus.train, corpus.train.first(100)), (corpus.dev, corpus.dev.first(100)), (corpus.test, asked(100)))
+    for (split, first), of in zip(firsts, (rows[:400], rows[400:600], rows[600:]), strict=True):
         assert sorted(split.texts) == sorted(text for text, _ in of)
-        whole, first = split.labels[:, 0], split.first(100).labels[:, 0]
-        shares = [(labels[:, None] == np.arange(len(corpus.task.outputs))).mean(axis=0) for labels in (whole, first)]
-        assert np.abs(shares[0] - shares[1]).max() < 0.15
-        order = [of.index((text, corpus.task.outputs[int(k)])) for text, k in zip(split.texts, whole, strict=True)]
-        assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.25
+        told = [part.labels[:, :1] == np.arange(len(corpus.task.outputs)) for part in (split, first)]
+        assert np.abs(told[0].mean(axis=0) - told[1].mean(axis=0)).max() < 0.15
+        places = [sorted(text for text, _ in of).index(text) for text in first.texts]
+        assert abs(np.mean(places) - len(of) / 2) < len(of) / 8
     again = one(tmp_path, HEAD + f"[corpora.de]\n{files}\n")
-    assert again.test.fingerprint == corpus.test.fingerprint
+    assert again.train.fingerprint == corpus.train.fingerprint and again.dev.fingerprint == corpus.dev.fingerprint
+    assert again.test_order is not None and np.array_equal(again.test_order, corpus.test_order)
 
 
 def test_development_rows_that_are_trained_on_are_left_out_and_told(tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_rows_are_the_first_test_rows_or_the_first_of_all() -> None:
         assert rows_of(of(corpus, exam), ISEAR, {ISEAR: corpus}).texts == exam.texts
 
 
+def test_rows_that_were_asked_at_random_of_somebodys_file_are_found_and_so_are_the_first_ones_of_before() -> None:
+    corpus = replace(feelings(), test_order=np.array([7, 2, 9, 0, 5, 1, 3, 4, 6, 8]))
+    exam = corpus.sample(corpus.test, np.arange(10), 4)
+    assert exam.texts == tuple(corpus.test.texts[k] for k in (0, 2, 7, 9))
+    assert corpus.sample(corpus.test, np.array([1, 2, 3, 4]), 2).texts == tuple(corpus.test.texts[k] for k in (1, 2))
+    for rows in (exam, corpus.test.first(4), corpus.test):
+        assert rows_of(of(corpus, rows), ISEAR, {ISEAR: corpus}).texts == rows.texts
+
+
 def test_labels_that_were_not_asked_are_masked() -> None:
     corpus = feelings()
     whole = np.array(corpus.test.labels)

@@ -15,6 +15,7 @@ from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
 from leaderboard.verdict.headline import MOST, headline
 from leaderboard.verdict.settings import Asked, asked
+from leaderboard.verdict.tally import tallies
 from tests.test_leaderboard_table import record
 from tests.test_verdict_headline import REAL
 from tests.test_verdict_headline import asked as records_of
@@ -99,6 +100,25 @@ def test_a_merge_below_the_ancestor_paid_nothing_however_far_it_is_above_the_bes
     for floor in (0.5, 0.55):
         assert "in none of 1 settings," in told(records_of(("out_of_domain",), base=floor, **scores))
     assert "ties by 20.00" in told(records_of(("out_of_domain",), **scores)), "where it was not asked, none is held up"
+
+
+def test_one_merge_under_two_names_is_counted_once() -> None:
+    """`linear` with equal weights is the mean: a second row of the same models is no second comparison."""
+    scores = {"best": 0.5, "simple": 0.4, "linear": 0.4, "ties": 0.3}
+    made = records_of(("in_domain", "pairwise"), **scores)
+
+    def weighed(*alike: str) -> list[RunRecord]:
+        names = {m: "mean" if m in alike else m for m in scores}
+        return [replace(r, weights_sha256=f"{names[r.method]} {r.setting} {r.population} {r.seed}") for r in made]
+
+    assert {m: t.asked for (m, _), t in tallies(groups(weighed("simple", "linear"))).items()} == {
+        "simple": 2,
+        "ties": 2,
+    }
+    for apart in (weighed(), made):  # other weights, and weights that nobody told
+        assert {m for m, _ in tallies(groups(apart))} == {"simple", "linear", "ties"}
+    tuned = [replace(r, dev={"calls": 3}) if r.method == "linear" else r for r in weighed("simple", "linear")]
+    assert {m for m, _ in tallies(groups(tuned))} == {"simple", "linear", "ties"}, "of two kinds each counts"
 
 
 def test_where_several_protocols_asked_the_protocol_is_told() -> None:

@@ -81,18 +81,17 @@ class RowBook:
 
     def exam(self, cell: Cell, corpus: str) -> Split:
         """What the merged model is asked, with labels that the setting does not ask masked."""
-        p, task, plan = self._protocol, self.corpora[corpus].task, self._plan(cell)
+        task, plan = self.corpora[corpus].task, self._plan(cell)
 
         def asked() -> Split:
-            split = self._examined(cell, corpus)
-            if self._cuts(corpus):
-                split = split.take(np.flatnonzero(~self._met(split, cell.key)))
-                if not len(split):
-                    raise BadData(
-                        f"{corpus}: every row of the exam stands in training or development rows of a member, so none "
-                        "is left; keep them with --set repeats=kept"
-                    )
-            split = split.first(p.test_rows)
+            whole = self._examined(cell, corpus)
+            left = ~self._met(whole, cell.key) if self._cuts(corpus) else np.ones(len(whole), dtype=bool)
+            if len(whole) and not left.any():
+                raise BadData(
+                    f"{corpus}: every row of the exam stands in training or development rows of a member, so none is "
+                    "left; keep them with --set repeats=kept"
+                )
+            split = self.corpora[corpus].sample(whole, np.flatnonzero(left), self._protocol.test_rows)
             split = split if plan.outputs is None else masked_but(split, task, plan.outputs)
             _require_readable(split, corpus, task.tokens)
             return _annotated(split, task, corpus, "test")

@@ -116,6 +116,7 @@ class Corpus:
     annotated: tuple[bool, ...]  # (outputs,): which labels this corpus has an opinion on
     published: bool = False  # whether the paper has numbers for these rows, so that by default none is left out
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # "2b" -> knobs of training, of soups
+    test_order: npt.NDArray[np.int64] | None = None  # test rows at random, where they stand as in somebody's file
     source: str = ""  # org/name@commit of the hub's data set that its rows come from; empty for files
     asker: Any = None  # who asks and marks its rows in the families' place; harness/judging/reply.py, `Asker`
 
@@ -123,6 +124,15 @@ class Corpus:
     def everything(self) -> Split:
         """All rows: what an out-of-domain corpus is examined on."""
         return concatenate([self.train, self.dev, self.test])
+
+    def sample(self, examined: Split, left: npt.NDArray[np.int64], rows: int | None) -> Split:
+        """As many rows of an exam as are asked, of those that are left: the first ones; of a file in somebody's order
+        some at random, which keep it. Smaller samples lie within larger ones."""
+        if rows is None or rows >= len(left):
+            return examined.take(left)
+        if self.test_order is None or examined is not self.test:
+            return examined.take(left[:rows])
+        return examined.take(np.sort(self.test_order[np.isin(self.test_order, left)][:rows]))
 
 
 def cut(rows: Split, name: str, task: Task, annotated: tuple[bool, ...], seed: int, published: bool = False) -> Corpus:

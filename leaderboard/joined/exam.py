@@ -91,10 +91,12 @@ def _candidates(record: RunRecord, corpus: str, corpora: Mapping[str, Corpus]) -
     whole, kept = corpora[corpus], part(record.predictions, corpus)
     count, outputs = int(kept["rows"]), [str(name) for name in kept["outputs"]]
     for split in (whole.test, whole.everything):
-        yield from _asked(split.first(count), whole, outputs)
+        left = [np.arange(len(split))]
         if part(part(record.details, "seen"), corpus).get("left_out"):
-            apart = np.flatnonzero(~np.isin(split.text_hashes, _met(record, corpora)))
-            yield from _asked(split.take(apart).first(count), whole, outputs)
+            left.append(np.flatnonzero(~np.isin(split.text_hashes, _met(record, corpora))))
+        for rows in left:
+            yield from _asked(whole.sample(split, rows, count), whole, outputs)
+            yield from _asked(split.take(rows).first(count), whole, outputs)  # as exams were made before
 
 
 def _asked(split: Split, corpus: Corpus, outputs: list[str]) -> Iterator[Split]:

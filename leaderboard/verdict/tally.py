@@ -120,16 +120,32 @@ def beside(group: Group) -> tuple[Beside, ...]:
         place = (group.key.model, group.key.suite, block.question, block.heads)
         setting = group.said(block.question).title
         ancestor = known.get(usual.get(ANCESTOR, ""))
+        twins = _twins({m: block.rows[row] for m, row in usual.items()}, {m: told[row] for m, row in usual.items()})
         for member in (MEMBER, ANY):
             other = known.get(usual.get(member, ""))
             for method, row in usual.items() if other is not None else ():
-                if row in known and not words.yardstick(row):
+                if row in known and not words.yardstick(row) and method not in twins:
                     own, free = known[row], needs_none(block.rows[row])
                     lead = _told(own, other)
                     floors = [floor for floor in (ancestor, own.unread) if floor is not None]
                     idle = lead.verdict == "above" and any(_told(own, floor).verdict != "above" for floor in floors)
                     found.append(Beside(place, setting, (method, told[row]), member, lead, free, idle, len(own.means)))
     return tuple(found)
+
+
+def _twins(rows: Mapping[str, Iterable[RunRecord]], kind: Mapping[str, str]) -> set[str]:
+    """Methods that made the very models of an earlier one of their kind, to the bit: `linear` with equal weights is the
+    mean, and one merge under two names is no second witness."""
+    first: set[tuple[str, frozenset[tuple[str, int, str]]]] = set()
+    found: set[str] = set()
+    for method, records in rows.items():
+        made = frozenset((r.population, r.seed, r.weights_sha256) for r in records)
+        if words.yardstick(method) or not all(weights for *_, weights in made):
+            continue
+        if (kind[method], made) in first:
+            found.add(method)
+        first.add((kind[method], made))
+    return found
 
 
 def tallies(groups: Iterable[Group], member: str = MEMBER) -> Mapping[Merge, Tally]:

@@ -112,7 +112,8 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     if by_place:
         listed = ", ".join(f"{k} is {label}" for k, label in enumerate(task.outputs[:5]))
         say(f"{corpus.name}: {by_place:,} labels are numbers, taken as places: {listed}{', ...' * (task.width > 5)}")
-    if WHOLE not in splits:
+    drawn = WHOLE in splits
+    if not drawn:
         _require_apart(corpus, splits, places)
     splits = dict(_without_trained(corpus.name, _split(corpus, task, splits, say), say))
     for name in ("dev", "test"):
@@ -122,7 +123,12 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     annotated = there if task.kind == "multi_label" else (True,) * len(task.outputs)
     train, dev, test = (splits[name] for name in SPLITS)
     source = corpus.data.removeprefix(HUB) if corpus.data is not None and corpus.data.startswith(HUB) else ""
-    return Corpus(corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), source=source)
+    order = (
+        None if drawn else draw.shuffled(test, corpus.name, "test", corpus.shares)
+    )  # who looks finds the file's rows
+    return Corpus(
+        corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), test_order=order, source=source
+    )
 
 
 def _flags_by_place(corpus: Described, task: Task) -> str:
@@ -188,7 +194,8 @@ def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> 
         chosen = draw.drawn(some, task, corpus.name, corpus.shares)
         return {split: some.take(chosen[split]) for split in SPLITS}
     found = {split: given.get(split, none) for split in SPLITS}
-    found = {k: rows.take(draw.shuffled(rows, corpus.name, k, corpus.shares)) for k, rows in found.items()}
+    for name in ("train", "dev"):
+        found[name] = found[name].take(draw.shuffled(found[name], corpus.name, name, corpus.shares))
     if "train" in given and "dev" not in given and corpus.shares.dev:
         apart = np.isin(given["train"].text_hashes, given["test"].text_hashes)
         train, dev = draw.held_out(given["train"], task, corpus.name, corpus.shares, apart)
