@@ -10,6 +10,7 @@ ablations.md                what one choice does, all else as it is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from harness.records.diagnosis import Diagnosis
@@ -76,13 +77,20 @@ def session(found: list[Group]) -> str:
 
 
 def _index(found: list[Group], stem: Stems) -> str:
+    """Of each real model and suite the leading table; all others stand on the models' pages alone."""
     parts = [prose.HEAD, *verdict.told(found, HERE), *ranking.told(found, PICTURES.as_posix())]
+    real = any(not group.synthetic for group in found)
     for called, own in by_model(found).items():
         parts += [f"## {_model(called, own)}\n", *([prose.SYNTHETIC] if model.made_up(own) else [])]
-        for group in own:
+        first = {suite: next(of_suite) for suite, of_suite in groupby(own, lambda group: group.key.suite)}
+        shown = [] if real and model.made_up(own) else list(first.values())
+        for group in shown:
             parts.append(f"### {text.escaped(group.heading)}\n")
             parts += [markdown.table(grids.scores(headline(group), markdown.score, HERE))] * bool(group.blocks())
             parts += _elsewhere(group, HERE)
+        if further := [group for group in own if group not in shown]:
+            named = (f"[{text.escaped(g.heading)}]({page_of(stem[called])}#{g.anchor})" for g in further)
+            parts.append(f"Tables on its page: {'; '.join(named)}.\n")
         parts.append(f"[Differences, corpora, costs, figures, commands]({page_of(stem[called])})\n")
     if not found:
         parts.append(prose.NOTHING)
