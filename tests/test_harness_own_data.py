@@ -222,6 +222,13 @@ def test_several_labels_stand_in_a_cell_in_a_list_or_in_columns_of_their_own(tmp
     assert by_text(found["de"]) == by_text(found["fr"]) == by_text(found["it"]) == wanted
 
 
+def test_lists_that_were_written_as_text_are_no_labels(tmp_path: Path) -> None:
+    """As a table of pandas writes a column of lists."""
+    table(tmp_path, "de.csv", [(text, str(["a", "b"][k % 2 :])) for k, (text, _) in enumerate(made(60))])
+    with pytest.raises(BadData, match=r"\['.*'\] is a list that was written as text"):
+        one(tmp_path, 'name = "t"\nkind = "multi_label"\n' + DE)
+
+
 def test_columns_of_labels_are_known_by_name_or_else_by_their_order(tmp_path: Path) -> None:
     rows = [(text, k % 2, k % 3 == 0) for k, (text, _) in enumerate(made(60))]
     table(tmp_path, "de.csv", rows, ("text", "is_a", "is_b"))

@@ -74,6 +74,12 @@ def _task(asked: Asked, corpora: Iterable[Described], parts: Mapping[str, Mappin
         span = asked.span or ((min(scores), max(scores)) if scores else (0.0, 1.0))
         return asked.task((), pairs.pop(), span if span[0] < span[1] else (span[0], span[0] + 1))
     if asked.writes is None and asked.labels is None:
+        lists = [name for name in labels if name.startswith("[") and name.endswith("]")]
+        if lists and asked.kind == "multi_label":
+            raise BadData(
+                f"{asked.where}: {lists[0]:.60} is a list that was written as text, and would be one label; write "
+                "labels with a sign between them and name it, columns = {separator = ...}, or give JSON lines"
+            )
         listed = ", ".join(list(labels)[:12]) + (f", and {len(labels) - 12} more" if len(labels) > 12 else "")
         say(f"{asked.name}: labels are not named; the rows have {listed}, in this order")
     return asked.task(tuple(labels), pairs.pop())
