@@ -275,6 +275,13 @@ def test_an_undecided_claim_says_how_many_sets_of_members_would_decide_it() -> N
     assert f"| 1 undecided | {count - 3:.0f} |" in row
 
 
+def test_where_a_claim_fails_in_some_places_they_are_named() -> None:
+    said, _ = told_of(three((0.48, 0.49, 0.50)), three((0.60, 0.61, 0.62), model="other"))
+    assert f"**Fails** in 1 of 2 places, {REAL} (emotion)." in said
+    alone, _ = told_of(three((0.48, 0.49, 0.50)))
+    assert "**Fails** in 1 of 1 place." in alone
+
+
 def test_of_many_places_a_lower_one_is_told_the_sets_that_decide_it_once_corrected() -> None:
     """Alone it would be decided already; of five places each had a chance to be below by luck."""
     below, unclear = [0.45, 0.475, 0.495], [0.60, 0.50, 0.49]

@@ -107,7 +107,9 @@ def _verdict(found: Sequence[Finding], counted: Sequence[Vote]) -> str:
         return f"**{SECTIONS[outcome]}** in all records." if outcome == "holds" else f"**{SECTIONS[outcome]}**."
     place, own = "place" if len(counted) == 1 else "places", sum(v.outcome == outcome for v in counted)
     if outcome != "undecided":
-        return f"**{SECTIONS[outcome]}** in {own} of {len(counted)} {place}."
+        named = [text.escaped(f"{v.block[0]} ({v.block[1]})") for v in counted if v.outcome == outcome]
+        where = f", {text.joined(named)}" if own < len(counted) else ""
+        return f"**{SECTIONS[outcome]}** in {own} of {len(counted)} {place}{where}."
     holding = sum(v.outcome == "holds" for v in counted)
     told = f", and holds in the other {holding if holding > 1 else 'one'}" if holding else ""
     return f"**Undecided** in {own} of {len(counted)} {place}{told}."
