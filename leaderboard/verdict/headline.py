@@ -82,7 +82,8 @@ def _paid_in(one: Asked, name: Name, found: Sequence[Group]) -> str:
     notes = ["one set of members"] * (one.sets == 1) + ["the ancestor was not asked"] * (one.floor is None)
     if one.own is not None and one.own.mean is not None and any(m.cost.tasks is not None for m in paid):
         notes.append(f"using each member on its own task scores {text.percent(one.own.mean)}")
-    if others := [told for m in paid for told in _elsewhere(one, m.method, found)]:
+    whose = {m.method: f"{name(m.method)} " if len(paid) > 1 else "" for m in paid}
+    if others := [whose[m.method] + told for m in paid for told in _elsewhere(one, m.method, found)]:
         notes.append(f"under protocol {text.escaped(one.group.name)}; {text.joined(others, MOST)}")
     where = text.sentence(f"{one.group.key.model}, {one.group.called}, {one.title}")
     return f"{where} ({'; '.join([*merges, *notes])})" if merges else ""

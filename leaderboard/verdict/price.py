@@ -31,7 +31,7 @@ def price(found: Sequence[Group]) -> Iterator[str]:
 
 
 def _span(seconds: Sequence[float]) -> str:
-    """`1.1 s (0.05 s to 247 s)`."""
+    """`1.1 s (less than 0.1 s to 4 min)`: the median, and the shortest and longest."""
     low, high, middle = (text.seconds(pick(seconds)) for pick in (min, max, median))
     return middle if low == high else f"{middle} ({low} to {high})"
 

@@ -134,13 +134,13 @@ def beside(group: Group) -> tuple[Beside, ...]:
 
 
 def _twins(rows: Mapping[str, Iterable[RunRecord]], kind: Mapping[str, str]) -> set[str]:
-    """Methods that made the very models of an earlier one of their kind, to the bit: `linear` with equal weights is the
-    mean, and one merge under two names is no second witness."""
-    first: set[tuple[str, frozenset[tuple[str, int, str]]]] = set()
+    """Methods that made the very models of an earlier one of their kind, to the bit, and score as it does: `linear` of
+    equal weights is the mean, and one merge under two names is no second witness."""
+    first: set[tuple[str, frozenset[tuple[str, int, str, float]]]] = set()
     found: set[str] = set()
     for method, records in rows.items():
-        made = frozenset((r.population, r.seed, r.weights_sha256) for r in records)
-        if words.yardstick(method) or not all(weights for *_, weights in made):
+        made = frozenset((r.population, r.seed, r.weights_sha256, r.score) for r in records)
+        if words.yardstick(method) or not all(weights for _, _, weights, _ in made):
             continue
         if (kind[method], made) in first:
             found.add(method)

@@ -68,7 +68,8 @@ def _at(asked: Asked, place: int) -> str:
 
 def _names(column: str, label: str) -> bool:
     """Whether a column is named as a label: `is_joy` as joy."""
-    return label.casefold() in re.split(r"[\W_]+", column.casefold()) or column.casefold().endswith(label.casefold())
+    whole, wanted = column.casefold(), label.casefold()
+    return wanted in re.split(r"[\W_]+", whole) or (len(wanted) > 2 and whole.endswith(wanted))
 
 
 def _written(said: Entries, writes: Writes, others: Columns, language: str) -> Columns:

@@ -129,9 +129,7 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
     annotated = there if task.kind == "multi_label" else (True,) * len(task.outputs)
     train, dev, test = (splits[name] for name in SPLITS)
     source = corpus.data.removeprefix(HUB) if corpus.data is not None and corpus.data.startswith(HUB) else ""
-    order = (
-        None if drawn else draw.shuffled(test, corpus.name, "test", corpus.shares)
-    )  # who looks finds the file's rows
+    order = None if drawn else draw.shuffled(test, corpus.shares)  # who looks finds the file's rows
     return Corpus(
         corpus.name, task, train, dev, test, annotated, variants=dict(corpus.soup), test_order=order, source=source
     )
@@ -168,7 +166,7 @@ def _tell_shared(corpora: Iterable[Corpus], say: Say) -> None:
     development rows a member of another corpus is trained on."""
     for one, other in permutations(corpora, 2):
         both = int(np.isin(one.test.text_hashes, other.test.text_hashes).sum())
-        if one.name < other.name and both > FEW * len(one.test):
+        if one.name < other.name and both > FEW * min(len(one.test), len(other.test)):
             say(
                 f"{one.name}: {both:,} of {len(one.test):,} test rows have the text of a test row of {other.name}; "
                 "each is counted twice, so means over both may look surer than they are"
@@ -201,7 +199,7 @@ def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> 
         return {split: some.take(chosen[split]) for split in SPLITS}
     found = {split: given.get(split, none) for split in SPLITS}
     for name in ("train", "dev"):
-        found[name] = found[name].take(draw.shuffled(found[name], corpus.name, name, corpus.shares))
+        found[name] = found[name].take(draw.shuffled(found[name], corpus.shares))
     if "train" in given and "dev" not in given and corpus.shares.dev:
         apart = np.isin(given["train"].text_hashes, given["test"].text_hashes)
         train, dev = draw.held_out(given["train"], task, corpus.name, corpus.shares, apart)
