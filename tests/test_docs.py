@@ -197,7 +197,7 @@ def test_usage_names_every_method_and_those_that_run_unasked() -> None:
 def test_a_newcomer_reads_the_readme_at_one_go() -> None:
     text = text_of(ROOT / "README.md")
     own = text[: text.index(BEGIN)] + text[text.index(END) :]
-    assert len(own.splitlines()) <= 71 and "make try" in own and "git clone" in own
+    assert len(own.splitlines()) <= 65 and "make try" in own and "git clone" in own
 
 
 def test_make_try_asks_for_what_is_there(own_options: set[str]) -> None:

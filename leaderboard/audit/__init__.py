@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +60,7 @@ def load(store: Store, paths: Iterable[Path] | None = None) -> Loaded:
                 sound(record, place)
                 if said := contradiction(record) or astray(record):
                     raise BadRecord(f"{place}: {said}; the file was edited or damaged")
-                record = once.shared(replace(record, trace=shown_of(record.trace), says=dict(told_of(record))))
+                record = once.shared(record, trace=shown_of(record.trace), says=dict(told_of(record)))
                 if record.path in found.places:
                     found.repeats.append((place, record))
                 else:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
 from harness.records.record import slug
@@ -29,6 +28,7 @@ from leaderboard.claims.rules import Kept, Rule
 from leaderboard.stats.difference import Difference, pooled
 from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.tables.group import Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.kinds import beside
 from leaderboard.tables.namesakes import one_name
 
@@ -103,24 +103,21 @@ class Claim:
         return Finding(block, place, outcome, measured.difference, "", group.synthetic, kinds=both)
 
 
-def findings(groups: Iterable[Group]) -> dict[str, list[Finding]]:
-    """Every claim asked of every group, real models first. Groups are asked as they come: one group's answers fill
-    memory, and who prepares one does so just before."""
+def findings(groups: Sequence[Group]) -> dict[str, list[Finding]]:
+    """Every claim asked of every group, real models first."""
     found: dict[str, list[Finding]] = {name: [] for name in CLAIMS}
-    asked = [(group, _of(group)) for group in groups]
-    names = {made_up: one_name(g for g, _ in asked if g.synthetic == made_up) for made_up in (False, True)}
-    for group, own in asked:
+    names = {made_up: one_name(g for g in groups if g.synthetic == made_up) for made_up in (False, True)}
+    for group in groups:
         block = names[group.synthetic][group.key.model], group.key.suite
-        for name, finding in own.items():
+        for name, finding in asked(group).items():
             found[name].append(replace(finding, block=block))
     return {name: sorted(own, key=lambda f: f.synthetic) for name, own in found.items()}
 
 
-@lru_cache(maxsize=64)
-def _of(group: Group) -> dict[str, Finding]:
+@kept
+def asked(group: Group) -> dict[str, Finding]:
     """What one group says of every claim that it was asked."""
     told = {name: claim.ask(group) for name, claim in CLAIMS.items()}
-    measures.let_go()
     return {name: finding for name, finding in told.items() if finding is not None}
 
 

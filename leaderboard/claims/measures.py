@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import contenders
 from leaderboard.tables.exams import alike
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kinds import kind_of
 from leaderboard.tables.rows import base_of
+from leaderboard.tables.scored import scored
 
 
 class Compared(NamedTuple):
@@ -105,7 +104,7 @@ def dev_size(where: Where | None, method: str) -> Measure:
         least = min((share for rows in columns.values() for share in rows), default=None)
         if least is None:
             return NOT_ASKED
-        pairs = [(b, _columns(group)[b], rows[least]) for b, rows in columns.items() if least in rows]
+        pairs = [(b, scored(group, b), rows[least]) for b, rows in columns.items() if least in rows]
         whole = [(b, c, fewer) for b, c, fewer in pairs if {method, fewer} <= set(c)]
         if not whole:
             told = f"{method} was not run on both"
@@ -157,7 +156,7 @@ def _kind(block: Block, row: str) -> str:
 
 def _of(group: Group, block: Block) -> Mapping[str, Contender]:
     """The contender of each method."""
-    column = _columns(group)[block]
+    column = scored(group, block)
     return {method: column[row] for method, row in usual_rows(block.rows).items() if row in column}
 
 
@@ -167,14 +166,3 @@ def _above_base(group: Group, block: Block, method: str, base: str) -> Differenc
     if not {method, base} <= set(column) or base_of(block.rows[row][0]) != usual_rows(block.rows)[base]:
         return None
     return difference(column[method], column[base])
-
-
-@lru_cache(maxsize=1)  # contenders hold their answers
-def _columns(group: Group) -> Mapping[Block, Mapping[str, Contender]]:
-    """The contenders of each column; a dozen claims ask for them."""
-    return {b: contenders(b.rows, group.score, group.answers) for b in group.every_block()}
-
-
-def let_go() -> None:
-    """Keep no answers of the group that was asked last: beside those of the next one they would not fit in memory."""
-    _columns.cache_clear()

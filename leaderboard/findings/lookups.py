@@ -13,9 +13,9 @@ from leaderboard.claims.searches import paired
 from leaderboard.findings.says import Value
 from leaderboard.stats.difference import Difference
 from leaderboard.tables.ablations import variants
-from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kinds import DEFAULT, kind_of
+from leaderboard.tables.scored import scored
 
 Lookup = Callable[[Group], Value | None]
 
@@ -44,7 +44,7 @@ def score(setting: str, row: Row, beside: Row | None = None) -> Lookup:
 
     def look(group: Group) -> Value | None:
         for block, (own, *_) in _columns(group, setting, row, *([beside] if beside else [])):
-            found = contenders(block.rows, group.score, group.answers).get(own)
+            found = scored(group, block).get(own)
             if found is not None:
                 return Value(100 * found.mean, f"{100 * found.mean:.1f}", _place(group))
         return None
@@ -57,7 +57,7 @@ def spread(setting: str, *rows: Row) -> Lookup:
 
     def look(group: Group) -> Value | None:
         for block, own in _columns(group, setting, *rows):
-            found = contenders(block.rows, group.score, group.answers)
+            found = scored(group, block)
             if set(own) <= found.keys():
                 means = [100 * found[row].mean for row in own]
                 return Value(max(means) - min(means), f"{max(means) - min(means):.1f}", _place(group))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from leaderboard.claims.claims import CLAIMS, Finding, anchor, findings, verdict, votes
 from leaderboard.findings.lookups import Lookup, Row, difference, extreme, gap, score, share, spread
@@ -27,6 +26,7 @@ from leaderboard.findings.says import (
 )
 from leaderboard.tables.cell import MEMBER
 from leaderboard.tables.group import Group
+from leaderboard.tables.kept import kept
 from leaderboard.verdict import settings
 from leaderboard.verdict.tally import Tally, beside, tallies
 
@@ -333,7 +333,7 @@ OVER_ALL = (
 QUANTITIES: Mapping[str, InTable | OverAll] = {q.name: q for q in IN_TABLES} | {q.name: q for q in OVER_ALL}
 
 
-@lru_cache(maxsize=64)
+@kept
 def in_group(group: Group) -> Mapping[str, Value]:
     """What one group tells; asked while its answers are in memory."""
     own = [q for q in IN_TABLES if (q.model, q.suite) == (group.key.model, group.key.suite) and not group.synthetic]

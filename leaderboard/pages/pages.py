@@ -9,7 +9,7 @@ ablations.md                what one choice does, all else as it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePosixPath
 
@@ -17,22 +17,19 @@ from harness.records.diagnosis import Diagnosis
 from harness.records.terrain import Terrain
 from leaderboard import links, text
 from leaderboard.claims.claims import findings
-from leaderboard.findings.quantities import in_group
 from leaderboard.pages import claims, grids, markdown, model, prose, ranking, section, varied, verdict
 from leaderboard.pages.diagnoses import Diagnosed
 from leaderboard.pages.figures import figures
 from leaderboard.pages.files import Files
 from leaderboard.pages.grids import Name
 from leaderboard.pages.outcomes import Varied
+from leaderboard.pages.prepared import prepare
 from leaderboard.pages.repeat import repeat
 from leaderboard.places import FOLDER, Stems, page_of, stems
-from leaderboard.tables.budgets import same_budget
 from leaderboard.tables.elsewhere import elsewhere
-from leaderboard.tables.group import Group, by_model, let_go
-from leaderboard.tables.table import headline, per_corpus, unseen
-from leaderboard.tables.tuned import calibration, default_and_tuned
+from leaderboard.tables.group import Group, by_model
+from leaderboard.tables.table import headline
 from leaderboard.verdict.answer import answer
-from leaderboard.verdict.tally import beside
 
 INDEX, CLAIMS_PAGE = PurePosixPath("leaderboard.md"), PurePosixPath("claims.md")
 VARIED_PAGE = PurePosixPath("ablations.md")
@@ -44,7 +41,8 @@ def pages(
     found: list[Group], terrains: Sequence[Terrain] = (), diagnosed: Sequence[Diagnosis] = ()
 ) -> dict[PurePosixPath, str]:
     """Every published file, by its path below docs/."""
-    asked_of = findings(_prepared(found))  # first: each group's tables are made while its answers are in memory
+    prepare(found)
+    asked_of = findings(found)
     stem = stems(group.key.model for group in found)
     files = {INDEX: _index(found, stem), CLAIMS_PAGE: claims.page(asked_of, PICTURES.as_posix())}
     shared = {str(name): drawing for name, drawing in claims.figures(asked_of).items()} | ranking.diagrams(found)
@@ -95,15 +93,6 @@ def _index(found: list[Group], stem: Stems) -> str:
     if not found:
         parts.append(prose.NOTHING)
     return "\n".join([*parts, prose.HOW_TO_READ, prose.NOTES])
-
-
-def _prepared(found: Iterable[Group]) -> Iterator[Group]:
-    """Each group with its tables made, while its answers are in memory; what is made after them needs the room."""
-    for group in found:
-        headline(group), per_corpus(group), elsewhere(group), default_and_tuned(group), calibration(group)
-        same_budget(group), beside(group), unseen(group), in_group(group), [*varied.of_answers(group)]
-        yield group
-        let_go()
 
 
 def _model(name: str, own: Sequence[Group]) -> str:

@@ -293,10 +293,9 @@ In words, each hop is its source, from 1, its block, from 0, and its scale where
 """
 
 BELOW_BLOCK = """\
-{what} x 100, one row for each method: at its protocol's own values, or the only ones that were run;
-bold is the best merge of its kind, at its defaults or tuned alike on development rows, ≈ cannot be told from it;
-± is a 95 % interval over sets of members, two sets are shown as their values, one as (n=1);
-[how to read it, and everything else](docs/leaderboard.md).
+{what} x 100, a row for each method: at its protocol's own values, or the only ones that were run. Bold is the
+best merge of its kind, at its defaults or tuned alike; ≈ cannot be told from it. ± is a 95 % interval over sets of
+members; two sets are shown as their values, one as (n=1). [How to read it, and all else](docs/leaderboard.md).
 """
 
 SYNTHETIC = "A tiny model on generated text: it shows that the whole system runs and says nothing about real models.\n"

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from harness.judging.rowwise import SIGNED, Array, Rowwise, sums
 from leaderboard.stats.packed import Columns, together
@@ -93,7 +94,8 @@ class Paper:
         for one, columns in zip(self._answers, self._columns, strict=True):
             scores.append(float(one.score(sums(columns.numbers), shared)))
         owns = [sums(columns.numbers).astype(columns.kind) for columns in self._columns]
-        redrawn, tossed = self._drawn(count, owns)
+        with threadpool_limits(1, "blas"):  # threads wait for each other by spinning, and two processes may share cores
+            redrawn, tossed = self._drawn(count, owns)
         made = [
             Sheet(
                 paper=f"{self._name} {self._metric} {len(owns[k])}",
@@ -165,9 +167,12 @@ def exchanged(one: Sheet, other: Sheet) -> Array:
 
     Who lets sheets go calls `exchanged.cache_clear()`.
     """
-    mixed = np.subtract(one.tossed, other.tossed, dtype=one.own.dtype) + other.own[:, None]
-    rest = (one.own + other.own)[:, None] - mixed
-    found: Array = one.of(mixed.T, one.shared) - one.of(rest.T, one.shared)
+    both = np.empty((2, *one.tossed.shape), one.own.dtype)
+    mixed = np.subtract(one.tossed, other.tossed, dtype=both.dtype, out=both[0])
+    mixed += other.own[:, None]
+    np.subtract((one.own + other.own)[:, None], mixed, out=both[1])
+    first, second = one.of(both.transpose(0, 2, 1), one.shared)
+    found: Array = first - second
     return found
 
 

@@ -54,6 +54,11 @@ class Contender:
         return tuple(sheet.paper for _, sheet in self.sheets or ())
 
     @cached_property
+    def redrawn(self) -> Array | None:
+        """(draws,) the mean on other test rows; None without predictions."""
+        return _sum([(weight, sheet.redrawn) for weight, sheet in self.sheets or ()])
+
+    @cached_property
     def unread(self) -> Contender | None:
         """The best answer that reads no text, in the same place: yes to every label, the most frequent class, 0 of a
         correlation. None where nobody knows, as of texts that are written."""
@@ -119,7 +124,7 @@ class Difference:
     def together(self) -> Spread | None:
         """Rows and replicates at once; None where one of them cannot be asked."""
         values = list((self.by_replicate or {}).values())
-        return None if self.redrawn is None else with_rows(values, float(np.nanvar(self.redrawn)))
+        return None if self.redrawn is None else with_rows(values, _variance(self.redrawn))
 
     @property
     def span(self) -> Interval | None:
@@ -178,7 +183,7 @@ def difference(one: Contender, other: Contender) -> Difference:
     return Difference(
         one.mean - other.mean,
         {seeds: a - other.means[seeds] for seeds, a in one.means.items()},
-        _sum([(weight, a.redrawn - b.redrawn) for (weight, a), (_, b) in pairs]),
+        _minus(one.redrawn, other.redrawn) if asked else None,
         _sum([(weight, exchanged(a, b)) for (weight, a), (_, b) in pairs]),
         width=max((a.width for (_, a), _ in pairs), default=1.0),
     )
@@ -235,3 +240,13 @@ def _sum(parts: Sequence[tuple[float, Array | None]]) -> Array | None:
     """A weighted sum of draws; None where one is missing."""
     known = [w * values.astype(float) for w, values in parts if values is not None]
     return sum(known[1:], known[0]) if known and len(known) == len(parts) else None
+
+
+def _minus(one: Array | None, other: Array | None) -> Array | None:
+    return None if one is None or other is None else one - other
+
+
+def _variance(draws: Array) -> float:
+    """Of those that have a score; NaN of none."""
+    known = draws[~np.isnan(draws)]
+    return float(known.var()) if len(known) else math.nan

@@ -11,14 +11,15 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from harness.records.record import RunRecord
 from leaderboard.stats.difference import Told, difference
 from leaderboard.stats.interval import mean
-from leaderboard.tables.cell import Cell, contenders, corrected
+from leaderboard.tables.cell import Cell, corrected
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.rows import Rows, base_of, label
+from leaderboard.tables.scored import scored
 from leaderboard.tables.searches import (
     EVOLVER,
     MARKS,
@@ -75,7 +76,7 @@ class SameBudget:
     block: Block
 
 
-@lru_cache(maxsize=64)
+@kept
 def same_budget(group: Group) -> list[SameBudget]:
     """A table for each column of scores and each budget that some search or evolution of it was given."""
     tables = []
@@ -120,9 +121,9 @@ def _panels(rows: Rows, families: Mapping[str, Sequence[str]]) -> dict[str, tupl
 def _found(
     group: Group, block: Block, cells: Mapping[str, Cell], families: Sequence[Sequence[str]]
 ) -> dict[str, Found]:
-    scored = contenders(block.rows, group.score, group.answers)
+    known = scored(group, block)
     pairs = {row: _yardstick(block.rows, row, family) for family in families for row in family}
-    leads = {row: difference(scored[row], scored[r]) for row, r in pairs.items() if row in scored and r in scored}
+    leads = {row: difference(known[row], known[r]) for row, r in pairs.items() if row in known and r in known}
     told = corrected(leads)
     return {row: _of(block.rows[row], cells[row], told.get(row)) for row in pairs}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from leaderboard.stats.difference import Told, difference
 from leaderboard.tables.cell import contenders, corrected
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.rows import base_of
 from leaderboard.tables.searches import EVOLVER, budget_of, is_named, is_search, searcher_of
 from leaderboard.tables.tuned import root_of
@@ -35,7 +35,7 @@ class Coefficients:
     seeds: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
+@kept
 def coefficients(group: Group) -> list[Coefficients]:
     """One for each column, optimiser and budget by which both a merge and its evolution were searched."""
     found = []

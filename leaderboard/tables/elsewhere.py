@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 from leaderboard.tables.cell import Cell, Column, cells
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.rows import in_order
 from leaderboard.tables.table import Scores, title_of
 
 
-@lru_cache(maxsize=64)
+@kept
 def elsewhere(group: Group) -> Scores | None:
     """The table; None where nothing beside the aim was asked."""
     columns, shown = list[Column](), list[Block]()

@@ -7,7 +7,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -75,6 +75,9 @@ class Group:
     records: tuple[RunRecord, ...]
     gold: Gold | None = None  # without gold labels nothing is known about other test rows
     name: str = ""  # among the tables of its model and suite: `quick, 10 epochs`
+    made: dict[str, Any] = field(
+        default_factory=dict, init=False, repr=False
+    )  # its tables; see leaderboard/tables/kept.py
 
     def answers(self, record: RunRecord, corpus: str | None = None) -> tuple[Sheet, ...] | None:
         """The record's sheets, of one corpus or of all that it was examined on; None where predictions are missing."""
@@ -165,14 +168,30 @@ class Group:
         return tuple(dict.fromkeys(block.question for block in (*self.blocks(), *self.elsewhere(), *self.ablations())))
 
 
-_LAST: dict[Group, Sheets] = {}  # one at a time: the answers of two groups together would not fit in memory
+class _Answers(NamedTuple):
+    """What is in memory of a group's answers."""
+
+    sheets: Sheets
+    beside: dict[Any, Any]  # what was made of them and holds them
+
+
+_LAST: dict[Group, _Answers] = {}  # one at a time: the answers of two groups together would not fit in memory
+
+
+def _in_memory(group: Group) -> _Answers:
+    if group not in _LAST:
+        let_go()
+        _LAST[group] = _Answers({} if group.gold is None else sheets_of(group.records, group.gold), {})
+    return _LAST[group]
 
 
 def _sheets(group: Group) -> Sheets:
-    if group not in _LAST:
-        let_go()
-        _LAST[group] = {} if group.gold is None else sheets_of(group.records, group.gold)
-    return _LAST[group]
+    return _in_memory(group).sheets
+
+
+def beside_answers(group: Group) -> dict[Any, Any]:
+    """A place for what holds a group's answers, and goes when they go."""
+    return _in_memory(group).beside
 
 
 def let_go() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.rows import rows_of
 from leaderboard.tables.sweeps import Point, by_seed
 
@@ -26,7 +26,7 @@ class OneByOne:
     seeds: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
+@kept
 def one_by_one(group: Group) -> list[OneByOne]:
     """One for each setting that is asked to see what a choice does, and whose populations differ in size alone."""
     found: dict[tuple[str, str], list[Block]] = defaultdict(list)

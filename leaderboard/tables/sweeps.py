@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from harness.records.record import RunRecord
@@ -16,6 +15,7 @@ from leaderboard.stats.difference import Contender, Told, difference
 from leaderboard.stats.interval import mean
 from leaderboard.tables.cell import contenders, corrected
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.options import BUDGET, FEWEST, USUAL, Line, lines_of
 from leaderboard.tables.rows import Rows, label
 from leaderboard.tables.tuned import root_of
@@ -48,7 +48,7 @@ class Sweep:
         return usual if any(point.value == usual for line in self.lines.values() for point in line) else None
 
 
-@lru_cache(maxsize=64)
+@kept
 def sweeps(group: Group) -> list[Sweep]:
     """All of a group, column by column, the options of a column by their names."""
     blocks = (*group.blocks(), *group.ablations())

@@ -6,13 +6,14 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.cell import Answers, Cell, Column, Value, cells, seeds_of
 from leaderboard.tables.group import Block, Group, Question
+from leaderboard.tables.kept import kept
 from leaderboard.tables.order import by_score
 from leaderboard.tables.rows import Rows, in_order, rows_of
 from leaderboard.tables.said import number_of
@@ -105,7 +106,7 @@ class Costs:
     rows: Mapping[str, Cost]  # method -> cost, in the order of the rows
 
 
-@lru_cache(maxsize=64)
+@kept
 def headline(group: Group) -> Scores:
     """A column for each setting, head policy and exam, the paper's numbers beside ours."""
     columns, blocks = [], tuple(group.blocks())
@@ -118,7 +119,7 @@ def headline(group: Group) -> Scores:
     return Scores("Scores", tuple(columns), _ordered(in_order(rows), columns), blocks)
 
 
-@lru_cache(maxsize=64)
+@kept
 def per_corpus(group: Group) -> list[Scores]:
     """A table for each column of scores: a column for each corpus that all examine, or for each population."""
     tables = []
@@ -159,7 +160,7 @@ class Ablations:
     asked: bool  # whether its setting is an ablation, so that no other table has these rows
 
 
-@lru_cache(maxsize=64)
+@kept
 def ablations(group: Group) -> list[Ablations]:
     """A table for each column that has variants, and for each that was asked as an ablation."""
     tables = []
@@ -173,7 +174,7 @@ def ablations(group: Group) -> list[Ablations]:
     return tables
 
 
-@lru_cache(maxsize=64)
+@kept
 def unseen(group: Group) -> list[Scores]:
     """For each column of scores that examines texts which members were trained on: with them, and without."""
     tables = []

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 from harness.records.record import RunRecord
 from leaderboard import words
-from leaderboard.stats.difference import Contender, Told, difference
+from leaderboard.stats.difference import Told, difference
 from leaderboard.tables.ablations import variants
-from leaderboard.tables.cell import Cell, contenders, corrected
+from leaderboard.tables.cell import Cell, corrected
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.kept import kept
 from leaderboard.tables.rows import Rows, label
+from leaderboard.tables.scored import scored
 from leaderboard.tables.searches import inner_of, is_calibrated, searcher_of, within
 from leaderboard.tables.table import headline
 
@@ -73,7 +74,7 @@ class Calibration:
     block: Block
 
 
-@lru_cache(maxsize=64)
+@kept
 def default_and_tuned(group: Group) -> list[DefaultAndTuned]:
     """A table for each column of scores in which some method was run both ways; its methods in the column's order."""
     found = []
@@ -96,7 +97,7 @@ def default_and_tuned(group: Group) -> list[DefaultAndTuned]:
     return found
 
 
-@lru_cache(maxsize=64)
+@kept
 def calibration(group: Group) -> list[Calibration]:
     """A table for each column of scores in which something was calibrated."""
     found = []
@@ -149,6 +150,6 @@ def _share(block: Block, row: str) -> object:
 
 def _differences(group: Group, block: Block, pairs: Mapping[K, tuple[str, str]]) -> dict[K, Told]:
     """Each pair's difference where both are complete, corrected together."""
-    scored: Mapping[str, Contender] = contenders(block.rows, group.score, group.answers)
-    whole = {key: (a, b) for key, (a, b) in pairs.items() if a in scored and b in scored}
-    return corrected({key: difference(scored[a], scored[b]) for key, (a, b) in whole.items()})
+    known = scored(group, block)
+    whole = {key: (a, b) for key, (a, b) in pairs.items() if a in known and b in known}
+    return corrected({key: difference(known[a], known[b]) for key, (a, b) in whole.items()})

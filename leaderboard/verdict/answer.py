@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from leaderboard import text
 from leaderboard.stats.difference import Difference, difference
-from leaderboard.tables.cell import contenders
 from leaderboard.tables.group import Block, Group
+from leaderboard.tables.scored import scored
 from leaderboard.tables.table import Cost
 from leaderboard.verdict.decision import Decision, decide
 from leaderboard.verdict.more import more
@@ -85,7 +85,7 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
 
 
 def _on_test(group: Group, block: Block, row: str, member: str) -> Difference | None:
-    found = contenders(block.rows, group.score, group.answers)
+    found = scored(group, block)
     return difference(found[row], found[member]) if row in found and member in found else None
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +20,12 @@ from leaderboard import words
 from leaderboard.stats.difference import ZERO, Contender, Told, difference
 from leaderboard.stats.holm import LEVEL
 from leaderboard.tables.ablations import usual_rows
-from leaderboard.tables.cell import ANCESTOR, MEMBER, contenders
+from leaderboard.tables.cell import ANCESTOR, MEMBER
 from leaderboard.tables.group import Group, Question
+from leaderboard.tables.kept import kept
 from leaderboard.tables.kinds import kinds
 from leaderboard.tables.namesakes import one_name
+from leaderboard.tables.scored import scored
 from leaderboard.tables.searches import part
 
 ANY = "avg"  # a member without choosing, on average; MEMBER is chosen on development rows
@@ -107,16 +108,12 @@ class Tally:
         )
 
 
-@lru_cache(maxsize=64)
+@kept
 def beside(group: Group) -> tuple[Beside, ...]:
     """Every merge of a group beside the best member and beside one that nobody chose, where both were asked."""
     found = []
     for block in group.blocks():
-        known, usual, told = (
-            contenders(block.rows, group.score, group.answers),
-            usual_rows(block.rows),
-            kinds(block.rows),
-        )
+        known, usual, told = scored(group, block), usual_rows(block.rows), kinds(block.rows)
         place = (group.key.model, group.key.suite, block.question, block.heads)
         setting = group.said(block.question).title
         ancestor = known.get(usual.get(ANCESTOR, ""))
