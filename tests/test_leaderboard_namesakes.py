@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.records.record import RunRecord
 from leaderboard.claims.claims import findings, votes
+from leaderboard.manual.standing import Records
 from leaderboard.pages import markdown
+from leaderboard.pages.ranking import told
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.overall import overall
@@ -74,3 +78,35 @@ def test_sets_of_members_whose_merge_is_the_same_to_the_bit_are_one(made: list[R
     (group,) = groups([*made, *(of(seed, members, "", "ties") for seed, members in enumerate("abc", 1))])
     cells = headline(group).columns[0].cells
     assert len(cells["ties"].values) == sets
+
+
+def weighed(made: list[RunRecord], names: dict[str, str]) -> list[RunRecord]:
+    """The same with weights: of two methods under one name the same ones."""
+    return [
+        replace(r, weights_sha256=f"{names.get(r.method, r.method)} {r.model} {r.setting} {r.population} {r.seed}")
+        for r in made
+    ]
+
+
+def test_one_merge_under_two_names_has_one_rank_and_moves_no_other() -> None:
+    """`linear` with equal weights is the mean; as a second row it would push all that is below it down a place."""
+    scores = {"best": 0.9, "fisher": 0.6, "simple": 0.5, "linear": 0.5, "ties": 0.4}
+    made = [record(m, s, x, model=model) for model in ("a", "b") for m, x in scores.items() for s in (1, 2)]
+    same = groups(weighed(made, {"linear": "simple"}))
+    (ranked,) = overall(same)
+    assert ranked.ranking.ranks == {"fisher": 1, "simple": 2, "ties": 3} and ranked.twins == {"linear": "simple"}
+    (apart,) = overall(groups(weighed(made, {})))
+    assert apart.ranking.ranks == {"fisher": 1, "simple": 2.5, "linear": 2.5, "ties": 4} and not apart.twins
+    (own,) = Records(same).ranks("linear")
+    assert (own.row, own.place, own.of) == ("linear", 2, 3) == ("linear", Records(same).ranks("simple")[0].place, 3)
+    page = "\n".join(told(same, "pictures"))
+    assert "One merge under two names has one rank: linear made the models of simple." in page
+
+
+def test_who_made_other_models_anywhere_is_no_twin() -> None:
+    scores = {"fisher": 0.6, "simple": 0.5, "linear": 0.5, "ties": 0.4}
+    made = [record(m, s, x, model=model) for model in ("a", "b") for m, x in scores.items() for s in (1, 2)]
+    half = [*weighed([r for r in made if r.model == "a"], {"linear": "simple"})]
+    half += weighed([r for r in made if r.model == "b"], {})
+    (ranked,) = overall(groups(half))
+    assert set(ranked.ranking.ranks) == {*scores} and not ranked.twins

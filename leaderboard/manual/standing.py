@@ -54,6 +54,8 @@ class Records:
             for place, (row, rank) in enumerate(ranks.items(), start=1):
                 if _is_of(row, name):
                     found.append(Ranked(row, rank, place, len(ranks), 0, world))
+                same = [twin for twin, first in world.twins.items() if first == row and _is_of(twin, name)]
+                found += [Ranked(twin, rank, place, len(ranks), 0, world) for twin in same]
             for row, lacks in world.waiting.items():
                 if _is_of(row, name):
                     found.append(Ranked(row, None, 0, len(ranks), lacks, world))

@@ -33,6 +33,9 @@ def told(found: list[Group], pictures: str) -> Iterator[str]:
         )
         if not _tells(each):
             yield "So few models and suites cannot tell any two of these apart.\n"
+        if each.twins:
+            same = [f"{method} made the models of {first}" for method, first in each.twins.items()]
+            yield f"One merge under two names has one rank: {text.escaped('; '.join(same))}.\n"
         if each.waiting:
             waiting = [f"{m} ({lacks} of {each.questions} missing)" for m, lacks in each.waiting.items()]
             yield f"Without a rank until complete: {text.escaped(text.listed(waiting, 12))}.\n"

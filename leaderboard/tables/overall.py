@@ -6,8 +6,8 @@ Rows of one kind are ranked with each other: at their defaults, or tuned alike o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from leaderboard import words
@@ -18,6 +18,7 @@ from leaderboard.tables.group import Group
 from leaderboard.tables.kinds import each
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import headline
+from leaderboard.tables.twins import everywhere
 
 Place = tuple[str, str]  # model and suite: one block, however many settings, protocols and knobs were tried
 
@@ -33,6 +34,7 @@ class Overall:
     left_out: int  # those that one of them did not answer
     waiting: Mapping[str, int]  # method without a rank -> how many of the questions it still lacks
     most: bool = False  # whether these are the most methods, on the few questions that all of them answered
+    twins: Mapping[str, str] = field(default_factory=dict)  # method -> the ranked one whose models it made everywhere
 
 
 class _Asked(NamedTuple):
@@ -48,17 +50,23 @@ def overall(groups: Iterable[Group]) -> list[Overall]:
     Within a block, ranks are averaged over protocols and exams, then over settings. Each method has one row.
     """
     every, found = list(groups), []
-    for world, kind, asked in _apart(every):
+    for world, kind, asked, alike in _apart(every):
         ranked, counted = _complete(asked)
-        first = _ranked(world, kind, asked, ranked, counted)
+        first = _ranked(world, kind, asked, ranked, counted, alike)
         found += [first] if first is not None else []
-        wide = _ranked(world, kind, asked, *_widest(asked, len(ranked) if first is not None else 0), most=True)
+        wide = _ranked(world, kind, asked, *_widest(asked, len(ranked) if first is not None else 0), alike, most=True)
         found += [wide] if wide is not None else []
     return found
 
 
 def _ranked(
-    world: str, kind: str, asked: Sequence[_Asked], ranked: Sequence[str], counted: Sequence[_Asked], most: bool = False
+    world: str,
+    kind: str,
+    asked: Sequence[_Asked],
+    ranked: Sequence[str],
+    counted: Sequence[_Asked],
+    alike: Mapping[str, str],
+    most: bool = False,
 ) -> Overall | None:
     ranks = of_blocks(_blocks(counted, ranked))
     if ranks is None:
@@ -66,7 +74,8 @@ def _ranked(
     questions, answered = {c.question for c in counted}, _answered(counted)
     waiting = {m: len(questions - answered.get(m, set())) for m in sorted(_answered(asked)) if m not in ranked}
     left_out = len({c.question for c in asked} - questions)
-    return Overall(world, kind, ranks, len(questions), left_out, waiting, most)
+    twins = {method: first for method, first in alike.items() if first in ranks.ranks}
+    return Overall(world, kind, ranks, len(questions), left_out, waiting, most, twins)
 
 
 def _widest(asked: Sequence[_Asked], than: int) -> tuple[list[str], list[_Asked]]:
@@ -82,14 +91,16 @@ def _widest(asked: Sequence[_Asked], than: int) -> tuple[list[str], list[_Asked]
     return ranked, whole
 
 
-def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked]]]:
-    """What is ranked together: the columns of one world, and in each the rows of one kind."""
+def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked], Mapping[str, str]]]:
+    """What is ranked together: the columns of one world, and in each the rows of one kind, without those that are
+    another's twins; and these, each with the other."""
     for world, made_up in (("real models", False), ("synthetic world", True)):
         own = [group for group in groups if group.synthetic == made_up]
-        names = one_name(own)
-        columns = [(c, column) for g in own for c, column in _columns(g, names[g.key.model])]
+        names, twin_of = one_name(own), everywhere(own)
+        columns = [(c, column) for g in own for c, column in _columns(g, names[g.key.model], twin_of)]
         for kind in each({kind for kind, _ in columns}):
-            yield world, kind, [column for its, column in columns if its == kind]
+            alike = {method: first for (method, its), first in twin_of.items() if its == kind}
+            yield world, kind, [column for its, column in columns if its == kind], alike
 
 
 def _complete(asked: Sequence[_Asked]) -> tuple[list[str], list[_Asked]]:
@@ -135,13 +146,13 @@ def _blocks(counted: Sequence[_Asked], ranked: Sequence[str]) -> list[dict[str, 
     return blocks
 
 
-def _columns(group: Group, model: str) -> Iterator[tuple[str, _Asked]]:
+def _columns(group: Group, model: str, apart: Collection[tuple[str, str]]) -> Iterator[tuple[str, _Asked]]:
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         setting = (*block.question, block.heads)
         scores: dict[str, dict[str, float]] = defaultdict(dict)
         for method, row in usual_rows(block.rows).items():
             cell = column.cells[row]
-            if cell.mean is not None and not words.yardstick(method):
+            if cell.mean is not None and not words.yardstick(method) and (method, cell.kind) not in apart:
                 scores[cell.kind][method] = cell.mean
         for kind, merges in scores.items():
             yield kind, _Asked(((model, group.key.suite), setting), merges)

@@ -146,13 +146,11 @@ def _overall(members: Mapping[Merge, Tally], settings: Mapping[str, Tally]) -> I
 def _ranked(one: Overall, name: Name) -> str:
     first, *others = one.ranking.ranks
     kind, asked_of = of_several(one.kind).capitalize(), f"{len(others) + 1} merges that answered the same "
-    if one.ranking.chance > LEVEL or one.ranking.critical >= len(others):
-        return f"**{kind}, nobody ranks best:** the {asked_of}{one.questions} questions cannot be told apart by rank."
     alike = [m for m in others if one.ranking.ranks[m] - one.ranking.ranks[first] <= one.ranking.critical]
+    if one.ranking.chance > LEVEL or alike == others:  # the last one is no further from the first than chance takes it
+        return f"**{kind}, nobody ranks best:** the {asked_of}{one.questions} questions cannot be told apart by rank."
     told = f"it cannot be told from {text.joined([name(m) for m in alike])}" if alike else "all others are behind it"
-    told = "all others may be as good" if alike == others and len(others) > 5 else told
-    best = "leads without being clearly best" if alike == others else "ranks best"
     return (
-        f"**{kind}, {name(first)} {best}** of {asked_of}{one.questions} questions (mean rank "
+        f"**{kind}, {name(first)} ranks best** of {asked_of}{one.questions} questions (mean rank "
         f"{one.ranking.ranks[first]:.2f}); {told}."
     )

@@ -27,6 +27,7 @@ from leaderboard.tables.kinds import kinds
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.scored import scored
 from leaderboard.tables.searches import part
+from leaderboard.tables.twins import twins
 
 ANY = "avg"  # a member without choosing, on average; MEMBER is chosen on development rows
 Merge = tuple[str, str]  # a method, and by how much it was tuned; "" at its defaults
@@ -117,32 +118,17 @@ def beside(group: Group) -> tuple[Beside, ...]:
         place = (group.key.model, group.key.suite, block.question, block.heads)
         setting = group.said(block.question).title
         ancestor = known.get(usual.get(ANCESTOR, ""))
-        twins = _twins({m: block.rows[row] for m, row in usual.items()}, {m: told[row] for m, row in usual.items()})
+        alike = twins(block)
         for member in (MEMBER, ANY):
             other = known.get(usual.get(member, ""))
             for method, row in usual.items() if other is not None else ():
-                if row in known and not words.yardstick(row) and method not in twins:
+                if row in known and not words.yardstick(row) and method not in alike:
                     own, free = known[row], needs_none(block.rows[row])
                     lead = _told(own, other)
                     floors = [floor for floor in (ancestor, own.unread) if floor is not None]
                     idle = lead.verdict == "above" and any(_told(own, floor).verdict != "above" for floor in floors)
                     found.append(Beside(place, setting, (method, told[row]), member, lead, free, idle, len(own.means)))
     return tuple(found)
-
-
-def _twins(rows: Mapping[str, Iterable[RunRecord]], kind: Mapping[str, str]) -> set[str]:
-    """Methods that made the very models of an earlier one of their kind, to the bit, and score as it does: `linear` of
-    equal weights is the mean, and one merge under two names is no second witness."""
-    first: set[tuple[str, frozenset[tuple[str, int, str, float]]]] = set()
-    found: set[str] = set()
-    for method, records in rows.items():
-        made = frozenset((r.population, r.seed, r.weights_sha256, r.score) for r in records)
-        if words.yardstick(method) or not all(weights for _, _, weights, _ in made):
-            continue
-        if (kind[method], made) in first:
-            found.add(method)
-        first.add((kind[method], made))
-    return found
 
 
 def tallies(groups: Iterable[Group], member: str = MEMBER) -> Mapping[Merge, Tally]:
