@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,16 @@ def test_the_best_merge_is_held_against_its_strongest_rival() -> None:
     (found,) = asked("best_overall[ties_evolver]", merges, runs("mtl", 0.9, 0.9))
     assert found.verdict == "fails" and found.difference is not None
     assert found.difference.mean == pytest.approx(-0.05)  # the ensemble; mtl is no merge
+    assert found.kinds.startswith("ensemble: "), "who it was is told"
+
+
+def test_a_model_for_each_task_is_no_rival_as_it_must_know_a_rows_task() -> None:
+    merges = [*runs("ties", 0.4, 0.4), *runs("ties_evolver", 0.5, 0.5)]
+    of_tasks = [replace(r, cost={"tasks": 2, "inference_models": 1}) for r in runs("emr", 0.6, 0.6)]
+    (found,) = asked("best_overall[ties_evolver]", merges, of_tasks)
+    assert found.verdict == "holds" and found.kinds.startswith("ties: ")
+    (alone,) = asked("best_overall[ties_evolver]", runs("ties_evolver", 0.5, 0.5), of_tasks)
+    assert alone.difference is None and "has no rival" in alone.reason
 
 
 def test_the_strongest_rival_had_as_many_chances_as_there_are_rivals() -> None:

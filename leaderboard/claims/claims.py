@@ -50,7 +50,7 @@ class Finding:
     )
     synthetic: bool = False
     rule: bool = False
-    kinds: str = ""  # what was held against what, in words: at its defaults, or tuned on development rows
+    kinds: str = ""  # what was held against what, in words: the rival, at its defaults, or tuned on development rows
     asked: bool = True  # whether both methods were run there, if only in part
 
 
@@ -100,6 +100,7 @@ class Claim:
             both_run = not isinstance(measured, measures.Alone)
             return Finding(block, place, "undecided", None, measured, group.synthetic, asked=both_run)
         outcome, both = _OUTCOME[measured.difference.verdict], beside(measured.kinds)
+        both = f"{measured.rival}: {both}" if measured.rival else both
         return Finding(block, place, outcome, measured.difference, "", group.synthetic, kinds=both)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from harness.records.record import RunRecord
 from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
@@ -25,6 +26,7 @@ class Compared(NamedTuple):
 
     difference: Difference
     kinds: tuple[tuple[str, str], ...]
+    rival: str = ""  # the method that it was held against, where a claim names none
 
 
 class Alone(str):
@@ -50,7 +52,8 @@ def gain(where: Where | None, method: str, base: str) -> Measure:
 
 
 def lead(where: Where | None, method: str) -> Measure:
-    """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns.
+    """`method` minus its strongest rival: the other merge with the highest mean over these settings' columns. One that
+    makes a model for each task knows more than the others, each row's task, and is no rival.
 
     It was taken for its score, so that it is above has as many chances as there are rivals (Bonferroni).
     """
@@ -61,15 +64,21 @@ def lead(where: Where | None, method: str) -> Measure:
             return NOT_ASKED
         columns = {b: c for b in blocks if method in (c := _of(group, b))}
         own = list(columns.values())
-        rivals = {m for c in own for m in c if not words.yardstick(m)} - {method}
+        several = {m for b in columns for m, row in usual_rows(b.rows).items() if any(map(_knows_tasks, b.rows[row]))}
+        rivals = {m for c in own for m in c if not words.yardstick(m)} - several - {method}
         means = {r: sum(c[method].mean - c[r].mean for c in own) for r in rivals if all(r in c for c in own)}
         if not means:
             return f"{method} is incomplete or has no rival"
         rival = min(sorted(means), key=lambda r: means[r])
         found = {b: replace(difference(c[method], c[rival]), rivals=len(means)) for b, c in columns.items()}
-        return _pooled(found, method, rival)
+        return _pooled(found, method, rival)._replace(rival=rival)
 
     return measure
+
+
+def _knows_tasks(record: RunRecord) -> bool:
+    """Whether it has a model for each task."""
+    return bool(record.cost.get("tasks"))
 
 
 def steadiness(where: Where | None, method: str, base: str) -> Measure:

@@ -139,9 +139,9 @@ holds everywhere it was asked, and fails if it fails anywhere, there with *p* co
 place that cannot tell leaves a claim undecided, however clear the others are: what a paper says of its method, it says
 of more than one model. Protocols of one model and suite are averaged first. A place where one of the two methods was
 never run is listed and does not count, nor does the synthetic world. A claim to be the best is held against the merge
-that scored highest, and that it is below is corrected for the number of those it was taken from. A *rule* holds where
-no record breaks it, made-up worlds included. *p* and intervals are those of the
-[leaderboard](leaderboard.md#how-to-read).
+that scored highest, which is named; a model for each task, which must know a row's, is no rival. That it is below is
+corrected for the number of those it was taken from. A *rule* holds where no record breaks it, made-up worlds included.
+*p* and intervals are those of the [leaderboard](leaderboard.md#how-to-read).
 
 *Sets of members* are models fine-tuned anew, each with a seed of its own. Beside what is undecided stands how many in
 all would find a difference as large as the one seen, with a probability of 80 %, if it is real. From two or three sets
