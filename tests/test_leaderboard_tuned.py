@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from leaderboard.claims.claims import CLAIMS, findings
 from leaderboard.pages import pages, terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
-from leaderboard.tables.kinds import OWN, beside, each, kind_of, named, of_several
+from leaderboard.tables.kinds import BY_TASK, OWN, beside, each, kind_of, named, of_several, says
 from leaderboard.tables.table import headline
 from leaderboard.tables.tuned import calibration, default_and_tuned, root_of
 from leaderboard.verdict.answer import answer
@@ -117,6 +118,37 @@ def test_a_method_whose_own_rule_asks_for_scores_does_not_compete_with_those_tha
     assert kinds == {"best": ("", ""), "simple": ("", "best"), "ties": ("", ""), "greedy_soup": (OWN, "")}
     told = column.cells["ties"].to_best
     assert told is not None and told.mean == pytest.approx(-20 / ROWS, abs=1e-6)
+
+
+def test_a_model_for_each_task_does_not_compete_with_one_model_for_all(session: Session) -> None:
+    """It must know which task a row is of: bold, it would hide the best of those that need not."""
+    for method, wrong in (("best", 40), ("simple", 60), ("ties", 80)):
+        session.add(method, right(ROWS, wrong))
+    made = session.add("emr", right(ROWS, 20))
+    records = [replace(r, cost={"tasks": 2}) if r is made else r for r in session.records]
+    (group,) = groups(records, gold_of(session.store))
+    (column,) = headline(group).columns
+    kinds = {row: (cell.kind, cell.mark) for row, cell in column.cells.items()}
+    assert kinds == {"best": ("", ""), "simple": ("", "best"), "ties": ("", ""), "emr": (BY_TASK, "")}
+    assert column.cells["emr"].to_best is None and column.cells["emr"].to_member is not None
+
+
+def test_kinds_are_said_in_words() -> None:
+    tuned = replace(record("emr_evolver", dev={"calls": 12}), cost={"tasks": 3})
+    assert kind_of(tuned) == f"{BY_TASK}, 12 evaluations"
+    assert says(kind_of(tuned)) == f"{BY_TASK}, tuned on development rows (12 evaluations)"
+    for kind, told in {
+        "": "at its defaults",
+        OWN: "by its own rule",
+        BY_TASK: BY_TASK,
+        "calibrated": "calibrated on development rows",
+        "12 evaluations, calibrated": "tuned on development rows (12 evaluations, calibrated)",
+    }.items():
+        assert says(kind) == told
+    assert named("ties_grid", "12 evaluations") == "ties_grid (tuned on development rows: 12 evaluations)"
+    assert named("greedy_soup", OWN) == "greedy_soup (by its own rule)" and named("ties", "") == "ties"
+    assert named("emr", BY_TASK) == f"emr ({BY_TASK})"
+    assert kind_of(replace(record("domain_specific"), cost={"tasks": 3})) == "", "a yardstick has no kind"
 
 
 def test_a_table_says_how_much_each_row_was_tuned(session: Session) -> None:
@@ -246,6 +278,6 @@ def test_a_claim_says_what_was_held_against_what() -> None:
     (gain,) = found["evolver_above_base[ties]"]
     assert gain.kinds == "3 generations beside defaults"
     (lead,) = found["best_overall[ties_evolver]"]
-    assert lead.kinds == "3 generations beside defaults"
+    assert lead.kinds == "ties: 3 generations beside defaults", "whom it was held against nobody else says"
     shown = terminal.claim(CLAIMS["evolver_above_base[ties]"], [gain])
     assert "rows that were compared" in shown and "3 generations beside defaults" in shown

@@ -27,6 +27,7 @@ from leaderboard.findings.says import (
 from leaderboard.tables.cell import MEMBER
 from leaderboard.tables.group import Group
 from leaderboard.tables.kept import kept
+from leaderboard.tables.kinds import BY_TASK
 from leaderboard.verdict import settings
 from leaderboard.verdict.tally import Tally, beside, tallies
 
@@ -179,7 +180,7 @@ IN_TABLES = (
         for name, row, says in (
             ("calibrated ties", _calibrated("ties"), ABOVE),
             ("regmean_plus_plus", Row("regmean_plus_plus"), ABOVE),
-            ("emr", Row("emr"), ABOVE),
+            ("emr", Row("emr", BY_TASK), ABOVE),
             ("evolver", Row("evolver", "5 generations"), ALIKE),
             ("tuned mean", _tuned("simple"), ALIKE),
         )

@@ -33,8 +33,9 @@ HOW_TO_READ = """\
   their values, `41.20 / 43.00`; one as `(n=1)`. Several seeds over one set of members are one replicate; how far their
   searches lie apart is shown as `search ±`, or as values.
 - *tuned by* says how much a row was tuned on development rows: by the evaluations of a search, the generations of an
-  evolution, or `calibrated`. Empty is a method at its defaults. Rows are held against those of their kind alone: what
-  was tuned beside what was not would say nothing of the methods.
+  evolution, or `calibrated`. Empty is a method at its defaults. *its own rule* is one that asks development rows as it
+  merges, *a model for each task* one that must know which task a row is of. Rows are held against those of their kind
+  alone: what was tuned, or knows more, beside what was not would say nothing of the methods.
 - **Bold** is the best merged model of its kind in a column. `≈` marks those that cannot be told from it, `?` those of
   which nothing is known: no predictions, and one set of members. A difference must hold on three counts: other test
   rows (1,000 exchanges of answers, a bound by their moments where none is as large, and 1,000 resamples), other sets

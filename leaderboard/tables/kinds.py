@@ -1,7 +1,8 @@
 """Which rows may be held against each other: those at their defaults, and those tuned alike on development rows.
 
 A search, an evolution and a calibration choose by development rows what a method at its defaults does not, and so does
-a method whose own rule asks for scores, as that of greedy soup. A score of the one says nothing about the other method.
+a method whose own rule asks for scores, as that of greedy soup. A method that makes a model for each task must know a
+row's task, which no other asks for. A score of the one says nothing about the other method.
 Rows are compared, marked and ranked within their kind; where two kinds meet, what is said names both.
 """
 
@@ -17,17 +18,20 @@ from leaderboard.tables.searches import EVOLVER, budget_of, is_budgeted, is_cali
 DEFAULT = ""  # the kind of what was not tuned; every other kind says by how much it was
 CONTROL = "calibrated"
 OWN = "its own rule"  # of a method that asks for scores on development rows as it merges
+BY_TASK = "a model for each task"  # of a method that must know each row's task, as others need not
 
 
 def kind_of(record: RunRecord) -> str:
     """ "" of a method at its defaults, `its own rule` of one that asks for scores as it merges, `12 evaluations` of a
     search, `15 generations` of an evolution without a budget, `calibrated` and `12 evaluations, calibrated` of what was
-    calibrated afterwards."""
-    if not is_calibrated(record):
+    calibrated afterwards; `a model for each task`, alone or before these."""
+    told = [BY_TASK] if record.cost.get("tasks") and not words.yardstick(record.method) else []
+    if is_calibrated(record):
+        told += [_tuned(within(record)), CONTROL]
+    else:
         asks = whole(record.dev.get("calls")) and not words.yardstick(record.method)
-        return _tuned(record) or (OWN if asks else DEFAULT)
-    inner = _tuned(within(record))
-    return f"{inner}, {CONTROL}" if inner else CONTROL
+        told.append(_tuned(record) or (OWN if asks else DEFAULT))
+    return ", ".join(filter(None, told))
 
 
 @once
@@ -36,26 +40,33 @@ def kinds(rows: Rows) -> Mapping[str, str]:
     return {row: " or ".join(sorted(set(map(kind_of, own)))) for row, own in rows.items()}
 
 
+_SAID = {
+    DEFAULT: "at its defaults",
+    OWN: f"by {OWN}",
+    BY_TASK: BY_TASK,
+    CONTROL: f"{CONTROL} on development rows",
+}
+
+
 def each(told: Iterable[str]) -> list[str]:
     """The kinds that are there: defaults first, then by how much was tuned."""
     return sorted(set(told), key=_extent)
 
 
 def says(kind: str) -> str:
-    """A kind in words: `at its defaults`, `tuned on development rows (12 evaluations)`."""
-    if kind == DEFAULT:
-        return "at its defaults"
-    return f"{CONTROL} on development rows" if kind == CONTROL else f"tuned on development rows ({kind})"
+    """A kind in words: `at its defaults`, `by its own rule`, `tuned on development rows (12 evaluations)`."""
+    if kind in _SAID:
+        return _SAID[kind]
+    first, _, rest = kind.partition(", ")
+    return f"{BY_TASK}, {says(rest)}" if first == BY_TASK else f"tuned on development rows ({kind})"
 
 
 def named(row: str, kind: str) -> str:
     """A row by its name and, of what was tuned, by how much: `ties_cma (tuned on development rows: 12 evaluations)`."""
     if kind == DEFAULT:
         return words.shown(row)
-    name = words.shown(row, kind.split(", "))
-    return (
-        f"{name} ({CONTROL} on development rows)" if kind == CONTROL else f"{name} (tuned on development rows: {kind})"
-    )
+    name, told = words.shown(row, kind.split(", ")), says(kind)
+    return f"{name} (tuned on development rows: {kind})" if told.endswith(f" ({kind})") else f"{name} ({told})"
 
 
 def beside(pairs: Iterable[tuple[str, str]]) -> str:

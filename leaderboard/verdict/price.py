@@ -9,7 +9,7 @@ from statistics import median
 from leaderboard import text, words
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Block, Group
-from leaderboard.tables.kinds import CONTROL, DEFAULT, OWN, each, kinds
+from leaderboard.tables.kinds import BY_TASK, CONTROL, DEFAULT, OWN, each, kinds
 from leaderboard.tables.table import spent_on
 
 
@@ -52,4 +52,6 @@ def _how(kind: str) -> str:
         return "at its defaults"
     if kind == OWN:
         return f"by {kind}"
+    if kind == BY_TASK:
+        return f"as {kind}"
     return kind if kind == CONTROL else f"with {kind}"
