@@ -161,6 +161,33 @@ def test_the_words_of_a_level_line_cover_no_mark_where_there_is_room(places: str
     assert bool(covered) == (places == "nowhere"), (places, covered)
 
 
+def test_no_name_stands_on_the_words_of_a_level_line_that_found_no_room() -> None:
+    crowd = [Spent(f"n{k}", 10 ** (k / 4), 0.5 + (k % 2 - 0.5) / 20, None, 1) for k in range(12)]
+    full = [*crowd, Spent("a_name", 900.0, 0.535, None, 1), Spent("simple", 1.0, 0.05, None, 1)]
+    tree = ElementTree.fromstring(pareto("x", full, levels={"best member": 0.5}))
+    boxes = []
+    for text in tree.iter(f"{SVG}text"):
+        words, x, y = text.text or "", float(text.attrib["x"]), float(text.attrib["y"])
+        if words.startswith("best member") or (words in {s.method for s in full} and y < 330):
+            size = LETTER * len(words)
+            left = x - {"end": size, "middle": size / 2}.get(text.attrib.get("text-anchor", ""), 0)
+            boxes.append((words, left, y - HEIGHT, left + size, y + 3))
+    (level,) = [box for box in boxes if box[0].startswith("best member")]
+    others = [box for box in boxes if box is not level]
+    assert others and not [
+        b for b in others if b[1] < level[3] and level[1] < b[3] and b[2] < level[4] and level[2] < b[4]
+    ]
+
+
+def test_figures_of_time_show_what_merges_are_held_against(tmp_path: Path) -> None:
+    session = Session(Store(tmp_path), model="mine", suite="tickets")
+    for method, wrong in (("best", 40), ("base", 100), ("ties", 60), ("simple", 80)):
+        session.add(method, right(200, wrong))
+    (group,) = groups(session.records, gold_of(session.store))
+    (svg,) = [figure.svg for figure in figures(group) if figure.kind == "cost"]
+    assert "best member 80.0" in svg and "ancestor and constant answer 50.0" in svg, "of one height they are one line"
+
+
 def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:
     names = [f"a_method_with_a_long_name_{k}_grid" for k in range(60)]
     ranks = Ranking({name: float(k + 1) for k, name in enumerate(names)}, 3, 0.5, 4.0)

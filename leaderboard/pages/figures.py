@@ -83,10 +83,15 @@ def figures(group: Group) -> Iterator[Figure]:
 
 
 def _held(block: Block, column: Column) -> dict[str, float]:
-    """The best member and the ancestor, where they were asked."""
+    """The best member, the ancestor, where they were asked, and the constant answer; those of one height together."""
     usual = usual_rows(block.rows)
-    found = {text.plain(words.shown(m)): column.cells.get(usual.get(m, "")) for m in (MEMBER, ANCESTOR)}
-    return {name: cell.mean for name, cell in found.items() if cell is not None and cell.mean is not None}
+    cells = {text.plain(words.shown(m)): column.cells.get(usual.get(m, "")) for m in (MEMBER, ANCESTOR)}
+    means = {name: cell.mean for name, cell in cells.items() if cell is not None} | {words.CONSTANT: column.unread}
+    together: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, score in means.items():
+        if score is not None:
+            together[text.percent(score)][name] = score
+    return {text.joined(list(own)): next(iter(own.values())) for own in together.values()}
 
 
 def _spent(group: Group, block: Block, column: Column) -> list[Spent]:

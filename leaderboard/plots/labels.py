@@ -113,25 +113,41 @@ class Beside:
         self._taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
 
     def put(
-        self, draw: Drawing, at: Point, name: str, kind: str = "", angles: Sequence[Angle] = (RIGHT, LEFT, ABOVE, BELOW)
+        self,
+        draw: Drawing,
+        at: Point,
+        name: str,
+        kind: str = "",
+        angles: Sequence[Angle] = (RIGHT, LEFT, ABOVE, BELOW),
+        anyhow: bool = False,
     ) -> bool:
-        """Whether there was room."""
-        size = LETTER * len(plain(name))
+        """Whether there was room; `anyhow`: where there is none, it stands at the first of these angles."""
         for lines in (self._lines, []):
-            for anchor, right, down in angles:
-                x, y = at[0] + right, at[1] + down
-                left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
-                box = (left, y - HEIGHT, left + size, y + 3)
-                if self._outside(box) or any(_overlap(box, other) for other in (*self._taken, *lines)):
-                    continue
-                self._taken.append(box)
-                draw.text((x, y), name, anchor, kind)
-                return True
+            for angle in angles:
+                box = _box(at, name, angle)
+                if not self._outside(box) and not any(_overlap(box, other) for other in (*self._taken, *lines)):
+                    self._write(draw, at, name, kind, angle)
+                    return True
+        if anyhow:
+            self._write(draw, at, name, kind, angles[0])
         return False
+
+    def _write(self, draw: Drawing, at: Point, name: str, kind: str, angle: Angle) -> None:
+        self._taken.append(_box(at, name, angle))
+        anchor, right, down = angle
+        draw.text((at[0] + right, at[1] + down), name, anchor, kind)
 
     def _outside(self, box: Box) -> bool:
         left, top, right, bottom = self._inside
         return box[0] < left or box[1] < top or box[2] > right or box[3] > bottom
+
+
+def _box(at: Point, name: str, angle: Angle) -> Box:
+    """What a name covers."""
+    anchor, x, y = angle[0], at[0] + angle[1], at[1] + angle[2]
+    size = LETTER * len(plain(name))
+    left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
+    return left, y - HEIGHT, left + size, y + 3
 
 
 def _overlap(one: Box, other: Box) -> bool:

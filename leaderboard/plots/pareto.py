@@ -89,9 +89,7 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Ma
     lines = [(left, frame.y(level) - 1, right, frame.y(level) + 1) for level in held.values()]
     beside = Beside(frame.inside, where.values(), lines)
     for said, level in held.items():
-        ends = _ends(left, right)
-        if not beside.put(draw, (0, frame.y(level)), said, "soft", ends):
-            draw.text((ends[0][1], frame.y(level) + ends[0][2]), said, ends[0][0], "soft")
+        beside.put(draw, (0, frame.y(level)), said, "soft", _ends(left, right), anyhow=True)
     for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
         beside.put(draw, where[method], name)
     if len(spent) > CROWD:
