@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -47,6 +48,8 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """However few records there are, two processes share them; gives those that told something."""
     told: list[int] = []
     read = sent.read
+    count, others = threading.active_count, threading.active_count() - 1  # a worker of pytest-xdist has threads
+    monkeypatch.setattr(threading, "active_count", lambda: count() - others)
     monkeypatch.setattr(prepared, "MANY", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(sent, "read", lambda *arguments: told.append(1) or read(*arguments))
@@ -120,6 +123,20 @@ def test_one_process_is_enough_for_few_records_one_core_and_other_systems(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr(sys, "platform", platform)
     assert not prepared._worth(found)
+
+
+@forked
+def test_a_process_with_threads_makes_no_copy_of_itself(two: list[int]) -> None:
+    """The copy would have none of them, and a lock that one of them held would never open."""
+    found, done = world(), threading.Event()
+    assert prepared._worth(found)
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert not prepared._worth(found)
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_both_parts_are_about_as_large_and_no_group_is_lost() -> None:

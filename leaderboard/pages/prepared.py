@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -42,9 +43,11 @@ def _make(groups: Iterable[Group]) -> None:
 
 
 def _worth(found: Sequence[Group]) -> bool:
-    """Whether there is work for two, and a system where a process can become two that share their memory."""
+    """Whether there is work for two, and a system where a process can become two that share their memory. Of a process
+    with threads the copy has one alone, and waits for ever for what the others held."""
     enough = len(found) > 1 and sum(len(group.records) for group in found) >= MANY
-    return enough and sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+    alone = threading.active_count() == 1
+    return enough and alone and sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
 
 
 def _halves(found: Sequence[Group]) -> tuple[list[Group], list[Group]]:
