@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -195,3 +197,49 @@ def test_hostile_names_stay_names(site: str, browser: Any) -> None:
         assert not browser.find_elements("css selector", "article script, article img[src='x'], a[href^='javascript']")
     explore(site, browser, "contains=pwned")
     assert [name for name in column(browser, 1) if name == EVIL]
+
+
+def page_of(site: str, name: str) -> str:
+    """A page as it is sent, before any script."""
+    with urlopen(f"{site}{name}") as answer:
+        told: bytes = answer.read()
+    return told.decode()
+
+
+def test_every_page_of_results_leads_to_how_to_cite_it(site: str) -> None:
+    told = re.sub(r"<[^>]*>", "", page_of(site, "cite.html"))
+    assert "@software{mergeboard" in told and "cff-version" in told
+    home = page_of(site, "index.html")
+    (run, *_) = re.findall(r'href="(runs/[^"#]+)', page_of(site, "explore.html"))
+    (model, *_) = re.findall(r'href="(leaderboard/[^"#]+html)', home)
+    for name in ("index.html", "leaderboard.html", "explore.html", "claims.html", "ablations.html", run, model):
+        up = "../" if "/" in name else ""
+        assert f'href="{up}cite.html"' in page_of(site, name), name
+
+
+def test_a_view_of_the_explorer_is_shared_by_its_address(site: str, browser: Any) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    explore(site, browser, "model=small-gpt2")
+    browser.execute_script(
+        "window.told = []; Object.defineProperty(navigator, 'clipboard', "
+        "{value: {writeText: async (text) => window.told.push(text)}, configurable: true})"
+    )
+    button = browser.find_element("css selector", ".explore-share")
+    button.click()
+    WebDriverWait(browser, 5).until(lambda _: button.text == "Link copied")
+    assert browser.execute_script("return window.told") == [browser.current_url]
+    assert "model=small-gpt2" in browser.current_url
+    choose(browser, "model", "all")
+    assert button.text == "Copy a link to this view", "another view, another link"
+
+
+def test_without_javascript_rows_stand_table_by_table_from_the_highest_score(site: str) -> None:
+    page = page_of(site, "explore.html")
+    heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page)]
+    rows = [re.findall(r"<td([^>]*)>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(<td.*?)</tr>", page)]
+    known = ("model", "suite", "protocol", "setting")
+    tables = [tuple(row[heads.index(name)][1] for name in known) for row in rows]
+    begun = [one for one, before in zip(tables, [None, *tables], strict=False) if one != before]
+    assert len(begun) == len({*begun}) > 3, "no table begins twice"
+    assert any("Ablation" in one[3] for one in begun)

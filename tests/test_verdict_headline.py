@@ -195,11 +195,13 @@ def test_the_evidence_is_named_with_sizes_corpora_seeds_and_the_day_of_the_newes
     assert found is not None and found.models == {REAL: 22_713_216, "gpt2": None} and found.newest == "2026-11-27"
     assert found.said == (
         "It rests on 3 records of 2 real models, roberta-base (22.7 million parameters) and gpt2; on 2 corpora, "
-        "isear and tec; on 1 to 2 seeds a model; the newest is of 2026-11-27."
+        "isear and tec; with 1 to 2 sets of members for each question; the newest is of 2026-11-27."
     )
     alone = basis(groups([record("ties", 1, 0.4, model="gpt2", scores={"tec": 0.4})]))
     assert (
-        alone is not None and alone.said == "It rests on 1 record of 1 real model, gpt2; on 1 corpus, tec; on 1 seed."
+        alone is not None
+        and alone.said
+        == "It rests on 1 record of 1 real model, gpt2; on 1 corpus, tec; with 1 set of members for each question."
     )
 
 

@@ -28,7 +28,19 @@ function explore(root) {
   filters.className = "explore-filters";
   filters.setAttribute("aria-label", "Filters");
   filters.addEventListener("submit", (event) => event.preventDefault());
-  root.prepend(filters, count);
+  const share = document.createElement("button");
+  share.type = "button";
+  share.className = "explore-share";
+  share.textContent = "Copy a link to this view";
+  share.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      share.textContent = "Link copied";
+    } catch {
+      window.prompt("The address of this view", location.href); // from disk, or where nobody allowed it
+    }
+  });
+  root.prepend(filters, count, share);
   const rest = document.createElement("button");
   rest.type = "button";
   rest.className = "explore-rest";
@@ -157,6 +169,7 @@ function explore(root) {
     const rule = one.length ? `${one.join(", ")} { display: none; }` : "";
     if (alike.textContent !== rule) alike.textContent = rule;
     count.textContent = `${left.length} of ${rows.length} results`;
+    share.textContent = "Copy a link to this view";
     rest.hidden = drawn.length === left.length;
     rest.textContent = `Show all ${left.length}`;
     const state = new URLSearchParams();

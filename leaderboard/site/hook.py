@@ -16,6 +16,7 @@ from mkdocs.structure.pages import Page
 
 from harness.records.record import Store
 from leaderboard import audit, text
+from leaderboard.cite import FORMATS, citation
 from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import VARIED_PAGE
 from leaderboard.places import FOLDER
@@ -29,6 +30,7 @@ from leaderboard.tables.group import Group, groups
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "explore.css", "fold.js", "explore.js", "iframe-worker.js")
 EXPLORE = "explore.md"
+CITED = ("README.md", "leaderboard.md", "claims.md", "findings.md", "ablations.md")
 MENU_PLACE = 5  # after the pages about all models
 INTRODUCTION = """\
 ---
@@ -46,8 +48,20 @@ chosen stands in the address: copy it to share what you see.
 <noscript><p>Without JavaScript nothing sorts or is chosen here: all lines stand below, one table after the other. The
 tables of each model are on <a href="leaderboard.html">the leaderboard</a>.</p></noscript>
 
-Take every row along: [CSV](leaderboard/rows.csv) · [JSON](leaderboard/rows.json). To cite:
-`python -m leaderboard cite`.
+Take every row along: [CSV](leaderboard/rows.csv) · [JSON](leaderboard/rows.json) · [Cite](cite.md)
+"""
+CITE = "cite.md"
+CITATION = """\
+# Cite
+
+Name the commit too: `git rev-parse HEAD`. Of a single score, its record page has the commit that made it. A heading's ¶
+is its address, to share.
+
+```bibtex
+{bibtex}```
+
+```yaml
+{cff}```
 """
 
 
@@ -71,6 +85,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ASSETS:
         files.append(File.generated(config, f"assets/{name}", abs_src_path=str(HERE / name)))
     files.append(File.generated(config, EXPLORE, content=INTRODUCTION))
+    told = {form: citation(HERE.parents[1], form) for form in FORMATS}  # of this project, whosever records these are
+    files.append(File.generated(config, CITE, content=CITATION.format(**told)))
     for path, shown in examples.pages(_root(config)).items():
         files.append(File.generated(config, path, content=shown))
     store = Store(_root(config) / PUBLISHED)
@@ -90,6 +106,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri.startswith((f"{FOLDER}/", "runs/")):
         heading = unescape(markdown.partition("\n")[0].removeprefix("# "))
         page.meta.setdefault("title", re.sub(r"[<>&\"'{}]", " ", heading))
+        markdown += f"\n\n[Cite](../{CITE})\n"
+    elif page.file.src_uri in CITED:
+        markdown += f"\n\n[Cite]({CITE})\n"
     return examples.linked(markdown, examples.pages(_root(config))) if "](../examples/" in markdown else markdown
 
 

@@ -10,6 +10,7 @@ from harness.records.record import RunRecord, slug
 from leaderboard.tables.cell import Cell
 from leaderboard.tables.elsewhere import elsewhere
 from leaderboard.tables.group import Group, Question
+from leaderboard.tables.order import by_score
 from leaderboard.tables.table import ABLATION, Cost, ablations, headline, spent_on
 
 
@@ -42,13 +43,20 @@ class Row:
 
 
 def rows(group: Group) -> Iterator[Row]:
-    """Every row of a group, in the order of its tables; what is a point of an ablation says so."""
+    """Every row of a group, table by table: yardsticks first, then kind by kind the highest score. Points of ablations
+    say so, and are tables of their own behind all others."""
+    found = list(_each(group))
+    yield from (row for row in found if not row.title.startswith(ABLATION))
+    yield from (row for row in found if row.title.startswith(ABLATION))
+
+
+def _each(group: Group) -> Iterator[Row]:
     tables = [table for table in (headline(group), elsewhere(group)) if table is not None]
     columns = [(b, c.title, c.cells) for table in tables for b, c in zip(table.blocks, table.columns, strict=True)]
     columns += [(table.block, table.title, table.rows) for table in ablations(group) if table.asked]
     for block, title, cells in columns:
-        for method, cell in cells.items():
-            own = block.rows[method]
+        for method in by_score(cells, [cells]):
+            cell, own = cells[method], block.rows[method]
             yield Row(
                 group=group,
                 title=f"{ABLATION}, {title}" if cell.variant and not title.startswith(ABLATION) else title,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from leaderboard.tables.cell import Cell, Column, cells
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.kept import kept
-from leaderboard.tables.rows import in_order
+from leaderboard.tables.order import by_score
 from leaderboard.tables.table import Scores, title_of
 
 
@@ -19,8 +19,9 @@ def elsewhere(group: Group) -> Scores | None:
         for corpus in sorted({corpus for record in block.records for corpus in record.scores}):
             columns.append(Column(f"{title_of(group, block)}, {corpus}", _alone(group, block, corpus)))
             shown.append(block)
-    rows = {row: own for block in shown for row, own in block.rows.items()}
-    return Scores("What it costs elsewhere", tuple(columns), tuple(in_order(rows)), tuple(shown)) if columns else None
+    rows = {row for block in shown for row in block.rows}
+    order = by_score(sorted(rows), [column.cells for column in columns])
+    return Scores("What it costs elsewhere", tuple(columns), tuple(order), tuple(shown)) if columns else None
 
 
 def _alone(group: Group, block: Block, corpus: str) -> dict[str, Cell]:

@@ -186,7 +186,8 @@ def unseen(group: Group) -> list[Scores]:
             columns.append(Column("without them", _alone(block, _unseen_on(corpus))))
         if columns:
             title = f"Texts that a member was trained on, {title_of(group, block)}"
-            tables.append(Scores(title, tuple(columns), tuple(block.rows), (block,)))
+            order = tuple(by_score(block.rows, [column.cells for column in columns]))
+            tables.append(Scores(title, tuple(columns), order, (block,)))
     return tables
 
 

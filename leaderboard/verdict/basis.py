@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.records.record import RunRecord
 from leaderboard import text
+from leaderboard.tables.cell import Column
 from leaderboard.tables.group import Group
 from leaderboard.tables.namesakes import one_name
+from leaderboard.tables.table import headline
 
 ENSEMBLE = "ensemble"  # the row that stores every member whole
 
@@ -21,7 +23,7 @@ class Basis:
 
     models: dict[str, float | None]  # name -> parameters, None where no record says; the one with most records first
     corpora: tuple[str, ...]  # that exams were taken from
-    seeds: tuple[int, ...]  # by model: how many
+    sets: tuple[int, ...]  # of members, of each column that has scores: how many
     records: int
     newest: str  # `2026-11-27`, UTC; "" where no record says
 
@@ -37,16 +39,14 @@ class Basis:
 
     def _told(self, names: str) -> str:
         models = [f"{name} ({_size(size)})" if size else name for name, size in self.models.items()]
-        few, many = min(self.seeds), max(self.seeds)
-        seeds = f"{many} seed{'s' if many > 1 else ''}" if few == many else f"{few} to {many} seeds"
+        few, many = min(self.sets, default=0), max(self.sets, default=0)
+        counted = f"{many}" if few == many else f"{few} to {many}"
+        sets = f"; with {counted} set{'s' if many > 1 else ''} of members for each question" if many else ""
         newest = f"; the newest is of {self.newest}" if self.newest else ""
         what = f"{len(models)} real model{'s' if len(models) > 1 else ''}"
         records = f"{self.records:,} record{'s' if self.records > 1 else ''}"
         corpora = f"{len(self.corpora)} {'corpora' if len(self.corpora) > 1 else 'corpus'}"
-        return (
-            f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}{names}; on "
-            f"{seeds}{' a model' if len(models) > 1 else ''}{newest}."
-        )
+        return f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}{names}{sets}{newest}."
 
 
 def basis(groups: Iterable[Group]) -> Basis | None:
@@ -61,10 +61,20 @@ def basis(groups: Iterable[Group]) -> Basis | None:
     return Basis(
         models={model: _parameters(records) for model, records in own.items()},
         corpora=tuple(sorted({corpus for record in real for corpus in record.scores})),
-        seeds=tuple(len({r.seed for r in records}) for records in own.values()),
+        sets=tuple(filter(None, map(_sets, _columns(every)))),
         records=len(real),
         newest=max((_day(record) for record in real), default=""),
     )
+
+
+def _columns(groups: Iterable[Group]) -> Iterator[Column]:
+    for group in (group for group in groups if not group.synthetic and group.blocks()):
+        yield from headline(group).columns
+
+
+def _sets(column: Column) -> int:
+    """How many sets of members the rows of a column are means over."""
+    return max((len(cell.values) for cell in column.cells.values()), default=0)
 
 
 def _parameters(records: Sequence[RunRecord]) -> float | None:
