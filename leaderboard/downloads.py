@@ -21,7 +21,12 @@ from leaderboard.site.rows import Row, rows
 from leaderboard.stats.difference import Told
 from leaderboard.tables.group import Group, by_model
 
-DIFFERENCES = ("to_best", "to_base", "to_member", "to_ancestor")
+DIFFERENCES = {  # by the words of the pages, which call a method `base` and another `best`
+    "minus_best_merge": "to_best",
+    "minus_base_method": "to_base",
+    "minus_best_member": "to_member",
+    "minus_ancestor": "to_ancestor",
+}
 DIGITS = 6
 
 Line = Mapping[str, Any]
@@ -54,12 +59,12 @@ def line(row: Row) -> Line:
         "score": _rounded(cell.mean),
         "half_width": _rounded(cell.half),
         "by_members": [_rounded(value) for value in cell.values],
-        "best": row.best,
+        "best_of_its_kind": row.best,
         "recovery": _rounded(cell.recovery),
         "constant_answer": _rounded(cell.unread),
     }
-    for name in DIFFERENCES:
-        found |= _difference(name, getattr(cell, name))
+    for name, held in DIFFERENCES.items():
+        found |= _difference(name, getattr(cell, held))
     found |= {name: _rounded(getattr(cost, name)) for name in cost.__dataclass_fields__}
     found["records"] = sorted(record.key for record in row.records)
     return found

@@ -41,7 +41,7 @@ def test_every_row_of_a_table_stands_in_both_files_with_its_records() -> None:
     simple, told = as_text[1], as_objects[1]
     assert simple["score"] == "0.42" and told["score"] == 0.42 and simple["by_members"] == "0.41 0.42 0.43"
     assert told["records"] == sorted(r.key for r in made if r.method == "simple")
-    assert simple["to_base"] == "" and told["to_base"] is None and simple["synthetic"] == "true"
+    assert simple["minus_base_method"] == "" and told["minus_base_method"] is None and simple["synthetic"] == "true"
 
 
 def test_the_order_of_records_changes_no_byte() -> None:
@@ -79,4 +79,4 @@ def test_a_hostile_name_is_one_cell_that_no_spreadsheet_runs(evil: str) -> None:
 def test_a_negative_number_stays_a_number() -> None:
     made = [record("simple", 1, 0.4, scores={"a": 0.4}), record("simple_evolver", 1, 0.3, scores={"a": 0.3})]
     lines = read(downloads.files(groups(made))[downloads.FOLDER / "rows.csv"])
-    assert any(float(line["to_base"]) == pytest.approx(-0.1) for line in lines if line["to_base"])
+    assert any(float(line["minus_base_method"]) == pytest.approx(-0.1) for line in lines if line["minus_base_method"])
