@@ -17,9 +17,12 @@ from tokenizers.processors import TemplateProcessing
 from transformers import (
     AutoTokenizer,
     BartConfig,
+    BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -333,3 +336,94 @@ def test_a_member_of_another_ancestor_is_told_and_a_fine_tuned_one_is_not(base: 
     assert "1.4 times the base's own length" in said and "does it descend from this base?" in said
     tuned = {name: p + 0.1 * p.std() * torch.randn(p.shape) for name, p in own.named_parameters()}
     assert not given.strange_to(own, tuned)
+
+
+# -- what no merge changes ---------------------------------------------------------------------------------------------
+
+WRITTEN = Task("sums", "generation", ("mark",), "mean_mark", ("",), ("",), prompt="{text}", tokens=4)
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> given.Base:
+    """A tiny Llama, and a member of it in `member`."""
+    torch.manual_seed(0)
+    sizes = {**SIZES, "vocab_size": 4 + len(WORDS), "num_key_value_heads": 2, "eos_token_id": 3, "bos_token_id": 2}
+    for name in ("base", "member"):
+        LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(tmp_path / name)
+        words(tmp_path / name)
+    return given.Base(family_of(tmp_path / "base"), tmp_path / "base", Zoo(tmp_path / "zoo"))
+
+
+def ends(folder: Path, told: object, name: str = "generation_config.json") -> None:
+    path = folder / name
+    path.write_text(json.dumps({**(json.loads(path.read_text()) if path.is_file() else {}), "eos_token_id": told}))
+
+
+@pytest.mark.parametrize("told", [[3, 7], 7, [7]])
+@pytest.mark.parametrize("name", ["generation_config.json", "config.json"])
+def test_a_member_that_ends_its_answers_elsewhere_is_refused(
+    told: object, name: str, writing: given.Base, tmp_path: Path
+) -> None:
+    """It would write on where it was taught to stop: chat models end turns at a token of their own."""
+    member = tmp_path / "member"
+    if name == "config.json":
+        (member / "generation_config.json").unlink()
+    ends(member, told, name)
+    word = writing.family.tokenizer.convert_ids_to_tokens(7)
+    with pytest.raises(
+        Misfit, match=f"--member m: it ends its answers at '{word}', where the model goes on; name that"
+    ):
+        given.require_akin(writing, WRITTEN, "m", member)
+    given.require_akin(writing, replace(WRITTEN, stop=(word,)), "m", member)  # as the line says
+    ends(tmp_path / "base", [3, 7])
+    given.require_akin(writing, WRITTEN, "m", member)
+
+
+def test_ends_that_the_model_has_too_may_be_missing_and_other_tasks_ask_for_none(
+    writing: given.Base, tmp_path: Path
+) -> None:
+    member = tmp_path / "member"
+    for told in (3, [3], None, 10**6):  # the last is no token at all
+        ends(member, told)
+        given.require_akin(writing, WRITTEN, "m", member)
+    ends(member, 7)
+    given.require_akin(writing, TASK, "m", member)  # a class that is asked for in words ends nowhere
+    (member / "generation_config.json").write_text("{")
+    with pytest.raises(Misfit, match=r"generation_config\.json cannot be read"):
+        given.require_akin(writing, WRITTEN, "m", member)
+
+
+def bart(folder: Path, bias: float, half: bool = False) -> None:
+    torch.manual_seed(0)
+    sizes = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "max_position_embeddings": 40}
+    sizes |= {
+        f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in (("attention_heads", 2), ("ffn_dim", 8))
+    }
+    ids = {
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "decoder_start_token_id": 3,
+        "forced_eos_token_id": None,
+    }
+    made = BartForConditionalGeneration(BartConfig(vocab_size=4 + len(WORDS), **sizes, **ids))
+    made.final_logits_bias[0, 5] = bias
+    (made.to(torch.bfloat16) if half else made).save_pretrained(folder)
+    words(folder)
+
+
+@pytest.mark.parametrize(
+    "own, its, half, fits", [(0, 0, False, True), (1.2345, 1.2345, True, True), (0, 2, False, False)]
+)
+def test_a_saved_tensor_that_is_no_parameter_must_be_the_models(
+    own: float, its: float, half: bool, fits: bool, tmp_path: Path
+) -> None:
+    """A session merges parameters: the member would answer with the model's, and score as nobody's model does."""
+    bart(tmp_path / "base", own)
+    bart(tmp_path / "member", its, half)
+    base = given.Base(family_of(tmp_path / "base"), tmp_path / "base", Zoo(tmp_path / "zoo"))
+    if fits:
+        assert given.take(base, TASK, "m", tmp_path / "member").weights
+        return
+    with pytest.raises(Misfit, match="--member m: its final_logits_bias is not the model's, and is no parameter"):
+        given.take(base, TASK, "m", tmp_path / "member")

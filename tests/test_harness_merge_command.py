@@ -80,6 +80,31 @@ def test_an_adapter_is_merged_as_the_model_that_it_makes_of_the_base(models: Pat
     assert {x.dtype for x in found.values()} == {torch.bfloat16}, "as the base is"
 
 
+@pytest.mark.parametrize("method", ["dare_linear", "dare_ties", "della", "della_linear"])
+def test_another_seed_is_another_draw_and_is_told_as_the_option_that_it_is(
+    method: str, models: Path, tmp_path: Path
+) -> None:
+    made = {}
+    for name, more in {
+        "plain": (),
+        "one": ("--seed=1",),
+        "two": ("--seed", "2"),
+        "again": ("--set", f"{method}.mask_seed=2"),
+    }.items():
+        (tmp_path / name).mkdir()
+        folder = merged(models, tmp_path / name, method, "a", "b", more=more)
+        made[name] = (folder / "model.safetensors").read_bytes(), json.loads((folder / "mergeboard.json").read_text())
+    assert len({weights for weights, _ in made.values()}) == 3 and made["two"][0] == made["again"][0]
+    assert made["two"][1]["method"] == made["again"][1]["method"] != made["one"][1]["method"]
+    with pytest.raises(MergeboardError, match=f"--seed 3 and --set {method}.mask_seed=2 say the same; leave one out"):
+        asked(words(models, method, "a", more=("--seed=3", "--set", f"{method}.mask_seed=2")), tmp_path)
+
+
+def test_a_seed_that_changes_nothing_is_refused(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(MergeboardError, match="--seed changes nothing of ties; leave it out"):
+        asked(words(models, "ties", "a", more=("--seed=3",)), tmp_path)
+
+
 def test_a_copy_of_an_adapter_is_told(models: Path, tmp_path: Path) -> None:
     copied = shutil.copytree(models / "lora", tmp_path / "copied")
     said: list[str] = []

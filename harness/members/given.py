@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from harness.checkpoints import adapters, pickles
@@ -18,6 +19,7 @@ from harness.errors import BadModel, BadWeights
 from harness.families import kind_of, labels, likeness
 from harness.families.base import Family, Loaded
 from harness.families.head import begun
+from harness.families.writing.ends import require_same_ends
 from harness.members import lora
 from harness.members.descent import Descents, require_same_base
 from harness.members.distance import strange
@@ -29,6 +31,7 @@ from methods.errors import Misfit
 
 _OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction")
 _IN_WORDS = "this model is asked in words: fine-tune it as a language model"
+HALF = 2**-7  # twice what a number loses in bf16, of its size
 _HALVES = {"F16": "float16", "BF16": "bfloat16"}
 Say = Callable[[str], None]
 Model = Callable[[], Loaded]  # gives the model as it is loaded already
@@ -100,6 +103,8 @@ def require_akin(
         if not adapter or (folder / "config.json").is_file():
             likeness.require_same_config(base.family.kind, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
+        if task.kind == "generation":
+            require_same_ends(base.family.tokenizer, base.folder, folder, task)
     except (BadModel, BadWeights, Misfit) as error:
         raise Misfit(f"{OPTION} {name}: {error}") from None
 
@@ -129,6 +134,7 @@ def take(
         if is_adapter(folder):
             return _expanded(base, task, folder, told, model or (lambda: base.load(task)))
         taken = _whole(base, task, folder, told)
+        _require_same_buffers(taken.module(), model or (lambda: base.load(task)))
     except (BadModel, BadWeights, Misfit) as error:
         raise type(error)(f"{OPTION} {name}: {error}") from None
     require_finite(f"{OPTION} {name}", taken.weights)
@@ -159,6 +165,25 @@ def _whole(base: Base, task: Task, folder: Path, say: Say) -> Taken:
     weights = {name: parameter.detach() for name, parameter in parameters.items()}
     _say_of_halves({*held(folder).values()}, say)
     return Taken(weights, lambda: loaded.model, _nameless(config_of(folder), base, task))
+
+
+def _require_same_buffers(member: nn.Module, model: Model) -> None:
+    """Raise `Misfit` for a tensor that is saved, is no parameter and is not the model's, as BART's `final_logits_bias`:
+    merges are of parameters, so the member would answer with the model's own."""
+    saved = member.state_dict(keep_vars=True)
+    held = {name: buffer for name, buffer in member.named_buffers() if name in saved}
+    own = dict(model().model.named_buffers()) if held else {}
+    for name, buffer in held.items():
+        there = own.get(name)
+        if there is None or there.shape != buffer.shape or not _near(there, buffer):
+            raise Misfit(
+                f"its {name} is not the model's, and is no parameter: no method merges it; members must share it"
+            )
+
+
+def _near(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are one but for how many bits their files hold."""
+    return torch.allclose(one.double(), other.double(), rtol=HALF, atol=1e-6)
 
 
 def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> Taken:

@@ -69,7 +69,7 @@ def _card(facts: Facts) -> str:
         f"---\n{front.to_yaml()}\n---\n\n# A merge by {name}\n\n"
         "Made by mergeboard from files to files, without an exam: nothing here says how good it is.\n\n"
         f"## Comes from\n\n| | |\n| --- | --- |\n{table}\n\n"
-        f"## How it was made\n\n```json\n{recipe}\n```\n\nSeed {facts.seed}.\n\n"
+        f"## How it was made\n\n```json\n{recipe}\n```\n\n"
         f"## Files\n\n| file | sha256 |\n| --- | --- |\n{hashes}\n"
     )
 

@@ -12,6 +12,7 @@ from harness.checkpoints import brought
 from harness.checkpoints.folders import is_adapter
 from harness.errors import BadModel, BadWeights
 from harness.session import places
+from methods.catalogue import BUILT_IN
 from methods.errors import MergeboardError, UnknownName
 from methods.naming.names import all_parts_of, class_of, require
 
@@ -23,7 +24,7 @@ USAGE = """python -m harness merge METHOD --base BASE --member A --member B --ou
   --out      the folder that is written; it must not be there yet, or be empty
   --set      METHOD.OPTION=VALUE, for instance --set ties.k=0.3
   --dtype    fp32, bf16 or fp16 for the result; as the members are, unless said
-  --seed     of methods that draw at random; 1 unless said
+  --seed     another draw of a method that draws at random, as dare_linear: its mask_seed
   --fisher, --gram   a safetensors file of statistics for each member, in their order, for methods that need it
   --trust-configs    take members whose config.json or words differ from the base's; the merge has the first member's
 
@@ -35,6 +36,7 @@ SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # as protoco
 ASKING = {  # what a method may need and no folder holds
     *("development scores", "development rows", "training rows", "all members at inference", "the task of a row"),
 }
+DRAWS = "mask_seed"  # the option of methods that draw
 EXAMPLE = "python -m harness merge METHOD --base BASE --member A --member B --out FOLDER"
 
 
@@ -68,7 +70,10 @@ def asked(words: Sequence[str], here: Path) -> Order:
         raise MergeboardError(f"write {EXAMPLE}; --help says more")
     method, given = words[0], _taken_apart(words[1:])
     knobs = _knobs(method, given["set"])
+    seed = parsing.seed_of(given["seed"][0]) if given["seed"] else None
     require(method, knobs)
+    if seed is not None:
+        knobs = _drawn(method, knobs, seed)
     members = _members(given["member"])
     base = given["base"][0] if given["base"] else None
     _require_possible(method, base, len(members), given)
@@ -77,7 +82,6 @@ def asked(words: Sequence[str], here: Path) -> Order:
     target = here / parsing.expanded(given["out"][0])
     places.require_new("--out", target)
     dtype = parsing.choice_of("--dtype", given["dtype"][0], (*SHORT, *SHORT.values())) if given["dtype"] else None
-    seed = parsing.seed_of(given["seed"][0]) if given["seed"] else 1
     root = None if base is None else _place("--base", base)
     found = {name: _place(f"--member {name}", where) for name, where in members.items()}
     read = {"--base": root, **{f"--member {name}": where for name, where in found.items()}}
@@ -89,7 +93,7 @@ def asked(words: Sequence[str], here: Path) -> Order:
         members=found,
         target=target,
         dtype=SHORT.get(dtype, dtype) if dtype else None,
-        seed=seed,
+        seed=seed or 1,
         statistics={kind: _files(kind, given[kind], len(members)) for kind in ("fisher", "gram") if given[kind]},
         any_config=bool(given["trust-configs"]),
         said=("merge", *words),
@@ -135,6 +139,19 @@ def _knobs(method: str, settings: Sequence[str]) -> dict[str, dict[str, str]]:
             raise MergeboardError(f"--set {text} is about {owner}, and {method} is merged; set options of {method}")
         found.setdefault(owner, {})[knob] = value
     return found
+
+
+def _drawn(method: str, knobs: dict[str, dict[str, str]], seed: int) -> dict[str, dict[str, str]]:
+    """The options with a seed among them. What we have draws by an option, so that a merge is told by its options
+    alone; a plug-in may draw by the seed itself."""
+    if getattr(class_of(method), DRAWS, None) is None:
+        if method in BUILT_IN:
+            raise MergeboardError(f"--seed changes nothing of {method}; leave it out")
+        return knobs
+    own = knobs.get(method, {})
+    if DRAWS in own:
+        raise MergeboardError(f"--seed {seed} and --set {method}.{DRAWS}={own[DRAWS]} say the same; leave one out")
+    return {**knobs, method: {**own, DRAWS: str(seed)}}
 
 
 def _members(given: Sequence[str]) -> dict[str, str]:

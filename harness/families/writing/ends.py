@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from harness.checkpoints.written import json_of
 from harness.data.task import Task
+from methods.errors import Misfit
+
+_FILES = "generation_config.json", "config.json"  # the first that is there says where a model's answers end
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,31 @@ class Ends:
     def _place(self, text: str) -> int | None:
         """Where the first of the words begins."""
         return min((at for at in map(text.find, self.words) if at >= 0), default=None)
+
+
+def require_same_ends(tokenizer: Any, model: Path, member: Path, task: Task) -> None:
+    """Raise `Misfit` if a checkpoint's own files end an answer at a token at which neither the model's nor the task
+    does: it would go on where it was taught to stop, and so would what is written of it."""
+    known = {*_configured(model), *_several(tokenizer.eos_token_id)}
+    for token in sorted({*_configured(member)} - known):
+        word = tokenizer.convert_ids_to_tokens(token)
+        said = word if token in tokenizer.all_special_ids else tokenizer.decode([token])
+        if word is not None and not any(end in (word, said) or end in said for end in task.stop if end):
+            raise Misfit(
+                f"it ends its answers at {said!r}, where the model goes on; name that in the task's stop, or in "
+                "eos_token_id of the model's generation_config.json"
+            )
+
+
+def _configured(folder: Path) -> tuple[int, ...]:
+    """What ends an answer by the files of a folder; a config.json says it where there is no generation config."""
+    path = next((p for name in _FILES if (p := folder / name).is_file()), None)
+    try:
+        told = {} if path is None else json_of(path)
+    except (OSError, ValueError) as error:
+        raise Misfit(f"{path} cannot be read ({' '.join(str(error).split())})") from None
+    ids = told.get("eos_token_id") if isinstance(told, dict) else None
+    return tuple(i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int))
 
 
 def _several(ids: int | Iterable[int] | None) -> tuple[int, ...]:
