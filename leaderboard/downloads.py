@@ -55,7 +55,7 @@ def line(row: Row) -> Line:
         "heads": text.plain(row.heads),
         "column": text.plain(row.title),
         "method": text.plain(row.method),
-        "tuned": text.plain(cell.kind),
+        "kind": text.plain(cell.kind),
         "score": _rounded(cell.mean),
         "half_width": _rounded(cell.half),
         "by_members": [_rounded(value) for value in cell.values],

@@ -110,3 +110,16 @@ def test_who_made_other_models_anywhere_is_no_twin() -> None:
     half += weighed([r for r in made if r.model == "b"], {})
     (ranked,) = overall(groups(half))
     assert set(ranked.ranking.ranks) == {*scores} and not ranked.twins
+
+
+def test_a_twin_waits_with_its_twin_and_one_that_answered_less_waits_by_itself() -> None:
+    scores = {"fisher": 0.6, "simple": 0.5, "linear": 0.5, "ties": 0.4}
+    made = [record(m, s, x, model=model) for model in ("a", "b") for m, x in scores.items() for s in (1, 2)]
+    alike = weighed(made, {"linear": "simple"})
+    (less,) = overall(groups([r for r in alike if (r.method, r.model) != ("linear", "b")]))
+    assert not less.twins and less.waiting == {"linear": 1}, "where nobody asked it, it may be another"
+    more = [record(m, 1, x, model="c") for m, x in {"fisher": 0.6, "ties": 0.4, "sce": 0.3}.items()]
+    more += [record("sce", s, 0.3, model=model) for model in ("a", "b") for s in (1, 2)]
+    both, *_ = overall(groups([*alike, *weighed(more, {})]))
+    assert both.waiting == {"simple": 1, "linear": 1} and not both.twins
+    assert [one.lacks for one in Records(groups([*alike, *more])).ranks("linear") if not one.rank] == [1]

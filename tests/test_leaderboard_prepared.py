@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 
 from harness.records.record import RunRecord
+from harness.storage.turns import turn
 from leaderboard.pages import pages, prepared
-from leaderboard.pages.prepared import prepare
+from leaderboard.pages.prepared import LEASES, prepare
 from leaderboard.tables import sent
 from leaderboard.tables.group import Block, Group, groups
 from leaderboard.tables.kept import kept
@@ -48,8 +51,10 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """However few records there are, two processes share them; gives those that told something."""
     told: list[int] = []
     read = sent.read
-    count, others = threading.active_count, threading.active_count() - 1  # a worker of pytest-xdist has threads
-    monkeypatch.setattr(threading, "active_count", lambda: count() - others)
+    every, others = threading.enumerate, {*threading.enumerate()} - {threading.current_thread()}
+    monkeypatch.setattr(
+        threading, "enumerate", lambda: [t for t in every() if t not in others]
+    )  # those of pytest-xdist
     monkeypatch.setattr(prepared, "MANY", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(sent, "read", lambda *arguments: told.append(1) or read(*arguments))
@@ -137,6 +142,33 @@ def test_a_process_with_threads_makes_no_copy_of_itself(two: list[int]) -> None:
     finally:
         done.set()
         thread.join()
+
+
+@forked
+def test_publish_shares_the_work_though_it_keeps_a_lease(two: list[int], tmp_path: Path) -> None:
+    with turn(tmp_path / "store", "publishing", lambda line: None):
+        assert any(t.name.startswith(LEASES) for t in threading.enumerate()) and prepared._worth(world())
+
+
+@forked
+def test_a_copy_whose_first_process_is_gone_does_not_wait(two: list[int]) -> None:
+    """Its tables fill the pipe, and it has the other end too, which it must not count as a reader."""
+    ours, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
+    found = world()
+    found[0].made["large"] = b"0" * 10_000_000
+    copy = os.fork()
+    if not copy:
+        prepared._tell(ours, theirs, found)
+        os._exit(0)
+    theirs.close()
+    ours.close()  # as the end of a process does
+    end = time.monotonic() + 20
+    while not (done := os.waitpid(copy, os.WNOHANG)[0]) and time.monotonic() < end:
+        time.sleep(0.05)
+    if not done:
+        os.kill(copy, signal.SIGKILL)
+        os.waitpid(copy, 0)
+    assert done == copy
 
 
 def test_both_parts_are_about_as_large_and_no_group_is_lost() -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.records.record import RunRecord, Store
 from leaderboard.claims.claims import CLAIMS, findings
 from leaderboard.pages import pages, terminal
+from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.kinds import BY_TASK, OWN, beside, each, kind_of, named, of_several, says
@@ -131,6 +132,22 @@ def test_a_model_for_each_task_does_not_compete_with_one_model_for_all(session: 
     kinds = {row: (cell.kind, cell.mark) for row, cell in column.cells.items()}
     assert kinds == {"best": ("", ""), "simple": ("", "best"), "ties": ("", ""), "emr": (BY_TASK, "")}
     assert column.cells["emr"].to_best is None and column.cells["emr"].to_member is not None
+
+
+def test_a_model_for_each_task_has_no_say_in_what_share_of_development_rows_is_usual(session: Session) -> None:
+    """It reads none, so it is no row that was shown all of them."""
+    session.add("best", right(ROWS, 40))
+    search(session, "ties_grid", right(ROWS, 30), budget=12)
+    for method in ("ties_grid", "simple_grid"):
+        search(session, method, right(ROWS, 20), budget=12)
+        session.records[-1] = replace(session.records[-1], knobs={"budget": 12, "dev_fraction": 0.5})
+    alone = usual_rows(group_of(session).blocks()[0].rows)["ties_grid"]
+    for method in ("emr", "emr_two"):
+        made = session.add(method, right(ROWS, 20))
+        session.records[-1] = replace(made, cost={"tasks": 2})
+    assert (
+        usual_rows(group_of(session).blocks()[0].rows)["ties_grid"] == alone == "ties_grid budget=12 dev_fraction=0.5"
+    )
 
 
 def test_kinds_are_said_in_words() -> None:

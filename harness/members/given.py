@@ -19,7 +19,7 @@ from harness.errors import BadModel, BadWeights
 from harness.families import kind_of, labels, likeness
 from harness.families.base import Family, Loaded
 from harness.families.head import begun
-from harness.families.writing.ends import require_same_ends
+from harness.families.writing.ends import Ends, require_same_ends
 from harness.members import lora
 from harness.members.descent import Descents, require_same_base
 from harness.members.distance import strange
@@ -104,7 +104,8 @@ def require_akin(
             likeness.require_same_config(base.family.kind, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
         if task.kind == "generation":
-            require_same_ends(base.family.tokenizer, base.folder, folder, task)
+            loaded = base.load(task) if model is None else model()
+            require_same_ends(Ends.of(base.family.tokenizer, loaded.model, task), folder, task)
     except (BadModel, BadWeights, Misfit) as error:
         raise Misfit(f"{OPTION} {name}: {error}") from None
 

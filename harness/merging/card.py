@@ -13,6 +13,7 @@ from huggingface_hub import ModelCardData
 from harness.export.names import shown
 from harness.streaming.agreed import Agreed
 from harness.streaming.merge import Made
+from methods.catalogue import BUILT_IN
 
 LINEAGE = "mergeboard.json"
 
@@ -65,11 +66,12 @@ def _card(facts: Facts) -> str:
     table = "\n".join(f"| {who} | {where} |" for who, where in rows)
     hashes = "\n".join(f"| {file} | `{digest}` |" for file, digest in facts.made.hashes.items())
     recipe = json.dumps(dict(facts.method), indent=1, ensure_ascii=False)
+    drawn = "" if name in BUILT_IN else f"Seed {facts.seed}.\n\n"  # what we have draws by its options alone
     return (
         f"---\n{front.to_yaml()}\n---\n\n# A merge by {name}\n\n"
         "Made by mergeboard from files to files, without an exam: nothing here says how good it is.\n\n"
         f"## Comes from\n\n| | |\n| --- | --- |\n{table}\n\n"
-        f"## How it was made\n\n```json\n{recipe}\n```\n\n"
+        f"## How it was made\n\n```json\n{recipe}\n```\n\n{drawn}"
         f"## Files\n\n| file | sha256 |\n| --- | --- |\n{hashes}\n"
     )
 

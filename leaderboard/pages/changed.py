@@ -13,6 +13,7 @@ from leaderboard.tables.ablations import variants
 from leaderboard.tables.cell import Column
 from leaderboard.tables.coefficients import Coefficients
 from leaderboard.tables.group import Group
+from leaderboard.tables.kinds import BY_TASK
 from leaderboard.tables.paper import by_coefficients
 from leaderboard.tables.table import Scores, title_of
 from leaderboard.tables.tuned import Calibration
@@ -74,10 +75,11 @@ def unseen(group: Group, table: Scores) -> Varied:
     changes = {row: after - before for row, (before, after) in scored.items()}
     rows = _short({row: (changes[row],) for row in best[:MOST]})
     svg = dumbbells(SEEN, place(group, block), ("change of the score",), rows, metric(group, block), zero=True)
-    first = max(best, key=lambda row: scored[row][1])
-    stays = f"{words.shown(best[0])} stays first"
-    if first != best[0]:
-        stays = f"{words.shown(first)} is first instead of {words.shown(best[0])}"
+    alike = [row for row in best if not whole[0].cells[row].kind.startswith(BY_TASK)] or best  # those know more
+    first = max(alike, key=lambda row: scored[row][1])
+    stays = f"{words.shown(alike[0])} stays first"
+    if first != alike[0]:
+        stays = f"{words.shown(first)} is first instead of {words.shown(alike[0])}"
     low, high = (_signed(end(changes.values())) for end in (min, max))
     outcome = f"Without them scores change by {low} to {high} points; {stays}."
     corpora = f"Corpora: {text.joined([_in_brackets(column.title) for column in whole])}."

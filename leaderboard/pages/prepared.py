@@ -22,6 +22,7 @@ from leaderboard.tables.table import ablations, headline, per_corpus, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.tally import beside
 
+LEASES = "lease"  # begins the names of the threads of harness/storage/lease.py
 MANY = 2000  # records; a second process of fewer takes longer to begin than it saves
 
 
@@ -44,9 +45,10 @@ def _make(groups: Iterable[Group]) -> None:
 
 def _worth(found: Sequence[Group]) -> bool:
     """Whether there is work for two, and a system where a process can become two that share their memory. Of a process
-    with threads the copy has one alone, and waits for ever for what the others held."""
+    with threads the copy has one alone, and waits for ever for what the others held; the one that keeps a store's lease
+    holds nothing that tables ask for."""
     enough = len(found) > 1 and sum(len(group.records) for group in found) >= MANY
-    alone = threading.active_count() == 1
+    alone = all(t is threading.current_thread() or t.name.startswith(LEASES) for t in threading.enumerate())
     return enough and alone and sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
 
 
@@ -65,7 +67,7 @@ def _with_another(here: Sequence[Group], there: Sequence[Group]) -> None:
         return
     forked = multiprocessing.get_context("fork")
     ours, theirs = forked.Pipe(duplex=False)
-    other = forked.Process(target=_tell, args=(theirs, there), daemon=True)
+    other = forked.Process(target=_tell, args=(ours, theirs, there), daemon=True)
     other.start()
     theirs.close()
     try:
@@ -77,9 +79,11 @@ def _with_another(here: Sequence[Group], there: Sequence[Group]) -> None:
         other.join()
 
 
-def _tell(to: Connection, groups: Sequence[Group]) -> None:
+def _tell(unread: Connection, to: Connection, groups: Sequence[Group]) -> None:
     """In the copy. An error here comes again in the first process, which says it."""
+    unread.close()  # the first process reads; once it has gone nobody does, and this one must not wait
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first one's to answer, and ends this one too
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(Exception), to:
         _make(groups)
         to.send_bytes(sent.written(groups))

@@ -11,7 +11,7 @@ from leaderboard.pages import grids, markdown, prose, verdict
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of, unread_of
 from leaderboard.tables.group import Group, by_model
-from leaderboard.tables.kinds import BY_TASK, DEFAULT
+from leaderboard.tables.kinds import BY_TASK
 from leaderboard.tables.order import by_score
 from leaderboard.tables.searches import inner_of
 from leaderboard.tables.table import asked, headline, seeds_in_words
@@ -78,7 +78,8 @@ def _foremost(methods: Sequence[str], columns: Sequence[Mapping[str, Cell]]) -> 
     """What merges are held against, and of merges at their defaults and of tuned ones those that rank best on average
     over models."""
     merges = [m for m in methods if not words.yardstick(m)]
-    tuned = {m for m in merges if any(cells[m].kind not in (DEFAULT, BY_TASK) for cells in columns if m in cells)}
+    tuned = {m for m in merges if any(cells[m].kind for cells in columns if m in cells)}
+    merges = [m for m in merges if all(BY_TASK not in cells[m].kind for cells in columns if m in cells)]
     shown = {m for m in methods if m in AGAINST}
     for like in ([m for m in merges if m not in tuned], [m for m in merges if m in tuned]):
         shown.update(sorted(like, key=lambda m: sum(_place(m, like, cells) for cells in columns))[:MOST])

@@ -33,6 +33,7 @@ function explore(root) {
   share.className = "explore-share";
   share.textContent = "Copy a link to this view";
   share.addEventListener("click", async () => {
+    show(); // the address tells of the first view, too
     try {
       await navigator.clipboard.writeText(location.href);
       share.textContent = "Link copied";

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from leaderboard.tables.kinds import kinds
+from leaderboard.tables.kinds import BY_TASK, DEFAULT, kinds
 from leaderboard.tables.rows import Rows, once
 from leaderboard.tables.searches import is_search
 from leaderboard.words import SHARE
@@ -62,7 +62,7 @@ def usual_rows(rows: Rows) -> Mapping[str, str]:
 def _away(rows: Rows, told: Mapping[str, str]) -> set[str]:
     """Rows that were tuned on another share of the development rows than most of the column."""
     given = {records[0].method for records in rows.values() if SHARE in records[0].knobs}
-    reads = [row for row, records in rows.items() if told[row] or records[0].method in given]
+    reads = [row for row, records in rows.items() if told[row] not in (DEFAULT, BY_TASK) or records[0].method in given]
     shares = {row: rows[row][0].knobs.get(SHARE, 1.0) for row in reads}
     usual = Counter(shares.values()).most_common(1)[0][0] if shares else 1.0
     return {row for row, share in shares.items() if share != usual}

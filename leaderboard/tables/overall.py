@@ -6,7 +6,7 @@ Rows of one kind are ranked with each other: at their defaults, or tuned alike o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +44,14 @@ class _Asked(NamedTuple):
     scores: Mapping[str, float]  # of each merge of one kind without a gap
 
 
+class _Twin(NamedTuple):
+    """A method that made the models of another wherever it was asked, and has no row beside it."""
+
+    name: str
+    of: str
+    answered: set[tuple[Place, tuple[str, ...]]]
+
+
 def overall(groups: Iterable[Group]) -> list[Overall]:
     """The real world first, defaults before what was tuned; fewer than two blocks or three methods are left out.
 
@@ -65,7 +73,7 @@ def _ranked(
     asked: Sequence[_Asked],
     ranked: Sequence[str],
     counted: Sequence[_Asked],
-    alike: Mapping[str, str],
+    alike: Sequence[_Twin],
     most: bool = False,
 ) -> Overall | None:
     ranks = of_blocks(_blocks(counted, ranked))
@@ -74,7 +82,9 @@ def _ranked(
     questions, answered = {c.question for c in counted}, _answered(counted)
     waiting = {m: len(questions - answered.get(m, set())) for m in sorted(_answered(asked)) if m not in ranked}
     left_out = len({c.question for c in asked} - questions)
-    twins = {method: first for method, first in alike.items() if first in ranks.ranks}
+    lacking = {twin.name: len(questions - twin.answered) for twin in alike}
+    waiting |= {name: lacks for name, lacks in lacking.items() if lacks}
+    twins = {twin.name: twin.of for twin in alike if not lacking[twin.name] and twin.of in ranks.ranks}
     return Overall(world, kind, ranks, len(questions), left_out, waiting, most, twins)
 
 
@@ -91,16 +101,20 @@ def _widest(asked: Sequence[_Asked], than: int) -> tuple[list[str], list[_Asked]
     return ranked, whole
 
 
-def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked], Mapping[str, str]]]:
+def _apart(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[_Asked], list[_Twin]]]:
     """What is ranked together: the columns of one world, and in each the rows of one kind, without those that are
-    another's twins; and these, each with the other."""
+    another's twins; and these."""
     for world, made_up in (("real models", False), ("synthetic world", True)):
         own = [group for group in groups if group.synthetic == made_up]
         names, twin_of = one_name(own), everywhere(own)
-        columns = [(c, column) for g in own for c, column in _columns(g, names[g.key.model], twin_of)]
+        columns = [(c, column) for g in own for c, column in _columns(g, names[g.key.model])]
         for kind in each({kind for kind, _ in columns}):
-            alike = {method: first for (method, its), first in twin_of.items() if its == kind}
-            yield world, kind, [column for its, column in columns if its == kind], alike
+            every = [column for its, column in columns if its == kind]
+            answered = _answered(every)
+            alike = [_Twin(m, of, answered[m]) for (m, its), of in twin_of.items() if its == kind and m in answered]
+            apart = {twin.name for twin in alike}
+            kept = [c._replace(scores={m: x for m, x in c.scores.items() if m not in apart}) for c in every]
+            yield world, kind, kept, alike
 
 
 def _complete(asked: Sequence[_Asked]) -> tuple[list[str], list[_Asked]]:
@@ -146,13 +160,13 @@ def _blocks(counted: Sequence[_Asked], ranked: Sequence[str]) -> list[dict[str, 
     return blocks
 
 
-def _columns(group: Group, model: str, apart: Collection[tuple[str, str]]) -> Iterator[tuple[str, _Asked]]:
+def _columns(group: Group, model: str) -> Iterator[tuple[str, _Asked]]:
     for block, column in zip(group.blocks(), headline(group).columns, strict=True):
         setting = (*block.question, block.heads)
         scores: dict[str, dict[str, float]] = defaultdict(dict)
         for method, row in usual_rows(block.rows).items():
             cell = column.cells[row]
-            if cell.mean is not None and not words.yardstick(method) and (method, cell.kind) not in apart:
+            if cell.mean is not None and not words.yardstick(method):
                 scores[cell.kind][method] = cell.mean
         for kind, merges in scores.items():
             yield kind, _Asked(((model, group.key.suite), setting), merges)

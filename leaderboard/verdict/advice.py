@@ -9,7 +9,7 @@ from leaderboard import text
 from leaderboard.stats.holm import LEVEL, holm
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.group import Group
-from leaderboard.tables.kinds import BY_TASK, DEFAULT, OWN, kind_of
+from leaderboard.tables.kinds import DEFAULT, OWN, kind_of
 from leaderboard.tables.table import Cost, spent_on
 from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, tallies
 from leaderboard.words import CONSTANT
@@ -58,10 +58,11 @@ def _with_rows(members: Mapping[Merge, Tally], found: Sequence[Group], name: Nam
         yield "**With development rows: keep the best single member.**" + _as_lucky(judged) + more
         return
     tally, (method, kind) = members[merge], merge
-    how = "at its defaults" if kind in (DEFAULT, OWN, BY_TASK) else kind
+    how = "at its defaults" if kind in (DEFAULT, OWN) else kind
     yield (
         f"**With development rows: try {name(method)}** ({how}) beside the best single member, and keep what scores "
         f"higher. It was {told(tally)}. Where it was better: {_where(merge, found)}.{_cost(merge, found)}"
+        f"{_by_task(merge, found)}"
     )
 
 
@@ -127,7 +128,7 @@ def _without_rows(
     if not free:
         return
     every, safe = sum(free.values(), Tally()), advised(free)
-    what = f"try {name(safe[0])}." if safe else "nothing is a safe choice."
+    what = f"try {name(safe[0])}.{_by_task(safe, found)}" if safe else "nothing is a safe choice."
     what = what if safe or _could_tell(free) else "see each setting by itself."
     yield (
         f"**Without development rows: {what}** Merges that need none were better than the best member in "

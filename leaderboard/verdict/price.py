@@ -52,6 +52,6 @@ def _how(kind: str) -> str:
         return "at its defaults"
     if kind == OWN:
         return f"by {kind}"
-    if kind == BY_TASK:
+    if kind.startswith(BY_TASK):
         return f"as {kind}"
     return kind if kind == CONTROL else f"with {kind}"

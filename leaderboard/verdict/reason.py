@@ -5,7 +5,7 @@ from __future__ import annotations
 from leaderboard import text, words
 from leaderboard.stats.difference import ZERO
 from leaderboard.stats.holm import LEVEL
-from leaderboard.tables.kinds import CONTROL
+from leaderboard.tables.kinds import BY_TASK, CONTROL
 from leaderboard.verdict.decision import Decision
 from leaderboard.verdict.more import more
 from leaderboard.verdict.standing import MEMBER, Standing
@@ -36,7 +36,7 @@ def to_choose(decision: Decision) -> str:
     if nearest is None or nearest.better or nearest.lead.mean <= ZERO or nearest.chance <= LEVEL:
         return ""
     if nearest.scores:
-        calibrated = decision.contest.kinds[nearest.row] == CONTROL
+        calibrated = decision.contest.kinds[nearest.row].removeprefix(f"{BY_TASK}, ") == CONTROL
         how = "calibrated on" if calibrated else "searched for on"
         by = "" if calibrated else f" by {nearest.scores} scores,"
         return (

@@ -65,11 +65,14 @@ class Ends:
         return min((at for at in map(text.find, self.words) if at >= 0), default=None)
 
 
-def require_same_ends(tokenizer: Any, model: Path, member: Path, task: Task) -> None:
+def require_same_ends(own: Ends, member: Path, task: Task) -> None:
     """Raise `Misfit` if a checkpoint's own files end an answer at a token at which neither the model's nor the task
-    does: it would go on where it was taught to stop, and so would what is written of it."""
-    known = {*_configured(model), *_several(tokenizer.eos_token_id)}
-    for token in sorted({*_configured(member)} - known):
+    does: it would go on where it was taught to stop.
+
+    `own`: the ends of the model's answers to this task.
+    """
+    tokenizer = own.tokenizer
+    for token in sorted({*_configured(member)} - own.tokens):
         word = tokenizer.convert_ids_to_tokens(token)
         said = word if token in tokenizer.all_special_ids else tokenizer.decode([token])
         if word is not None and not any(end in (word, said) or end in said for end in task.stop if end):
@@ -87,7 +90,7 @@ def _configured(folder: Path) -> tuple[int, ...]:
     except (OSError, ValueError) as error:
         raise Misfit(f"{path} cannot be read ({' '.join(str(error).split())})") from None
     ids = told.get("eos_token_id") if isinstance(told, dict) else None
-    return tuple(i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int))
+    return tuple(i for i in (ids if isinstance(ids, list) else [ids]) if isinstance(i, int) and i >= 0)
 
 
 def _several(ids: int | Iterable[int] | None) -> tuple[int, ...]:
