@@ -349,6 +349,7 @@ def answers(lab: Any, root: Path, methods: tuple[str, ...]) -> dict[str, RunReco
     return {method: run(Cell(PAIRWISE, key, method), lab, Store(root)) for method in methods}
 
 
+@pytest.mark.whole
 def test_cells_of_a_spread_model_are_the_whole_ones(
     small_zoo: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
