@@ -109,7 +109,8 @@ def test_the_card_says_to_the_hub_what_the_record_says(labs: Mapping[str, Lab], 
     card = ModelCard.load(tmp_path / "out" / "README.md")
     told = {r.dataset_type: r.metric_value for r in card.data.eval_results or []}
     assert told == {corpus: round(score, 6) for corpus, score in record.scores.items()} and card.data.datasets is None
-    assert card.data.library_name == "transformers" and {"merge", "simple"} <= set(card.data.tags or [])
+    data = card.data.to_dict()
+    assert data["library_name"] == "transformers" and {"merge", "simple"} <= set(data["tags"])
     (first, *_), (_, _, *others) = facts.scores, facts.scores
     assert first.name == "simple" and [s.name for s in others] == list(TWO)
     for piece in ("For the test.", record.weights_sha256, record.path.as_posix(), "brought by the user", *TWO):

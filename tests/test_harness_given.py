@@ -379,6 +379,12 @@ def test_a_member_that_ends_its_answers_elsewhere_is_refused(
     given.require_akin(writing, WRITTEN, "m", member)
 
 
+def test_an_encoder_is_asked_for_no_end_of_answers_as_it_writes_none(base: given.Base, tmp_path: Path) -> None:
+    """Its cells are skipped and say why."""
+    ends(tmp_path / "member", 7)
+    given.require_akin(base, WRITTEN, "m", tmp_path / "member")
+
+
 def test_ends_that_the_model_has_too_may_be_missing_and_other_tasks_ask_for_none(
     writing: given.Base, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from methods.errors import Misfit
 
 _OTHER_HEADS = ("ForTokenClassification", "ForMultipleChoice", "ForNextSentencePrediction")
 _IN_WORDS = "this model is asked in words: fine-tune it as a language model"
-HALF = 2**-7  # twice what a number loses in bf16, of its size
+_ROUNDED = 2**-7  # twice what a number loses in bf16, of its size
 _HALVES = {"F16": "float16", "BF16": "bfloat16"}
 Say = Callable[[str], None]
 Model = Callable[[], Loaded]  # gives the model as it is loaded already
@@ -103,7 +103,7 @@ def require_akin(
         if not adapter or (folder / "config.json").is_file():
             likeness.require_same_config(base.family.kind, base.folder, folder, base.trusted, base.any_config)
         likeness.require_same_words(base.family.tokenizer, folder, task, trust, base.family.generative)
-        if task.kind == "generation":
+        if task.kind == "generation" and base.family.generative:  # an encoder is skipped, with the reason
             loaded = base.load(task) if model is None else model()
             require_same_ends(Ends.of(base.family.tokenizer, loaded.model, task), folder, task)
     except (BadModel, BadWeights, Misfit) as error:
@@ -184,7 +184,7 @@ def _require_same_buffers(member: nn.Module, model: Model) -> None:
 
 def _near(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether two tensors are one but for how many bits their files hold."""
-    return torch.allclose(one.double(), other.double(), rtol=HALF, atol=1e-6)
+    return torch.allclose(one.double(), other.double(), rtol=_ROUNDED, atol=1e-6)
 
 
 def _expanded(base: Base, task: Task, folder: Path, say: Say, model: Model) -> Taken:

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.records.record import RunRecord
 from harness.suites.papers import ANY_SUITE, Where
 from leaderboard import words
 from leaderboard.stats.difference import Contender, Difference, between, difference, pooled
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.exams import alike
 from leaderboard.tables.group import Block, Group
-from leaderboard.tables.kinds import kind_of
+from leaderboard.tables.kinds import BY_TASK, kind_of
 from leaderboard.tables.rows import base_of
 from leaderboard.tables.scored import scored
 
@@ -64,7 +63,7 @@ def lead(where: Where | None, method: str) -> Measure:
             return NOT_ASKED
         columns = {b: c for b in blocks if method in (c := _of(group, b))}
         own = list(columns.values())
-        several = {m for b in columns for m, row in usual_rows(b.rows).items() if any(map(_knows_tasks, b.rows[row]))}
+        several = {m for b in columns for m, row in usual_rows(b.rows).items() if BY_TASK in _kind(b, row)}
         rivals = {m for c in own for m in c if not words.yardstick(m)} - several - {method}
         means = {r: sum(c[method].mean - c[r].mean for c in own) for r in rivals if all(r in c for c in own)}
         if not means:
@@ -74,11 +73,6 @@ def lead(where: Where | None, method: str) -> Measure:
         return _pooled(found, method, rival)._replace(rival=rival)
 
     return measure
-
-
-def _knows_tasks(record: RunRecord) -> bool:
-    """Whether it has a model for each task."""
-    return bool(record.cost.get("tasks"))
 
 
 def steadiness(where: Where | None, method: str, base: str) -> Measure:
