@@ -9,6 +9,7 @@ from harness.suites.paper import Published
 from leaderboard.stats.difference import FEWEST, Told
 from leaderboard.stats.interval import half_width
 from leaderboard.tables.cell import Cell
+from leaderboard.tables.written import NoneRight
 
 GAP = "—"
 LONG = 100  # seconds that are told as minutes
@@ -91,8 +92,21 @@ def _searched(values: Sequence[float]) -> str:
 
 
 def _alike(cell: Cell) -> str:
-    """What a model that reads no text says, where it says no other thing."""
+    """What a model that reads no text says, where it says no other thing; of one that writes, why nothing is right."""
+    if cell.wrong is not None:
+        return f" ({_none_right(cell.wrong)})"
     return f" (answers {'no' if cell.silent else 'yes'} to everything)" if cell.silent or cell.loud else ""
+
+
+def _none_right(why: NoneRight) -> str:
+    """`every answer is wrong`, `no answer passes language`, or `no answer passes both language and number`."""
+    names = [*map(escaped, why.graders)]
+    if not names:
+        return "every answer is wrong"
+    if len(names) > 3:
+        return f"no answer passes {'all of' if why.together else 'any of'} {listed(names)}"
+    both = "both " if len(names) == 2 else "all of "
+    return f"no answer passes {both + joined(names) if why.together else ' or '.join(names)}"
 
 
 def _undefined(cell: Cell) -> str:

@@ -113,6 +113,7 @@ def test_what_is_stored_says_what_it_cost(answered: Project) -> None:
         cost = records[f"in_domain/same/all/{method}"].cost
         assert cost["merge_seconds"] >= 0 and cost["exam_seconds"] > 0 and cost["peak_bytes"] > 2**20, method
         assert cost["inference_models"] == (5 if method == "ensemble" else 1)
+        assert cost["stored_parameters" if method == "ensemble" else "parameters"] > 0
         assert (cost["statistics_seconds"] > 0) == method.startswith(("fisher", "regmean")), method
     calls = {m: records[f"in_domain/same/all/{m}"].dev["calls"] for m in METHODS}
     assert calls["simple"] == calls["ties"] == calls["ensemble"] == 0

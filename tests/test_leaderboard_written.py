@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from harness.records.bits import pack_marks
 from harness.records.record import RunRecord, Store
 from leaderboard import audit
-from leaderboard.pages import pages, readme
+from leaderboard.pages import pages, readme, terminal
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import Group, groups
 from leaderboard.tables.written import all_or_nothing, cut_off
@@ -60,6 +61,46 @@ def test_where_answers_get_a_part_of_a_mark_it_does_not(store: Store) -> None:
     group = group_of(store, written(store, "simple", RIGHT), written(store, "ties", HALF))
     assert not all_or_nothing(group.records) and "right or wrong" not in pages.session([group])
     assert "mean_mark x 100" in readme.block([group]), "the words of who says nothing else"
+
+
+NOT, ONE, OTHER, BOTH = ([float(row in rows) for row in range(ROWS)] for rows in ((), (0,), (1,), (0, 1)))
+
+
+@pytest.mark.parametrize(
+    "graders, why",
+    [
+        ({}, "every answer is wrong"),
+        ({"number": NOT}, "every answer is wrong"),
+        ({"number": ONE, "language": NOT}, "no answer passes language"),
+        ({"number": NOT, "language": NOT}, "no answer passes language or number"),
+        ({"number": ONE, "language": OTHER}, "no answer passes both language and number"),
+        ({"number": ONE, "language": OTHER, "unit": BOTH}, "no answer passes all of language, number and unit"),
+        ({name: NOT for name in "abcde"}, "no answer passes any of a, b, c and 2 more"),
+    ],
+)
+def test_a_share_of_nothing_names_the_graders_that_no_answer_passes(
+    store: Store, graders: dict[str, list[float]], why: str
+) -> None:
+    """A right number in the wrong language is another fault than no number at all."""
+    nothing, something = written(store, "simple", NOT), written(store, "ties", ONE)
+    packed = {name: pack_marks(marks) for name, marks in graders.items()}
+    kept = {"exam": {**nothing.predictions["exam"], "graders": packed}}
+    group = group_of(store, replace(nothing, predictions=kept), something)
+    assert terminal.tables([group]).count(f"0.00 (n=1) ({why})") == 1
+    assert f"0.00 (n=1) ({why})" in pages.session([group])
+
+
+def test_a_graders_name_is_text_and_damaged_marks_are_left_to_check(store: Store) -> None:
+    nothing = written(store, "simple", NOT)
+    for graders, said in (
+        ({"<b>": NOT, "x": ONE}, "(no answer passes &#60;b&#62;)"),
+        ({"x": [], "y": ONE}, "0.00 (n=1)"),
+    ):
+        packed = {name: pack_marks(marks) for name, marks in graders.items()}
+        kept = {"exam": {**nothing.predictions["exam"], "graders": packed}}
+        (group,) = groups([replace(nothing, predictions=kept)], gold_of(store))
+        told = terminal.tables([group])
+        assert said in told and "<b>" not in told and ("passes" in told) == ("passes" in said)
 
 
 def test_answers_that_ran_out_of_tokens_are_counted_by_row_over_seeds(store: Store) -> None:

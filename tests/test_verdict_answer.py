@@ -185,7 +185,10 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     found = groups(session.records, gold_of(session.store))
     lines = terminal.answers(found, {mine.path.as_posix()}).splitlines()
     assert lines[0] == "mine: tickets, in domain" and lines[-1] == SCOPE and "pairwise" not in "".join(lines)
-    assert [line[2:] for line in lines[1:-1]] == said_of(session, "in_domain")
+    assert [line[2:] for line in lines[1:-2]] == said_of(session, "in_domain")
+    assert lines[-2] == (
+        "It rests on 2 records of 1 real model, mine; on 1 corpus, tickets; with 1 set of members for each question."
+    )
     page = pages.session(found)
     assert "**What to use, in domain**" in page and "**What to use, pairwise**" in page
     assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("#### Scores")

@@ -205,6 +205,15 @@ def test_the_evidence_is_named_with_sizes_corpora_seeds_and_the_day_of_the_newes
     )
 
 
+def test_the_size_of_a_model_is_known_without_an_ensemble() -> None:
+    one = {"cost": {"parameters": 22_713_216, "inference_models": 1}}
+    found = basis(groups([record("ties", 1, 0.4, model=REAL, **one), record("simple", 1, 0.4, model=REAL)]))
+    assert found is not None and found.models == {REAL: 22_713_216}
+    for wrong in ({"parameters": 0}, {"parameters": "many"}, {"parameters": 1.5}, {}):
+        found = basis(groups([record("ties", 1, 0.4, model=REAL, cost=wrong)]))
+        assert found is not None and found.models == {REAL: None}
+
+
 def test_a_hostile_name_stays_a_name_in_the_verdict() -> None:
     evil = "x](javascript:a) <b> **"
     told = said([record(m, k, s + k / 100, model=evil) for m, s in (("best", 0.5), ("ties", 0.4)) for k in (1, 2)])

@@ -219,9 +219,9 @@ def _seen(score: Recalled, judges: Developers, merged: Merged) -> dict[str, Any]
 
 
 def _inference(merged: Merged) -> dict[str, Any]:
-    """Forward passes of one model that a row costs; and how many scalars must be kept, where it is not one model. Of
-    models for tasks of their own, for how many: who asks must know which one a row is of."""
-    kept = {} if is_one(merged) else {"stored_parameters": stored_parameters(merged)}
+    """Forward passes of one model that a row costs; and how many scalars it has, or must be kept where it is not one
+    model. Of models for tasks of their own, for how many: who asks must know which one a row is of."""
+    kept = {"parameters" if is_one(merged) else "stored_parameters": stored_parameters(merged)}
     kept |= {"tasks": len(tasks)} if (tasks := tasks_of(merged)) else {}
     return {"inference_models": passes(merged), **kept}
 

@@ -56,7 +56,8 @@ HOW_TO_READ = """\
 - Rows that do not compete stand first. Merges stand below them, kind by kind, the highest score of the first column on
   top. The head of a column names its seeds.
 - `(answers no to everything)` says why a score is 0: no row was given any label. `(answers yes to everything)` may be
-  a high one: every row was given every label, which macro-F1 rewards where labels are frequent.
+  a high one: every row was given every label, which macro-F1 rewards where labels are frequent. Of answers
+  that were written, `(no answer passes language)` names the grader of the task that none passes.
 - *constant answer* is what the best answer that is the same for every row would score on these test rows: yes to every
   label for macro-F1, the most frequent class for accuracy, 0 for a correlation. What scores no more may not have read
   its texts.

@@ -17,6 +17,7 @@ from leaderboard.tables.group import Group
 from leaderboard.tables.table import ablations, asked, certainty, costs, headline, unseen
 from leaderboard.tables.tuned import calibration, default_and_tuned
 from leaderboard.verdict.answer import SCOPE, answer
+from leaderboard.verdict.basis import basis_of
 
 
 def tables(found: Iterable[Group]) -> str:
@@ -43,15 +44,18 @@ def tables(found: Iterable[Group]) -> str:
 
 
 def answers(found: Iterable[Group], session: Collection[str]) -> str:
-    """What to keep, for each column that has a record of this session, by its seeds; "" where no merge was run."""
-    parts = []
+    """What to keep, for each column that has a record of this session, by its seeds, and on what evidence; "" where no
+    merge was run."""
+    parts, told = [], []
     for group in found:
         for column, block in zip(headline(group).columns, group.blocks(), strict=True):
             seeds = {record.seed for record in block.records if record.path.as_posix() in session}
             if said := answer(group, block.of_seeds(seeds)) if seeds else ():
                 title = f"{group.key.model}: {group.called}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
-    return "\n".join([*parts, SCOPE]) if parts else ""
+                told.append((group, block.of_seeds(seeds)))
+    rests = [text.plain(basis.said)] if (basis := basis_of(told)) else []
+    return "\n".join([*parts, *rests, SCOPE]) if parts else ""
 
 
 def diagnoses(seen: Sequence[Diagnosis]) -> str:

@@ -22,6 +22,7 @@ from leaderboard.tables.kinds import kinds
 from leaderboard.tables.rows import Rows, base_of, once
 from leaderboard.tables.searches import part
 from leaderboard.tables.unions import Unions
+from leaderboard.tables.written import NoneRight, none_right
 
 Value = Callable[[RunRecord], float | None]
 Answers = Callable[[RunRecord], tuple[Sheet, ...] | None]  # a record's sheets, one for each corpus that counts
@@ -43,6 +44,7 @@ class Cell:
     constant: int = 0  # of its correlations, those that are undefined and count 0
     correlations: int = 0
     silent: bool = False  # whether it said no to every row and label, which is a score of 0
+    wrong: NoneRight | None = None  # why none of its written answers has a mark, which is a score of 0
     loud: bool = False  # whether it said yes to every row and label, which may be a high one
     unread: float | None = None  # what the best answer that reads no text scores on the same rows; None: not known
     kind: str = ""  # what it may be held against: see kinds.py
@@ -99,7 +101,7 @@ def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contende
 
 
 def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cell], dict[str, Contender]]:
-    seeds, populations, corpora, sets = _experiments(rows)
+    seeds, populations, corpora, sets = experiments(rows)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
     for row, mine in rows.items():
@@ -128,7 +130,7 @@ class Experiments(NamedTuple):
 
 
 @once
-def _experiments(rows: Rows) -> Experiments:
+def experiments(rows: Rows) -> Experiments:
     every = [r for records in rows.values() for r in records]
     seeds, populations = seeds_of(every), tuple(sorted({r.population for r in every}))
     return Experiments(seeds, populations, _examined(every), _sets(every, seeds))
@@ -155,6 +157,7 @@ def _shown(
         constant=sum(correlations),
         correlations=len(correlations),
         silent=bool(records) and all(_said(r, lambda _: 0) for r in records),
+        wrong=none_right(records) if contender.mean == 0 else None,
         loud=bool(records) and all(_said(r, _everything) for r in records),
         unread=unread(contender),
     )

@@ -1,10 +1,11 @@
-"""What there is to say of answers that models wrote: whether each is right or wrong, and how many ran out of tokens."""
+"""What there is to say of answers that models wrote: whether each is right or wrong, why none is right, and how many ran
+out of tokens."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.records.record import RunRecord
 from leaderboard.tables.answers import marks_in
@@ -12,10 +13,37 @@ from leaderboard.tables.group import Block
 from leaderboard.tables.searches import part, whole
 
 
+class NoneRight(NamedTuple):
+    """Why no answer has a mark."""
+
+    graders: tuple[str, ...]  # of several, those that no answer passes, or all of them
+    together: bool  # whether each of them is passed, and never all by one answer
+
+
 def all_or_nothing(records: Iterable[RunRecord]) -> bool:
     """Whether all answers were written and each has the mark 0 or 1, so that a score is a share of right answers."""
     kept = [told for record in records for told in record.predictions.values()]
     return bool(kept) and all(map(_is_all_or_nothing, kept))
+
+
+def none_right(records: Iterable[RunRecord]) -> NoneRight | None:
+    """Why answers that were all written have no mark at all; None where one has, or nobody can tell."""
+    kept = [told for record in records for told in record.predictions.values()]
+    try:
+        if not kept or any(_passes(told, told["marks"]) for told in kept):
+            return None
+        graders = sorted({name for told in kept for name in part(told, "graders")})
+        passed = {name for told in kept for name, marks in part(told, "graders").items() if _passes(told, marks)}
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
+        return None  # `check` reports it
+    if len(graders) < 2:
+        return NoneRight((), together=False)
+    never = tuple(name for name in graders if name not in passed)
+    return NoneRight(never or tuple(graders), together=not never)
+
+
+def _passes(told: Mapping[str, Any], marks: str) -> bool:
+    return bool(marks_in(marks, int(told["rows"])).any())
 
 
 def cut_off(blocks: Iterable[Block]) -> Mapping[str, tuple[int, int]]:

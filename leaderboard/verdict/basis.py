@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from harness.records.record import RunRecord
 from leaderboard import text
-from leaderboard.tables.cell import Column
-from leaderboard.tables.group import Group
+from leaderboard.tables.cell import Column, experiments
+from leaderboard.tables.group import Block, Group
 from leaderboard.tables.namesakes import one_name
 from leaderboard.tables.table import headline
 
@@ -51,24 +51,34 @@ class Basis:
 
 def basis(groups: Iterable[Group]) -> Basis | None:
     """What the real models among these were asked; None where there are none."""
-    every = list(groups)
-    real = [record for group in every if not group.synthetic for record in group.records]
+    real = [group for group in groups if not group.synthetic]
+    return _basis(real, [record for group in real for record in group.records], map(_sets, _columns(real)))
+
+
+def basis_of(columns: Iterable[tuple[Group, Block]]) -> Basis | None:
+    """The same of columns alone, each with its group."""
+    real = [(group, block) for group, block in columns if not group.synthetic]
+    records = [record for _, block in real for record in block.records]
+    return _basis([group for group, _ in real], records, (len(experiments(block.rows).sets) for _, block in real))
+
+
+def _basis(groups: Sequence[Group], real: Sequence[RunRecord], sets: Iterable[int]) -> Basis | None:
     if not real:
         return None
-    names = one_name(group for group in every if not group.synthetic)
+    names = one_name(groups)
     counted = Counter(names[record.model] for record in real)
     own = {model: [r for r in real if names[r.model] == model] for model, _ in counted.most_common()}
     return Basis(
         models={model: _parameters(records) for model, records in own.items()},
         corpora=tuple(sorted({corpus for record in real for corpus in record.scores})),
-        sets=tuple(filter(None, map(_sets, _columns(every)))),
+        sets=tuple(filter(None, sets)),
         records=len(real),
         newest=max((_day(record) for record in real), default=""),
     )
 
 
 def _columns(groups: Iterable[Group]) -> Iterator[Column]:
-    for group in (group for group in groups if not group.synthetic and group.blocks()):
+    for group in (group for group in groups if group.blocks()):
         yield from headline(group).columns
 
 
@@ -78,11 +88,13 @@ def _sets(column: Column) -> int:
 
 
 def _parameters(records: Sequence[RunRecord]) -> float | None:
-    """The size of one member, from what ensembles of it store."""
+    """The size of one model: as merges that are one say, or from what ensembles store."""
     found = []
     for record in records:
-        stored, models = record.cost.get("stored_parameters"), record.cost.get("inference_models")
-        if record.method == ENSEMBLE and isinstance(stored, int) and isinstance(models, int) and models > 0:
+        one, stored, models = map(record.cost.get, ("parameters", "stored_parameters", "inference_models"))
+        if isinstance(one, int) and one > 0:
+            found.append(float(one))
+        elif record.method == ENSEMBLE and isinstance(stored, int) and isinstance(models, int) and models > 0:
             found.append(stored / models)
     return statistics.median(found) if found else None
 
