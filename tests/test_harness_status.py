@@ -16,7 +16,7 @@ import pytest
 
 from harness.session.line import FIRST, InLog, InPlace
 from harness.session.pace import Pace
-from harness.session.tally import Tally, called, method_of, percent, score_of
+from harness.session.tally import Tally, called, called, method_of, percent, score_of
 
 LETTERS = re.compile(r"test_cells\.py [.Fc]*$|[.Fc]+( |$)")  # as pytest writes them
 ROOT = Path(__file__).parent.parent
@@ -66,6 +66,21 @@ def test_the_line_says_what_is_done_what_runs_the_last_score_and_the_time_left()
     assert tally.line() == "2 of 3 done, 1 failed, last simple (in_domain) failed"
 
 
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("a.py::test_in_domain[tiny-s1-ties]", "ties (in_domain)"),
+        ("a.py::test_in_domain[tiny-s1-diff-ties]", "ties (in_domain, diff)"),
+        ("a.py::test_pairwise[all-s2-tiny-s12-tec+isear-ties_evolver]", "ties_evolver (pairwise, tec+isear)"),
+        ("a.py::test_pairwise[tiny-s1-diff-tales-emotion+isear-ties]", "ties (pairwise, diff-tales-emotion+isear)"),
+        ("a.py::test_claims", "test_claims"),
+    ],
+)
+def test_a_cell_is_called_by_all_that_tells_it_from_its_neighbours(name: str, said: str) -> None:
+    """Two kinds of heads, or two pairs, of one setting and method are two scores."""
+    assert called(name) == said
+
+
 def test_a_test_of_a_worker_that_crashed_is_over_although_nobody_says_so() -> None:
     tally = Tally()
     tally.total = 1
@@ -81,13 +96,8 @@ def test_cells_that_run_on_other_machines_count_as_their_engine_says() -> None:
     assert tally.line() == "0 of 9 done, 4 running"
 
 
-def test_tests_are_called_by_what_was_asked_and_scores_are_those_of_tables() -> None:
-    assert called("suites/test_emotion.py::test_out_of_domain[tiny-a+b-s1-diff-ties_evolver]") == (
-        "ties_evolver (out_of_domain)"
-    )
-    assert (
-        called("suites/test_claims.py::test_claims") == method_of("suites/test_claims.py::test_claims") == "test_claims"
-    )
+def test_what_is_no_cell_is_its_function_and_scores_are_those_of_tables() -> None:
+    assert method_of("suites/test_claims.py::test_claims") == "test_claims"
     assert (percent(0.47049), percent(-0.000001), percent(1.0)) == ("47.05", "0.00", "100.00")
     assert score_of(report("a", when="setup", score=0.5)) is None and score_of(report("a")) is None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from harness.judging.progress import left as said_left
 
 SCORE = "score"  # a property of reports: 0 to 1
+_AFTER_SEED = re.compile(r".*-s\d+-(?P<what>.+)-[^-]*\]$")  # `diff` and `tec+isear` of `[roberta-s1-diff-tec+isear-ties]`
 
 
 class Tally:
@@ -63,10 +65,15 @@ class Tally:
 
 
 def called(name: str) -> str:
-    """`simple (in_domain)` of a cell, `test_claims` of what is none."""
+    """`simple (in_domain)` of a cell, `ties (pairwise, tec+isear)` or `ties (in_domain, diff)` of one whose population or
+    kind of heads its name says, `test_claims` of what is none."""
     function, bracket, _ = name.partition("[")
     function = function.rpartition("::")[2]
-    return f"{method_of(name)} ({function.removeprefix('test_')})" if bracket else function
+    if not bracket:
+        return function
+    asked = _AFTER_SEED.search(name)
+    where = [function.removeprefix("test_"), *([asked["what"]] if asked else [])]
+    return f"{method_of(name)} ({', '.join(where)})"
 
 
 def method_of(name: str) -> str:
