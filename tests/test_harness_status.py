@@ -16,7 +16,7 @@ import pytest
 
 from harness.session.line import FIRST, InLog, InPlace
 from harness.session.pace import Pace
-from harness.session.tally import Tally, called, called, method_of, percent, score_of
+from harness.session.tally import Tally, called, method_of, percent, score_of
 
 LETTERS = re.compile(r"test_cells\.py [.Fc]*$|[.Fc]+( |$)")  # as pytest writes them
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from typing import Any
 from harness.judging.progress import left as said_left
 
 SCORE = "score"  # a property of reports: 0 to 1
-_AFTER_SEED = re.compile(r".*-s\d+-(?P<what>.+)-[^-]*\]$")  # `diff` and `tec+isear` of `[roberta-s1-diff-tec+isear-ties]`
+_AFTER_SEED = re.compile(r".*-s\d+-(?P<what>.+)-[^-]*\]$")  # `diff-tec+isear` of `[roberta-s1-diff-tec+isear-ties]`
 
 
 class Tally:
@@ -65,8 +65,8 @@ class Tally:
 
 
 def called(name: str) -> str:
-    """`simple (in_domain)` of a cell, `ties (pairwise, tec+isear)` or `ties (in_domain, diff)` of one whose population or
-    kind of heads its name says, `test_claims` of what is none."""
+    """`simple (in_domain)` of a cell, `ties (pairwise, tec+isear)` of one whose name says its population or kind of
+    heads, `test_claims` of what is none."""
     function, bracket, _ = name.partition("[")
     function = function.rpartition("::")[2]
     if not bracket:
