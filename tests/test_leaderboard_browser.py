@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import markdown
 import pytest
+
+from leaderboard.publish import FINDINGS
+from tests.site_world import ROOT
 
 pytestmark = pytest.mark.whole
 
@@ -162,6 +167,16 @@ def test_the_site_is_read_and_searched_from_disk(built: Path, browser: Any) -> N
     word.send_keys("regmean")
     soon(browser, "document.querySelectorAll('.md-search-result__item a').length", bool)
     assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
+def test_the_findings_are_two_pages_on_paper(site: str, browser: Any) -> None:
+    """Those of this checkout, in the site's own print: a practitioner takes them along."""
+    show(browser, site + "findings.html", 1440, "light")
+    words = markdown.markdown((ROOT / FINDINGS).read_text(encoding="utf-8"))
+    assert len(words) > 5000
+    browser.execute_script("document.querySelector('article').innerHTML = arguments[0]", words)
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]  # A4
+    assert len(re.findall(rb"/Type\s*/Page[^s]", base64.b64decode(printed))) == 2
 
 
 class Reader(HTMLParser):

@@ -10,16 +10,21 @@ from typing import Any
 import pytest
 
 from harness.records.record import RunRecord
-from leaderboard.findings import lookups
+from leaderboard.findings import lookups, quantities
 from leaderboard.findings.lookups import Row, gap, score
 from leaderboard.findings.quantities import QUANTITIES, InTable, OverAll, values
 from leaderboard.findings.says import ABOVE, ALIKE, ANYTHING, BELOW, HIGHER, LOWER, Value, at_least, at_most, both, is_
 from leaderboard.pages import findings
 from leaderboard.pages.findings import LINK, complaints, named, rewritten
 from leaderboard.publish import FINDINGS
+from leaderboard.site import findings as site_findings
+from leaderboard.site.rows import page_of as page_of_site
+from leaderboard.site.rows import rows as rows_of_site
+from leaderboard.site.traced import traced
 from leaderboard.tables.group import Group, groups
 from tests.test_leaderboard_claims import runs
 from tests.test_leaderboard_search_claims import SIMPLE, rows, search
+from tests.test_leaderboard_table import record
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / FINDINGS).read_text(encoding="utf-8")
@@ -126,9 +131,9 @@ def test_a_row_is_told_by_how_much_it_was_tuned() -> None:
     group = only(
         [*runs("simple", 0.5, 0.5), *rows("simple_grid", search(SIMPLE, "grid", budget=12), 0.6, 0.6, model=MODEL)]
     )
-    assert score("in_domain", Row("simple_grid", "12 evaluations"))(group) == Value(
-        pytest.approx(60.0), "60.0", (MODEL, group.anchor)
-    )
+    found = score("in_domain", Row("simple_grid", "12 evaluations"))(group)
+    assert found is not None and found.text == "60.0" and found.place == (MODEL, group.anchor)
+    assert found.row is not None and found.row.method == "simple_grid budget=12"
     assert score("in_domain", Row("simple_grid", "50 evaluations"))(group) is None
 
 
@@ -164,3 +169,30 @@ def test_numbers_over_all_records_need_some() -> None:
     nothing = values([])
     assert {q.name for q in QUANTITIES.values() if isinstance(q, OverAll)} >= set(nothing)
     assert nothing["claims that fail"].text == "0" and "without development rows: better" not in nothing
+
+
+def test_on_the_site_a_number_of_a_row_leads_to_its_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two rows to the first one's page, where its differences stand; of several groups the first that tells it."""
+    known = (
+        InTable("gain", MODEL, "emotion", gap("in_domain", Row("ties"), Row("simple")), ABOVE),
+        InTable("own", MODEL, "emotion", score("in_domain", Row("simple")), ANYTHING),
+        InTable("other", MODEL, "glue", score("in_domain", Row("simple")), ANYTHING),
+    )
+    monkeypatch.setattr(quantities, "IN_TABLES", known)
+    found = groups(
+        [
+            *runs("ties", 0.6, 0.6),
+            *runs("simple", 0.5, 0.5),
+            record("simple", 1, 0.4, model=MODEL, protocol={"name": "x"}),
+        ]
+    )
+    first = next(group for group in found if {r.method for r in group.records} == {"ties", "simple"})
+    page = '[+10.0](a.md#b "gain"), [50.0](a.md#b "own"), [1.0](a.md#b "other"), [3 of 4](c.md#d "claims")\n'
+    by_method = {row.method: row.anchor for row in rows_of_site(first)}
+    where = f"runs/{page_of_site(first)}.md"
+    assert site_findings.traced(page, [first, *(group for group in found if group is not first)]) == (
+        f'[+10.0]({where}#{by_method["ties"]} "gain"), [50.0]({where}#{by_method["simple"]} "own"), '
+        '[1.0](a.md#b "other"), [3 of 4](c.md#d "claims")\n'
+    )
+    html = traced(list(rows_of_site(first)))
+    assert all(f'id="{anchor}"' in html for anchor in by_method.values())

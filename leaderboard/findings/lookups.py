@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from leaderboard.claims.searches import paired
-from leaderboard.findings.says import Value
+from leaderboard.findings.says import At, Value
 from leaderboard.stats.difference import Difference
 from leaderboard.tables.ablations import variants
 from leaderboard.tables.group import Block, Group
@@ -33,7 +33,7 @@ def gap(setting: str, one: Row, other: Row, beside: Row | None = None) -> Lookup
     def look(group: Group) -> Value | None:
         for block, (a, b, *_) in _columns(group, setting, one, other, *([beside] if beside else [])):
             if (found := paired(group, block, a, b)) is not None:
-                return difference(found, _place(group))
+                return difference(found, _place(group))._replace(row=_at(block, a))
         return None
 
     return look
@@ -46,7 +46,7 @@ def score(setting: str, row: Row, beside: Row | None = None) -> Lookup:
         for block, (own, *_) in _columns(group, setting, row, *([beside] if beside else [])):
             found = scored(group, block).get(own)
             if found is not None:
-                return Value(100 * found.mean, f"{100 * found.mean:.1f}", _place(group))
+                return Value(100 * found.mean, f"{100 * found.mean:.1f}", _place(group), row=_at(block, own))
         return None
 
     return look
@@ -60,7 +60,8 @@ def spread(setting: str, *rows: Row) -> Lookup:
             found = scored(group, block)
             if set(own) <= found.keys():
                 means = [100 * found[row].mean for row in own]
-                return Value(max(means) - min(means), f"{max(means) - min(means):.1f}", _place(group))
+                apart = max(means) - min(means)
+                return Value(apart, f"{apart:.1f}", _place(group), row=_at(block, own[0]))
         return None
 
     return look
@@ -74,7 +75,7 @@ def share(setting: str, part: Row, whole: Row, base: Row) -> Lookup:
         if None in gains or not gains[1] or not gains[1].number or not gains[0]:
             return None
         found = 100 * gains[0].number / gains[1].number
-        return Value(found, f"{found:.0f} %", _place(group))
+        return Value(found, f"{found:.0f} %", _place(group), row=gains[1].row)
 
     return look
 
@@ -88,7 +89,7 @@ def extreme(setting: str, one: Row, other: Row, lowest: bool) -> Lookup:
             if found is not None and found.by_replicate and len(found.by_replicate) > 1:
                 each = found.by_replicate.values()
                 value = 100 * (min(each) if lowest else max(each))
-                return Value(value, signed(value), _place(group))
+                return Value(value, signed(value), _place(group), row=_at(block, a))
         return None
 
     return look
@@ -117,6 +118,10 @@ def _columns(group: Group, setting: str, *rows: Row) -> Iterator[tuple[Block, li
             there.setdefault(Row(record.method, kind_of(record)), label)  # the first has the fewest options
         if {*rows} <= there.keys():
             yield block, [there[row] for row in rows]
+
+
+def _at(block: Block, row: str) -> At:
+    return At(block.question, block.heads, block.exam, row)
 
 
 def _place(group: Group) -> tuple[str, str]:

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from leaderboard.stats.difference import Told, Verdict
+from leaderboard.tables.group import Question
+
+
+class At(NamedTuple):
+    """A row of a column of a table."""
+
+    question: Question
+    heads: str
+    exam: str
+    method: str  # with its options, as the table names it
 
 
 class Value(NamedTuple):
@@ -16,6 +26,7 @@ class Value(NamedTuple):
     text: str  # as a sentence shows it
     place: tuple[str, str]  # a model and the anchor of its table, or a page below docs/ and an anchor of it
     told: Told | None = None  # of a difference: its interval, and how far it is beyond chance
+    row: At | None = None  # whose records it rests on; of two rows the first
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from leaderboard.cite import FORMATS, citation
 from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import VARIED_PAGE
 from leaderboard.places import FOLDER
-from leaderboard.publish import PUBLISHED
-from leaderboard.site import examples, html
+from leaderboard.publish import FINDINGS, PUBLISHED
+from leaderboard.site import examples, findings, html
 from leaderboard.site.rows import page_of, rows
 from leaderboard.site.traced import traced
 from leaderboard.tables.answers import gold_of
@@ -109,6 +109,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown += f"\n\n[Cite](../{CITE})\n"
     elif page.file.src_uri in CITED:
         markdown += f"\n\n[Cite]({CITE})\n"
+    if page.file.src_uri == FINDINGS.name:
+        markdown = findings.traced(markdown, _groups(_root(config) / PUBLISHED))
     return examples.linked(markdown, examples.pages(_root(config))) if "](../examples/" in markdown else markdown
 
 
