@@ -13,7 +13,8 @@ from leaderboard.tables.group import Group
 
 def traced(markdown: str, found: Iterable[Group]) -> str:
     """The page, each number of one row, or of two, with a link to the records of the first; all others as they were."""
-    wanted, known = {link["name"] for link in LINK.finditer(markdown)}, {}
+    wanted = {link["name"] for link in LINK.finditer(markdown)}
+    known: Mapping[str, str] = {}
     for group in found:
         known = {**_places(group, wanted), **known}  # the first group that can tell a number has told it
 

@@ -1,5 +1,5 @@
-"""What there is to say of answers that models wrote: whether each is right or wrong, why none is, and how many ran out of
-tokens."""
+"""What there is to say of answers that models wrote: whether each is right or wrong, why none is right, and how
+many ran out of tokens."""
 
 from __future__ import annotations
 
