@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.records.record import Store
+from harness.records.record import RunRecord, Store
 from harness.records.terrain import Place, Terrain
 from leaderboard.audit import load
 from leaderboard.pages.figures import Figure, figures
@@ -21,12 +21,12 @@ from leaderboard.plots.colours import apart, ramp
 from leaderboard.plots.curves import curves
 from leaderboard.plots.heat import heat
 from leaderboard.plots.intervals import Between, intervals
-from leaderboard.plots.labels import HEIGHT
+from leaderboard.plots.labels import AROUND, FAR, HEIGHT, Beside
 from leaderboard.plots.landscape import landscape
 from leaderboard.plots.pareto import Spent, frontier, pareto
-from leaderboard.plots.races import races, together
+from leaderboard.plots.races import Race, races, together
 from leaderboard.plots.ranks import diagram
-from leaderboard.plots.svg import LETTER
+from leaderboard.plots.svg import LETTER, Drawing
 from leaderboard.stats.ranks import Ranking
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -196,7 +196,8 @@ def test_a_figure_of_many_methods_has_room_for_all_their_names() -> None:
         tree = ElementTree.fromstring(svg)
         wide, high = (float(n) for n in tree.attrib["viewBox"].split()[2:])
         words = [text for text in tree.iter(f"{SVG}text") if (text.text or "").startswith("a_method")]
-        assert len(words) == named and all(0 < float(text.attrib["y"]) < high for text in words)
+        assert len({(text.text or "").partition(" ")[0] for text in words}) == named
+        assert all(0 < float(text.attrib["y"]) < high for text in words)
         for text in words:
             x, size = float(text.attrib["x"]), 6 * len(text.text or "")
             assert 0 < (x - size if text.attrib.get("text-anchor") == "end" else x) < wide
@@ -259,6 +260,48 @@ def test_searches_of_one_budget_give_a_figure_with_a_panel_for_each_method(tmp_p
     assert best_so_far(made) == [(16, 0.5), (18, 0.6), (20, 0.7)]
     curves_ = [figure for figure in figures(group) if figure.kind == "curves"]
     assert len(curves_) == 1 and "ties_evolver" in curves_[0].svg and "ties_cma" not in curves_[0].svg
+
+
+def test_of_many_that_were_searched_a_figure_shows_six_where_most_compete_or_that_end_highest() -> None:
+    """Forty panels of one line each are a page that nobody scrolls through."""
+
+    def race(end: float) -> Race:
+        return [[(1, 0.1), (12, end)]]
+
+    panels = {f"m{k}": {"grid": race(k / 100)} for k in range(20, 60)} | {"both": {"grid": race(0.1), "cma": race(0.1)}}
+    many, few = races("x", panels), races("x", {what: panels[what] for what in ("m20", "m21", "both")})
+    said = re.findall(r"<text[^>]*>([^<]*)</text>", many)
+    assert [what for what in panels if what in said] == ["m55", "m56", "m57", "m58", "m59", "both"]
+    assert "and 35 more that were searched, in the tables" in said and "more that were" not in few
+    assert "grid in m20 20.0" in many, "the description tells of all"
+    (height,) = re.findall(r'<svg [^>]*height="(\d+)', many)
+    assert int(height) < 1700
+
+
+def test_every_evolution_of_a_figure_has_a_look_and_a_name_of_its_own_and_no_option_a_line() -> None:
+    def evolved(method: str, seed: int, end: float, **told: Any) -> RunRecord:
+        return record(method, seed, end, dev={"history": [0.1, end]}, **told)
+
+    bases = ("ties", "simple", "fisher", "regmean")
+    usual = [evolved(f"{m}_evolver", s, 0.2 + 0.2 * k) for k, m in enumerate(bases) for s in (1, 2)]
+    option: dict[str, Any] = {"knobs": {"Cr": 0.1}}
+    option["recipe"] = {"method": {"name": "ties_evolver", "version": 1, "knobs": {"Cr": 0.1}}}
+    (group,) = groups([*usual, evolved("ties_evolver", 1, 0.9, **option), evolved("ties_evolver", 2, 0.9, **option)])
+    (figure,) = (f for f in figures(group) if f.kind == "curves")
+    said = re.findall(r"<text[^>]*>([^<]*_evolver[^<]*)</text>", figure.svg)
+    assert sorted(said) == sorted(2 * [f"{base}_evolver" for base in bases]), "beside its line, and in the legend"
+    colours = re.findall(r'<polyline [^>]*stroke="(#\w+)"', figure.svg)
+    assert len(colours) == len(set(colours)) == len(bases)
+
+
+def test_a_name_without_room_beside_its_mark_stands_away_from_it_with_a_line_to_it() -> None:
+    frame, marks = (0.0, 0.0, 400.0, 300.0), [(200.0, 150.0), *((200.0 + 12 * k, 150.0) for k in range(-6, 7) if k)]
+    crowded = [*marks, *((x, 150.0 + d) for x, _ in marks for d in (-14.0, 14.0))]
+    drawing = Drawing(400, 300, "t", "d")
+    beside = Beside(frame, crowded)
+    assert not beside.put(drawing, marks[0], "ties"), "no room beside it"
+    assert beside.put(drawing, marks[0], "ties", angles=(*AROUND, *FAR))
+    assert len(re.findall(r"<line", str(drawing))) == 1 and len(re.findall("<text", str(drawing))) == 1
 
 
 def test_an_evolution_that_tells_every_evaluation_is_drawn_by_evaluations_alone() -> None:

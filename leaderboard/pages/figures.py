@@ -18,7 +18,7 @@ from leaderboard.plots.pareto import Spent, pareto
 from leaderboard.plots.races import Course, Race, together
 from leaderboard.plots.races import races as races_of
 from leaderboard.stats.interval import mean
-from leaderboard.tables.ablations import usual_rows
+from leaderboard.tables.ablations import usual_rows, variants
 from leaderboard.tables.budgets import SameBudget, same_budget
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Column
 from leaderboard.tables.group import Block, Group
@@ -57,9 +57,9 @@ def figures(group: Group) -> Iterator[Figure]:
         def figure(kind: str, says: str, svg: str, caption: str, block: Block = block, of: str = of) -> Figure:
             return Figure(f"{of}, {SHOWS.get(kind, says)}", says, svg, caption, block, kind)
 
-        spent = _spent(group, block, column)
+        spent, short = _spent(group, block, column), headline(group).short  # what all rows share stands below the title
+        where = ", ".join([place, *map(words.option, headline(group).shared)])
         if len(spent) > 1:
-            where = ", ".join([place, *map(words.option, headline(group).shared)])
             yield figure(
                 "cost",
                 f"{costs.TITLE}, {column.title}",
@@ -70,9 +70,9 @@ def figures(group: Group) -> Iterator[Figure]:
         if ways := routes.ways(block):
             says = f"The routes through the models' blocks, {column.title}"
             yield figure("routes", says, routes.figure(place, ways), routes.caption(ways))
-        histories = _histories(block)
+        histories = {short(row): seeds for row, seeds in _histories(block).items()}
         if histories:
-            yield figure("curves", f"{curve.TITLE}, {column.title}", curves(place, histories, metric), curve.CAPTION)
+            yield figure("curves", f"{curve.TITLE}, {column.title}", curves(where, histories, metric), curve.CAPTION)
         table = maps.get(block)
         if table is not None:
             scores = {c.title: {m: x.mean for m, x in c.cells.items() if x.mean is not None} for c in table.columns}
@@ -95,7 +95,7 @@ def _held(block: Block, column: Column) -> dict[str, float]:
 
 
 def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
-    found, short = [], headline(group).short  # what all rows share stands below the title
+    found, short = [], headline(group).short
     for method, cell in column.cells.items():
         cost = spent_on(block.rows[method])
         if words.yardstick(method) or cell.variant or cell.mean is None or cost.merge_seconds is None:
@@ -151,13 +151,15 @@ def _courses(records: Iterable[RunRecord]) -> Race:
 
 
 def _histories(block: Block) -> dict[str, list[list[float]]]:
-    """Method -> seed -> development score per generation, averaged over the seed's populations."""
+    """Row -> seed -> development score per generation, averaged over the seed's populations. No points of ablations; of a
+    method that has one usual row that alone."""
+    usual, points = usual_rows(block.rows), variants(block.rows)
     found: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     for row, record in ((row, record) for row, own in block.rows.items() for record in own):
         if history := by_generation(record):
             found[row][record.seed].append(history)
     return {
-        method: [[mean(step) for step in steps(found[method][seed])] for seed in sorted(found[method])]
-        for method in block.rows
-        if method in found
+        row: [[mean(step) for step in steps(found[row][seed])] for seed in sorted(found[row])]
+        for row, own in block.rows.items()
+        if row in found and row not in points and usual.get(own[0].method, row) == row
     }

@@ -284,7 +284,7 @@ tenth of that; their *best seen* is what their result scores by marks on all dev
 RACES = """\
 The best score so far on the development rows that the search sees, against the evaluations made: the line is the mean
 over seeds, the band goes from the lowest seed to the highest. Random search is dashed. One panel for each method that
-is searched; all panels have the same axes.
+is searched, of many for the six where most searches compete or that end highest; all panels have the same axes.
 """
 
 ROUTES = """\

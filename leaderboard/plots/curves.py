@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around
-from leaderboard.plots.colours import colour
-from leaderboard.plots.labels import Entry
+from leaderboard.plots.colours import apart
+from leaderboard.plots.labels import ABOVE, BELOW, FAR, LEFT, Beside, Entry
+from leaderboard.plots.svg import Point
 
 TITLE = "Score on development rows, by generation"
 CAPTION = """\
 Each line is an evolution's development score, the mean over seeds, and its band goes from the lowest seed to the
-highest.
+highest. What an option of a method changes has figures of its own.
 """
 
 Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation
@@ -28,6 +29,7 @@ def curves(place: str, histories: Histories, metric: str = "score") -> str:
     """The figure; scores from 0 to 1 are shown times 100."""
     values = [100 * v for seeds in histories.values() for history in seeds for v in history]
     generations = max(len(h) for seeds in histories.values() for h in seeds)
+    looks = apart(list(histories))
     frame = Frame(
         260,
         TITLE,
@@ -36,14 +38,22 @@ def curves(place: str, histories: Histories, metric: str = "score") -> str:
         (0, max(1, generations - 1)),
         around(values),
         ("generation", f"development {metric} x 100"),
-        entries=[Entry(words.shown(method), colour(method)) for method in histories],
+        entries=[Entry(words.shown(method), *looks[method]) for method in histories],
     )
+    ends: dict[str, Point] = {}
     for method, seeds in histories.items():
         generation = steps(seeds)
         if len(seeds) > 1:
             low = [frame.at(g, 100 * min(step)) for g, step in enumerate(generation)]
             high = [frame.at(g, 100 * max(step)) for g, step in enumerate(generation)]
-            frame.drawing.area([*low, *reversed(high)], colour(method))
+            frame.drawing.area([*low, *reversed(high)], looks[method][0])
         line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(generation)]
-        frame.drawing.path(line, colour(method))
+        frame.drawing.path(line, looks[method][0])
+        ends[method] = line[-1]
+    for method, end in ends.items():
+        mark, filled, shape = looks[method]
+        frame.drawing.dot(end, mark, filled, shape=shape)
+    beside = Beside(frame.inside, ends.values())
+    for method, end in ends.items():
+        beside.put(frame.drawing, end, words.shown(words.method_of(method)), angles=(LEFT, ABOVE, BELOW, *FAR))
     return str(frame.drawing)

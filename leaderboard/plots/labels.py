@@ -17,6 +17,14 @@ Angle = tuple[str, float, float]  # where a name stands: its anchor, pixels to t
 Box = tuple[float, float, float, float]  # left, top, right and bottom
 RIGHT, LEFT, ABOVE, BELOW = ("start", 11.0, 4.0), ("end", -11.0, 4.0), ("middle", 0.0, -11.0), ("middle", 0.0, 19.0)
 
+AROUND = (RIGHT, LEFT, ABOVE, BELOW)
+FAR = tuple(  # where nothing nearer is free; a thin line leads to the name
+    (anchor, sign * 1.5 * away, down)
+    for away in (16.0, 28.0, 42.0)
+    for down in (-away, away)
+    for anchor, sign in (("start", 1.0), ("end", -1.0))
+)
+
 
 class Entry(NamedTuple):
     """A line of a legend."""
@@ -118,7 +126,7 @@ class Beside:
         at: Point,
         name: str,
         kind: str = "",
-        angles: Sequence[Angle] = (RIGHT, LEFT, ABOVE, BELOW),
+        angles: Sequence[Angle] = AROUND,
         anyhow: bool = False,
     ) -> bool:
         """Whether there was room; `anyhow`: where there is none, it stands at the first of these angles."""
@@ -135,6 +143,8 @@ class Beside:
     def _write(self, draw: Drawing, at: Point, name: str, kind: str, angle: Angle) -> None:
         self._taken.append(_box(at, name, angle))
         anchor, right, down = angle
+        if angle in FAR:
+            draw.line(at, (at[0] + right, at[1] + down - HEIGHT / 3), "axis")
         draw.text((at[0] + right, at[1] + down), name, anchor, kind)
 
     def _outside(self, box: Box) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
 from leaderboard.plots.colours import apart, colour, filled, shape
-from leaderboard.plots.labels import MARGIN, Angle, Beside, Entry
+from leaderboard.plots.labels import AROUND, FAR, MARGIN, Angle, Beside, Entry
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
@@ -90,8 +90,8 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Ma
     beside = Beside(frame.inside, where.values(), lines)
     for said, level in held.items():
         beside.put(draw, (0, frame.y(level)), said, "soft", _ends(left, right), anyhow=True)
-    for method, name in _named(spent, [s.method for edge in edges for s in reversed(edge)]):
-        beside.put(draw, where[method], name)
+    for method, name in _named(spent, listed, [s.method for edge in edges for s in reversed(edge)]):
+        beside.put(draw, where[method], name, angles=(*AROUND, *FAR))
     if len(spent) > CROWD:
         draw.text(
             (MARGIN, frame.end - 10), f"and {len(spent) - len(listed)} with lower scores, in the tables", kind="soft"
@@ -133,13 +133,13 @@ def _whisker(frame: Frame, x: float, low: float, high: float) -> None:
         draw.arrow((x, top), up=True)
 
 
-def _named(spent: Sequence[Spent], first: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Row and short name, those that nobody beats first, then the others from the highest; in a crowd the first alone.
+def _named(spent: Sequence[Spent], listed: Sequence[Spent], first: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Row and short name of those in the legend: those that nobody beats first, then the others from the highest.
 
     A name is the method's, or all of the row where several share it.
     """
     names = Counter(words.method_of(s.method) for s in spent)
-    others = [s.method for s in sorted(spent, key=lambda s: -s.score)] if len(spent) <= CROWD else []
+    others = [s.method for s in sorted(listed, key=lambda s: -s.score)]
     for row in dict.fromkeys([*first, *others]):
         method = words.method_of(row)
         yield row, words.shown(method if names[method] == 1 else row)

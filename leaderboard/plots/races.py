@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from leaderboard import words
 from leaderboard.plots.axes import LEFT, RIGHT, Scale, around
 from leaderboard.plots.colours import optimiser
-from leaderboard.plots.labels import Entry, above, heading, legend, legend_height
+from leaderboard.plots.labels import MARGIN, Entry, above, heading, legend, legend_height
 from leaderboard.plots.svg import WIDE, Drawing, Point
 
 Course = Sequence[tuple[int, float]]  # evaluations made, best score by then, 0 to 1
 Race = Sequence[Course]  # of each seed
-GAP, HIGH = 56, 190  # pixels: between panels, of a panel
+GAP, HIGH, MORE = 56, 190, 20  # pixels: between panels, of a panel, of the line below the legend
+PANELS = 6  # at most: a reader scrolls no further
 TITLE = "Best score so far, by evaluations made"
 
 
@@ -47,7 +48,8 @@ def races(
     Args:
         times: what scores are multiplied by, and `called`: what they then are.
     """
-    lines = [_scaled(race, times) for races in panels.values() for race in races.values()]
+    shown, beside = _shown(panels)
+    lines = [_scaled(race, times) for races in shown.values() for race in races.values()]
     scores = [score for race in lines for course in race for _, score in course] or [0.0]
     last = max((course[-1][0] for race in lines for course in race), default=1)
     ends = (
@@ -55,17 +57,17 @@ def races(
         for what, own in panels.items()
         for name, race in own.items()
     )
-    names = sorted({name for own in panels.values() for name in own}, key=_rank)
+    names = sorted({name for own in shown.values() for name in own}, key=_rank)
     entries = [Entry(words.shown(name), optimiser(_word(name))) for name in names]
-    top, deep = above(TITLE, place) + 24, (HIGH + GAP) * len(panels)
+    top, deep = above(TITLE, place) + 24, (HIGH + GAP) * len(shown)
     draw = Drawing(
         WIDE,
-        top + deep + legend_height(entries) + 4,
+        top + deep + legend_height(entries) + 4 + (MORE if beside else 0),
         f"{TITLE}: {place}",
         f"{called.capitalize()}; at the end {', '.join(ends)}",
     )
     heading(draw, TITLE, place)
-    for k, (what, own) in enumerate(panels.items()):
+    for k, (what, own) in enumerate(shown.items()):
         start = top + (HIGH + GAP) * k
         x, y = Scale(1, max(2, last), LEFT, WIDE - RIGHT), Scale(*around(scores), start + HIGH, start)
         _panel(draw, what, x, y)
@@ -74,7 +76,17 @@ def races(
     draw.text(((LEFT + WIDE - RIGHT) / 2, top + deep - GAP + 33), "development evaluations", "middle", "soft")
     draw.text((14, top + (deep - GAP) / 2), called, "middle", "soft", turn=-90)
     legend(draw, entries, top + deep - GAP + 44)
+    if beside:
+        draw.text((MARGIN, draw.height - 10), f"and {beside} more that were searched, in the tables", kind="soft")
     return str(draw)
+
+
+def _shown(panels: Mapping[str, Mapping[str, Race]]) -> tuple[Mapping[str, Mapping[str, Race]], int]:
+    """The panels to draw, and how many are left to the tables: of many those where most searches compete, and of these
+    the ones that end highest."""
+    ends = {what: max(map(_mean, own.values()), default=0.0) for what, own in panels.items()}
+    first = sorted(panels, key=lambda what: (-len(panels[what]), -ends[what]))[:PANELS]
+    return {what: own for what, own in panels.items() if what in first}, len(panels) - len(first)
 
 
 def _panel(draw: Drawing, title: str, x: Scale, y: Scale) -> None:

@@ -28,6 +28,7 @@ class Drawing:
 
     def __init__(self, width: float, height: float, title: str, description: str) -> None:
         """`title` and `description` are what a screen reader says instead of the picture."""
+        self.height = height
         self._parts: list[str] = []
         self._head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
