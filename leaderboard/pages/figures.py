@@ -151,8 +151,8 @@ def _courses(records: Iterable[RunRecord]) -> Race:
 
 
 def _histories(block: Block) -> dict[str, list[list[float]]]:
-    """Row -> seed -> development score per generation, averaged over the seed's populations. No points of ablations; of a
-    method that has one usual row that alone."""
+    """Row -> seed -> development score per generation, averaged over the seed's populations. No points of ablations;
+    of a method that has one usual row that alone."""
     usual, points = usual_rows(block.rows), variants(block.rows)
     found: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     for row, record in ((row, record) for row, own in block.rows.items() for record in own):
