@@ -3,6 +3,7 @@ published one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from leaderboard.audit.marks import misgraded
 from leaderboard.findings.quantities import values
 from leaderboard.manual import page
 from leaderboard.pages import findings, pages
-from leaderboard.pages.readme import block, home
+from leaderboard.pages.readme import block, home, picture
 from leaderboard.tables.answers import files_named_by, gold_of
 from leaderboard.tables.group import Group, groups
 
@@ -88,10 +89,12 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     store = Store(root / PUBLISHED)
     found = groups((loaded or audit.load(store)).records, gold_of(store))
     files = {root / generated.DOCS / name: text for name, text in _pages(found, store).items()}
+    drawn = {path.name for path in files if path.is_relative_to(root / generated.DOCS / pages.PICTURES)}
     for host in (host for host in HOSTS if (root / host).exists()):
         before = (root / host).read_text(encoding="utf-8")
         if BEGIN in before or END in before:
-            files[root / host] = between(before, HOSTS[host](found), host)
+            shown = HOSTS[host](found) + picture(found, drawn, _from(host))
+            files[root / host] = between(before, shown, host)
     if (root / FINDINGS).exists():
         before, named = (root / FINDINGS).read_text(encoding="utf-8"), places.stems(group.key.model for group in found)
         files[root / FINDINGS] = findings.rewritten(before, values(found), named)
@@ -101,6 +104,11 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
 def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
     of_models = pages.pages(found, shelf.surveys(store)[0], shelf.diagnoses(store)[0])
     return {**of_models, **page.pages(found), **downloads.files(found)}
+
+
+def _from(host: Path) -> str:
+    """Where the figures lie, from a host."""
+    return os.path.relpath(generated.DOCS / pages.PICTURES, host.parent).replace(os.sep, "/")
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], dict[Path, str]]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
+from leaderboard.site import html
+from leaderboard.site.rows import Row, rows
+from leaderboard.tables.group import groups
 from tests.site_world import EVIL
+from tests.test_leaderboard_table import record
 
 pytestmark = pytest.mark.whole
 
@@ -112,23 +119,51 @@ def seconds_of_work(browser: Any) -> float:
     return sum(float(metric["value"]) for metric in told if metric["name"] in wanted)
 
 
-def test_ten_thousand_rows_are_filtered_within_50_ms_a_keystroke(browser: Any, tmp_path: Any) -> None:
-    from dataclasses import replace
-    from pathlib import Path
-
-    from leaderboard.site import html
-    from leaderboard.site.rows import rows
-    from leaderboard.tables.group import groups
-    from tests.test_leaderboard_table import record
-
-    (group,) = groups([record(method, score=0.5) for method in ("simple", "ties", "best")])
-    some = list(rows(group))
-    many = [replace(one, method=f"{one.method}{n:05}") for n in range(3334) for one in some][:10_000]
-    place = Path(html.__file__).with_name("explore.js")
+def alone(folder: Path, some: Sequence[Row]) -> str:
+    """The address of a page of the explorer alone, with these rows."""
+    place, page = Path(html.__file__).with_name("explore.js"), folder / "rows.html"
     head = '<!doctype html><html><head><meta charset="utf-8"></head><body>'
-    page = tmp_path / "many.html"
-    page.write_text(f'{head}{html.explorer(many)}<script src="{place.as_uri()}"></script></body></html>', "utf-8")
-    browser.get(page.as_uri())
+    page.write_text(f'{head}{html.explorer(some)}<script src="{place.as_uri()}"></script></body></html>', "utf-8")
+    return page.as_uri()
+
+
+def rows_of(**scores: float) -> list[Row]:
+    """The rows of one table."""
+    (group,) = groups([record(method, score=score) for method, score in scores.items()])
+    return list(rows(group))
+
+
+def test_what_merges_are_held_against_stays_together_however_rows_are_sorted(browser: Any, tmp_path: Path) -> None:
+    browser.get(alone(tmp_path, rows_of(simple=0.5, ties=0.3, base=0.4, best=0.1, avg=0.6)))
+    held, merges = ["mean member", "ancestor", "best member"], ["simple", "ties"]
+    assert column(browser, 1) == held + merges, "from the highest score, each of the two by itself"
+    sort = next(h for h in browser.find_elements("css selector", ".explore-rows th button") if h.text == "score")
+    sort.click()
+    assert column(browser, 1) == held[::-1] + merges[::-1]
+    browser.get("about:blank")
+
+
+def test_all_rows_are_shown_to_whom_the_address_is_sent(browser: Any, tmp_path: Path) -> None:
+    few = rows_of(simple=0.5, ties=0.3)
+    page = alone(tmp_path, [replace(one, method=f"{one.method}{n}") for n in range(40) for one in few])
+    browser.get(page)
+    assert len(column(browser, 1)) == 50
+    browser.find_element("css selector", ".explore-rest").click()
+    sent = browser.current_url
+    assert len(column(browser, 1)) == 80 and "rows=all" in sent
+    browser.get("about:blank")
+    browser.get(sent)
+    assert len(column(browser, 1)) == 80 and not browser.find_element("css selector", ".explore-rest").is_displayed()
+    box = browser.find_element("css selector", ".explore-filters [name='contains']")
+    box.send_keys("ties")
+    assert len(column(browser, 1)) == 40 and "rows=all" not in browser.current_url, "what is few is all there"
+    browser.get("about:blank")
+
+
+def test_ten_thousand_rows_are_filtered_within_50_ms_a_keystroke(browser: Any, tmp_path: Path) -> None:
+    some = rows_of(simple=0.5, ties=0.5, best=0.5)
+    many = [replace(one, method=f"{one.method}{n:05}") for n in range(3334) for one in some][:10_000]
+    browser.get(alone(tmp_path, many))
     assert browser.find_element("css selector", ".explore-count").text == "10000 of 10000 results"
     assert len(column(browser, 1)) == 50 and browser.find_element("css selector", ".explore-rest").text
     typed = ["t", "ti", "tie", "ties", "ties0", "ties01", "ties012", "ties0", "", "si", "simple"]

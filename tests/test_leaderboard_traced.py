@@ -37,3 +37,18 @@ def test_commands_of_several_seeds_or_of_none_stay_as_they_are() -> None:
 
 def test_a_page_without_commands_has_no_heading_for_them() -> None:
     assert "Commands" not in page("", "")
+
+
+def test_a_page_begins_with_its_rows_column_by_column() -> None:
+    made = [
+        record(m, score=0.5, setting=s) for s in ("in_domain", "pairwise") for m in ("simple", "<b>ties</b>", "best")
+    ]
+    own = [row for group in groups(made) for row in rows(group)]
+    told = traced(own)
+    contents = told[: told.index("</ul>")]
+    assert re.findall(r"<li><strong>(.*?)</strong>", contents) == ["in-domain", "pairwise"]
+    links = re.findall(r'<a href="#([^"]*)">(.*?)</a>', contents)
+    assert [anchor for anchor, _ in links] == [row.anchor for row in own]
+    assert sorted({name for _, name in links}) == ["&lt;b&gt;ties&lt;/b&gt;", "best member", "simple"]
+    assert all(f'<h2 id="{anchor}">' in told for anchor, _ in links)
+    assert "Contents" not in traced(own[:1])

@@ -82,6 +82,11 @@ def figures(group: Group) -> Iterator[Figure]:
             yield figure("corpora", table.title, svg, heats.CAPTION if base else "")
 
 
+def called(group: Group, column: Column) -> str:
+    """What a column's figures are of, for the names of their files."""
+    return f"{group.key.model}, {group.key.suite}, {group.name}, {column.title}"
+
+
 def _held(block: Block, column: Column) -> dict[str, float]:
     """The best member, the ancestor, where they were asked, and the constant answer; those of one height together."""
     usual = usual_rows(block.rows)

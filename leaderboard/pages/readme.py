@@ -1,13 +1,16 @@
-"""What the README and the site's home show: what to use, and the README also how each method scored on real models."""
+"""What the README and the site's home show: what to use, score against time, and the README also a table of scores."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
+from leaderboard.pages.figures import SHOWS, called
+from leaderboard.pages.files import END, plainly
+from leaderboard.plots import pareto as costs
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of, unread_of
 from leaderboard.tables.group import Group, by_model
@@ -32,6 +35,21 @@ def home(found: list[Group]) -> str:
 def block(found: list[Group]) -> str:
     """The advice, and a table."""
     return f"{verdict.shortly(found, NAME)}\n{_table(found)}"
+
+
+def picture(found: list[Group], drawn: Collection[str], folder: str) -> str:
+    """Score against time on the first real model that has such a figure, as Markdown; "" where none has.
+
+    Args:
+        drawn: the names of the figures' files, and `folder`: where they lie, from the page.
+    """
+    for group in (group for own in by_model(found).values() for group in own if not group.synthetic):
+        for column in headline(group).columns if group.blocks() else ():
+            name = plainly(f"{called(group, column)}, {SHOWS['cost']}") + END
+            if name in drawn:
+                shows = f"{costs.TITLE}, of every method on {group.key.model}, {group.called}, {column.title}"
+                return f"\n![{text.escaped(shows)}]({folder}/{name})\n"
+    return ""
 
 
 def _table(found: list[Group]) -> str:

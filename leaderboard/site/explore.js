@@ -21,6 +21,8 @@ function explore(root) {
     return name;
   });
 
+  const held = rows.map((row) => row.classList.contains("yardstick"));
+
   const count = document.createElement("p");
   count.className = "explore-count";
   count.setAttribute("role", "status");
@@ -45,7 +47,7 @@ function explore(root) {
   const rest = document.createElement("button");
   rest.type = "button";
   rest.className = "explore-rest";
-  rest.addEventListener("click", () => show(true, Infinity));
+  rest.addEventListener("click", () => { most = Infinity; show(); });
   const alike = document.createElement("style"); // hides columns of one value: what a filter says
   root.append(rest, alike);
 
@@ -63,10 +65,11 @@ function explore(root) {
   let sorted = rows.map((_, n) => n);
   let sortedBy = "";
   let shown = null;
+  let most = MOST;
 
   function read() {
     const chosen = new URLSearchParams(location.hash.slice(1));
-    const known = ["all", "contains", "sort", "down", ...choices.map((select) => select.name)];
+    const known = ["all", "contains", "sort", "down", "rows", ...choices.map((select) => select.name)];
     if (location.hash && !known.some((name) => chosen.has(name))) return show(false); // leads to a place on the page
     choices.forEach((select) => {
       const there = Array.from(select.options).some((option) => option.value === chosen.get(select.name));
@@ -75,6 +78,7 @@ function explore(root) {
     word.value = chosen.get("contains") || "";
     order = place.has(chosen.get("sort")) ? chosen.get("sort") : "";
     down = chosen.get("down") === "1";
+    most = chosen.get("rows") === "all" ? Infinity : MOST;
     if (!location.hash && rows.length) {
       toTable(0);
       [order, down] = ["score", true];
@@ -97,6 +101,7 @@ function explore(root) {
       if (own.includes(control) && !rows.some((_, n) => fits(n, own))) {
         toTable(rows.findIndex((_, n) => fits(n, [control])), name); // another model has other tables
       }
+      most = MOST;
       show();
     });
     filters.append(label);
@@ -129,7 +134,8 @@ function explore(root) {
       const found = numeric ? a - b : a.localeCompare(b);
       return down ? -found : found;
     };
-    const apart = (one, other) => tables.get(tableOf[one]) - tables.get(tableOf[other]);
+    // what merges are held against stays together, on top of its table
+    const apart = (one, other) => tables.get(tableOf[one]) - tables.get(tableOf[other]) || held[other] - held[one];
     sorted = rows.map((_, n) => n).sort((a, b) => apart(a, b) || (order ? compare(a, b) : 0) || a - b);
   }
 
@@ -144,7 +150,7 @@ function explore(root) {
     return row;
   }
 
-  function show(asked = true, most = MOST) {
+  function show(asked = true) {
     const wanted = word.value.trim().toLowerCase();
     const active = choices.filter((c) => c.value).map((c) => [place.get(c.name), c.value]);
     sort();
@@ -177,6 +183,7 @@ function explore(root) {
     [...choices, word].filter((c) => c.value).forEach((c) => state.set(c.name, c.value));
     if (order) state.set("sort", order);
     if (order && down) state.set("down", "1");
+    if (most > MOST && left.length > MOST) state.set("rows", "all");
     if (!state.size) state.set("all", "1"); // an address without a word is one table
     if (asked) history.replaceState(null, "", `#${state}`);
   }

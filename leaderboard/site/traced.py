@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.records.record import RunRecord
-from leaderboard import text
+from leaderboard import text, words
 from leaderboard.joined.told import command_of
 from leaderboard.pages import grids
 from leaderboard.pages.repeat import wrapped
@@ -26,7 +26,19 @@ def traced(rows: Sequence[Row]) -> str:
     commands."""
     commands = _Commands(record for row in rows for record in row.records)
     parts = [_row(row, commands) for row in rows]
-    return "\n".join([*parts, *_answers(rows), *commands.told()])
+    return "\n".join([*_contents(rows), *parts, *_answers(rows), *commands.told()])
+
+
+def _contents(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each column, with links to its rows: hundreds of them fill more screens than anybody scrolls."""
+    titles: dict[str, list[str]] = {}
+    for row in rows:
+        name = escaped(text.plain(words.shown(row.method)))
+        titles.setdefault(row.title, []).append(f'<a href="#{escaped(row.anchor)}">{name}</a>')
+    if len(rows) > 1:
+        yield '<h2 id="contents">Contents</h2>\n<ul>'
+        yield from (f"<li><strong>{escaped(title)}</strong>: {', '.join(own)}</li>" for title, own in titles.items())
+        yield "</ul>"
 
 
 class _Commands:
