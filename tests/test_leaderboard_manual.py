@@ -113,6 +113,15 @@ def test_a_page_tells_the_rank_of_each_row_in_each_world_and_among_how_many() ->
     assert "No records rank it." in unseen and "No records tell." in unseen
 
 
+def test_a_model_for_each_task_says_why_it_has_no_rank_and_how_it_stands_to_the_best_member() -> None:
+    by_task = [record("emr", s, 0.5, model="small-t5", cost={"tasks": 2, "inference_models": 1}) for s in (1, 2)]
+    others = [record(m, s, x, model="small-t5") for m, x in (("best", 0.4), ("ties", 0.3)) for s in (1, 2)]
+    shown = page.pages(groups([*by_task, *others]))[links.FOLDER / "emr.md"]
+    assert "It has no rank among merges: it is another model for each task" in shown and "No records" not in shown
+    (line,) = [line for line in shown.split("\n") if line.startswith("| emr |") and "1 of 1" in line]
+    assert "| +10.00" in line
+
+
 def test_a_page_tells_what_the_methods_file_tells() -> None:
     shown = published()[links.FOLDER / "dare_ties.md"]
     assert "```text\nt_i = x_i - x_0, tensor by tensor" in shown

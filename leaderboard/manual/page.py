@@ -10,13 +10,14 @@ from leaderboard import links, text, words
 from leaderboard.manual.standing import Asked, Ranked, Records
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.tables.group import Group
-from leaderboard.tables.kinds import of_several
+from leaderboard.tables.kinds import BY_TASK, of_several
 from methods.catalogue import AROUND, BUILT_IN
 from methods.naming.manual import Manual, manual
 from methods.naming.values import plain
 from methods.needs import NEEDS
 from methods.space import SCALE, Gene
 
+ALONE = "it is another model for each task, so each row's task must be known. It stands beside the best member"
 NOTHING = "nothing but the members"
 REPORTED = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
@@ -48,8 +49,9 @@ def _parts(told: Manual, records: Records) -> Iterator[str]:
     yield "## Options\n"
     yield from _knobs(told)
     yield "## Rank here\n"
-    yield from _ranks(records.ranks(told.name))
-    yield from _questions(records.asked(told.name))
+    asked = records.asked(told.name)
+    yield from _ranks(records.ranks(told.name), asked)
+    yield from _questions(asked)
     yield "## Cost here\n"
     yield from _costs(told.name, records)
     yield "## Paper\n"
@@ -117,9 +119,10 @@ def _gene(gene: Gene) -> str:
     return f"`{gene.knob}` {span}{each}{', where it is asked for' if gene.asked else ''}"
 
 
-def _ranks(ranked: list[Ranked]) -> Iterator[str]:
+def _ranks(ranked: list[Ranked], asked: list[Asked]) -> Iterator[str]:
     if not ranked:
-        yield "No records rank it.\n"
+        by_task = bool(asked) and all(BY_TASK in one.cell.kind for one in asked)
+        yield (f"It has no rank among merges: {ALONE}.\n" if by_task else "No records rank it.\n")
         return
     rows = []
     for one in ranked:
@@ -151,10 +154,11 @@ def _questions(asked: list[Asked]) -> Iterator[str]:
                 place,
                 text.score(one.cell),
                 best,
+                text.difference(one.cell.to_member),
             ]
         )
     yield "Question by question, among the rows of its kind:\n"
-    head = ["row", "model", "asked", "among merges", "rank", "score", grids.BEST]
+    head = ["row", "model", "asked", "among merges", "rank", "score", grids.BEST, grids.MEMBER]
     yield markdown.table((head, rows), words=4)
 
 

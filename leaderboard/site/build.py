@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from harness.records.record import Store
+from leaderboard.cite import METADATA
 from leaderboard.site import examples
 
 MARKER = ".mergeboard-site"  # in a folder that was made here
@@ -89,6 +90,8 @@ def of_store(root: Path, store: Store, work: Path) -> list[str]:
     settings = (root / SETTINGS).read_text(encoding="utf-8")
     own = Path(__file__).resolve().with_name("hook.py").as_posix()
     (work / SETTINGS).write_text(settings.replace(HOOK, own), encoding="utf-8")
+    if (root / METADATA).is_file():
+        shutil.copy(root / METADATA, work)  # how to cite the project, whosever records these are
     for path in (root / "docs").glob("*.md"):
         if path.name not in (publish.PAGE.name, publish.FINDINGS.name):
             shutil.copy(path, work / "docs")

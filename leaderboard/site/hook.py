@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 
 from harness.records.record import Store
 from leaderboard import audit, text
-from leaderboard.cite import FORMATS, citation
+from leaderboard.cite import FORMATS, METADATA, citation
 from leaderboard.links import FOLDER as MANUAL
 from leaderboard.pages.pages import VARIED_PAGE
 from leaderboard.places import FOLDER
@@ -85,7 +85,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ASSETS:
         files.append(File.generated(config, f"assets/{name}", abs_src_path=str(HERE / name)))
     files.append(File.generated(config, EXPLORE, content=INTRODUCTION))
-    told = {form: citation(HERE.parents[1], form) for form in FORMATS}  # of this project, whosever records these are
+    source = next((root for root in (_root(config), HERE.parents[1]) if (root / METADATA).is_file()), HERE.parents[1])
+    told = {form: citation(source, form) for form in FORMATS}
     files.append(File.generated(config, CITE, content=CITATION.format(**told)))
     for path, shown in examples.pages(_root(config)).items():
         files.append(File.generated(config, path, content=shown))
