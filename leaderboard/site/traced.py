@@ -12,6 +12,7 @@ from leaderboard.pages import grids
 from leaderboard.pages.repeat import wrapped
 from leaderboard.site.html import about, address, escaped, to_best
 from leaderboard.site.rows import Row
+from leaderboard.tables.table import headline
 
 SEEDS = re.compile(r"(?<= --seeds=)\d{1,9}(?= |$)")  # of a run of one seed
 UNKNOWN = "not recorded"
@@ -33,7 +34,7 @@ def _contents(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each column, with links to its rows: hundreds of them fill more screens than anybody scrolls."""
     titles: dict[str, list[str]] = {}
     for row in rows:
-        name = escaped(text.plain(words.shown(row.method)))
+        name = escaped(words.shown(headline(row.group).short(row.method)))
         titles.setdefault(row.title, []).append(f'<a href="#{escaped(row.anchor)}">{name}</a>')
     if len(rows) > 1:
         yield '<h2 id="contents">Contents</h2>\n<ul>'
