@@ -81,6 +81,7 @@ def question(lab: Lab, record: RunRecord, folder: Path, corpus: str) -> dict[str
     }
 
 
+@pytest.mark.whole
 def test_plain_transformers_in_a_fresh_process_gives_the_recorded_answers(
     labs: Mapping[str, Lab], store: Store, tmp_path: Path
 ) -> None:

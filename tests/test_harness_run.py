@@ -204,6 +204,7 @@ def test_other_protocols_run_whole(
         assert all(r.dev["score"] == round(r.dev["score"], 5) for r in records.values())
 
 
+@pytest.mark.whole
 def test_different_heads_and_pairs_run_whole(project: Project) -> None:
     words = ("--method=ties", "--method=ensemble", "--method=domain_specific")
     result = project.run(*words, "-k", "(diff and in_domain) or tec+isear", small=HARDLY)

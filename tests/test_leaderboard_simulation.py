@@ -76,7 +76,12 @@ def by_bias_correction(made: list[list[Sheet]]) -> bool:
     return bool(low > 0 or high < 0)
 
 
-SLOW = "rare labels", "common labels", "very rare labels"  # 2 to 4 s each; whoever changes the statistics runs all
+SLOW = (
+    "rare labels",
+    "common labels",
+    "very rare labels",
+    "few rows",
+)  # 2 to 4 s each; of all after a change of statistics
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.whole if n in SLOW else ()) for n in EQUAL])
@@ -86,6 +91,7 @@ def test_equally_good_methods_are_seldom_told_apart(name: str) -> None:
     assert alarms <= 0.07 * trials  # were the truth 5 %, more than this had a chance of 2 %
 
 
+@pytest.mark.whole
 def test_the_power_on_common_labels_is_kept() -> None:
     rng = np.random.default_rng(12)
     worlds = [papers(COMMON, 0.09, rng) for _ in range(400)]
@@ -125,7 +131,7 @@ UNLIKE = {
 }
 
 
-@pytest.mark.parametrize("name", UNLIKE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.whole if "yes" in n else ()) for n in UNLIKE])
 def test_methods_of_one_f1_that_answer_unlike_are_seldom_told_apart(name: str) -> None:
     """Exchanged answers alone told them apart in a tenth to a quarter of these worlds."""
     (share, methods), rng, trials = UNLIKE[name], np.random.default_rng(14), 200
