@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.suites.paper import Published
 from leaderboard.stats.difference import FEWEST, Told
@@ -61,14 +61,18 @@ def _entity(found: re.Match[str]) -> str:
     return f"&#{ord(found[0])};"
 
 
-def score(cell: Cell | None) -> str:
-    """`41.20 ± 0.31`, `41.20 / 43.00`, `41.20 (n=1)`, `— (2 of 3)` or `—`."""
+def score(cell: Cell | None, name: Callable[[str], str] = plain) -> str:
+    """`41.20 ± 0.31`, `41.20 / 43.00`, `41.20 (n=1)`, `— (2 of 3)` or `—`.
+
+    Args:
+        name: how a grader's name is written, as `escaped` for Markdown.
+    """
     if cell is None:
         return GAP
     if cell.mean is None:
         why = cell.note or (f"{cell.have} of {cell.want}" if cell.have else "")
         return f"{GAP} ({why})" if why else GAP
-    return _spread(cell, cell.mean) + _undefined(cell) + _alike(cell)
+    return _spread(cell, cell.mean) + _undefined(cell) + _alike(cell, name)
 
 
 def _spread(cell: Cell, mean: float) -> str:
@@ -91,22 +95,22 @@ def _searched(values: Sequence[float]) -> str:
     return f", search {' / '.join(map(_percent, values))}" if half is None else f", search ± {_percent(half)}"
 
 
-def _alike(cell: Cell) -> str:
+def _alike(cell: Cell, name: Callable[[str], str]) -> str:
     """What a model that reads no text says, where it says no other thing; of one that writes, why nothing is right."""
     if cell.wrong is not None:
-        return f" ({_none_right(cell.wrong)})"
+        return f" ({_none_right(cell.wrong, name)})"
     return f" (answers {'no' if cell.silent else 'yes'} to everything)" if cell.silent or cell.loud else ""
 
 
-def _none_right(why: NoneRight) -> str:
+def _none_right(why: NoneRight, name: Callable[[str], str]) -> str:
     """`every answer is wrong`, `no answer passes language`, or `no answer passes both language and number`."""
-    names = [*map(escaped, why.graders)]
+    names = [*map(name, why.graders)]
     if not names:
         return "every answer is wrong"
     if len(names) > 3:
         return f"no answer passes {'all of' if why.together else 'any of'} {listed(names)}"
-    both = "both " if len(names) == 2 else "all of "
-    return f"no answer passes {both + joined(names) if why.together else ' or '.join(names)}"
+    every = "both " if len(names) == 2 else "all of "
+    return f"no answer passes {every + joined(names) if why.together else ' or '.join(names)}"
 
 
 def _undefined(cell: Cell) -> str:

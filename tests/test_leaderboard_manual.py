@@ -117,7 +117,7 @@ def test_a_model_for_each_task_says_why_it_has_no_rank_and_how_it_stands_to_the_
     by_task = [record("emr", s, 0.5, model="small-t5", cost={"tasks": 2, "inference_models": 1}) for s in (1, 2)]
     others = [record(m, s, x, model="small-t5") for m, x in (("best", 0.4), ("ties", 0.3)) for s in (1, 2)]
     shown = page.pages(groups([*by_task, *others]))[links.FOLDER / "emr.md"]
-    assert "It has no rank among merges: it is another model for each task" in shown and "No records" not in shown
+    assert "It is ranked with no other merge: it makes a model for each task" in shown and "No records" not in shown
     (line,) = [line for line in shown.split("\n") if line.startswith("| emr |") and "1 of 1" in line]
     assert "| +10.00" in line
 

@@ -6,15 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.records.bits import pack_marks
 from harness.records.record import RunRecord, Store
-from leaderboard import audit
-from leaderboard.pages import pages, readme, terminal
+from leaderboard import audit, text
+from leaderboard.pages import markdown, pages, readme, terminal
 from leaderboard.tables.answers import gold_of
+from leaderboard.tables.cell import Cell
 from leaderboard.tables.group import Group, groups
-from leaderboard.tables.written import all_or_nothing, cut_off
+from leaderboard.tables.table import headline, per_corpus
+from leaderboard.tables.written import all_or_nothing, cut_off, none_right
 from tests.test_leaderboard_table import record
 
 ROWS = 8
@@ -90,17 +93,77 @@ def test_a_share_of_nothing_names_the_graders_that_no_answer_passes(
     assert f"0.00 (n=1) ({why})" in pages.session([group])
 
 
+Exams = dict[str, dict[str, list[float]] | None]  # corpus -> the marks of each grader; None without predictions
+
+
+def zero(store: Store, seed: int, exams: Exams, right: str = "") -> RunRecord:
+    """Nothing right on all corpora, or on all but one."""
+    made = written(store, "simple", NOT, seed=seed)
+    kept = {
+        corpus: {
+            **made.predictions["exam"],
+            "marks": pack_marks(ONE if corpus == right else NOT),
+            "graders": {name: pack_marks(marks) for name, marks in graders.items()},
+        }
+        for corpus, graders in exams.items()
+        if graders is not None
+    }
+    scores = {corpus: float(np.mean(ONE)) if corpus == right else 0.0 for corpus in exams}
+    return replace(made, predictions=kept, scores=scores, score=sum(scores.values()) / len(scores))
+
+
+LANGUAGE = {"number": ONE, "language": NOT}
+UNIT = {"unit": ONE, "style": OTHER}
+
+
+@pytest.mark.parametrize(
+    "seeds, why",
+    [
+        ([{"exam": LANGUAGE}, {"exam": LANGUAGE}], "no answer passes language"),
+        ([{"exam": LANGUAGE}, {"exam": {**LANGUAGE, "language": ONE}}], "no answer passes both language and number"),
+        ([{"exam": LANGUAGE}, {"exam": None}], ""),  # of seed 2 nothing is known
+        ([{"exam": LANGUAGE}, {"exam": {}}], "every answer is wrong"),  # nor by which of its graders
+        ([{"a": LANGUAGE, "b": LANGUAGE}], "no answer passes language"),
+        ([{"a": LANGUAGE, "b": UNIT}], "every answer is wrong"),  # no grader marks both
+        ([{"a": LANGUAGE, "b": None}], ""),
+    ],
+)
+def test_a_reason_is_one_of_all_seeds_and_corpora(store: Store, seeds: list[Exams], why: str) -> None:
+    made = [zero(store, seed, exams) for seed, exams in enumerate(seeds, 1)]
+    found = none_right(made)
+    cell = Cell(mean=0.0, values=(0.0,), wrong=found)
+    assert text.score(cell) == "0.00 (n=1)" + (f" ({why})" if why else "")
+
+
+def test_a_column_of_one_corpus_has_a_reason_of_its_own(store: Store) -> None:
+    (group,) = groups([zero(store, 1, {"a": LANGUAGE, "b": UNIT})], gold_of(store))
+    (table,) = per_corpus(group)
+    assert [text.score(column.cells["simple"]) for column in table.columns] == [
+        "0.00 (n=1) (no answer passes language)",
+        "0.00 (n=1) (no answer passes both style and unit)",
+    ]
+    (partly,) = groups([zero(store, 1, {"a": LANGUAGE, "b": UNIT}, right="a")], gold_of(store))
+    (table,) = per_corpus(partly)
+    assert [c.cells["simple"].wrong is None for c in table.columns] == [True, False]
+    assert headline(partly).columns[0].cells["simple"].wrong is None
+
+
+def test_silence_on_one_corpus_is_said_of_that_corpus() -> None:
+    """The same of yes to every label: another corpus is no witness."""
+    exams = {"isear": {"predicted_positive": 0}, "tec": {"predicted_positive": 3}}
+    made = record("simple", 1, 0.2, scores={"isear": 0.0, "tec": 0.4}, details={"exams": exams})
+    (table,) = per_corpus(groups([made])[0])
+    assert [column.cells["simple"].silent for column in table.columns] == [True, False]
+
+
 def test_a_graders_name_is_text_and_damaged_marks_are_left_to_check(store: Store) -> None:
-    nothing = written(store, "simple", NOT)
-    for graders, said in (
-        ({"<b>": NOT, "x": ONE}, "(no answer passes &#60;b&#62;)"),
-        ({"x": [], "y": ONE}, "0.00 (n=1)"),
-    ):
-        packed = {name: pack_marks(marks) for name, marks in graders.items()}
-        kept = {"exam": {**nothing.predictions["exam"], "graders": packed}}
-        (group,) = groups([replace(nothing, predictions=kept)], gold_of(store))
-        told = terminal.tables([group])
-        assert said in told and "<b>" not in told and ("passes" in told) == ("passes" in said)
+    for graders, said in (({"it's <b>": NOT, "x": ONE}, True), ({"x": [], "y": ONE}, False)):
+        found = none_right([zero(store, 1, {"exam": graders})])
+        cell = Cell(mean=0.0, values=(0.0,), wrong=found)
+        assert (found is not None) == said
+        if said:
+            assert text.score(cell).endswith("(no answer passes it's <b>)"), "a terminal shows what there is"
+            assert markdown.score(cell).endswith("(no answer passes it&#39;s &#60;b&#62;)")
 
 
 def test_answers_that_ran_out_of_tokens_are_counted_by_row_over_seeds(store: Store) -> None:

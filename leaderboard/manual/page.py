@@ -17,7 +17,10 @@ from methods.naming.values import plain
 from methods.needs import NEEDS
 from methods.space import SCALE, Gene
 
-ALONE = "it is another model for each task, so each row's task must be known. It stands beside the best member"
+ALONE = """\
+It is ranked with no other merge: it makes a model for each task, so each row's task must be known. The last column
+holds it against the best member.
+"""
 NOTHING = "nothing but the members"
 REPORTED = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
@@ -122,7 +125,7 @@ def _gene(gene: Gene) -> str:
 def _ranks(ranked: list[Ranked], asked: list[Asked]) -> Iterator[str]:
     if not ranked:
         by_task = bool(asked) and all(BY_TASK in one.cell.kind for one in asked)
-        yield (f"It has no rank among merges: {ALONE}.\n" if by_task else "No records rank it.\n")
+        yield ALONE if by_task else "No records rank it.\n"
         return
     rows = []
     for one in ranked:
@@ -152,7 +155,7 @@ def _questions(asked: list[Asked]) -> Iterator[str]:
                 where,
                 of_several(one.cell.kind),
                 place,
-                text.score(one.cell),
+                text.score(one.cell, text.escaped),
                 best,
                 text.difference(one.cell.to_member),
             ]

@@ -156,8 +156,8 @@ def _courses(records: Iterable[RunRecord]) -> Race:
 
 
 def _histories(block: Block) -> dict[str, list[list[float]]]:
-    """Row -> seed -> development score per generation, averaged over the seed's populations. No points of ablations;
-    of a method that has one usual row that alone."""
+    """Row -> seed -> development score per generation, averaged over the seed's populations. Of a method whose rows
+    one stands for, as points of an ablation have one, that alone."""
     usual, points = usual_rows(block.rows), variants(block.rows)
     found: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     for row, record in ((row, record) for row, own in block.rows.items() for record in own):
@@ -166,5 +166,5 @@ def _histories(block: Block) -> dict[str, list[list[float]]]:
     return {
         row: [[mean(step) for step in steps(found[row][seed])] for seed in sorted(found[row])]
         for row, own in block.rows.items()
-        if row in found and row not in points and usual.get(own[0].method, row) == row
+        if row in found and not points.get(row) and usual.get(own[0].method, row) == row
     }

@@ -41,7 +41,7 @@ def linked(manual: str) -> Name:
 
 def score(cell: Cell | None) -> str:
     """The best in bold, what cannot be told from it with a mark."""
-    shown = text.score(cell)
+    shown = text.score(cell, text.escaped)
     return f"**{shown}**" if cell is not None and cell.mark == "best" else shown + text.mark(cell)
 
 

@@ -13,7 +13,7 @@ from leaderboard.plots.svg import Point
 TITLE = "Score on development rows, by generation"
 CAPTION = """\
 Each line is an evolution's development score, the mean over seeds, and its band goes from the lowest seed to the
-highest. What an option of a method changes has figures of its own.
+highest. Where one row stands for a method, its rows with other options are left out.
 """
 
 Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation

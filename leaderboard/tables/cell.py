@@ -79,15 +79,18 @@ def seeds_of(records: Iterable[RunRecord]) -> tuple[int, ...]:
     return tuple(sorted({r.seed for r in records}))
 
 
-def cells(rows: Rows, value: Value, answers: Answers, beside_yardsticks: bool = False) -> dict[str, Cell]:
+def cells(
+    rows: Rows, value: Value, answers: Answers, beside_yardsticks: bool = False, corpus: str | None = None
+) -> dict[str, Cell]:
     """One cell per row: the mean over populations within a seed, then over seeds of one set of members, then over sets.
 
     A method that misses a population or a seed that another one has is not averaged at all.
 
     Args:
         beside_yardsticks: whether to hold each merge against the best member and the ancestor too.
+        corpus: the only one that the column is of; None: all that each record was examined on.
     """
-    shown, complete = _averaged(rows, value, answers)
+    shown, complete = _averaged(rows, value, answers, corpus)
     told = kinds(rows)
     kinded = {row: replace(cell, kind=told[row]) for row, cell in shown.items()}
     bases = {row: base_of(records[0]) for row, records in rows.items()}
@@ -100,7 +103,9 @@ def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contende
     return _averaged(rows, value, answers)[1]
 
 
-def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cell], dict[str, Contender]]:
+def _averaged(
+    rows: Rows, value: Value, answers: Answers, corpus: str | None = None
+) -> tuple[dict[str, Cell], dict[str, Contender]]:
     seeds, populations, corpora, sets = experiments(rows)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
@@ -116,7 +121,7 @@ def _averaged(rows: Rows, value: Value, answers: Answers) -> tuple[dict[str, Cel
         means = {own: mean([by_seed[s] for s in own]) for own in sets}
         exams = frozenset(r.exam_key for r in mine)
         complete[row] = Contender(means, exams, *_sheets(whole, answers, sets, len(populations)))
-        shown[row] = _shown(means, by_seed, complete[row], whole, have)
+        shown[row] = _shown(means, by_seed, complete[row], whole, have, corpus)
     return _of_one_paper(shown, complete)
 
 
@@ -142,6 +147,7 @@ def _shown(
     contender: Contender,
     records: Collection[RunRecord],
     have: int,
+    corpus: str | None,
 ) -> Cell:
     values = tuple(means.values())
     searched = len(values) == 1 and max(by_seed.values()) - min(by_seed.values()) > ZERO
@@ -156,17 +162,17 @@ def _shown(
         want=have,
         constant=sum(correlations),
         correlations=len(correlations),
-        silent=bool(records) and all(_said(r, lambda _: 0) for r in records),
-        wrong=none_right(records) if contender.mean == 0 else None,
-        loud=bool(records) and all(_said(r, _everything) for r in records),
+        silent=bool(records) and all(_said(r, corpus, lambda _: 0) for r in records),
+        wrong=none_right(records, corpus) if contender.mean == 0 else None,
+        loud=bool(records) and all(_said(r, corpus, _everything) for r in records),
         unread=unread(contender),
     )
 
 
-def _said(record: RunRecord, times: Callable[[Mapping[str, Any]], int | None]) -> bool:
-    """Whether it said yes so often, of all rows and labels, on each of its corpora."""
+def _said(record: RunRecord, corpus: str | None, times: Callable[[Mapping[str, Any]], int | None]) -> bool:
+    """Whether it said yes so often, of all rows and labels, on this corpus, or on each of its own."""
     told = part(record.details, "exams")
-    exams = [part(told, corpus) for corpus in record.scores]
+    exams = [part(told, own) for own in (record.scores if corpus is None else (corpus,))]
     return bool(exams) and all("predicted_positive" in e and e["predicted_positive"] == times(e) for e in exams)
 
 

@@ -26,5 +26,6 @@ def elsewhere(group: Group) -> Scores | None:
 
 def _alone(group: Group, block: Block, corpus: str) -> dict[str, Cell]:
     """Cells without a best: nobody tries to be good here."""
-    found = cells(block.rows, lambda r: group.score(r, corpus), lambda r: group.answers(r, corpus))
+    scored, answered = (lambda r: group.score(r, corpus)), (lambda r: group.answers(r, corpus))
+    found = cells(block.rows, scored, answered, corpus=corpus)
     return {row: replace(cell, mark="", recovery=None, to_best=None, to_base=None) for row, cell in found.items()}

@@ -127,7 +127,8 @@ def per_corpus(group: Group) -> list[Scores]:
         populations = block.populations
         corpora = sorted({corpus for record in block.records for corpus in record.scores})
         if len(populations) == 1 and corpora:
-            columns = tuple(Column(c, cells(block.rows, _score_on(group, c), _answers_on(group, c))) for c in corpora)
+            asked = [(c, _score_on(group, c), _answers_on(group, c)) for c in corpora]
+            columns = tuple(Column(c, cells(block.rows, score, answers, corpus=c)) for c, score, answers in asked)
             title = f"Per corpus, {title_of(group, block)}"
             tables.append(Scores(title, columns, _ordered(block.rows, columns), (block,)))
         elif len(populations) > 1:

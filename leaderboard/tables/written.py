@@ -26,20 +26,26 @@ def all_or_nothing(records: Iterable[RunRecord]) -> bool:
     return bool(kept) and all(map(_is_all_or_nothing, kept))
 
 
-def none_right(records: Iterable[RunRecord]) -> NoneRight | None:
-    """Why answers that were all written have no mark at all; None where one has, or nobody can tell."""
-    kept = [told for record in records for told in record.predictions.values()]
+def none_right(records: Iterable[RunRecord], corpus: str | None = None) -> NoneRight | None:
+    """Why answers that were all written have no mark at all; None where one has, or nobody can tell of one.
+
+    Args:
+        corpus: the only one that is asked about; None: all that each record was examined on.
+    """
+    exams = [r.predictions.get(own) for r in records for own in (r.scores if corpus is None else (corpus,))]
+    kept = [exam for exam in exams if exam is not None]
     try:
-        if not kept or any(_passes(told, told["marks"]) for told in kept):
+        if not kept or len(kept) < len(exams) or any(_passes(told, told["marks"]) for told in kept):
             return None
-        graders = sorted({name for told in kept for name in part(told, "graders")})
-        passed = {name for told in kept for name, marks in part(told, "graders").items() if _passes(told, marks)}
+        graders = {tuple(sorted(part(told, "graders"))) for told in kept}
+        names = graders.pop() if len(graders) == 1 else ()  # of exams that differ in them no one is to blame
+        passed = {name for told in kept for name in names if _passes(told, told["graders"][name])}
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, zlib.error):
         return None  # `check` reports it
-    if len(graders) < 2:
+    if len(names) < 2:
         return NoneRight((), together=False)
-    never = tuple(name for name in graders if name not in passed)
-    return NoneRight(never or tuple(graders), together=not never)
+    never = tuple(name for name in names if name not in passed)
+    return NoneRight(never or names, together=not never)
 
 
 def _passes(told: Mapping[str, Any], marks: str) -> bool:
