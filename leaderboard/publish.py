@@ -88,12 +88,12 @@ def outputs(root: Path, loaded: audit.Loaded | None = None) -> dict[Path, str]:
     """What the published records say each page must contain, and what is written by hand with numbers in it."""
     store = Store(root / PUBLISHED)
     found = groups((loaded or audit.load(store)).records, gold_of(store))
-    files = {root / generated.DOCS / name: text for name, text in _pages(found, store).items()}
-    drawn = {path.name for path in files if path.is_relative_to(root / generated.DOCS / pages.PICTURES)}
+    made = _pages(found, store)
+    files = {root / generated.DOCS / name: text for name, text in made.items()}
     for host in (host for host in HOSTS if (root / host).exists()):
         before = (root / host).read_text(encoding="utf-8")
         if BEGIN in before or END in before:
-            shown = HOSTS[host](found) + picture(found, drawn, _from(host))
+            shown = HOSTS[host](found) + picture(found, made, _from(host))
             files[root / host] = between(before, shown, host)
     if (root / FINDINGS).exists():
         before, named = (root / FINDINGS).read_text(encoding="utf-8"), places.stems(group.key.model for group in found)
@@ -107,8 +107,8 @@ def _pages(found: list[Group], store: Store) -> dict[PurePosixPath, str]:
 
 
 def _from(host: Path) -> str:
-    """Where the figures lie, from a host."""
-    return os.path.relpath(generated.DOCS / pages.PICTURES, host.parent).replace(os.sep, "/")
+    """Where the pages of models lie, from a host."""
+    return os.path.relpath(generated.DOCS / places.FOLDER, host.parent).replace(os.sep, "/")
 
 
 def _apart(root: Path, files: Mapping[Path, str]) -> tuple[dict[PurePosixPath, str], dict[Path, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from harness.records.record import RunRecord, Store
@@ -79,7 +80,7 @@ def test_of_a_crowd_the_best_are_named_and_the_others_counted() -> None:
     assert "best member 70.0" in held and "best member" not in few, "it stands above all merges, and on the scale"
     said = re.findall(r"<text[^>]*>([^<]*)</text>", crowd)
     assert [f"m{k} {k}.0" in said for k in (39, 28, 27)] == [True, True, False]
-    assert "and 28 with lower scores, in the tables" in said and "with lower scores" not in few
+    assert "and 28 more, the small circles, in the tables" in said and "small circles" not in few
     assert "m0 0.0 in 1 s" in crowd, "the description tells of all"
 
 
@@ -295,14 +296,63 @@ def test_every_evolution_of_a_figure_has_a_look_and_a_name_of_its_own_and_no_opt
     assert len(colours) == len(set(colours)) == len(bases)
 
 
+OPTIONS: tuple[dict[str, Any], ...] = ({"F": 0.1}, {"F": 0.3})
+BUDGETS: tuple[dict[str, Any], ...] = ({"generations": 5}, {"generations": 20})
+
+
+@pytest.mark.parametrize("several", [OPTIONS, BUDGETS])
+def test_evolutions_of_one_method_that_none_stands_for_are_all_drawn_by_their_whole_names(several: Any) -> None:
+    made = []
+    for knobs in several:
+        recipe = {"method": {"name": "ties_evolver", "version": 1, "knobs": knobs}}
+        for seed in (1, 2):
+            dev = {"history": [0.1, 0.3 + 0.1 * several.index(knobs)]}
+            made.append(record("ties_evolver", seed, 0.5, knobs=knobs, recipe=recipe, dev=dev))
+    (group,) = groups(made)
+    (figure,) = (f for f in figures(group) if f.kind == "curves")
+    said = re.findall(r"<text[^>]*>([^<]*ties_evolver[^<]*)</text>", figure.svg)
+    assert len(set(said)) == 2 and len(re.findall("<polyline", figure.svg)) == 2, said
+
+
+def test_no_line_to_a_name_crosses_another_name_mark_or_line() -> None:
+    """Of crowds as dense as those of a real table."""
+    led = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        places = [(float(x), float(y)) for x, y in rng.uniform((60, 20), (340, 280), (30, 2))]
+        drawing, beside = Drawing(400, 300, "t", "d"), Beside((0.0, 0.0, 400.0, 300.0), places)
+        for k, at in enumerate(places[:20]):
+            beside.put(drawing, at, f"a_name_{k}", angles=(*AROUND, *FAR))
+        tree = ElementTree.fromstring(str(drawing))
+        lines = [tuple(float(x.attrib[n]) for n in ("x1", "y1", "x2", "y2")) for x in tree.iter(f"{SVG}line")]
+        names = [boxed(t) for t in tree.iter(f"{SVG}text")]
+        led += len(lines)
+        assert all((x1, y1) in [(round(a, 1), round(b, 1)) for a, b in places] for x1, y1, _, _ in lines)
+        for x1, y1, x2, y2 in lines:
+            on = [(x1 + (x2 - x1) * t, y1 + (y2 - y1) * t) for t in np.linspace(0.0, 0.97, 60)]
+            hit = [box for box in names if any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in on)]
+            assert not hit, (seed, hit)
+            near = [p for p in places if p != (x1, y1) and any(abs(x - p[0]) < 5 and abs(y - p[1]) < 5 for x, y in on)]
+            assert not [p for p in near if abs(p[0] - x1) > 7 or abs(p[1] - y1) > 7], seed
+    assert led > 10
+
+
+def boxed(said: ElementTree.Element) -> tuple[float, float, float, float]:
+    """What a name covers, a little less than it keeps free."""
+    x, y, size = float(said.attrib["x"]), float(said.attrib["y"]), LETTER * len(said.text or "")
+    left = {"start": x, "end": x - size, "middle": x - size / 2}[said.attrib["text-anchor"]]
+    return left + 1, y - HEIGHT + 1, left + size - 1, y + 2
+
+
 def test_a_name_without_room_beside_its_mark_stands_away_from_it_with_a_line_to_it() -> None:
-    frame, marks = (0.0, 0.0, 400.0, 300.0), [(200.0, 150.0), *((200.0 + 12 * k, 150.0) for k in range(-6, 7) if k)]
-    crowded = [*marks, *((x, 150.0 + d) for x, _ in marks for d in (-14.0, 14.0))]
+    frame, mark = (0.0, 0.0, 400.0, 300.0), (200.0, 150.0)
+    crowded = [mark, (225.0, 152.0), (175.0, 152.0), (190.0, 132.0), (190.0, 170.0)]
     drawing = Drawing(400, 300, "t", "d")
     beside = Beside(frame, crowded)
-    assert not beside.put(drawing, marks[0], "ties"), "no room beside it"
-    assert beside.put(drawing, marks[0], "ties", angles=(*AROUND, *FAR))
-    assert len(re.findall(r"<line", str(drawing))) == 1 and len(re.findall("<text", str(drawing))) == 1
+    assert not beside.put(drawing, mark, "ties"), "no room beside it"
+    assert beside.put(drawing, mark, "ties", angles=(*AROUND, *FAR))
+    (line,) = ElementTree.fromstring(str(drawing)).iter(f"{SVG}line")
+    assert (line.attrib["x1"], line.attrib["y1"]) == ("200", "150"), "from its mark"
 
 
 def test_an_evolution_that_tells_every_evaluation_is_drawn_by_evaluations_alone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from harness.records.record import RunRecord
@@ -57,7 +57,8 @@ def figures(group: Group) -> Iterator[Figure]:
         def figure(kind: str, says: str, svg: str, caption: str, block: Block = block, of: str = of) -> Figure:
             return Figure(f"{of}, {SHOWS.get(kind, says)}", says, svg, caption, block, kind)
 
-        spent, short = _spent(group, block, column), headline(group).short  # what all rows share stands below the title
+        short = headline(group).short  # what all rows share stands below the title
+        spent = _spent(block, column, short)
         where = ", ".join([place, *map(words.option, headline(group).shared)])
         if len(spent) > 1:
             yield figure(
@@ -82,11 +83,6 @@ def figures(group: Group) -> Iterator[Figure]:
             yield figure("corpora", table.title, svg, heats.CAPTION if base else "")
 
 
-def called(group: Group, column: Column) -> str:
-    """What a column's figures are of, for the names of their files."""
-    return f"{group.key.model}, {group.key.suite}, {group.name}, {column.title}"
-
-
 def _held(block: Block, column: Column) -> dict[str, float]:
     """The best member, the ancestor, where they were asked, and the constant answer; those of one height together."""
     usual = usual_rows(block.rows)
@@ -99,8 +95,8 @@ def _held(block: Block, column: Column) -> dict[str, float]:
     return {text.joined(list(own)): next(iter(own.values())) for own in together.values()}
 
 
-def _spent(group: Group, block: Block, column: Column) -> list[Spent]:
-    found, short = [], headline(group).short
+def _spent(block: Block, column: Column, short: Callable[[str], str]) -> list[Spent]:
+    found = []
     for method, cell in column.cells.items():
         cost = spent_on(block.rows[method])
         if words.yardstick(method) or cell.variant or cell.mean is None or cost.merge_seconds is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from leaderboard import links, text, words
 from leaderboard.pages import grids, markdown, prose, verdict
-from leaderboard.pages.figures import SHOWS, called
-from leaderboard.pages.files import END, plainly
+from leaderboard.places import page_of, stems
 from leaderboard.plots import pareto as costs
 from leaderboard.tables.ablations import usual_rows
 from leaderboard.tables.cell import ANCESTOR, MEMBER, Cell, seeds_of, unread_of
@@ -24,6 +25,9 @@ ELSEWHERE = "[all pages](docs/leaderboard.md)"
 MOST = 3  # merges at their defaults, and as many that were tuned; a README is read at one go
 AGAINST = (MEMBER, "domain_specific", ANCESTOR)  # the yardsticks that one asks about first
 RARE = "that no more than half of these models were asked about"
+_PICTURE = re.compile(
+    rf"^!\[(?P<says>{re.escape(costs.TITLE)}[^\]\n]*)\]\((?P<file>[^)\s]+)\)\n\n(?P<caption>(?:[^\n]+\n)*)", re.M
+)
 NAME = markdown.linked(f"docs/{links.FOLDER}")
 
 
@@ -37,18 +41,18 @@ def block(found: list[Group]) -> str:
     return f"{verdict.shortly(found, NAME)}\n{_table(found)}"
 
 
-def picture(found: list[Group], drawn: Collection[str], folder: str) -> str:
-    """Score against time on the first real model that has such a figure, as Markdown; "" where none has.
+def picture(found: list[Group], files: Mapping[PurePosixPath, str], folder: str) -> str:
+    """The figure of score against time that stands first on a real model's page, with its caption; "" where none does.
 
     Args:
-        drawn: the names of the figures' files, and `folder`: where they lie, from the page.
+        files: every published file, by its path below docs/.
+        folder: that of the models' pages, from where the picture is shown.
     """
-    for group in (group for own in by_model(found).values() for group in own if not group.synthetic):
-        for column in headline(group).columns if group.blocks() else ():
-            name = plainly(f"{called(group, column)}, {SHOWS['cost']}") + END
-            if name in drawn:
-                shows = f"{costs.TITLE}, of every method on {group.key.model}, {group.called}, {column.title}"
-                return f"\n![{text.escaped(shows)}]({folder}/{name})\n"
+    stem = stems(group.key.model for group in found)
+    for model in by_model([group for group in found if not group.synthetic]):
+        shown = _PICTURE.search(files.get(page_of(stem[model]), ""))
+        if shown:
+            return f"\n![{shown['says']}: {text.escaped(model)}]({folder}/{shown['file']})\n\n{shown['caption']}"
     return ""
 
 

@@ -54,7 +54,8 @@ def answers(found: Iterable[Group], session: Collection[str]) -> str:
                 title = f"{group.key.model}: {group.called}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
                 told.append((group, block.of_seeds(seeds)))
-    rests = [text.plain(basis.said)] if (basis := basis_of(told)) else []
+    basis, made_up = basis_of(told), any(group.synthetic for group, _ in told)
+    rests = [text.plain(basis.of_real if made_up else basis.said)] if basis else []
     return "\n".join([*parts, *rests, SCOPE]) if parts else ""
 
 

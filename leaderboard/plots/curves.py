@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around
 from leaderboard.plots.colours import apart
-from leaderboard.plots.labels import ABOVE, BELOW, FAR, LEFT, Beside, Entry
+from leaderboard.plots.labels import ABOVE, BELOW, FAR, LEFT, Beside, Entry, by_method
 from leaderboard.plots.svg import Point
 
 TITLE = "Score on development rows, by generation"
@@ -16,7 +16,7 @@ Each line is an evolution's development score, the mean over seeds, and its band
 highest. Where one row stands for a method, its rows with other options are left out.
 """
 
-Histories = Mapping[str, Sequence[Sequence[float]]]  # method -> seed -> score per generation
+Histories = Mapping[str, Sequence[Sequence[float]]]  # row -> seed -> score per generation
 
 
 def steps(histories: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
@@ -38,22 +38,22 @@ def curves(place: str, histories: Histories, metric: str = "score") -> str:
         (0, max(1, generations - 1)),
         around(values),
         ("generation", f"development {metric} x 100"),
-        entries=[Entry(words.shown(method), *looks[method]) for method in histories],
+        entries=[Entry(words.shown(row), *looks[row]) for row in histories],
     )
     ends: dict[str, Point] = {}
-    for method, seeds in histories.items():
+    for row, seeds in histories.items():
         generation = steps(seeds)
         if len(seeds) > 1:
             low = [frame.at(g, 100 * min(step)) for g, step in enumerate(generation)]
             high = [frame.at(g, 100 * max(step)) for g, step in enumerate(generation)]
-            frame.drawing.area([*low, *reversed(high)], looks[method][0])
+            frame.drawing.area([*low, *reversed(high)], looks[row][0])
         line = [frame.at(g, 100 * sum(step) / len(step)) for g, step in enumerate(generation)]
-        frame.drawing.path(line, looks[method][0])
-        ends[method] = line[-1]
-    for method, end in ends.items():
-        mark, filled, shape = looks[method]
+        frame.drawing.path(line, looks[row][0])
+        ends[row] = line[-1]
+    for row, end in ends.items():
+        mark, filled, shape = looks[row]
         frame.drawing.dot(end, mark, filled, shape=shape)
-    beside = Beside(frame.inside, ends.values())
-    for method, end in ends.items():
-        beside.put(frame.drawing, end, words.shown(words.method_of(method)), angles=(LEFT, ABOVE, BELOW, *FAR))
+    beside, names = Beside(frame.inside, ends.values()), by_method(ends)
+    for row, end in ends.items():
+        beside.put(frame.drawing, end, names[row], angles=(LEFT, ABOVE, BELOW, *FAR))
     return str(frame.drawing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -119,6 +120,7 @@ class Beside:
         """`inside`: what may be written on; `points`: what no name may cover; `lines`: what it covers if it must."""
         self._inside, self._lines = inside, list(lines)
         self._taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+        self._led: list[tuple[Point, Point]] = []  # lines from marks to names that stand away from them
 
     def put(
         self,
@@ -132,19 +134,32 @@ class Beside:
         """Whether there was room; `anyhow`: where there is none, it stands at the first of these angles."""
         for lines in (self._lines, []):
             for angle in angles:
-                box = _box(at, name, angle)
-                if not self._outside(box) and not any(_overlap(box, other) for other in (*self._taken, *lines)):
+                if self._is_free(at, name, angle, lines):
                     self._write(draw, at, name, kind, angle)
                     return True
         if anyhow:
             self._write(draw, at, name, kind, angles[0])
         return False
 
+    def _is_free(self, at: Point, name: str, angle: Angle, lines: Iterable[Box]) -> bool:
+        """Whether a name covers nothing here, nor its line, where it has one, a name, a mark or another's line."""
+        box = _box(at, name, angle)
+        if self._outside(box) or any(_overlap(box, other) for other in (*self._taken, *lines)):
+            return False
+        if any(_crosses(led, box) for led in self._led):
+            return False
+        if angle not in FAR:
+            return True
+        led = _leader(at, angle)
+        others = (other for other in self._taken if not _inside(at, other))
+        return not any(_crosses(led, other) for other in others) and not any(_cross(led, o) for o in self._led)
+
     def _write(self, draw: Drawing, at: Point, name: str, kind: str, angle: Angle) -> None:
         self._taken.append(_box(at, name, angle))
         anchor, right, down = angle
         if angle in FAR:
-            draw.line(at, (at[0] + right, at[1] + down - HEIGHT / 3), "axis")
+            self._led.append(_leader(at, angle))
+            draw.line(*self._led[-1], kind="led")
         draw.text((at[0] + right, at[1] + down), name, anchor, kind)
 
     def _outside(self, box: Box) -> bool:
@@ -158,6 +173,40 @@ def _box(at: Point, name: str, angle: Angle) -> Box:
     size = LETTER * len(plain(name))
     left = {"start": x, "end": x - size, "middle": x - size / 2}[anchor]
     return left, y - HEIGHT, left + size, y + 3
+
+
+def _leader(at: Point, angle: Angle) -> tuple[Point, Point]:
+    """The line from a mark to a name that stands away from it."""
+    return at, (at[0] + angle[1], at[1] + angle[2] - HEIGHT / 3)
+
+
+def _inside(at: Point, box: Box) -> bool:
+    return box[0] <= at[0] <= box[2] and box[1] <= at[1] <= box[3]
+
+
+def _crosses(line: tuple[Point, Point], box: Box) -> bool:
+    """Whether a line touches a box, point by point of a pixel or so."""
+    (x1, y1), (x2, y2) = line
+    steps = max(2, int(max(abs(x2 - x1), abs(y2 - y1))))
+    return any(_inside((x1 + (x2 - x1) * k / steps, y1 + (y2 - y1) * k / steps), box) for k in range(steps))
+
+
+def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    """Whether two lines cross: the ends of each lie on both sides of the other."""
+
+    def side(line: tuple[Point, Point], point: Point) -> float:
+        (x1, y1), (x2, y2) = line
+        return (x2 - x1) * (point[1] - y1) - (y2 - y1) * (point[0] - x1)
+
+    apart = [side(a, b[0]) * side(a, b[1]) <= 0 for a, b in ((one, other), (other, one))]
+    return all(apart)
+
+
+def by_method(rows: Iterable[str]) -> dict[str, str]:
+    """Row -> a short name for it: its method's, or all of the row where several share it."""
+    methods = {row: words.method_of(row) for row in rows}
+    shared = Counter(methods.values())
+    return {row: words.shown(method if shared[method] == 1 else row) for row, method in methods.items()}
 
 
 def _overlap(one: Box, other: Box) -> bool:

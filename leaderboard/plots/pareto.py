@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from leaderboard import words
 from leaderboard.plots.axes import Frame, around, decades
 from leaderboard.plots.colours import apart, colour, filled, shape
-from leaderboard.plots.labels import AROUND, FAR, MARGIN, Angle, Beside, Entry
+from leaderboard.plots.labels import AROUND, FAR, MARGIN, Angle, Beside, Entry, by_method
 from leaderboard.text import times
 
 LEAST = 0.001  # seconds; what is faster is drawn here
@@ -94,7 +93,9 @@ def pareto(place: str, spent: Sequence[Spent], metric: str = "score", levels: Ma
         beside.put(draw, where[method], name, angles=(*AROUND, *FAR))
     if len(spent) > CROWD:
         draw.text(
-            (MARGIN, frame.end - 10), f"and {len(spent) - len(listed)} with lower scores, in the tables", kind="soft"
+            (MARGIN, frame.end - 10),
+            f"and {len(spent) - len(listed)} more, the small circles, in the tables",
+            kind="soft",
         )
     return str(draw)
 
@@ -134,12 +135,8 @@ def _whisker(frame: Frame, x: float, low: float, high: float) -> None:
 
 
 def _named(spent: Sequence[Spent], listed: Sequence[Spent], first: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Row and short name of those in the legend: those that nobody beats first, then the others from the highest.
-
-    A name is the method's, or all of the row where several share it.
-    """
-    names = Counter(words.method_of(s.method) for s in spent)
+    """Row and short name of those in the legend: those that nobody beats first, then the others from the highest."""
+    names = by_method(s.method for s in spent)
     others = [s.method for s in sorted(listed, key=lambda s: -s.score)]
     for row in dict.fromkeys([*first, *others]):
-        method = words.method_of(row)
-        yield row, words.shown(method if names[method] == 1 else row)
+        yield row, names[row]

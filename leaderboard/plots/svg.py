@@ -18,7 +18,7 @@ svg{--paper:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;font:13px system-ui
 @media(prefers-color-scheme:dark){svg{--paper:#151b23;--ink:#f0f6fc;--soft:#9198a1;--line:#3d444d}}
 .paper{fill:var(--paper)}.title{font-weight:600}.soft{fill:var(--soft)}.grid{stroke:var(--line)}
 .axis{stroke:var(--soft)}.bar{stroke:var(--ink);stroke-width:4;stroke-linecap:round}
-.open{fill:var(--paper)}.end{fill:var(--soft)}
+.led{stroke:var(--soft);stroke-width:.8}.open{fill:var(--paper)}.end{fill:var(--soft)}
 text{fill:var(--ink);stroke:var(--paper);stroke-width:4;stroke-linejoin:round;paint-order:stroke}text.soft{fill:var(--soft)}
 text.dark{fill:#000;stroke:none}text.light{fill:#fff;stroke:none}"""
 

@@ -85,7 +85,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ASSETS:
         files.append(File.generated(config, f"assets/{name}", abs_src_path=str(HERE / name)))
     files.append(File.generated(config, EXPLORE, content=INTRODUCTION))
-    source = next((root for root in (_root(config), HERE.parents[1]) if (root / METADATA).is_file()), HERE.parents[1])
+    source = _root(config) if (_root(config) / METADATA).is_file() else HERE.parents[1]
     told = {form: citation(source, form) for form in FORMATS}
     files.append(File.generated(config, CITE, content=CITATION.format(**told)))
     for path, shown in examples.pages(_root(config)).items():

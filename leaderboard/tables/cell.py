@@ -106,7 +106,7 @@ def contenders(rows: Rows, value: Value, answers: Answers) -> dict[str, Contende
 def _averaged(
     rows: Rows, value: Value, answers: Answers, corpus: str | None = None
 ) -> tuple[dict[str, Cell], dict[str, Contender]]:
-    seeds, populations, corpora, sets = experiments(rows)
+    seeds, populations, corpora, sets = _experiments(rows)
     shown: dict[str, Cell] = {}
     complete: dict[str, Contender] = {}
     for row, mine in rows.items():
@@ -135,7 +135,7 @@ class Experiments(NamedTuple):
 
 
 @once
-def experiments(rows: Rows) -> Experiments:
+def _experiments(rows: Rows) -> Experiments:
     every = [r for records in rows.values() for r in records]
     seeds, populations = seeds_of(every), tuple(sorted({r.population for r in every}))
     return Experiments(seeds, populations, _examined(every), _sets(every, seeds))

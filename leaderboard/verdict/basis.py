@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from harness.records.record import RunRecord
 from leaderboard import text
-from leaderboard.tables.cell import Column, experiments
+from leaderboard.tables.cell import Column
 from leaderboard.tables.group import Block, Group
 from leaderboard.tables.namesakes import one_name
+from leaderboard.tables.scored import scored
 from leaderboard.tables.table import headline
 
 ENSEMBLE = "ensemble"  # the row that stores every member whole
@@ -30,14 +31,19 @@ class Basis:
     @property
     def said(self) -> str:
         """One sentence of plain text."""
-        return self._told(f", {text.joined(list(self.corpora), 16)}")
+        return self._told("It rests", f", {text.joined(list(self.corpora), 16)}")
+
+    @property
+    def of_real(self) -> str:
+        """The same beside answers about made-up models."""
+        return self._told("What is said of real models rests", f", {text.joined(list(self.corpora), 16)}")
 
     @property
     def shortly(self) -> str:
         """The same without the names of the corpora."""
-        return self._told("")
+        return self._told("It rests", "")
 
-    def _told(self, names: str) -> str:
+    def _told(self, it_rests: str, names: str) -> str:
         models = [f"{name} ({_size(size)})" if size else name for name, size in self.models.items()]
         few, many = min(self.sets, default=0), max(self.sets, default=0)
         counted = f"{many}" if few == many else f"{few} to {many}"
@@ -46,23 +52,25 @@ class Basis:
         what = f"{len(models)} real model{'s' if len(models) > 1 else ''}"
         records = f"{self.records:,} record{'s' if self.records > 1 else ''}"
         corpora = f"{len(self.corpora)} {'corpora' if len(self.corpora) > 1 else 'corpus'}"
-        return f"It rests on {records} of {what}, {text.joined(models)}; on {corpora}{names}{sets}{newest}."
+        return f"{it_rests} on {records} of {what}, {text.joined(models)}; on {corpora}{names}{sets}{newest}."
 
 
 def basis(groups: Iterable[Group]) -> Basis | None:
     """What the real models among these were asked; None where there are none."""
     real = [group for group in groups if not group.synthetic]
-    return _basis(real, [record for group in real for record in group.records], map(_sets, _columns(real)))
+    return _basis(real, (record for group in real for record in group.records), map(_sets, _columns(real)))
 
 
 def basis_of(columns: Iterable[tuple[Group, Block]]) -> Basis | None:
     """The same of columns alone, each with its group."""
     real = [(group, block) for group, block in columns if not group.synthetic]
-    records = [record for _, block in real for record in block.records]
-    return _basis([group for group, _ in real], records, (len(experiments(block.rows).sets) for _, block in real))
+    sets = (max((len(row.means) for row in scored(*one).values()), default=0) for one in real)
+    return _basis([group for group, _ in real], (record for _, block in real for record in block.records), sets)
 
 
-def _basis(groups: Sequence[Group], real: Sequence[RunRecord], sets: Iterable[int]) -> Basis | None:
+def _basis(groups: Sequence[Group], records: Iterable[RunRecord], sets: Iterable[int]) -> Basis | None:
+    """Each record once: what was brought may stand beside the members of two trainings."""
+    real = list({(record.suite, record.path): record for record in records}.values())
     if not real:
         return None
     names = one_name(groups)
@@ -92,7 +100,7 @@ def _parameters(records: Sequence[RunRecord]) -> float | None:
     found = []
     for record in records:
         one, stored, models = map(record.cost.get, ("parameters", "stored_parameters", "inference_models"))
-        if isinstance(one, int) and one > 0:
+        if type(one) is int and one > 0:
             found.append(float(one))
         elif record.method == ENSEMBLE and isinstance(stored, int) and isinstance(models, int) and models > 0:
             found.append(stored / models)
