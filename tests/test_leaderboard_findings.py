@@ -196,3 +196,43 @@ def test_on_the_site_a_number_of_a_row_leads_to_its_records(monkeypatch: pytest.
     )
     html = traced(list(rows_of_site(first)))
     assert all(f'id="{anchor}"' in html for anchor in by_method.values())
+
+
+def test_each_kind_of_number_leads_to_the_row_that_it_is_of() -> None:
+    group = only([*runs("simple", 0.5, 0.5), *runs("ties", 0.6, 0.7), *runs("fisher", 0.55, 0.6)])
+    ties, simple, fisher = Row("ties"), Row("simple"), Row("fisher")
+    wanted = {
+        lookups.spread("in_domain", ties, simple): "ties",
+        lookups.share("in_domain", fisher, ties, simple): "ties",
+        lookups.extreme("in_domain", ties, simple, True): "ties",
+        gap("in_domain", simple, ties): "simple",
+        score("in_domain", fisher): "fisher",
+    }
+    for look, method in wanted.items():
+        found = look(group)
+        assert found is not None and found.row is not None and found.row.method == method
+
+
+def test_a_number_of_no_row_leads_to_no_row_of_a_later_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(group: Group) -> Value:
+        found = score("in_domain", Row("simple"))(group)
+        assert found is not None
+        return found._replace(row=None) if group is first else found
+
+    monkeypatch.setattr(quantities, "IN_TABLES", (InTable("own", MODEL, "emotion", look, ANYTHING),))
+    other = record("simple", 1, 0.4, model=MODEL, protocol={"name": "x"})
+    first, later = groups([*runs("simple", 0.5, 0.5), other])
+    page = '[50.0](a.md#b "own")'
+    assert site_findings.traced(page, [first, later]) == page
+    assert site_findings.traced(page, [later]) != page
+
+
+def test_one_corpus_of_an_exam_that_is_no_aim_is_no_row_of_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = (InTable("own", MODEL, "emotion", score("beside", Row("simple")), ANYTHING),)
+    monkeypatch.setattr(quantities, "IN_TABLES", known)
+    aside = {"title": "beside", "role": "off_target"}
+    made = [*runs("simple", 0.5, 0.5), *runs("simple", 0.4, 0.4, setting="beside", suite="emotion", says=aside)]
+    found = groups(made)
+    assert [row.aside for group in found for row in rows_of_site(group)].count(True) > 0
+    page = '[40.0](a.md#b "own")'
+    assert site_findings.traced(page, found) == page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboard import text
@@ -169,3 +170,39 @@ def test_the_readme_shows_of_a_models_protocols_the_one_that_shares_most_methods
         shown = {cells[0].split("]")[0].lstrip("[*"): cells for cells in rows(block(order))[2:]}
         assert shown.keys() == set(common)
         assert all("60.00 (n=1)" in "".join(cells) for cells in shown.values())
+
+
+def timed(method: str, score: float, model: str, **told: Any) -> RunRecord:
+    return record(method, score=score, model=model, cost={"merge_seconds": 2.0}, **told)
+
+
+def pictured(records: list[RunRecord], folder: str = "docs/leaderboard") -> str:
+    found = groups(records)
+    return readme.picture(found, pages.pages(found), folder)
+
+
+def test_the_readmes_figure_is_the_first_of_a_real_models_page_with_its_caption() -> None:
+    both = [timed(m, x, "small-gpt2") for m, x in (("ties", 0.4), ("simple", 0.3))]
+    shown = pictured(both)
+    assert re.match(
+        r"\n!\[Score against the time to merge, in-domain: small-gpt2\]\(docs/leaderboard/figures/small-gpt2-", shown
+    )
+    assert (
+        "Each mark is a merge" in shown and shown.endswith("\n") and pictured(both, "leaderboard").count("docs/") == 0
+    )
+    assert pictured([]) == "" == pictured([timed(m, 0.4, "tiny-encoder") for m in ("ties", "simple")]), "made up"
+    assert pictured(both[:1]) == "", "one merge is no figure"
+
+
+def test_no_models_words_stand_below_another_models_figure() -> None:
+    """Names that a file cannot tell apart, and such as are cut."""
+    for one, other in (("A b", "A-b"), ("m" * 150 + "1", "m" * 150 + "2")):
+        made = [timed("ties", 0.4, one), *(timed(m, 0.4, other) for m in ("ties", "simple"))]
+        found = groups(made)
+        files = pages.pages(found)
+        shown = readme.picture(found, files, "leaderboard")
+        (name,) = re.findall(r"figures/(\S+)\)", shown)
+        svg = files[pages.PICTURES / name]
+        assert f": {other}](" in shown and "<title>" in svg and other[:20] in svg
+        (own,) = [path for path, page in files.items() if path.suffix == ".md" and f"(figures/{name})" in page]
+        assert files[own].startswith(f"# {other}\n")

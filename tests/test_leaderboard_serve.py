@@ -75,6 +75,7 @@ def test_other_records_are_shown_without_findings_about_the_projects_own(tmp_pat
     store = Store(tmp_path / "mine")
     answered(store)
     assert build.of_store(ROOT, store, tmp_path / "work") == []
+    assert (tmp_path / "work" / "pyproject.toml").read_bytes() == (ROOT / "pyproject.toml").read_bytes(), "to be cited"
     assert (tmp_path / "work" / FINDINGS).read_text(encoding="utf-8") == build.ELSEWHERE
     assert "tiny-encoder" in (tmp_path / "work" / "docs" / "leaderboard.md").read_text(encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.judging.rowwise import accuracy
-from harness.records.record import Store
+from harness.records.record import RunRecord, Store
 from leaderboard.pages import pages, terminal
 from leaderboard.stats.chance import probability, sheets
 from leaderboard.stats.difference import Contender, Difference, difference
@@ -192,6 +193,42 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     page = pages.session(found)
     assert "**What to use, in domain**" in page and "**What to use, pairwise**" in page
     assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("#### Scores")
+
+
+def rests(session: Session, *ran: str, others: Sequence[RunRecord] = ()) -> str:
+    """On what the answers of a session are said to rest that ran these methods and seeds: `ties@1`."""
+    found = groups([*session.records, *others], gold_of(session.store))
+    own = {r.path.as_posix() for r in [*session.records, *others] if f"{r.method}@{r.seed}" in ran}
+    (line, *more) = [
+        line for line in terminal.answers(found, own).splitlines() if " on " in line and "real model" in line
+    ]
+    assert not more
+    return line
+
+
+def test_the_evidence_is_that_of_the_sessions_seeds(session: Session) -> None:
+    for seed in (1, 2, 3):
+        for method, wrong in (("best", 60), ("simple", 30)):
+            session.add(method, right(200, wrong), seed=seed, calls=2)
+    assert rests(session, "best@1", "simple@1").startswith("It rests on 2 records of 1 real model, mine; on 1 corpus")
+    told = rests(session, "best@1", "simple@1", "simple@3")
+    assert told.startswith("It rests on 4 records") and "with 2 sets of members for each question" in told
+
+
+def test_sets_of_members_are_those_that_a_whole_row_has(session: Session) -> None:
+    session.add("best", right(200, 60), seed=1, calls=2)
+    session.add("simple", right(200, 30), seed=2)
+    assert "sets of members" not in rests(session, "best@1", "simple@2")
+
+
+def test_beside_made_up_models_the_evidence_says_whose_it_is(session: Session) -> None:
+    made_up = Session(session.store, model="tiny", suite="tickets")
+    for one in (session, made_up):
+        one.add("best", right(200, 60), calls=2)
+        one.add("simple", right(200, 30))
+    others = [replace(r, recipe={**r.recipe, "model": {"synthetic": True}}) for r in made_up.records]
+    told = rests(session, "best@1", "simple@1", others=others)
+    assert told.startswith("What is said of real models rests on 2 records of 1 real model, mine;")
 
 
 def test_pairs_are_averaged_and_said_to_be(session: Session) -> None:
