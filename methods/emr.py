@@ -8,9 +8,8 @@
 
 It is a model of its own for each task that a member was fine-tuned on, not one for all: who asks must know the task of
 a row, and then a row costs one pass. Kept are the unified model, the ancestor, one bit for each member and scalar, and
-N numbers; in memory a bit is a byte. So the merge is 1 + N/4 models in float32, 2.25 for five members, which no other
-method's is: a task's mask can be told from its member alone, and members are not there any more when tasks are asked
-for. A corpus that is no member's has no model here, and is refused.
+N numbers. So it is 2 + N/32 models in float32, 2.16 for five members; in memory, where a bit takes a byte, 2 + N/4.
+Members are not kept. A corpus that is no member's has no model here, and is refused.
 
 Nothing is tuned. `size` is what the authors' code measures by, the sum over tensors of the mean of |.|, so that a bias
 weighs as much as an embedding; `global` is the paper's, the sum over all scalars. A member that is outvoted everywhere

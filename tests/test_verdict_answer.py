@@ -114,7 +114,9 @@ def test_the_member_is_named_where_it_stays(session: Session) -> None:
     session.add("simple", right(200, 58, at=4))
     keep, nearest, dev, test, once = said(session)
     assert keep == "Keep the best single member, isear: on development rows no merge is really above it."
-    assert nearest.startswith("The nearest, simple, cannot be told from it on the test rows: +1.00 [")
+    assert nearest.startswith(
+        "The nearest on development rows, simple, cannot be told from it on the test rows: +1.00 ["
+    )
     assert once == ONE_SET
     assert dev.startswith("To choose it would take about ") and dev.endswith(" more development rows.")
     assert test.startswith("If it is as large as it looks, to be sure of it would take about ") and test.endswith(
@@ -193,6 +195,19 @@ def test_terminal_and_page_have_the_same_sentences_for_what_the_session_ran(sess
     page = pages.session(found)
     assert "**What to use, in domain**" in page and "**What to use, pairwise**" in page
     assert "- Use simple: on development rows" in page and page.index("What to use, p") < page.index("#### Scores")
+
+
+@pytest.mark.parametrize("wrong, blind", [(100, True), (99, False), (140, True)])
+def test_who_is_no_better_than_a_constant_answer_may_not_read_its_texts(
+    session: Session, wrong: int, blind: bool
+) -> None:
+    """The advice to keep it says so: half of the rows are of the more frequent class."""
+    session.add("best", right(200, wrong), calls=2)
+    session.add("simple", right(200, wrong, at=20))
+    told = [
+        sentence for sentence in said(session) if "may not read its texts: a constant answer scores 50.00" in sentence
+    ]
+    assert bool(told) == blind
 
 
 def rests(session: Session, *ran: str, others: Sequence[RunRecord] = ()) -> str:

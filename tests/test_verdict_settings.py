@@ -149,16 +149,30 @@ def test_each_model_is_counted_by_itself() -> None:
 def test_where_merging_paid_is_told_with_the_model_the_setting_and_how_many_sets_it_rests_on() -> None:
     several = records_of(("in_domain", "pairwise"), best=0.5, ties=0.6, greedy_soup=0.4)
     assert told(several).startswith("**Where merging paid:** in 2 of 2 settings, each judged by itself, the")
-    note = "(ties by 10.00; the ancestor was not asked)"
+    note = "(ties by 10.00 to 62.00; the ancestor was not asked)"
     assert told(several).endswith(f":\n    - {REAL}, emotion, in-domain {note}\n    - {REAL}, emotion, pairwise {note}")
-    assert "(ties by 10.00)" in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
+    assert "(ties by 10.00 to 62.00)" in told(records_of(("in_domain",), best=0.5, ties=0.6, base=0.1))
     assert told([r for r in several if r.method != "best"]) == "", "nothing to hold them against"
+
+
+def test_a_model_for_each_task_pays_only_where_it_is_above_the_members_that_one_could_ask() -> None:
+    """Whoever knows a row's task can ask that task's member; the next merge stands in its place."""
+    plain = records_of(("in_domain",), best=0.5, base=0.1, ties=0.55)
+    by_task = records_of(("in_domain",), emr=0.62)
+    by_task = [replace(r, cost={**r.cost, "tasks": 2, "inference_models": 1}) for r in by_task]
+    for own, first in ((0.64, "ties"), (0.62, "ties"), (0.6, "emr"), (None, "emr")):
+        members = [] if own is None else records_of(("in_domain",), domain_specific=own)
+        found = groups([*plain, *by_task, *members])
+        (one,) = asked(found)
+        assert one.free is not None and one.free.method == first, own
+        said = next(s for s in headline(found, markdown.name) if "Where merging paid" in s)
+        assert ("emr by" in said) == (first == "emr")
 
 
 def test_of_many_settings_where_merging_paid_the_first_are_named() -> None:
     models = [f"model-{n}" for n in range(MOST + 3)]
     said = told([r for m in models for r in records_of(("in_domain",), model=m, best=0.5, ties=0.6, base=0.1)])
-    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00)\n    - 3 more")
+    assert f"in {MOST + 3} of {MOST + 3} settings" in said and said.endswith("(ties by 10.00 to 62.00)\n    - 3 more")
     assert said.count("ties by 10.00") == MOST
 
 
@@ -166,7 +180,9 @@ def test_one_set_of_members_is_said_to_be_one(session: Session) -> None:
     session.add("best", right(200, 90))
     session.add("ties", right(200, 10))
     said = headline(groups(session.records, gold_of(session.store)), markdown.name)
-    assert any("(ties by 40.00; one set of members; the ancestor was not asked)" in sentence for sentence in said)
+    assert any(
+        "(ties by 40.00 to 95.00; one set of members; the ancestor was not asked)" in sentence for sentence in said
+    )
 
 
 def test_a_question_that_two_protocols_asked_is_shown_once() -> None:

@@ -34,7 +34,8 @@ def lines(
     time, unknown = expected(jobs, costs)
     every = len(open_) + len(needs_of(open_))
     if unknown < every or not every:
-        yield f"time: {time} one after another"
+        some = f"of the {every - unknown} of {every} that are known " if unknown else ""
+        yield f"time: {some}{time} one after another"
         for crew in (workers,) if workers else CROWD:
             if crew > 1 and open_:
                 yield f"time with {crew} workers: {elapsed(jobs, costs, crew)}, if each is as fast as one alone"

@@ -77,11 +77,11 @@ def unseen(group: Group, table: Scores) -> Varied:
     svg = dumbbells(SEEN, place(group, block), ("change of the score",), rows, metric(group, block), zero=True)
     alike = [row for row in best if not whole[0].cells[row].kind.startswith(BY_TASK)] or best  # those know more
     first = max(alike, key=lambda row: scored[row][1])
-    stays = f"{words.shown(alike[0])} stays first"
+    stays = f"of merges that are one model for all tasks {words.shown(alike[0])} is highest with and without them"
     if first != alike[0]:
-        stays = f"{words.shown(first)} is first instead of {words.shown(alike[0])}"
+        stays = f"{words.shown(first)} is highest instead of {words.shown(alike[0])}"
     low, high = (_signed(end(changes.values())) for end in (min, max))
-    outcome = f"Without them scores change by {low} to {high} points; {stays}."
+    outcome = f"Without them scores on these corpora change by {low} to {high} points; {stays}."
     corpora = f"Corpora: {text.joined([_in_brackets(column.title) for column in whole])}."
     more = f"The {MOST} highest of {len(best)} are shown." if len(best) > MOST else ""
     figure = drawn(group, block, "without seen rows", SEEN, svg, prose.SEEN_MARKS, corpora, outcome, more, kind="seen")

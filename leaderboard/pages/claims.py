@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import get_args
 
 from leaderboard import text
-from leaderboard.claims.claims import CLAIMS, Claim, Finding, Vote, anchor, verdict, votes
+from leaderboard.claims.claims import CLAIMS, Claim, Finding, Outcome, Vote, anchor, verdict, votes
 from leaderboard.pages import grids, markdown, prose
 from leaderboard.pages.fold import folded
 from leaderboard.plots.intervals import Between, intervals
@@ -50,6 +51,9 @@ def _summary(asked_of: Asked, sections: Mapping[str, Sequence[str]]) -> str:
     said = f"**Of {len(asked_of)} claims {_number(fails, 'fail')}, {_number(holds, 'hold')} and {open_ + never} "
     said += "is undecided" if open_ + never == 1 else "are undecided"
     said += f", {never} of them asked of no real model yet.**" if never else ".**"
+    papers = list(dict.fromkeys(CLAIMS[name].paper.called for name in asked_of))
+    said += f" They are of {text.joined(papers)}, and no other paper's are asked yet. Those that are called an open "
+    said += "question are ours: the paper shows nothing of them."
     counted = [vote for own in asked_of.values() for vote in votes(own) if not vote.synthetic]
     if not counted:
         return said
@@ -158,8 +162,10 @@ def _rows_more(times: float) -> str:
 
 
 def _counts(found: Sequence[Finding]) -> str:
-    said = [vote.outcome for vote in votes(found)]
-    counts = [f"{said.count(v)} {v}" for v in ("fails", "holds", "undecided") if v in said]
+    cast = votes(found)
+    said, made_up = [v.outcome for v in cast if not v.synthetic], [v.outcome for v in cast if v.synthetic]
+    counts = [f"{said.count(v)} {v}" for v in get_args(Outcome) if v in said]
+    counts += [f"{made_up.count(v)} {v} in made-up worlds" for v in get_args(Outcome) if v in made_up]  # of a rule
     return ", ".join(counts) or "not asked"
 
 

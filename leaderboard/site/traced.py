@@ -96,7 +96,8 @@ def _row(row: Row, commands: _Commands) -> str:
         (grids.MEMBER, text.difference(row.cell.to_member)),
         (grids.ANCESTOR, text.difference(row.cell.to_ancestor)),
     ]
-    told = " · ".join(f"{name} {escaped(value)}".strip() for name, value in facts if value)
+    facts = [(name, escaped(value).replace("p = ", "p&nbsp;=&nbsp;")) for name, value in facts]  # stays on one line
+    told = " · ".join(f"{name} {value}".strip() for name, value in facts if value)
     return (
         f'<h2 id="{escaped(row.anchor)}">{escaped(row.title)}: {about(row.method, "../")}</h2>\n<p>{told}</p>\n'
         f'<div class="explore-table" role="region" aria-label="Records" tabindex="0"><table class="explore-rows">'

@@ -15,6 +15,7 @@ from leaderboard.verdict.tally import ANY, Merge, Tally, better_on, tallies
 from leaderboard.words import CONSTANT
 
 FLOOR = f"the ancestor or a {CONSTANT}"  # what merging has to beat to have gained anything
+BY_TASK = "It is another model for each task: who knows a row's task can use it, or ask that task's member."
 FEWEST = 3  # questions that a merge must have answered before it can be advised
 Name = Callable[[str], str]  # a method's name as a page shows it
 
@@ -168,7 +169,7 @@ def _cost(merge: Merge, found: Sequence[Group]) -> str:
 def _by_task(merge: Merge, found: Sequence[Group]) -> str:
     """What a merge asks for that is another model for each task."""
     several = any(cost.tasks is not None for own in _spent(merge, found).values() for cost in own)
-    return " It is another model for each task, so each row's task must be known." if several else ""
+    return f" {BY_TASK}" if several else ""
 
 
 def _spent(merge: Merge, found: Sequence[Group]) -> Mapping[str, list[Cost]]:

@@ -17,6 +17,7 @@ from leaderboard.verdict.decision import Decision, decide
 from leaderboard.verdict.more import more
 from leaderboard.verdict.reason import to_choose, unasked
 from leaderboard.verdict.winner import member_of
+from leaderboard.words import CONSTANT
 
 MADE_UP = "Made-up data: this shows that the system runs, and answers nothing about real models."
 SCOPE = "Each answer is about its own model, data and setting, and says nothing about others."
@@ -33,7 +34,9 @@ def answer(group: Group, block: Block) -> tuple[str, ...]:
     said = [MADE_UP] if group.synthetic else []
     if not decision.contest.member:
         return (*said, unasked(decision))
-    said += [_kept(block, decision), *_sure(group, block, decision), *(_of_winner(decision) if decision.winner else ())]
+    said += [_kept(block, decision), *_sure(group, block, decision)]
+    said.append(_unread(group, block, decision.winner or decision.contest.member))
+    said += _of_winner(decision) if decision.winner else ()
     if decision.alike:
         said.append(f"No worse on development rows, and dearer: {decision.equals}.")
     said.append(decision.by_kind)
@@ -50,6 +53,18 @@ def _kept(block: Block, decision: Decision) -> str:
     names = {member_of(r, block.records) for r in decision.contest.rows[decision.contest.member]}
     name = f", {names.pop()}" if len(names) == 1 and "" not in names else ""
     return f"Keep the best single member{name}: on development rows no merge is really above it."
+
+
+def _unread(group: Group, block: Block, row: str) -> str:
+    """That an answer which reads no text scores as much as the model to keep, where it does."""
+    kept = scored(group, block).get(row)
+    blind = None if kept is None else kept.unread
+    if kept is None or blind is None or kept.mean > blind.mean:
+        return ""
+    return (
+        f"But it may not read its texts: a {CONSTANT} scores {text.percent(blind.mean)} on the test rows, "
+        f"and it {text.percent(kept.mean)}. Train the members longer, or on more rows, before you merge."
+    )
 
 
 def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
@@ -74,8 +89,8 @@ def _sure(group: Group, block: Block, decision: Decision) -> Iterator[str]:
     else:
         yield {
             "above": f"On the test rows {named} is above it: {told} Test rows must not choose, though.",
-            "undecided": f"The nearest, {named}, cannot be told from it on the test rows: {told}",
-            "below": f"The nearest, {named}, is below it on the test rows: {told}",
+            "undecided": f"The nearest on development rows, {named}, cannot be told from it on the test rows: {told}",
+            "below": f"The nearest on development rows, {named}, is below it on the test rows: {told}",
         }[verdict]
         yield to_choose(decision)
     if verdict == "undecided" and (evidence := more(found, rows, "test")):

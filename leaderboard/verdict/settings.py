@@ -85,10 +85,12 @@ def asked(groups: Iterable[Group]) -> list[Asked]:
 def _asked(group: Group, block: Block, column: Column) -> Asked | None:
     """None where no merge stands beside the best member."""
     cells = {method: column.cells[row] for method, row in usual_rows(block.rows).items()}
+    rows = {method: block.rows[row] for method, row in usual_rows(block.rows).items()}
     merges = {method: cell for method, cell in cells.items() if cell.to_member is not None}
+    merges = {m: c for m, c in merges.items() if not _idle(c, spent_on(rows[m]), cells.get(OWN))}
     if not merges:
         return None
-    free = {method for method in merges if needs_none(block.rows[usual_rows(block.rows)[method]])}
+    free = {method for method in merges if needs_none(rows[method])}
     highest = (_highest({m: c for m, c in merges.items() if (m in free) is none}, block) for none in (True, False))
     return Asked(
         group,
@@ -101,6 +103,12 @@ def _asked(group: Group, block: Block, column: Column) -> Asked | None:
         column.unread,
         *highest,
     )
+
+
+def _idle(merge: Cell, cost: Cost, own: Cell | None) -> bool:
+    """Whether a merge that must know a row's task scores no more than the members do, each asked on its own: whoever
+    knows the task can ask them."""
+    return cost.tasks is not None and own is not None and (merge.mean or 0.0) <= (own.mean or 0.0)
 
 
 def _highest(merges: Mapping[str, Cell], block: Block) -> Highest | None:
