@@ -12,6 +12,7 @@ from harness.records.record import RunRecord, Store
 from leaderboard.claims.claims import CLAIMS, Finding, findings, verdict
 from leaderboard.claims.rules import APART
 from leaderboard.claims.searches import over
+from leaderboard.pages import claims
 from leaderboard.tables import paper
 from leaderboard.tables.answers import gold_of
 from leaderboard.tables.group import groups
@@ -215,6 +216,18 @@ def test_a_search_that_ends_below_its_start_is_a_fault(dev: Recipe, said: str, m
     assert found.verdict == said == verdict([found])
     if said == "fails":
         assert found.reason.startswith("1 of 1 broke it: emotion/in_domain/") and "began at 0.500000" in found.reason
+
+
+def test_made_up_worlds_that_keep_the_rule_are_counted_apart_on_the_page() -> None:
+    """They are no real models, under whose name they stood."""
+    dev = {"history": [0.5, 0.6], "best": 0.6, "score": 0.6, "calls": 2}
+    made = [rows("ties_cma", search(TIES, "cma"), 0.5, model=model, dev=dev) for model in (REAL, "tiny-encoder")]
+    found = findings(groups([record for own in made for record in own]))
+    shown = claims.page(found, "figures")
+    (line,) = [line for line in shown.splitlines() if line.startswith("|") and "every search ends" in line]
+    assert "| 1 holds, 1 holds in made-up worlds |" in line
+    head = next(line for line in shown.splitlines() if line.startswith("**Of "))
+    assert "They are of the Evolver paper and the paper on merging recipes, and no other paper's are asked yet." in head
 
 
 def test_what_a_search_began_with_is_known_from_the_record_of_the_method_inside() -> None:

@@ -221,6 +221,17 @@ def test_what_is_answered_costs_nothing_and_what_is_unknown_is_said() -> None:
     assert any("results unknown, export up to 40 MB" in x for x in lines)
 
 
+def test_the_time_of_a_part_is_not_told_as_that_of_all() -> None:
+    shared = need("tec")
+    jobs = [job(0, "a", method="ties"), job(1, "b", method="ties", needs=(need("isear"), shared))]
+    costs = Costs([Spent(asked("ties"), 1.0, 1.0) for _ in range(3)])  # nothing is known of members
+    lines = list(page.lines(jobs, costs, 0, 24 << 30, None, exports=False))
+    (line,) = [x for x in lines if x.startswith("time: ")]
+    assert line.startswith("time: of the 2 of 4 that are known about ") and any("2 of 4 tests" in x for x in lines)
+    known = list(page.lines(jobs[:1], costs, 0, 24 << 30, None, exports=False))
+    assert any(x.startswith("time: about ") for x in known)
+
+
 def test_a_plan_says_what_would_not_fit_and_how_many_workers_would() -> None:
     costs = Costs([Spent(asked(), 1.0, 1.0, peak_bytes=9 << 30)])
     lines = list(page.lines([job(0)], costs, 4, 24 << 30, 8000.0, exports=False))
