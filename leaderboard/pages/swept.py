@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from leaderboard import text, words
 from leaderboard.pages import prose
-from leaderboard.pages.outcomes import Varied, drawn, metric, place, really
+from leaderboard.pages.outcomes import Varied, drawn, joined, metric, place, really
 from leaderboard.plots.lines import Mark, lines
 from leaderboard.tables.group import Group
 from leaderboard.tables.one_by_one import OneByOne
@@ -77,6 +77,12 @@ def by_members(group: Group, one: OneByOne) -> Varied:
     return Varied(MEMBERS, figure, outcome, one.title, prose.MEMBER_LINES)
 
 
+CORRECTED = (
+    "Here p is corrected for the marks of this figure; a table of ablations corrects it for all of its rows, so that "
+    "some may be undecided there."
+)
+
+
 def _marks(points: Sequence[Point]) -> list[Mark]:
     return [Mark(point.value, point.mean, point.seeds) for point in points]
 
@@ -86,9 +92,8 @@ def _outcome(sweep: Sweep) -> str:
     if not sweep.gains and sweep.usual is None:
         return "No line has the usual value, so nothing is held against it."
     against = "the method at its defaults" if sweep.gains else f"the usual value, {sweep.usual:g}"
-    return really(
-        against, {f"{words.shown(row)} at {p.value:g}": p.told for row, own in sweep.lines.items() for p in own}
-    )
+    told = {f"{words.shown(row)} at {p.value:g}": p.told for row, own in sweep.lines.items() for p in own}
+    return joined(really(against, told), CORRECTED if len(told) > 1 else "")
 
 
 def _fewest(one: OneByOne) -> str:
