@@ -88,9 +88,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """What the suites that were met lack, and which words change nothing."""
-    if MET not in config.stash or config.option.verbose < 0 or hasattr(config, "workerinput"):
+    if MET not in config.stash or hasattr(config, "workerinput"):
         return []
-    return [f"mergeboard: {line}" for line in met.told(bench_of(config), _met(config), items)]
+    lines = [*met.told(bench_of(config), _met(config), items)]
+    if config.option.verbose >= 0:
+        return [f"mergeboard: {line}" for line in lines]
+    for line in () if config.option.collectonly else lines:  # -q has no header, and data decide what a score means
+        bench_of(config).say(line)
+    return []
 
 
 @pytest.hookimpl(trylast=True)

@@ -216,6 +216,10 @@ def test_what_rows_had_to_tell_is_said_before_anything_is_trained(own: Project) 
     result.stdout.fnmatch_lines(
         ["mergeboard: tickets: *labels are not named; the rows have ask, bill, bug, in this order"]
     )
+    quiet = run(own, text, "--method=simple", "--seeds=1", "-q")
+    assert any(x.endswith("not named; the rows have ask, bill, bug, in this order ...") for x in quiet.outlines)
+    quiet = run(own, text, "--method=simple", "--seeds=1", "-q", "--collect-only")
+    assert "labels are not named" not in quiet.stdout.str(), "a list of tests is read by programs"
 
 
 # -- members that cannot be ------------------------------------------------------------------------------------------

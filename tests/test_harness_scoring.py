@@ -152,11 +152,14 @@ def test_rows_that_are_cut_are_counted() -> None:
     whole = Encoder(Tokenizer())
     lengths = [row.tokens for row in whole.encode(TASK, split, 99)]
     assert lengths == [3, 4, 7, 9]
-    assert shortened(whole, TASK, split, 4) == (2, 16) and shortened(whole, TASK, split, 5) == (2, 10)
-    assert shortened(whole, TASK, split, 9) == (0, 9)
-    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 7) == (0, 7)
-    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 4) == (2, 8)
-    assert shortened(whole, TASK, split.take([]), 4) == (0, 4)
+    assert shortened(whole, TASK, split, 4)[:2] == (2, 16) and shortened(whole, TASK, split, 5)[:2] == (2, 10)
+    assert shortened(whole, TASK, split, 9) == (0, 9, 0)
+    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 7)[:2] == (0, 7)
+    assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, 4)[:2] == (2, 8)
+    assert shortened(whole, TASK, split.take([]), 4) == (0, 4, 0)
+    for most in (4, 7, 99):
+        assert shortened(Encoder(Tokenizer(), limit=7), TASK, split, most).full == 2, "what fills the model may be cut"
+    assert shortened(Encoder(Tokenizer(), limit=10), TASK, split, 4).full == 0
 
 
 def test_rows_are_cut_at_the_greatest_length() -> None:

@@ -111,7 +111,12 @@ class Judges:
             return
         self._measured.add((corpus, split.fingerprint))
         at, limit = self._told.scoring.max_length, self._subject.family.limit
-        cut, enough = shortened(self._subject.family, task, split, at)
+        cut, enough, full = shortened(self._subject.family, task, split, at)
+        if full > FEW * len(split):
+            self._say(
+                f"{corpus}: {full:,} of {len(split):,} rows fill all {limit} tokens that the model can read; what is "
+                "longer is cut, and no option mends that"
+            )
         if cut > FEW * len(split):
             whole = "as much of them as the model can" if limit is not None and enough >= limit else "them whole"
             self._say(

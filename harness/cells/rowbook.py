@@ -128,15 +128,15 @@ class RowBook:
         """(rows,): whether a row's text stands in the training rows of a member, or in development rows that chose the
         member or the merge."""
         corpora = dict.fromkeys((*key.corpora, *key.developed))
-        chosen = [self.dev(corpus, key.seed).text_hashes for corpus in corpora]
-        return self._repeated(split, key) | np.isin(split.text_hashes, np.concatenate(chosen))
+        chosen = [self.dev(corpus, key.seed).readings for corpus in corpora]
+        return self._repeated(split, key) | np.isin(split.readings, np.concatenate(chosen))
 
     def _repeated(self, split: Split, key: PopulationKey) -> npt.NDArray[np.bool_]:
         """(rows,): whether a row's text stands in the training rows of a member."""
         name = (split.fingerprint, key.members, key.seed)
         if name not in self._masks:
-            trained = [self.train(m, key.seed).text_hashes for m in key.members]
-            self._masks[name] = np.isin(split.text_hashes, np.concatenate(trained))
+            trained = [self.train(m, key.seed).readings for m in key.members]
+            self._masks[name] = np.isin(split.readings, np.concatenate(trained))
         return self._masks[name]
 
     def _once(self, *name: object, make: Callable[[], Split]) -> Split:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -76,16 +76,35 @@ class Split:
     def text_hashes(self) -> npt.NDArray[np.uint64]:
         """(rows,): equal for rows whose texts, of pairs both, differ at most in capitals, blanks and whether accents
         are signs of their own."""
-        parts = (self.texts,) if self.seconds is None else (self.texts, self.seconds)
-        raw = (
-            b"".join(_told_apart(" ".join(_lowered(text).split())) for text in row) for row in zip(*parts, strict=True)
-        )
-        found = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in raw)
-        return np.frombuffer(found, dtype=np.uint64)
+        return _hashed(self._parts, _lowered)
+
+    @cached_property
+    def readings(self) -> npt.NDArray[np.uint64]:
+        """(rows,): equal also for rows that a tokenizer may read as one: forms of letters that Unicode calls
+        compatible, and signs that are not seen, do not tell them apart. What was trained on is told by these."""
+        return _hashed(self._parts, _read)
+
+    @property
+    def _parts(self) -> tuple[Sequence[str], ...]:
+        return (self.texts,) if self.seconds is None else (self.texts, self.seconds)
+
+
+def _hashed(parts: Sequence[Sequence[str]], told: Callable[[str], str]) -> npt.NDArray[np.uint64]:
+    raw = (b"".join(_told_apart(" ".join(told(text).split())) for text in row) for row in zip(*parts, strict=True))
+    found = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in raw)
+    return np.frombuffer(found, dtype=np.uint64)
 
 
 def _lowered(text: str) -> str:
     return text.lower() if text.isascii() else normalize("NFC", text.lower())
+
+
+def _read(text: str) -> str:
+    """Without signs that are not seen (a byte order mark, zero-width and soft hyphens), wide letters as usual ones."""
+    if text.isascii():
+        return text.lower()
+    plain = normalize("NFKC", normalize("NFKC", text).casefold())
+    return "".join(sign for sign in plain if category(sign) not in ("Cf", "Cc") or sign.isspace())
 
 
 def _told_apart(text: str) -> bytes:

@@ -88,10 +88,12 @@ def prepare(family: Family, task: Task, split: Split, max_length: int, batch_tok
 
 
 class Short(NamedTuple):
-    """How many rows of a split are cut, and a `max_length` that cuts none: a power of two times the one that does."""
+    """How many rows of a split are cut, a `max_length` that cuts none (a power of two times the one that does), and how
+    many rows fill all tokens that the model itself can read, so that more of them may be lost."""
 
     cut: int
     enough: int
+    full: int = 0
 
 
 def shortened(family: Family, task: Task, split: Split, max_length: int) -> Short:
@@ -103,7 +105,8 @@ def shortened(family: Family, task: Task, split: Split, max_length: int) -> Shor
     now, whole, enough = lengths(max_length), lengths(max(max_length, UNCUT)), max_length
     while lengths(enough) != whole:
         enough *= 2
-    return Short(sum(one < other for one, other in zip(now, whole, strict=True)), enough)
+    full = 0 if family.limit is None else sum(length >= family.limit for length in whole)
+    return Short(sum(one < other for one, other in zip(now, whole, strict=True)), enough, full)
 
 
 def cuts(lengths: Sequence[int], most: int, overhead: int = OVERHEAD) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.data.corpus import Reference
@@ -16,8 +16,14 @@ from harness.suites.own.rows import Part
 from methods.errors import MergeboardError
 
 
-def references(corpus: Described, part: Part, graders: Mapping[str, Grader]) -> Iterator[Reference | None]:
-    """What each row wants; None where a value is missing. Errors: `BadData` with the row's place."""
+def references(
+    corpus: Described, part: Part, graders: Mapping[str, Grader], stop: Sequence[str] = ()
+) -> Iterator[Reference | None]:
+    """What each row wants; None where a value is missing. Errors: `BadData` with the row's place.
+
+    Args:
+        stop: the words at which an answer ends.
+    """
     answers = part.table.columns[corpus.columns.answer]
     languages = part.table.columns[corpus.columns.language] if corpus.columns.language else None
     for k, row in enumerate(part.rows.tolist()):
@@ -28,9 +34,16 @@ def references(corpus: Described, part: Part, graders: Mapping[str, Grader]) -> 
             wanted = None if answer is None or said is None else Reference(answer, said.strip())
             if wanted is not None:
                 require_gradable(graders.values(), wanted)
+                _require_said(wanted.answer, stop)
         except (MergeboardError, ValueError) as error:
             raise BadData(f"{part.where(k)}: {error}") from None
         yield wanted
+
+
+def _require_said(answer: str, stop: Sequence[str]) -> None:
+    """Errors: `ValueError` for an answer that nobody could give, as it would end before it is over."""
+    if word := next((word for word in stop if word in answer.strip()), ""):
+        raise ValueError(f"its answer holds {word!r}, at which answers end; take it out of stop, or out of the answers")
 
 
 def _text(what: str, cell: Any, graders: Mapping[str, Grader]) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.data.corpus import Corpus, Split, require_learnable
+from harness.data.corpus import MASKED, Corpus, Split, require_learnable
 from harness.data.repositories import WHOLE
 from harness.data.task import SIGNED, Task
 from harness.errors import BadData
@@ -107,7 +107,9 @@ def _corpus(corpus: Described, task: Task, asked: Asked, parts: dict[str, Part],
             splits[name], places[name], lost = rows.labelled(corpus, part, reader)
             by_place += reader.by_place
         else:
-            splits[name], places[name], lost = rows.referred(corpus, part, references(corpus, part, graders))
+            splits[name], places[name], lost = rows.referred(
+                corpus, part, references(corpus, part, graders, asked.writes.stop)
+            )
         out += lost
         if not len(splits[name]):
             raise BadData(f"{corpus.where}: no row of {'its data' if name == WHOLE else name} has a text and {value}")
@@ -149,7 +151,7 @@ def _without_trained(name: str, found: Mapping[str, Split], say: Say) -> Mapping
 
     Errors: `BadData` where none is left.
     """
-    met = np.isin(found["dev"].text_hashes, found["train"].text_hashes)
+    met = np.isin(found["dev"].readings, found["train"].readings)
     if not met.any():
         return found
     if met.all():
@@ -165,13 +167,13 @@ def _tell_shared(corpora: Iterable[Corpus], say: Say) -> None:
     """Say which corpora ask the same test texts, as certainty is reckoned as if each were a new one, and which
     development rows a member of another corpus is trained on."""
     for one, other in permutations(corpora, 2):
-        both = int(np.isin(one.test.text_hashes, other.test.text_hashes).sum())
+        both = int(np.isin(one.test.readings, other.test.readings).sum())
         if one.name < other.name and both > FEW * min(len(one.test), len(other.test)):
             say(
                 f"{one.name}: {both:,} of {len(one.test):,} test rows have the text of a test row of {other.name}; "
                 "each is counted twice, so means over both may look surer than they are"
             )
-        met = int(np.isin(one.dev.text_hashes, other.train.text_hashes).sum())
+        met = int(np.isin(one.dev.readings, other.train.readings).sum())
         if met > FEW * len(one.dev):
             say(
                 f"{one.name}: {met:,} of {len(one.dev):,} development rows have the text of a train row of "
@@ -182,7 +184,7 @@ def _tell_shared(corpora: Iterable[Corpus], say: Say) -> None:
 def _tell_repeats(corpus: str, name: str, split: Split, say: Say) -> None:
     """Say how many rows of a split are another one once more: certainty is reckoned as if each were a new text."""
     count = len(split)
-    repeats = count - len(np.unique(split.text_hashes))
+    repeats = count - len(np.unique(split.readings))
     if repeats > FEW * count:
         say(
             f"{corpus}: {repeats:,} of {count:,} {name} rows repeat the text of another {name} row; each is counted, "
@@ -201,7 +203,7 @@ def _split(corpus: Described, task: Task, given: dict[str, Split], say: Say) -> 
     for name in ("train", "dev"):
         found[name] = found[name].take(draw.shuffled(found[name], corpus.shares))
     if "train" in given and "dev" not in given and corpus.shares.dev:
-        apart = np.isin(given["train"].text_hashes, given["test"].text_hashes)
+        apart = np.isin(given["train"].readings, given["test"].readings)
         train, dev = draw.held_out(given["train"], task, corpus.name, corpus.shares, apart)
         say(f"{corpus.name}: {len(dev):,} of its train rows are held out as development rows")
         return {**found, "train": given["train"].take(train), "dev": given["train"].take(dev)}
@@ -212,12 +214,27 @@ def _require_apart(corpus: Described, splits: Mapping[str, Split], places: Mappi
     """Refuse development rows that are test rows too: what chooses must not judge."""
     if "dev" not in splits:
         return
-    both = np.isin(splits["dev"].text_hashes, splits["test"].text_hashes)
+    both = np.isin(splits["dev"].readings, splits["test"].readings)
     if both.any():
         k = int(both.argmax())
         raise BadData(
             f"{places['dev'].where(k)}: this text is a test row too, as are {int(both.sum()):,} of {len(both):,} "
             f"development rows of {corpus.name}; take them out of one of the two"
+        )
+
+
+def _require_denied(corpus: Described, task: Task, splits: Mapping[str, Split]) -> None:
+    """Refuse a column of a label that holds yes and nothing else: what is empty is not annotated and not asked, so
+    whoever says yes to everything would be right."""
+    if len(corpus.columns.labels) < 2 or task.kind != "multi_label":
+        return
+    every = np.concatenate([split.labels for split in splits.values()])
+    alone = [k for k, own in enumerate(every.T) if MASKED in own and 1 in own and 0 not in own]
+    if alone:
+        listed = ", ".join(task.outputs[k] for k in alone[:5]) + ", ..." * (len(alone) > 5)
+        raise BadData(
+            f"{corpus.where}: no row says no to {listed}, and some are empty, which is not annotated; write 0 where a "
+            "label is not there"
         )
 
 
@@ -234,6 +251,7 @@ def _require_sound(corpus: Described, task: Task, splits: Mapping[str, Split]) -
     learned = splits["train"] if len(splits["train"]) else splits["test"]
     require_learnable(f"{corpus.where}: {'train' if len(splits['train']) else 'test'}", learned)
     _require_ranked(corpus, task, splits)
+    _require_denied(corpus, task, splits)
     if task.kind in NO_CLASSES or not len(splits["train"]):
         return
     known = _met(task, splits["train"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
@@ -19,6 +20,7 @@ from harness.suites.own.questions import LARGEST, Asked
 from methods.errors import UnknownName
 
 Row = Sequence[Any]  # the label cells of one row
+_OWN_NUMBER = re.compile(r"^(\d{1,9})\b|\b(\d{1,9})$", re.ASCII)  # of `5 stars`, and of `level 3`
 _NO, _YES = {"0", "false", "no"}, {"1", "true", "yes"}
 
 
@@ -29,8 +31,12 @@ def several(cell: Any, columns: Columns) -> list[str] | None:
     """
     if cell is None:
         return None
-    parts = cell if isinstance(cell, list) else str(cell).split(columns.separator) if columns.separator else [cell]
-    return [name for part in parts if (name := plain(part)) is not None]
+    return [name for part in _parts(cell, columns) if (name := plain(part)) is not None]
+
+
+def _parts(cell: Any, columns: Columns) -> Sequence[Any]:
+    """What stands in a cell of several labels, as it stands there."""
+    return cell if isinstance(cell, list) else str(cell).split(columns.separator) if columns.separator else [cell]
 
 
 def told(asked: Asked, columns: Columns, cells: Iterable[Row], names: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -43,6 +49,12 @@ def told(asked: Asked, columns: Columns, cells: Iterable[Row], names: tuple[str,
         met |= dict.fromkeys(name for name in found or () if name is not None)
     numbers = all(NUMBER.fullmatch(name) for name in met)
     return tuple(sorted(met, key=(lambda name: (int(name), name)) if numbers else None))
+
+
+def _ordered(labels: Sequence[str]) -> bool:
+    """Whether a number could be a place: not where all labels have a number in their names, and another one."""
+    found = [_OWN_NUMBER.search(label) for label in labels]
+    return not all(found) or all(n is not None and int(n[1] or n[2]) == k for k, n in enumerate(found))
 
 
 class Reader:
@@ -59,6 +71,7 @@ class Reader:
         self._flagged = tuple(own)  # outputs of the columns, else in their order
         self._named = names.get(columns.labels[0], ()) if len(columns.labels) == 1 else ()
         self._numbered = not any(NUMBER.fullmatch(label) for label in task.outputs)
+        self._ordered = _ordered(task.outputs)
         self.by_place = 0  # cells that were read as places
 
     def read(self, cells: Sequence[Row], where: Callable[[int], str]) -> Iterator[list[float] | None]:
@@ -84,11 +97,16 @@ class Reader:
     def _of(self, name: str, cell: Any) -> int:
         if isinstance(cell, list | dict | bytes):
             raise ValueError(f"the label is {shown(cell)}; it must be one name or number")
-        if self._named and isinstance(cell, int) and 0 <= cell < len(self._named):
-            name = plain(self._named[cell]) or ""
+        if self._named and isinstance(cell, int | float) and cell in range(len(self._named)):
+            name = plain(self._named[int(cell)]) or ""  # the file's own, also where a missing one made it 1.0
         if name in self._place:
             return self._place[name]
         if self._numbered and name.isdecimal() and int(name) < len(self._place):
+            if not self._ordered:
+                raise ValueError(
+                    f"{name} may be the label of that number or the one of that place, "
+                    f"{self._task.outputs[int(name)]!r}; write the labels' names, or order labels from 0"
+                )
             self.by_place += 1
             return int(name)
         raise ValueError(str(UnknownName("label", shown(name), list(self._task.outputs)[:20])))
@@ -98,9 +116,16 @@ class Reader:
         if names is None:
             return None
         found = [0.0] * self._task.width
-        parts = cells[0] if isinstance(cells[0], list) else names if isinstance(cells[0], str) else [cells[0]]
-        for name, cell in zip(names, parts if len(parts) == len(names) else names, strict=True):
-            found[self._of(name, cell)] = 1
+        for part in _parts(cells[0], self._columns):
+            if (name := plain(part)) is None:
+                continue
+            place = self._of(name, part)
+            if found[place]:
+                raise ValueError(
+                    f"{shown(cells[0])} names {self._task.outputs[place]!r} twice; a vector of yes and no is no list "
+                    "of labels: name those that are yes, or give each label a column of 0 and 1"
+                )
+            found[place] = 1
         return found
 
     def _flags(self, cells: Row) -> list[float] | None:

@@ -74,7 +74,7 @@ def _once(corpus: Described, files: Mapping[str, tuple[Path, ...]]) -> Mapping[s
     """The files, if each is rows of one split, and once: else rows would count twice, or be trained on and tested."""
     seen: dict[str, str] = {}
     for split, path in ((split, path) for split, paths in files.items() for path in paths):
-        other = seen.get(place := os.path.abspath(path))
+        other = seen.get(place := os.path.realpath(path))
         if other == split:
             raise BadData(f"{corpus.where}: files names {path.name} twice for {split}; name it once")
         if other is not None:
