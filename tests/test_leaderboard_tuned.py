@@ -258,7 +258,7 @@ def test_a_calibration_must_lead_by_more_than_its_numbers_could_by_luck(session:
     assert results(shifted) == pytest.approx(10.607, abs=0.001)
     session.add("best", right(ROWS, 100), calls=2)
     (block,) = group_of(session).blocks()
-    keep, _, why, _ = answer(group_of(session), block)
+    keep, _, why, *_ = answer(group_of(session), block)
     assert keep.startswith("Keep the best single member")
     assert why.startswith("ties_calibrated was calibrated on all development rows, so its lead there proves nothing")
     session.add("simple", right(ROWS, 90))
