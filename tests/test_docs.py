@@ -495,6 +495,7 @@ def test_add_a_suite_names_every_field() -> None:
     assert len(of_suites) > 12 and [name for name in (*of_suites, *names) if f"`{name}`" not in text] == []
 
 
+@pytest.mark.whole
 def test_the_tables_can_be_written_where_no_test_has_run() -> None:
     code = "import tests.test_docs as docs; docs.method_table()"  # what `make docs` does first
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -52,6 +52,7 @@ def words_of(found: RunRecord, here: Path, *given: str) -> tuple[str, ...]:
     return asked(["export", str(path), "out", *given], here).words
 
 
+@pytest.mark.whole
 def test_a_merge_that_a_session_made_is_written_from_its_record_alone(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
