@@ -93,8 +93,9 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     lines = [*met.told(bench_of(config), _met(config), items)]
     if config.option.verbose >= 0:
         return [f"mergeboard: {line}" for line in lines]
-    for line in () if config.option.collectonly else lines:  # -q has no header, and data decide what a score means
-        bench_of(config).say(line)
+    if not config.option.collectonly:  # whose list is read by programs
+        for line in lines:  # -q has no header, and what was done to the data decides what a score means
+            bench_of(config).say(line)
     return []
 
 

@@ -119,7 +119,7 @@ def test_a_label_that_a_corpus_does_not_annotate_and_one_that_has_both_are_taken
     assert one(tmp_path, FLAGS + 'missing = "skip"\n').annotated == (False, True)
 
 
-UNSEEN = {"zero width": "\u200b", "byte order mark": "\ufeff", "soft hyphen": "\u00ad", "wide": ""}
+UNSEEN = {"backspace": "\b", "zero width": "\u200b", "byte order mark": "\ufeff", "soft hyphen": "\u00ad", "wide": ""}
 
 
 @pytest.mark.parametrize("sign", UNSEEN)
@@ -157,7 +157,17 @@ def test_a_file_under_two_names_is_one_file(tmp_path: Path) -> None:
             load(tmp_path, f"{ONE}[corpora.de]\nfiles = {files}\n")
 
 
-@pytest.mark.parametrize("answer, refused", [("first\n#### 6", True), ("6\n", False), ("6", False)])
+@pytest.mark.parametrize(
+    "answer, refused",
+    [
+        ("first\n#### 6", True),
+        ("\n6", True),
+        ("6\n", False),  # its end is the stop word
+        ("6\nwhich is 2 and 4", True),  # the last number counts
+        ("6\nis the answer", False),  # what counts stands before
+        ("6", False),
+    ],
+)
 def test_an_answer_that_would_end_before_it_is_over_is_refused(tmp_path: Path, answer: str, refused: bool) -> None:
     """Nobody could give it: every model would score nothing."""
     rows = [{"question": f"what is {k}", "answer": answer.replace("6", str(k))} for k in range(40)]

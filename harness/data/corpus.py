@@ -101,7 +101,7 @@ def _lowered(text: str) -> str:
 
 def _read(text: str) -> str:
     """Without signs that are not seen (a byte order mark, zero-width and soft hyphens), wide letters as usual ones."""
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text.lower()
     plain = normalize("NFKC", normalize("NFKC", text).casefold())
     return "".join(sign for sign in plain if category(sign) not in ("Cf", "Cc") or sign.isspace())

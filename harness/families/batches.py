@@ -93,7 +93,7 @@ class Short(NamedTuple):
 
     cut: int
     enough: int
-    full: int = 0
+    full: int
 
 
 def shortened(family: Family, task: Task, split: Split, max_length: int) -> Short:

@@ -76,10 +76,10 @@ def unseen(group: Group, table: Scores) -> Varied:
     rows = _short({row: (changes[row],) for row in best[:MOST]})
     svg = dumbbells(SEEN, place(group, block), ("change of the score",), rows, metric(group, block), zero=True)
     alike = [row for row in best if not whole[0].cells[row].kind.startswith(BY_TASK)] or best  # those know more
+    whose = "of merges that are one model for all tasks " if len(alike) < len(best) else ""
     first = max(alike, key=lambda row: scored[row][1])
-    stays = f"of merges that are one model for all tasks {words.shown(alike[0])} is highest with and without them"
-    if first != alike[0]:
-        stays = f"{words.shown(first)} is highest instead of {words.shown(alike[0])}"
+    stays = f"{whose}{words.shown(first)} is highest "
+    stays += "with and without them" if first == alike[0] else f"instead of {words.shown(alike[0])}"
     low, high = (_signed(end(changes.values())) for end in (min, max))
     outcome = f"Without them scores on these corpora change by {low} to {high} points; {stays}."
     corpora = f"Corpora: {text.joined([_in_brackets(column.title) for column in whole])}."

@@ -111,7 +111,8 @@ budgets are left to tables of their own. The top merge of many is partly lucky: 
 merges of the setting, as in *How sure*; the lead itself is not. Where even the highest is below, *p* is of that
 comparison alone. Brackets are plain 95 % intervals, with fewer than three sets of members of the test rows alone. *Each
 on its own* is what all members reach together when somebody knows which of them to ask. A lead is no gain where the
-merge is not above the *ancestor* and the *constant answer* too, by the same test.
+merge is not above the *ancestor* and the *constant answer* too, by the same test. A model for each task is left out
+where it scores no more than *each on its own*: who knows a row's task can ask that task's member.
 
 """
 

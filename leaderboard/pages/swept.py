@@ -17,6 +17,10 @@ from leaderboard.tables.sweeps import Point, Sweep
 from leaderboard.tables.table import title_of
 
 MEMBERS = "Members added one by one"
+CORRECTED = (
+    "Here p is corrected for the marks of this figure; a table of ablations corrects it for all of its rows, so that "
+    "some may be undecided there."
+)
 
 
 class Said(NamedTuple):
@@ -75,12 +79,6 @@ def by_members(group: Group, one: OneByOne) -> Varied:
     order = f"They come in as {text.joined(list(one.members))}."
     figure = drawn(group, one.block, "score by members", MEMBERS, svg, prose.MEMBER_LINES, order, outcome)
     return Varied(MEMBERS, figure, outcome, one.title, prose.MEMBER_LINES)
-
-
-CORRECTED = (
-    "Here p is corrected for the marks of this figure; a table of ablations corrects it for all of its rows, so that "
-    "some may be undecided there."
-)
 
 
 def _marks(points: Sequence[Point]) -> list[Mark]:

@@ -50,10 +50,11 @@ def answers(found: Iterable[Group], session: Collection[str]) -> str:
     for group in found:
         for column, block in zip(headline(group).columns, group.blocks(), strict=True):
             seeds = {record.seed for record in block.records if record.path.as_posix() in session}
-            if said := answer(group, block.of_seeds(seeds)) if seeds else ():
+            own = block.of_seeds(seeds)
+            if said := answer(group, own) if seeds else ():
                 title = f"{group.key.model}: {group.called}, {column.title}"
                 parts.append("\n".join([text.plain(title), *(f"  {text.plain(sentence)}" for sentence in said)]))
-                told.append((group, block.of_seeds(seeds)))
+                told.append((group, own))
     basis, made_up = basis_of(told), any(group.synthetic for group, _ in told)
     rests = [text.plain(basis.of_real if made_up else basis.said)] if basis else []
     return "\n".join([*parts, *rests, SCOPE]) if parts else ""

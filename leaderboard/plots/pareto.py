@@ -21,8 +21,7 @@ CAPTION = """\
 Each mark is a merge, filled where it was evolved or searched; the dashed line joins those that no merge of their kind
 beats in both, and a ring marks what runs several models at inference. Level lines are what merges are held against. Up
 to 24 merges have their 95 % interval over three sets of members or more (an arrow: it goes on). Of more, the best and
-those on a line have marks of their own, and the others are small circles. What takes less than a millisecond stands
-there.
+those on a line have marks of their own, and the others are small circles. What takes less than 0.001 s stands at it.
 """
 
 

@@ -84,8 +84,9 @@ def asked(groups: Iterable[Group]) -> list[Asked]:
 
 def _asked(group: Group, block: Block, column: Column) -> Asked | None:
     """None where no merge stands beside the best member."""
-    cells = {method: column.cells[row] for method, row in usual_rows(block.rows).items()}
-    rows = {method: block.rows[row] for method, row in usual_rows(block.rows).items()}
+    usual = usual_rows(block.rows)
+    cells = {method: column.cells[row] for method, row in usual.items()}
+    rows = {method: block.rows[row] for method, row in usual.items()}
     merges = {method: cell for method, cell in cells.items() if cell.to_member is not None}
     merges = {m: c for m, c in merges.items() if not _idle(c, spent_on(rows[m]), cells.get(OWN))}
     if not merges:

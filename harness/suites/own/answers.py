@@ -10,6 +10,7 @@ from harness.data.corpus import Reference
 from harness.data.tables import shown
 from harness.errors import BadData
 from harness.grading.base import Grader, Numerate
+from harness.grading.marks import graded
 from harness.grading.named import require_gradable
 from harness.suites.own.described import Described
 from harness.suites.own.rows import Part
@@ -34,16 +35,22 @@ def references(
             wanted = None if answer is None or said is None else Reference(answer, said.strip())
             if wanted is not None:
                 require_gradable(graders.values(), wanted)
-                _require_said(wanted.answer, stop)
+                _require_said(wanted, graders, stop)
         except (MergeboardError, ValueError) as error:
             raise BadData(f"{part.where(k)}: {error}") from None
         yield wanted
 
 
-def _require_said(answer: str, stop: Sequence[str]) -> None:
-    """Errors: `ValueError` for an answer that nobody could give, as it would end before it is over."""
-    if word := next((word for word in stop if word in answer.strip()), ""):
-        raise ValueError(f"its answer holds {word!r}, at which answers end; take it out of stop, or out of the answers")
+def _require_said(wanted: Reference, graders: Mapping[str, Grader], stop: Sequence[str]) -> None:
+    """Errors: `ValueError` for an answer that nobody could give: it would end before its graders have what counts."""
+    word = min((word for word in stop if word in wanted.answer), key=wanted.answer.index, default="")
+    if word:
+        cut = wanted.answer.partition(word)[0]
+        ended, whole = graded(graders, [cut, wanted.answer], [wanted, wanted]).total
+        if ended < whole:
+            raise ValueError(
+                f"its answer holds {word!r}, at which answers end; take it out of stop, or out of the answers"
+            )
 
 
 def _text(what: str, cell: Any, graders: Mapping[str, Grader]) -> str | None:

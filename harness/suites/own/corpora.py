@@ -226,7 +226,7 @@ def _require_apart(corpus: Described, splits: Mapping[str, Split], places: Mappi
 def _require_denied(corpus: Described, task: Task, splits: Mapping[str, Split]) -> None:
     """Refuse a column of a label that holds yes and nothing else: what is empty is not annotated and not asked, so
     whoever says yes to everything would be right."""
-    if len(corpus.columns.labels) < 2 or task.kind != "multi_label":
+    if task.kind != "multi_label":
         return
     every = np.concatenate([split.labels for split in splits.values()])
     alone = [k for k, own in enumerate(every.T) if MASKED in own and 1 in own and 0 not in own]

@@ -112,8 +112,7 @@ class Reader:
         raise ValueError(str(UnknownName("label", shown(name), list(self._task.outputs)[:20])))
 
     def _labels(self, cells: Row) -> list[float] | None:
-        names = several(cells[0], self._columns)
-        if names is None:
+        if cells[0] is None:
             return None
         found = [0.0] * self._task.width
         for part in _parts(cells[0], self._columns):
